@@ -1,0 +1,186 @@
+"""What a cell is: one time step of a recurrence.
+
+B rows, F input features, H units, G gates; `...` any leading axes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqmodels.cells.initialise import initialise
+from seqmodels.state import State
+
+
+class HiddenState(NamedTuple):
+    """The state of a cell that remembers only its output."""
+
+    h: Tensor
+
+
+class VendorForm(NamedTuple):
+    """How torch's own fused layers would run a cell: the function's name and its weights."""
+
+    kind: str
+    weights: list[Tensor]
+
+
+class Cell(nn.Module):
+    """One time step of a recurrence; time itself lives in `seqmodels.layers.Recurrent`.
+
+    A subclass sets `State`, and writes `project` and `step`. It never loops over time.
+
+    Attributes:
+        State: the NamedTuple class of its state.
+        input_size: F.
+        hidden_size: H.
+        output_size: width of y.
+    """
+
+    State: ClassVar[type[Any]] = HiddenState
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
+            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, got {size!r}")
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.output_size = hidden_size
+
+    def state_sizes(self) -> dict[str, int]:
+        """Width of each field of the state; H for all unless a subclass says otherwise."""
+        return dict.fromkeys(self.State._fields, self.hidden_size)
+
+    def initial_state(self, batch_size: int, like: Tensor) -> State:
+        """The state before the first step: zeros, or learned (see `learn_initial_state`).
+
+        Args:
+            batch_size: B.
+            like: any tensor with the wanted device and floating dtype.
+        """
+        dtype = like.dtype if like.is_floating_point() else None
+        fields = []
+        for name, size in self.state_sizes().items():
+            learned = getattr(self, f"initial_{name}", None)
+            if learned is None:
+                fields.append(torch.zeros(batch_size, size, device=like.device, dtype=dtype))
+            else:
+                fields.append(learned.to(dtype).expand(batch_size, size))
+        return self.State(*fields)
+
+    def learn_initial_state(self) -> None:
+        """Make the initial state a parameter, `initial_<field>` for each field, zero at first."""
+        like = next(self.parameters())
+        for name, size in self.state_sizes().items():
+            setattr(self, f"initial_{name}", nn.Parameter(torch.zeros(size, device=like.device, dtype=like.dtype)))
+
+    def project(self, x: Tensor) -> Tensor:
+        """What does not read the state, for all steps in one product: ``(..., F) -> (..., U)``."""
+        raise NotImplementedError
+
+    def step(self, u: Tensor, state: State) -> tuple[Tensor, State]:
+        """One step from projected input ``(B, U)``: the output ``(B, output_size)`` and the new state."""
+        raise NotImplementedError
+
+    def activations(self, u: Tensor, state: State) -> dict[str, Tensor]:
+        """The named gates of one step, for diagnostics; each ``(B, H)``. Empty where there are none."""
+        return {}
+
+    def vendor(self) -> VendorForm | None:
+        """How torch's fused layers would run this very cell, or None where they cannot."""
+        return None
+
+    def extra_repr(self) -> str:
+        return f"{self.input_size}, {self.hidden_size}"
+
+
+class GatedCell(Cell):
+    """Input product + recurrent product + `update`, a pure function of tensors.
+
+    A subclass names its `gates` (the blocks of H rows in the weights, in order) and writes
+    `update`, in plain PyTorch and without Python branches on values:
+
+    >>> import torch
+    >>> from seqmodels.cells import GatedCell, HiddenState
+    >>> class LeakyCell(GatedCell):
+    ...     gates = ("a", "n")
+    ...     def update(self, u, r, state):
+    ...         a, n = (u + r).chunk(2, dim=-1)
+    ...         a = torch.sigmoid(a)
+    ...         return HiddenState((1 - a) * state.h + a * torch.tanh(n))
+    >>> cell = LeakyCell(3, 5)
+    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y.shape
+    torch.Size([2, 5])
+
+    Parameters, named and shaped as in torch: `weight_ih` ``(G*H, F)``, `weight_hh`
+    ``(G*H, H)``, `bias_ih` and `bias_hh` ``(G*H,)``.
+
+    Args:
+        input_size: F.
+        hidden_size: H.
+        bias: whether there are `bias_ih` and `bias_hh`.
+        init: "uniform" (torch's own), "orthogonal", "chrono" or "identity"; see
+            `seqmodels.cells.initialise`.
+        forget_bias: where given, the keep gate's bias at the start.
+        chrono_steps: the longest dependency to expect, in steps; needed by ``init="chrono"``.
+    """
+
+    gates: ClassVar[tuple[str, ...]] = ("h",)
+    #: The gate that keeps the old state when it is near 1, for forget-bias and chrono.
+    keep_gate: ClassVar[str | None] = None
+    #: The gate that lets new values in, set to the opposite by chrono where it is separate.
+    write_gate: ClassVar[str | None] = None
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        init: str = "uniform",
+        forget_bias: float | None = None,
+        chrono_steps: int | None = None,
+    ) -> None:
+        super().__init__(input_size, hidden_size)
+        self.bias = bias
+        self.init = init
+        self.forget_bias = forget_bias
+        self.chrono_steps = chrono_steps
+        self._make_parameters(recurrent_size=hidden_size)
+        self.reset_parameters()
+
+    def _make_parameters(self, recurrent_size: int) -> None:
+        rows = len(self.gates) * self.hidden_size
+        self.weight_ih = nn.Parameter(torch.empty(rows, self.input_size))
+        self.weight_hh = nn.Parameter(torch.empty(rows, recurrent_size))
+        self.bias_ih = nn.Parameter(torch.empty(rows)) if self.bias else None
+        self.bias_hh = nn.Parameter(torch.empty(rows)) if self.bias else None
+
+    def reset_parameters(self) -> None:
+        """Draw the weights afresh, by the scheme named in `init`."""
+        initialise(self, self.init, forget_bias=self.forget_bias, chrono_steps=self.chrono_steps)
+
+    def project(self, x: Tensor) -> Tensor:
+        return functional.linear(x, self.weight_ih, self.bias_ih)
+
+    def step(self, u: Tensor, state: State) -> tuple[Tensor, State]:
+        r = functional.linear(state.h, self.weight_hh, self.bias_hh)
+        state = self.update(u, r, state)
+        return state.h, state
+
+    def update(self, u: Tensor, r: Tensor, state: State) -> State:
+        """The pointwise part of a step.
+
+        Args:
+            u: the input product of this step, ``(B, G*H)``.
+            r: the recurrent product ``weight_hh h + bias_hh``, ``(B, G*H)``.
+            state: the state before the step.
+
+        Returns:
+            The state after it; its field `h` is the output.
+        """
+        raise NotImplementedError

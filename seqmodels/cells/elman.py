@@ -1,0 +1,49 @@
+"""The simple recurrent network.
+
+    h_t = tanh(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh)      (or relu)
+
+Source: Elman 1990, "Finding structure in time"; the form of `torch.nn.RNN`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from seqmodels.cells.base import GatedCell, HiddenState, VendorForm
+from seqmodels.registry import register
+
+
+@register("cell", "elman")
+class ElmanCell(GatedCell):
+    """Simple recurrent cell (Elman 1990); with ``init="identity"`` and relu, an IRNN.
+
+    >>> import torch
+    >>> cell = ElmanCell(3, 5)
+    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y.shape, torch.equal(y, state.h)
+    (torch.Size([2, 5]), True)
+
+    Args:
+        nonlinearity: "tanh" or "relu".
+        input_size, hidden_size, bias, init: as for `GatedCell`.
+    """
+
+    gates = ("h",)
+
+    def __init__(
+        self, input_size: int, hidden_size: int, nonlinearity: str = "tanh", bias: bool = True, init: str = "uniform"
+    ) -> None:
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
+        self.nonlinearity = nonlinearity
+        super().__init__(input_size, hidden_size, bias, init)
+
+    def update(self, u: Tensor, r: Tensor, state: HiddenState) -> HiddenState:
+        return HiddenState(getattr(torch, self.nonlinearity)(u + r))
+
+    def vendor(self) -> VendorForm | None:
+        if type(self).update is not ElmanCell.update or type(self).step is not GatedCell.step:
+            return None
+        biases = [b for b in (self.bias_ih, self.bias_hh) if b is not None]
+        return VendorForm(f"rnn_{self.nonlinearity}", [self.weight_ih, self.weight_hh, *biases])

@@ -1,0 +1,53 @@
+"""No memory at all.
+
+    y_t = tanh(W x_t + b)
+
+The honest baseline: what it reaches needs no recurrence.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from seqmodels.cells.base import Cell
+from seqmodels.registry import register
+
+
+class NoState(NamedTuple):
+    """The state of a cell without memory: nothing."""
+
+
+@register("cell", "feedforward")
+class FeedforwardCell(Cell):
+    """A layer without memory, in the place of a cell: the baseline that recurrence must beat.
+
+    >>> import torch
+    >>> cell = FeedforwardCell(3, 5)
+    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y.shape, state
+    (torch.Size([2, 5]), NoState())
+
+    Args:
+        input_size: F.
+        hidden_size: H, the output's width.
+        nonlinearity: "tanh" or "relu".
+        bias: whether there is a `bias`.
+    """
+
+    State = NoState
+
+    def __init__(self, input_size: int, hidden_size: int, nonlinearity: str = "tanh", bias: bool = True) -> None:
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
+        super().__init__(input_size, hidden_size)
+        self.nonlinearity = nonlinearity
+        self.linear = nn.Linear(input_size, hidden_size, bias=bias)
+
+    def project(self, x: Tensor) -> Tensor:
+        return self.linear(x)
+
+    def step(self, u: Tensor, state: NoState) -> tuple[Tensor, NoState]:
+        return getattr(torch, self.nonlinearity)(u), state

@@ -1,0 +1,92 @@
+"""Gated recurrent unit.
+
+    r = sigmoid(W_ir x + b_ir + W_hr h + b_hr)
+    z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)
+    n = tanh(W_in x + b_in + r (W_hn h + b_hn))        reset "after" the product (torch, cuDNN)
+    n = tanh(W_in x + b_in + W_hn (r h) + b_hn)        reset "before" it (Cho et al.)
+    h_t = (1 - z) n + z h_(t-1)
+
+Sources: Cho et al. 2014, equations 5-8 (before); the form of `torch.nn.GRU` (after).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from seqmodels.cells.base import GatedCell, HiddenState, VendorForm
+from seqmodels.registry import register
+
+
+@register("cell", "gru")
+class GRUCell(GatedCell):
+    """Gated recurrent unit, the reset gate applied after or before the recurrent product.
+
+    >>> import torch
+    >>> cell = GRUCell(3, 5, reset_gate="before")
+    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y.shape
+    torch.Size([2, 5])
+
+    Args:
+        reset_gate: "after" (as torch and cuDNN) or "before" (as in the paper).
+        input_size, hidden_size, bias, init, forget_bias, chrono_steps: as for `GatedCell`;
+            `forget_bias` is that of the gate z, which keeps the state.
+    """
+
+    gates = ("r", "z", "n")
+    keep_gate = "z"
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        reset_gate: str = "after",
+        bias: bool = True,
+        init: str = "uniform",
+        forget_bias: float | None = None,
+        chrono_steps: int | None = None,
+    ) -> None:
+        if reset_gate not in ("after", "before"):
+            raise ValueError(f"reset_gate must be 'after' or 'before', got {reset_gate!r}")
+        self.reset_gate = reset_gate
+        super().__init__(input_size, hidden_size, bias, init, forget_bias, chrono_steps)
+
+    def step(self, u: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
+        if self.reset_gate == "after":
+            return super().step(u, state)
+        h = self._reset_before(u, state)[0]
+        return h, HiddenState(h)
+
+    def update(self, u: Tensor, r: Tensor, state: HiddenState) -> HiddenState:
+        return HiddenState(self._reset_after(u, r, state)[0])
+
+    def _reset_after(self, u: Tensor, recurrent: Tensor, state: HiddenState) -> tuple[Tensor, dict[str, Tensor]]:
+        u_r, u_z, u_n = u.chunk(3, dim=-1)
+        h_r, h_z, h_n = recurrent.chunk(3, dim=-1)
+        r = torch.sigmoid(u_r + h_r)
+        z = torch.sigmoid(u_z + h_z)
+        n = torch.tanh(u_n + r * h_n)
+        return (1 - z) * n + z * state.h, {"r": r, "z": z, "n": n}
+
+    def _reset_before(self, u: Tensor, state: HiddenState) -> tuple[Tensor, dict[str, Tensor]]:
+        size = self.hidden_size
+        u_rz, u_n = u.split((2 * size, size), dim=-1)
+        bias_rz, bias_n = (None, None) if self.bias_hh is None else self.bias_hh.split((2 * size, size))
+        weight_rz, weight_n = self.weight_hh.split((2 * size, size))
+        r, z = torch.sigmoid(u_rz + functional.linear(state.h, weight_rz, bias_rz)).chunk(2, dim=-1)
+        n = torch.tanh(u_n + functional.linear(r * state.h, weight_n, bias_n))
+        return (1 - z) * n + z * state.h, {"r": r, "z": z, "n": n}
+
+    def activations(self, u: Tensor, state: HiddenState) -> dict[str, Tensor]:
+        if self.reset_gate == "before":
+            return self._reset_before(u, state)[1]
+        return self._reset_after(u, functional.linear(state.h, self.weight_hh, self.bias_hh), state)[1]
+
+    def vendor(self) -> VendorForm | None:
+        changed = type(self).update is not GRUCell.update or type(self).step is not GRUCell.step
+        if changed or self.reset_gate != "after":
+            return None
+        biases = [b for b in (self.bias_ih, self.bias_hh) if b is not None]
+        return VendorForm("gru", [self.weight_ih, self.weight_hh, *biases])

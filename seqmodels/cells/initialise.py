@@ -1,0 +1,98 @@
+"""Weight initialisation by name, for every gated cell.
+
+| name | input weights | recurrent weights | biases |
+| --- | --- | --- | --- |
+| uniform | U(-1/sqrt H, 1/sqrt H), as torch | the same | the same |
+| orthogonal | Glorot uniform, per gate | orthogonal, per gate | zero |
+| chrono | as orthogonal | as orthogonal | keep gate log U(1, steps - 1), write gate the negative |
+| identity | normal, std 0.001 | identity | zero |
+
+Sources: Saxe et al. 2014 (orthogonal); Jozefowicz et al. 2015, section 2.2 (forget bias);
+Tallec & Ollivier 2018, section 2 (chrono); Le, Jaitly & Hinton 2015, section 2 (identity: the
+"IRNN", meant for the relu Elman cell).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from seqmodels.cells.base import GatedCell
+
+SCHEMES = ("uniform", "orthogonal", "chrono", "identity")
+
+
+@torch.no_grad()
+def initialise(
+    cell: GatedCell, scheme: str = "uniform", forget_bias: float | None = None, chrono_steps: int | None = None
+) -> None:
+    """Draw all weights of `cell` by the named scheme.
+
+    Args:
+        cell: the cell; its `gates`, `keep_gate` and `write_gate` say what the blocks are.
+        scheme: one of `SCHEMES`.
+        forget_bias: where given, the keep gate's total bias, on top of any scheme.
+        chrono_steps: for "chrono": the longest dependency to expect, at least 3 steps.
+
+    Raises:
+        ValueError: an unknown scheme, or one that this cell cannot have.
+    """
+    if scheme not in SCHEMES:
+        raise ValueError(f"init must be one of {', '.join(SCHEMES)}, got {scheme!r}")
+    if scheme == "uniform":
+        bound = cell.hidden_size**-0.5
+        for parameter in cell.parameters(recurse=False):
+            nn.init.uniform_(parameter, -bound, bound)
+    else:
+        _scaled(cell, scheme)
+    if scheme == "chrono":
+        _chrono(cell, chrono_steps)
+    elif chrono_steps is not None:
+        raise ValueError(f"chrono_steps is only read by init='chrono', got init={scheme!r}")
+    if forget_bias is not None:
+        _need(cell, "forget_bias")
+        _set_bias(cell, cell.keep_gate, torch.full((cell.hidden_size,), float(forget_bias)))
+
+
+def _scaled(cell: GatedCell, scheme: str) -> None:
+    for name, parameter in cell.named_parameters(recurse=False):
+        if parameter.dim() == 1:
+            nn.init.zeros_(parameter)
+            continue
+        blocks = parameter.chunk(len(cell.gates)) if name in ("weight_ih", "weight_hh") else (parameter,)
+        for block in blocks:
+            if name != "weight_hh":
+                nn.init.normal_(block, std=0.001) if scheme == "identity" else nn.init.xavier_uniform_(block)
+            elif scheme == "identity":
+                nn.init.eye_(block)
+            else:
+                nn.init.orthogonal_(block)
+
+
+def _chrono(cell: GatedCell, steps: int | None) -> None:
+    if steps is None or steps < 3:
+        raise ValueError(f"init='chrono' needs chrono_steps, the longest dependency, of at least 3, got {steps!r}")
+    _need(cell, "init='chrono'")
+    bias = torch.log(torch.empty(cell.hidden_size).uniform_(1, steps - 1))
+    _set_bias(cell, cell.keep_gate, bias)
+    if cell.write_gate is not None:
+        _set_bias(cell, cell.write_gate, -bias)
+
+
+def _need(cell: GatedCell, option: str) -> None:
+    if cell.keep_gate is None:
+        raise ValueError(f"{option} needs a cell with a gate that keeps its state; {type(cell).__name__} has none")
+    if cell.bias_ih is None:
+        raise ValueError(f"{option} needs biases: build the cell with bias=True")
+
+
+def _set_bias(cell: GatedCell, gate: str | None, values: Tensor) -> None:
+    """Set a gate's total bias: all of it in `bias_ih`, none in `bias_hh`."""
+    if gate is None or cell.bias_ih is None or cell.bias_hh is None:
+        return
+    block = slice(cell.gates.index(gate) * cell.hidden_size, (cell.gates.index(gate) + 1) * cell.hidden_size)
+    cell.bias_ih[block] = values.to(cell.bias_ih)
+    cell.bias_hh[block] = 0

@@ -1,0 +1,125 @@
+"""Long short-term memory.
+
+    i = sigmoid(W_ii x + W_hi h + b_i [+ p_i c_(t-1)])
+    f = sigmoid(W_if x + W_hf h + b_f [+ p_f c_(t-1)])     coupled: f = 1 - i
+    g = tanh   (W_ig x + W_hg h + b_g)
+    c_t = f c_(t-1) + i g
+    o = sigmoid(W_io x + W_ho h + b_o [+ p_o c_t])
+    h_t = o tanh(c_t)                                      projected: h_t = W_hr (o tanh(c_t))
+
+Every b is b_ih + b_hh; p are the peepholes.
+
+Sources: Hochreiter & Schmidhuber 1997; Gers & Schmidhuber 2000 (peepholes); Greff et al. 2017,
+section III.B (coupled input and forget gates); Sak et al. 2014 (projection); the form of
+`torch.nn.LSTM`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqmodels.cells.base import GatedCell, VendorForm
+from seqmodels.registry import register
+
+
+class LSTMState(NamedTuple):
+    """Output `h` and memory `c`."""
+
+    h: Tensor
+    c: Tensor
+
+
+@register("cell", "lstm")
+class LSTMCell(GatedCell):
+    """Long short-term memory, with peepholes, coupled gates and projection as options.
+
+    >>> import torch
+    >>> cell = LSTMCell(3, 5, peephole=True, forget_bias=1.0)
+    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> state.h.shape, state.c.shape
+    (torch.Size([2, 5]), torch.Size([2, 5]))
+
+    Args:
+        peephole: whether the gates see the memory, through `weight_ci`, `weight_cf` and `weight_co`.
+        coupled: whether the forget gate is ``1 - i``; there is then no block `f`.
+        proj_size: where above 0, h is projected to this width by `weight_hr`.
+        input_size, hidden_size, bias, init, forget_bias, chrono_steps: as for `GatedCell`.
+    """
+
+    State = LSTMState
+    keep_gate = "f"
+    write_gate = "i"
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        peephole: bool = False,
+        coupled: bool = False,
+        proj_size: int = 0,
+        bias: bool = True,
+        init: str = "uniform",
+        forget_bias: float | None = None,
+        chrono_steps: int | None = None,
+    ) -> None:
+        if not 0 <= proj_size < hidden_size:
+            raise ValueError(f"proj_size must be from 0 to hidden_size - 1 = {hidden_size - 1}, got {proj_size!r}")
+        if coupled and (forget_bias is not None or init == "chrono"):
+            raise ValueError("coupled gates have no forget gate: forget_bias and init='chrono' do not apply")
+        self.peephole = peephole
+        self.coupled = coupled
+        self.proj_size = proj_size
+        self.gates = ("i", "g", "o") if coupled else ("i", "f", "g", "o")
+        super().__init__(input_size, hidden_size, bias, init, forget_bias, chrono_steps)
+        self.output_size = proj_size or hidden_size
+
+    def _make_parameters(self, recurrent_size: int) -> None:
+        super()._make_parameters(self.proj_size or recurrent_size)
+        if self.proj_size:
+            self.weight_hr = nn.Parameter(torch.empty(self.proj_size, self.hidden_size))
+        if self.peephole:
+            for gate in self.gates:
+                if gate != "g":
+                    setattr(self, f"weight_c{gate}", nn.Parameter(torch.empty(self.hidden_size)))
+
+    def state_sizes(self) -> dict[str, int]:
+        return {"h": self.proj_size or self.hidden_size, "c": self.hidden_size}
+
+    def step(self, u: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
+        y, state = super().step(u, state)
+        if self.proj_size:
+            y = functional.linear(y, self.weight_hr)
+            state = LSTMState(y, state.c)
+        return y, state
+
+    def update(self, u: Tensor, r: Tensor, state: LSTMState) -> LSTMState:
+        return self._gates(u, r, state)[0]
+
+    def _gates(self, u: Tensor, r: Tensor, state: LSTMState) -> tuple[LSTMState, dict[str, Tensor]]:
+        blocks = dict(zip(self.gates, (u + r).chunk(len(self.gates), dim=-1), strict=True))
+        c = state.c
+        i = torch.sigmoid(blocks["i"] + self.weight_ci * c if self.peephole else blocks["i"])
+        if self.coupled:
+            f = 1 - i
+        else:
+            f = torch.sigmoid(blocks["f"] + self.weight_cf * c if self.peephole else blocks["f"])
+        g = torch.tanh(blocks["g"])
+        c = f * c + i * g
+        o = torch.sigmoid(blocks["o"] + self.weight_co * c if self.peephole else blocks["o"])
+        return LSTMState(o * torch.tanh(c), c), {"i": i, "f": f, "g": g, "o": o}
+
+    def activations(self, u: Tensor, state: LSTMState) -> dict[str, Tensor]:
+        r = functional.linear(state.h, self.weight_hh, self.bias_hh)
+        return self._gates(u, r, state)[1]
+
+    def vendor(self) -> VendorForm | None:
+        changed = type(self).update is not LSTMCell.update or type(self).step is not LSTMCell.step
+        if changed or self.peephole or self.coupled:
+            return None
+        biases = [b for b in (self.bias_ih, self.bias_hh) if b is not None]
+        projection = [self.weight_hr] if self.proj_size else []
+        return VendorForm("lstm", [self.weight_ih, self.weight_hh, *biases, *projection])

@@ -1,0 +1,98 @@
+"""Names of parts: what a config or a checkpoint may call by name.
+
+A part registers itself with a decorator; its name then works in config, in `seqmodels list`
+and in checkpoints. A name resolves only to what was registered: no import path is ever
+taken from a config or a checkpoint.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+PartT = TypeVar("PartT", bound=type)
+
+# The kinds of part, and the package in which seqmodels keeps its own, found on first use.
+KINDS = {
+    "cell": "seqmodels.cells",
+    "head": "seqmodels.heads",
+    "task": "seqmodels.tasks",
+    "data": "seqmodels.data",
+}
+
+_parts: dict[str, dict[str, type]] = {kind: {} for kind in KINDS}
+_found: set[str] = set()
+
+
+def register(kind: str, name: str) -> Callable[[PartT], PartT]:
+    """Class decorator: make a part known by `name`.
+
+    >>> from seqmodels.cells import GatedCell
+    >>> @register("cell", "my_cell")
+    ... class MyCell(GatedCell): ...
+    >>> find("cell", "my_cell").__name__
+    'MyCell'
+
+    Raises:
+        ValueError: the name already belongs to another class.
+    """
+
+    def decorate(cls: PartT) -> PartT:
+        known = _parts[kind].get(name)
+        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise ValueError(f"the {kind} name {name!r} is already taken by {known.__module__}.{known.__qualname__}")
+        _parts[kind][name] = cls
+        return cls
+
+    return decorate
+
+
+def names(kind: str) -> list[str]:
+    """All registered names of one kind, sorted."""
+    _discover(kind)
+    return sorted(_parts[kind])
+
+
+def find(kind: str, name: str) -> type:
+    """The class registered under `name`.
+
+    Raises:
+        ValueError: nothing has that name; the message suggests the nearest.
+    """
+    _discover(kind)
+    if name not in _parts[kind]:
+        close = difflib.get_close_matches(name, _parts[kind], n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"no {kind} is called {name!r}{hint} Known: {', '.join(sorted(_parts[kind]))}")
+    return _parts[kind][name]
+
+
+def make(kind: str, name: str, /, *args: Any, **options: Any) -> Any:
+    """Build the part called `name`.
+
+    Raises:
+        ValueError: no such part, or an option that its constructor does not take.
+    """
+    cls = find(kind, name)
+    accepted = inspect.signature(cls).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
+        for option in options:
+            if option not in accepted:
+                close = difflib.get_close_matches(option, accepted, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                raise ValueError(f"{kind} {name!r} has no option {option!r}{hint}")
+    return cls(*args, **options)
+
+
+def _discover(kind: str) -> None:
+    """Import every module of the kind's package once, so that its parts register themselves."""
+    if kind in _found:
+        return
+    _found.add(kind)
+    package = importlib.import_module(KINDS[kind])
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        importlib.import_module(module.name)

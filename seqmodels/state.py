@@ -1,0 +1,92 @@
+"""What a recurrent state is, and the few things one may do with any state.
+
+A *state* is a NamedTuple of tensors whose first axis is the batch, such as
+``LSTMState(h, c)``, or a tuple of states, such as that of a stack of layers.
+Nothing here knows which cell a state belongs to, so nothing elsewhere needs
+``if lstm``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+# A NamedTuple of tensors or a (nested) tuple of those; ``Any`` because Python has
+# no spelling for "some NamedTuple class".
+State: TypeAlias = Any
+
+
+def map_state(function: Callable[..., Tensor], *states: State) -> State:
+    """Apply `function` to the corresponding tensors of one or more states.
+
+    The states must have the same structure; the result has it too.
+
+    >>> from seqmodels.cells import LSTMState
+    >>> import torch
+    >>> s = LSTMState(torch.ones(2, 3), torch.zeros(2, 3))
+    >>> map_state(lambda a, b: a + b, s, s).h.sum().item()
+    12.0
+    """
+    first = states[0]
+    if isinstance(first, Tensor):
+        return function(*states)
+    if not isinstance(first, tuple):
+        raise TypeError(f"a state must be a tensor or a tuple of states, got {type(first).__name__}")
+    if any(len(first) != len(other) for other in states[1:]):
+        raise ValueError(f"states differ in structure: {[describe(s) for s in states]}")
+    parts = [map_state(function, *parts) for parts in zip(*states, strict=True)]
+    return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
+
+
+def leaves(state: State) -> Iterator[Tensor]:
+    """All tensors of a state, in order."""
+    if isinstance(state, Tensor):
+        yield state
+    else:
+        for part in state:
+            yield from leaves(part)
+
+
+def detach(state: State) -> State:
+    """The same values, cut from the graph that made them."""
+    return map_state(Tensor.detach, state)
+
+
+def where(reset: Tensor, fresh: State, carried: State) -> State:
+    """Row by row: `fresh` where `reset` is true, `carried` elsewhere.
+
+    Args:
+        reset: bool ``(B,)``.
+        fresh, carried: states of B rows and the same structure.
+    """
+
+    def choose(new: Tensor, old: Tensor) -> Tensor:
+        return torch.where(reset.view(-1, *[1] * (new.dim() - 1)), new, old)
+
+    return map_state(choose, fresh, carried)
+
+
+def select(state: State, rows: Tensor) -> State:
+    """The given rows of a state, for beam search and for reordering a batch."""
+    return map_state(lambda leaf: leaf.index_select(0, rows), state)
+
+
+def stack_steps(states: list[State]) -> State:
+    """T states of ``(B, ...)`` as one state of ``(B, T, ...)``."""
+    return map_state(lambda *steps: torch.stack(steps, dim=1), *states)
+
+
+def describe(state: State) -> str:
+    """A state's structure in words, for error messages: ``LSTMState(h: (2, 3), c: (2, 3))``."""
+    if isinstance(state, Tensor):
+        return str(tuple(state.shape))
+    if not isinstance(state, tuple):
+        return type(state).__name__
+    names: tuple[str, ...] | None = getattr(state, "_fields", None)
+    if names is None:
+        return "(" + ", ".join(describe(part) for part in state) + ")"
+    fields = ", ".join(f"{n}: {describe(part)}" for n, part in zip(names, state, strict=True))
+    return f"{type(state).__name__}({fields})"
