@@ -98,4 +98,5 @@ class BatchSpec:
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> BatchSpec:
         """The inverse of `to_plain`."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()})
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
+        return cls(**fields)

@@ -31,16 +31,16 @@ class VendorForm(NamedTuple):
 class Cell(nn.Module):
     """One time step of a recurrence; time itself lives in `seqmodels.layers.Recurrent`.
 
-    A subclass sets `State`, and writes `project` and `step`. It never loops over time.
+    A subclass sets `state_type`, and writes `project` and `step`. It never loops over time.
 
     Attributes:
-        State: the NamedTuple class of its state.
+        state_type: the NamedTuple class of its state.
         input_size: F.
         hidden_size: H.
         output_size: width of y.
     """
 
-    State: ClassVar[type[Any]] = HiddenState
+    state_type: ClassVar[type[Any]] = HiddenState
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Cell(nn.Module):
 
     def state_sizes(self) -> dict[str, int]:
         """Width of each field of the state; H for all unless a subclass says otherwise."""
-        return dict.fromkeys(self.State._fields, self.hidden_size)
+        return dict.fromkeys(self.state_type._fields, self.hidden_size)
 
     def initial_state(self, batch_size: int, like: Tensor) -> State:
         """The state before the first step: zeros, or learned (see `learn_initial_state`).
@@ -70,7 +70,7 @@ class Cell(nn.Module):
                 fields.append(torch.zeros(batch_size, size, device=like.device, dtype=dtype))
             else:
                 fields.append(learned.to(dtype).expand(batch_size, size))
-        return self.State(*fields)
+        return self.state_type(*fields)
 
     def learn_initial_state(self) -> None:
         """Make the initial state a parameter, `initial_<field>` for each field, zero at first."""
@@ -130,7 +130,8 @@ class GatedCell(Cell):
         chrono_steps: the longest dependency to expect, in steps; needed by ``init="chrono"``.
     """
 
-    gates: ClassVar[tuple[str, ...]] = ("h",)
+    #: The blocks of H rows in the weights; set per instance where an option changes them.
+    gates: tuple[str, ...] = ("h",)
     #: The gate that keeps the old state when it is near 1, for forget-bias and chrono.
     keep_gate: ClassVar[str | None] = None
     #: The gate that lets new values in, set to the opposite by chrono where it is separate.

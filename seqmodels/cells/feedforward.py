@@ -37,7 +37,7 @@ class FeedforwardCell(Cell):
         bias: whether there is a `bias`.
     """
 
-    State = NoState
+    state_type = NoState
 
     def __init__(self, input_size: int, hidden_size: int, nonlinearity: str = "tanh", bias: bool = True) -> None:
         if nonlinearity not in ("tanh", "relu"):

@@ -50,9 +50,10 @@ class LSTMCell(GatedCell):
         input_size, hidden_size, bias, init, forget_bias, chrono_steps: as for `GatedCell`.
     """
 
-    State = LSTMState
+    state_type = LSTMState
     keep_gate = "f"
     write_gate = "i"
+    weight_hr: nn.Parameter  # where projected
 
     def __init__(
         self,
@@ -100,16 +101,17 @@ class LSTMCell(GatedCell):
         return self._gates(u, r, state)[0]
 
     def _gates(self, u: Tensor, r: Tensor, state: LSTMState) -> tuple[LSTMState, dict[str, Tensor]]:
-        blocks = dict(zip(self.gates, (u + r).chunk(len(self.gates), dim=-1), strict=True))
         c = state.c
-        i = torch.sigmoid(blocks["i"] + self.weight_ci * c if self.peephole else blocks["i"])
-        if self.coupled:
-            f = 1 - i
-        else:
-            f = torch.sigmoid(blocks["f"] + self.weight_cf * c if self.peephole else blocks["f"])
+
+        def gate(block: Tensor, name: str) -> Tensor:
+            return torch.sigmoid(block + getattr(self, f"weight_c{name}") * c if self.peephole else block)
+
+        blocks = dict(zip(self.gates, (u + r).chunk(len(self.gates), dim=-1), strict=True))
+        i = gate(blocks["i"], "i")
+        f = 1 - i if self.coupled else gate(blocks["f"], "f")
         g = torch.tanh(blocks["g"])
         c = f * c + i * g
-        o = torch.sigmoid(blocks["o"] + self.weight_co * c if self.peephole else blocks["o"])
+        o = gate(blocks["o"], "o")  # sees the new memory
         return LSTMState(o * torch.tanh(c), c), {"i": i, "f": f, "g": g, "o": o}
 
     def activations(self, u: Tensor, state: LSTMState) -> dict[str, Tensor]:

@@ -32,9 +32,7 @@ class Recurrent(nn.Module):
         engine: "auto" or an engine by name; `explain` says what was picked and why.
     """
 
-    def __init__(
-        self, cell: Cell, reverse: bool = False, initial_state: str = "zero", engine: str = "auto"
-    ) -> None:
+    def __init__(self, cell: Cell, reverse: bool = False, initial_state: str = "zero", engine: str = "auto") -> None:
         super().__init__()
         if initial_state not in ("zero", "learned"):
             raise ValueError(f"initial_state must be 'zero' or 'learned', got {initial_state!r}")

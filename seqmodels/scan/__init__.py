@@ -63,14 +63,14 @@ def scan(
     name = choose(cell, inputs, reset)[0] if engine == "auto" else engine
     if name not in ENGINES:
         raise ValueError(f"engine must be one of auto, {', '.join(ENGINES)}; got {engine!r}")
-    if name == "stateless" and cell.State._fields:
+    if name == "stateless" and cell.state_type._fields:
         raise ValueError(f"engine 'stateless' runs cells without a state only; {type(cell).__name__} has one")
     return ENGINES[name](cell, inputs, state, lengths, reset)
 
 
 def choose(cell: Cell, inputs: Tensor | None = None, reset: Tensor | None = None) -> tuple[str, str]:
     """The engine that ``engine="auto"`` picks, and why, in words."""
-    if not cell.State._fields:
+    if not cell.state_type._fields:
         return "stateless", "the cell has no state: all steps are done at once"
     if cell.vendor() is None:
         return "reference", "torch has no fused form of this cell"
@@ -106,7 +106,7 @@ def _check(cell: Cell, inputs: Tensor, state: State, lengths: Tensor | None, res
     if batch == 0 or steps == 0:
         raise ValueError(f"inputs must hold at least one row and one step, got {tuple(inputs.shape)}")
     if state is not None:
-        expected = cell.State(*((batch, size) for size in cell.state_sizes().values()))
+        expected = cell.state_type(*((batch, size) for size in cell.state_sizes().values()))
         if not isinstance(state, tuple) or [tuple(leaf.shape) for leaf in leaves(state)] != list(expected):
             raise ValueError(f"state must be {expected}, got {describe(state)}")
     if lengths is not None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from seqmodels.batch import step_mask
 from seqmodels.cells.base import Cell, VendorForm
