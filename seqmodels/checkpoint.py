@@ -1,0 +1,84 @@
+"""Checkpoint files: written whole or not at all, read without unpickling anything.
+
+A checkpoint holds tensors and plain values. Under the key "seqmodels" lie the resolved config,
+what the batches hold (`BatchSpec`), and the data's fingerprint: enough to rebuild the model.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+KEY = "seqmodels"
+
+
+def save(content: dict[str, Any], path: str | Path) -> None:
+    """Write a checkpoint so that a crash or a full disk leaves the previous file as it was.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; the message says that the
+            previous checkpoint is kept.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(temporary)
+        # torch reports a failed write as RuntimeError, from its own zip writer.
+        if isinstance(error, OSError | RuntimeError):
+            kept = "the previous one is kept" if path.exists() else "there is none before it"
+            raise OSError(f"could not write the checkpoint {path} ({error}); {kept}. Is the disk full?") from error
+        raise
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint of seqmodels; nothing in it is executed.
+
+    Raises:
+        ValueError: no such file, a damaged one, one that holds code, or another program's.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"there is no checkpoint {path}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(f"{path} holds more than tensors and plain values, or is damaged: refused") from error
+    except (RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
+        raise ValueError(f"{path} is damaged or cut short, not a checkpoint: {error}") from error
+    if not isinstance(content, dict) or KEY not in content:
+        raise ValueError(f"{path} was not written by seqmodels: it has no entry {KEY!r}")
+    return content
+
+
+def locate(run: str | Path, prefer: str = "best") -> Path:
+    """The checkpoint file of a run folder (or the file itself).
+
+    Args:
+        run: a run folder, its `checkpoints` folder, or a checkpoint file.
+        prefer: "best" or "last"; the other one where the preferred is missing.
+
+    Raises:
+        ValueError: nothing there.
+    """
+    run = Path(run)
+    if run.is_file():
+        return run
+    for name in (prefer, "last", "best"):
+        for folder in (run / "checkpoints", run):
+            if (folder / f"{name}.ckpt").is_file():
+                return folder / f"{name}.ckpt"
+    raise ValueError(f"no checkpoint in {run}: expected {run / 'checkpoints' / f'{prefer}.ckpt'}")

@@ -1,0 +1,1 @@
+"""Training: the Learner, the state it carries, checkpoints, diagnostics, and whole runs."""

@@ -1,0 +1,98 @@
+"""Pieces of a batch, and the loss on them.
+
+B rows, T steps, F features, V classes or values.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from seqmodels.batch import SequenceBatch
+
+if TYPE_CHECKING:
+    from seqmodels.model import SequenceModel
+    from seqmodels.tasks.base import Task
+
+
+class NotApplicableError(ValueError):
+    """A diagnostic that has nothing to say about this model or batch; the message says why."""
+
+
+def longest_rows(batch: SequenceBatch, rows: int) -> SequenceBatch:
+    """The `rows` rows with the most real steps, without those that only pad.
+
+    Raises:
+        NotApplicableError: every row only pads.
+    """
+    order = batch.lengths.argsort(descending=True, stable=True)[:rows]
+    order = order[batch.lengths[order] > 0]
+    if len(order) == 0:
+        raise NotApplicableError("the newest batch holds no real step")
+    return SequenceBatch(*(None if field is None else field[order] for field in batch))
+
+
+def last_steps(batch: SequenceBatch, steps: int, per_step: bool) -> SequenceBatch:
+    """Each row's last `steps` real steps (all of a shorter row), as a batch that starts afresh.
+
+    >>> import torch
+    >>> batch = SequenceBatch(
+    ...     torch.tensor([[1, 2, 3], [4, 5, 0]]), torch.tensor([7, 8]), torch.tensor([3, 2]), torch.tensor([True, True])
+    ... )
+    >>> last_steps(batch, 2, per_step=False).inputs.tolist()
+    [[2, 3], [4, 5]]
+
+    Args:
+        batch: any batch.
+        steps: at least 1.
+        per_step: whether `targets` has one target per input step, so that it is cut too.
+    """
+    total = batch.inputs.shape[1]
+    steps = min(steps, total)
+    start = (batch.lengths - steps).clamp(min=0).unsqueeze(1)
+    index = (start + torch.arange(steps, device=start.device)).clamp(max=total - 1)
+    row = torch.arange(len(start), device=start.device).unsqueeze(1)
+    return batch._replace(
+        inputs=batch.inputs[row, index],
+        targets=batch.targets[row, index] if per_step else batch.targets,
+        lengths=batch.lengths.clamp(max=steps),
+        reset=torch.ones_like(batch.reset),
+    )
+
+
+def only_step(prediction: Tensor, batch: SequenceBatch, step: Tensor) -> tuple[Tensor, SequenceBatch]:
+    """A per-step prediction ``(B, T, V)`` and its batch, cut down to one step of each row.
+
+    Args:
+        prediction: ``(B, T, V)``.
+        batch: the batch it belongs to, with one target per step.
+        step: int64 ``(B,)``, which step.
+    """
+    row = torch.arange(len(step), device=step.device)
+    cut = batch._replace(
+        inputs=batch.inputs[row, step].unsqueeze(1),
+        targets=batch.targets[row, step].unsqueeze(1),
+        lengths=torch.ones_like(batch.lengths),
+    )
+    return prediction[row, step].unsqueeze(1), cut
+
+
+def is_per_step(task: Task) -> bool:
+    """Whether the task's targets stand at the steps of the input."""
+    return task.spec.target_shape == "step"
+
+
+def predict(model: SequenceModel, batch: SequenceBatch, task: Task) -> Tensor:
+    """The model's prediction from a fresh state; sequences of their own length are teacher-forced."""
+    teacher = batch.targets if task.spec.target_shape == "own" else None
+    return model(batch.inputs, None, batch.lengths, teacher=teacher)[0]
+
+
+def loss_at_end(model: SequenceModel, task: Task, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+    """Sum of the loss and number of items: of each row's last step, or of the whole target."""
+    prediction = predict(model, batch, task)
+    if is_per_step(task):
+        return task.loss(*only_step(prediction, batch, batch.lengths - 1))
+    return task.loss(prediction, batch)

@@ -1,0 +1,189 @@
+"""The Learner: a model and a task, trained by Lightning's own automatic optimization.
+
+It owns the carried state, one slot for each stage, and nothing else that the Trainer could own:
+clipping, accumulation, precision, schedules, checkpoints and step limits are the Trainer's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from seqmodels.batch import SequenceBatch
+from seqmodels.model import SequenceModel
+from seqmodels.state import leaves
+from seqmodels.tasks.base import Task
+from seqmodels.training.optimizers import make_optimizer, make_scheduler
+from seqmodels.training.truncation import Carried, run_sequences, run_window
+
+
+class NonFiniteError(ValueError):
+    """A loss, a carried state or a weight became NaN or infinite; the training stopped."""
+
+
+class Learner(pl.LightningModule):
+    """Train `model` on `task`.
+
+    Args:
+        model: encoder, layers and head.
+        task: loss, metrics, decoding.
+        optimizer: `name` and options, see `seqmodels.training.optimizers`.
+        scheduler: the same for the learning rate.
+        window: k1, steps between updates; None where batches are whole sequences.
+        k2: steps the gradient reaches back; None for the window.
+        scale_lr: whether a window shorter or longer than k1 gets a learning rate in
+            proportion (for random window lengths; Merity et al. 2017, section 5).
+
+    Raises:
+        ValueError: a window for a model whose layers cannot carry a state.
+    """
+
+    def __init__(
+        self,
+        model: SequenceModel,
+        task: Task,
+        optimizer: dict[str, Any] | None = None,
+        scheduler: dict[str, Any] | None = None,
+        window: int | None = None,
+        k2: int | None = None,
+        scale_lr: bool = False,
+    ) -> None:
+        super().__init__()
+        if (window is not None or k2 is not None) and not model.carries:
+            raise ValueError(
+                "a bidirectional model reads the future, so it cannot carry a state from window to window: "
+                "set training.window=null and training.k2=null, or model.bidirectional=false"
+            )
+        self.model = model
+        self.task = task
+        self.optimizer_options = dict(optimizer or {"name": "adam"})
+        self.scheduler_options = dict(scheduler or {"name": "none"})
+        self.window = window
+        self.k2 = k2
+        self.scale_lr = scale_lr
+        self.carried = {stage: Carried() for stage in ("train", "val", "test")}
+        self.last_batch: SequenceBatch | None = None
+        self.last_loss: Tensor | None = None
+        self.last_good: str | None = None
+        self._totals: dict[str, Tensor] = {}
+        self._metrics: dict[str, Any] = {}
+
+    def predict_batch(self, batch: SequenceBatch, stage: str, k2: int | None = None) -> Tensor:
+        """The prediction for a batch, from and into the stage's carried state."""
+        if self.window is None:
+            return run_sequences(self.model, batch, k2)
+        return run_window(self.model, batch, self.carried[stage], k2)
+
+    def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
+        prediction = self.predict_batch(batch, "train", self.k2)
+        total, count = self.task.loss(prediction, batch)
+        loss = total / self._share(count)
+        self._refuse_non_finite(loss)
+        self.last_batch, self.last_loss = batch, loss.detach()
+        return loss
+
+    def on_train_epoch_start(self) -> None:
+        # A fresh epoch deals the sequences anew; a resumed one goes on in the middle.
+        if self.trainer.fit_loop.epoch_loop.batch_progress.current.ready == 0:
+            self.carried["train"] = Carried()
+
+    def _share(self, count: Tensor) -> Tensor:
+        """What to divide by so that the mean over ranks of losses is the global batch's loss."""
+        if self.trainer.world_size > 1:
+            count = count.detach().clone()
+            dist.all_reduce(count)
+            count = count / self.trainer.world_size
+        return count.clamp(min=torch.finfo(count.dtype).tiny)
+
+    def _refuse_non_finite(self, loss: Tensor) -> None:
+        state = self.carried["train"].state
+        values = [loss.detach()] if state is None else [loss.detach(), *leaves(state)]
+        if all(bool(torch.isfinite(value).all()) for value in values):
+            return
+        rows: set[int] = set()
+        for leaf in values[1:]:
+            bad = ~torch.isfinite(leaf).flatten(1).all(1)
+            rows.update(bad.nonzero().flatten().tolist())
+        where = f"the carried state of row {', '.join(map(str, sorted(rows)))}" if rows else "the loss"
+        raise NonFiniteError(
+            f"{where} is no longer finite at step {self.global_step}. "
+            f"Last good checkpoint: {self.last_good or 'none yet'}. "
+            "Try a lower optimizer.lr, or trainer.gradient_clip_val=1."
+        )
+
+    def configure_optimizers(self) -> Any:
+        options = dict(self.optimizer_options)
+        optimizer = make_optimizer(self.parameters(), options.pop("name"), **options)
+        options = dict(self.scheduler_options)
+        name = options.pop("name")
+        if name == "none":
+            return optimizer
+        steps = self.trainer.estimated_stepping_batches
+        total = int(steps) if steps != float("inf") else 0
+        scheduler = make_scheduler(optimizer, name, total, self.task.monitor, **options)
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
+        """Scale the rate by the window's length around the step; the schedule never sees it."""
+        if not (self.scale_lr and self.window):
+            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+            return
+        before = [group["lr"] for group in optimizer.param_groups]
+
+        def scaled_closure() -> Any:
+            # Only after the closure has run is it known which window this step belongs to.
+            result = optimizer_closure()
+            if self.last_batch is not None and self.window:
+                for group, lr in zip(optimizer.param_groups, before, strict=True):
+                    group["lr"] = lr * self.last_batch.inputs.shape[1] / self.window
+            return result
+
+        super().optimizer_step(epoch, batch_idx, optimizer, scaled_closure)
+        for group, lr in zip(optimizer.param_groups, before, strict=True):
+            group["lr"] = lr
+
+    # Evaluation: the same road with a slot of its own; totals over the whole stage.
+
+    def on_validation_epoch_start(self) -> None:
+        self._start_stage("val")
+
+    def on_test_epoch_start(self) -> None:
+        self._start_stage("test")
+
+    def validation_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
+        return self._evaluate(batch, "val")
+
+    def test_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
+        return self._evaluate(batch, "test")
+
+    def on_validation_epoch_end(self) -> None:
+        self.log_dict(self._end_stage("val"))
+
+    def on_test_epoch_end(self) -> None:
+        self.log_dict(self._end_stage("test"))
+
+    def _start_stage(self, stage: str) -> None:
+        self.carried[stage] = Carried()
+        self._totals = {"loss": torch.zeros(2, dtype=torch.float64, device="cpu")}
+        self._metrics[stage] = self.task.metrics().to(self.device)
+
+    def _evaluate(self, batch: SequenceBatch, stage: str) -> Tensor:
+        prediction = self.predict_batch(batch, stage)
+        total, count = self.task.loss(prediction, batch)
+        self._totals["loss"] += torch.stack((total.detach(), count)).double().cpu()
+        self.task.update(self._metrics[stage], prediction, batch)
+        return prediction
+
+    def _end_stage(self, stage: str) -> dict[str, float]:
+        totals = self._totals["loss"]
+        if self.trainer.world_size > 1:
+            totals = totals.to(self.device)
+            dist.all_reduce(totals)
+        values = {"loss": float(totals[0] / totals[1].clamp(min=1))}
+        values.update({name: float(value) for name, value in self._metrics[stage].compute().items()})
+        self.carried[stage] = Carried()
+        return {f"{stage}/{name}": value for name, value in self.task.summary(values).items()}

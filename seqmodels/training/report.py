@@ -1,0 +1,39 @@
+"""What a run leaves for people: metrics.json and a table with the baselines beside the model."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def write_json(content: dict[str, Any], path: Path) -> None:
+    """Write JSON whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(temporary, path)
+
+
+def result_table(split: str, model: dict[str, float], baselines: dict[str, dict[str, float]]) -> Table:
+    """The model and every baseline, one row each."""
+    names = list(model)
+    table = Table(title=f"{split} split", title_justify="left", show_edge=False, pad_edge=False)
+    table.add_column("")
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for row, values in [("this model", model), *baselines.items()]:
+        cells = [f"{values[name]:.4g}" if name in values else "" for name in names]
+        table.add_row(row, *cells, style="bold" if row == "this model" else "")
+    return table
+
+
+def print_results(metrics: dict[str, Any], verdicts: dict[str, str], console: Console) -> None:
+    """Print the table and the plain word for each split that was evaluated."""
+    for split, verdict in verdicts.items():
+        console.print()
+        console.print(result_table(split, metrics[split], metrics["baseline"].get(split, {})))
+        console.print(verdict, markup=False, highlight=False)

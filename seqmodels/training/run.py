@@ -1,0 +1,208 @@
+"""A whole training run: build, fit, evaluate the best checkpoint, score the baselines, report."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.loggers import TensorBoardLogger
+from rich.console import Console
+
+from seqmodels import checkpoint
+from seqmodels.build import build_data, build_model, build_task, import_plugins, parameter_count
+from seqmodels.data.module import SequenceDataModule
+from seqmodels.training.checkpoint import AtomicCheckpointIO, Interrupted, LastCheckpoint, RunState
+from seqmodels.training.diagnostics import Diagnostics
+from seqmodels.training.learner import Learner
+from seqmodels.training.progress import RunProgress
+from seqmodels.training.report import print_results, write_json
+
+
+def train(config: dict[str, Any], run_dir: Path, console: Console | None = None) -> dict[str, Any]:
+    """Train as `config` says, into the folder `run_dir`.
+
+    The folder then holds `config.yaml`, `metrics.json`, `checkpoints/best.ckpt` and `last.ckpt`,
+    and TensorBoard's event files.
+
+    Args:
+        config: the resolved config, plain values only.
+        run_dir: made if it does not exist.
+        console: where progress and results are printed.
+
+    Returns:
+        What is in `metrics.json`; after Ctrl-C ``{"interrupted": True, "resume": command}``.
+
+    Raises:
+        ValueError: bad data, impossible settings, a checkpoint that does not fit.
+    """
+    console = console or Console()
+    quieten()
+    run_dir.mkdir(parents=True, exist_ok=True)
+    write_config(config, run_dir / "config.yaml")
+    import_plugins(config["plugins"])
+    pl.seed_everything(config["seed"], workers=True, verbose=False)
+    data = build_data(config)
+    learner = build_learner(config, data)
+    console.print(
+        f"{config['name']}: {parameter_count(learner.model):,} parameters, "
+        f"{len(data.splits['train']):,} training sequences; run folder {run_dir}",
+        highlight=False,
+    )
+    trainer, last = make_trainer(config, run_dir, learner, data, console)
+    began = time.monotonic()
+    try:
+        trainer.fit(learner, data, ckpt_path=resume_path(config), weights_only=True)
+    except Interrupted:
+        resume = f"seqmodels train resume={run_dir}"
+        console.print(f"\nStopped at step {trainer.global_step}; everything is saved. Go on with:\n  {resume}")
+        return {"interrupted": True, "resume": resume}
+    seconds = time.monotonic() - began
+    return report(config, run_dir, learner, data, seconds, trainer, console)
+
+
+def report(
+    config: dict[str, Any],
+    run_dir: Path,
+    learner: Learner,
+    data: SequenceDataModule,
+    seconds: float,
+    trainer: pl.Trainer,
+    console: Console,
+) -> dict[str, Any]:
+    """Evaluate the best checkpoint and the baselines, write metrics.json, print the table."""
+    best = checkpoint.locate(run_dir, "best")
+    learner.load_state_dict(checkpoint.read(best)["state_dict"])
+    metrics: dict[str, Any] = {
+        "task": config["task"]["name"],
+        "parameters": parameter_count(learner.model),
+        "seconds": round(seconds, 2),
+        "steps": trainer.global_step,
+        "val": None,
+        "test": None,
+        "baseline": {},
+    }
+    verdicts = {}
+    for split in ("val", "test"):
+        if split not in data.splits:
+            continue
+        metrics[split] = evaluate_split(learner, data, split)
+        metrics["baseline"][split] = learner.task.baselines(data.splits["train"], data.splits[split])
+        verdicts[split] = learner.task.verdict(metrics[split], metrics["baseline"][split])
+    write_json(metrics, run_dir / "metrics.json")
+    log_hyperparameters(trainer, config, metrics)
+    print_results(metrics, verdicts, console)
+    console.print(f"\nResults: {run_dir / 'metrics.json'}\nWatch it: tensorboard --logdir {run_dir}", highlight=False)
+    return metrics
+
+
+def evaluate_split(learner: Learner, data: SequenceDataModule, split: str) -> dict[str, float]:
+    """The task's metrics on one split, with a carried state of its own."""
+    trainer = pl.Trainer(
+        accelerator="auto", devices=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, use_distributed_sampler=False, barebones=False,
+    )
+    loader = data.val_dataloader() if split == "val" else data.test_dataloader()
+    run = trainer.validate if split == "val" else trainer.test
+    results = run(learner, dataloaders=loader, verbose=False)[0]
+    return {name.removeprefix(f"{split}/"): float(value) for name, value in results.items()}
+
+
+def build_learner(config: dict[str, Any], data: SequenceDataModule) -> Learner:
+    """Model, task and optimizer for the given data."""
+    task = build_task(config, data.spec)
+    task.prepare(data.splits["train"])
+    training = config["training"]
+    return Learner(
+        build_model(config, data.spec, task),
+        task,
+        optimizer=config["optimizer"],
+        scheduler=config["scheduler"],
+        window=training["window"],
+        k2=training["k2"],
+        scale_lr=training["random_window"],
+    )
+
+
+def make_trainer(
+    config: dict[str, Any], run_dir: Path, learner: Learner, data: SequenceDataModule, console: Console
+) -> tuple[pl.Trainer, LastCheckpoint]:
+    """Lightning's Trainer with our callbacks, writing into the run folder."""
+    content = {"config": config, "spec": data.spec.to_plain(), "fingerprint": data.fingerprint}
+    last = LastCheckpoint(run_dir / "checkpoints" / "last.ckpt", config["checkpoint"]["every_n_steps"])
+    callbacks: list[pl.Callback] = [RunState(content), last]
+    options = dict(config["trainer"])
+    if options.pop("enable_progress_bar", True):
+        callbacks.append(RunProgress(console))
+    if "val" in data.splits:
+        name, mode = learner.task.monitor
+        monitor = f"val/{name}"
+        callbacks.append(
+            ModelCheckpoint(
+                run_dir / "checkpoints", "best", monitor=monitor, mode=mode, save_top_k=1,
+                enable_version_counter=False, save_on_train_epoch_end=False,
+            )
+        )
+        if config["early_stopping"]["patience"] is not None:
+            callbacks.append(EarlyStopping(monitor, mode=mode, patience=config["early_stopping"]["patience"]))
+    diagnostics = dict(config["diagnostics"])
+    if diagnostics.pop("enabled"):
+        callbacks.append(Diagnostics(**diagnostics))
+    trainer = pl.Trainer(
+        **options,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(run_dir, name=None, version="", default_hp_metric=False),
+        plugins=[AtomicCheckpointIO()],
+        use_distributed_sampler=False,
+        enable_model_summary=False,
+        enable_progress_bar=any(isinstance(c, RunProgress) for c in callbacks),
+    )
+    return trainer, last
+
+
+def resume_path(config: dict[str, Any]) -> str | None:
+    """The checkpoint to go on from."""
+    return None if config["resume"] is None else str(checkpoint.locate(config["resume"], "last"))
+
+
+def log_hyperparameters(trainer: pl.Trainer, config: dict[str, Any], metrics: dict[str, Any]) -> None:
+    """Fill TensorBoard's hparams tab with the settings and the final, true metrics."""
+    logger = trainer.logger
+    if not isinstance(logger, TensorBoardLogger):
+        return
+    final = {f"final/{s}/{k}": v for s in ("val", "test") for k, v in (metrics[s] or {}).items()}
+    logger.log_hyperparams(flatten(config), final)
+    logger.save()
+
+
+def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+    """A nested mapping as one level of dotted names, for TensorBoard."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        elif value is not None:
+            flat[f"{prefix}{key}"] = value if isinstance(value, bool | int | float | str) else str(value)
+    return flat
+
+
+def write_config(config: dict[str, Any], path: Path) -> None:
+    """The resolved config as YAML."""
+    import yaml
+
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def quieten() -> None:
+    """Lightning's advertisements and hints, which are about choices made here on purpose."""
+    for name in ("pytorch_lightning", "lightning_fabric", "pytorch_lightning.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+    warnings.filterwarnings("ignore", message=".*isinstance.*LeafSpec.*")
+    torch.set_float32_matmul_precision("high")
