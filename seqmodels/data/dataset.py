@@ -6,8 +6,10 @@ T steps of a sequence, F features, S target steps, V values.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from seqmodels.batch import BatchSpec
 
@@ -38,3 +40,42 @@ class SequenceDataset(ABC):
             targets: the same steps' targets where ``spec.target_shape`` is "step"; else the whole
                 sequence's: a label ``()``, values ``(V,)``, or a sequence ``(S,)`` / ``(S, V)``.
         """
+
+
+class ArrayDataset(SequenceDataset):
+    """Sequences that lie in memory.
+
+    >>> spec = BatchSpec("tokens", 9, "labels", 2, "sequence")
+    >>> data = ArrayDataset(spec, inputs=[np.array([4, 7, 1]), np.array([8])], targets=[0, 1])
+    >>> data.lengths.tolist(), data.read(0, 1, 3)[0].tolist(), int(data.read(1, 0, 1)[1])
+    ([3, 1], [7, 1], 1)
+
+    Args:
+        spec: what inputs and targets are; types follow from it.
+        inputs: one array per sequence, ``(T,)`` or ``(T, F)``.
+        targets: per sequence what `read` returns for the whole of it.
+        stream: as for `SequenceDataset`.
+
+    Raises:
+        ValueError: not one target per sequence, an empty sequence, or per-step targets of another
+            length than the inputs.
+    """
+
+    def __init__(
+        self, spec: BatchSpec, inputs: Sequence[np.ndarray], targets: Sequence[ArrayLike], stream: bool = False
+    ) -> None:
+        if len(inputs) != len(targets):
+            raise ValueError(f"each sequence needs one target; got {len(inputs)} inputs and {len(targets)} targets")
+        self.spec, self.stream = spec, stream
+        self.inputs = [np.asarray(x, np.int64 if spec.inputs == "tokens" else np.float32) for x in inputs]
+        self.targets = [np.asarray(y, np.float32 if spec.targets == "values" else np.int64) for y in targets]
+        self.lengths = np.array([len(x) for x in self.inputs], dtype=np.int64)
+        for i, (x, y) in enumerate(zip(self.inputs, self.targets, strict=True)):
+            if len(x) == 0:
+                raise ValueError(f"sequence {i} has no steps; each needs at least 1: drop it")
+            if spec.target_shape == "step" and len(y) != len(x):
+                raise ValueError(f"sequence {i} has {len(x)} steps but {len(y)} targets; each step needs one")
+
+    def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        target = self.targets[index]
+        return self.inputs[index][start:stop], target[start:stop] if self.spec.target_shape == "step" else target

@@ -1,0 +1,1 @@
+"""Sequences, how they are cut into batches, and where they come from."""
