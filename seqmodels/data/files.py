@@ -1,0 +1,64 @@
+"""Reading a text file that a user names, with errors that say what is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import zlib
+from pathlib import Path
+
+SHIPPED = "shipped:"
+
+
+def find_file(path: str | Path) -> Path:
+    """The file that `path` names; ``shipped:NAME`` is one that comes with the package.
+
+    Raises:
+        ValueError: there is no such file.
+    """
+    if str(path).startswith(SHIPPED):
+        from seqmodels.data.shipped import shipped
+
+        return shipped(str(path)[len(SHIPPED) :])
+    found = Path(path).expanduser()
+    if found.is_dir():
+        raise ValueError(f"data.path: expected a file, got the folder {str(path)!r}; name a file in it")
+    if not found.is_file():
+        beside = [str(other) for other in found.parent.iterdir()] if found.parent.is_dir() else []
+        close = difflib.get_close_matches(str(found), beside, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f" (looked from {str(Path.cwd())!r})"
+        raise ValueError(f"data.path: there is no file {str(path)!r}{hint}")
+    return found
+
+
+def read_text(path: str | Path) -> str:
+    """The whole of a UTF-8 text file, gzipped or not, without a byte order mark; line ends as they are.
+
+    Raises:
+        ValueError: the file is missing, empty, binary, a broken gzip, or not UTF-8.
+    """
+    found = find_file(path)
+    try:
+        data = found.read_bytes()
+    except OSError as error:
+        raise ValueError(f"data.path: {str(path)!r} cannot be read: {error.strerror}") from None
+    if data[:2] == b"\x1f\x8b":
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"{path}: the gzip file is damaged or cut short ({error}); make or load it anew") from None
+    if not data.strip():
+        raise ValueError(f"{path}: expected text, got an empty file")
+    if b"\0" in data[:65536] or data[:4] == b"PK\x03\x04":
+        raise ValueError(
+            f"{path}: expected a text file, got a binary one (or UTF-16); "
+            "from a spreadsheet, save it as 'CSV UTF-8' and name that file"
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path}, line {line}: expected UTF-8 text, got the byte 0x{data[error.start]:02x}; "
+            f"convert it, for example with: iconv -f latin1 -t utf-8 {found.name} > utf8_{found.name}"
+        ) from None

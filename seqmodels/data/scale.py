@@ -1,0 +1,33 @@
+"""Shift and scale of features, taken from training data only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Below this share of a feature's size its spread is rounding, and the feature a constant.
+CONSTANT = 1e-9
+
+
+def fit_scale(rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each feature, over rows ``(N, F)``; NaNs do not count.
+
+    The scale of a constant feature, or of one without a number, is 1.
+
+    >>> fit_scale(np.array([[1.0, 7.0], [3.0, 7.0]]))
+    ((2.0, 7.0), (1.0, 1.0))
+    """
+    known = np.isfinite(rows)
+    count = np.maximum(known.sum(axis=0), 1)
+    shift = np.where(known, rows, 0.0).sum(axis=0) / count
+    scale = np.sqrt((np.where(known, rows - shift, 0.0) ** 2).sum(axis=0) / count)
+    scale = np.where(scale > CONSTANT * np.maximum(1.0, np.abs(shift)), scale, 1.0)
+    return tuple(shift.tolist()), tuple(scale.tolist())
+
+
+def apply_scale(rows: np.ndarray, shift: tuple[float, ...], scale: tuple[float, ...]) -> np.ndarray:
+    """``(rows - shift) / scale`` as float32.
+
+    >>> apply_scale(np.array([[5.0]]), (1.0,), (2.0,)).tolist()
+    [[2.0]]
+    """
+    return ((rows - np.asarray(shift)) / np.asarray(scale)).astype(np.float32)

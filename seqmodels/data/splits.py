@@ -1,0 +1,103 @@
+"""Which items are for training, validation and test.
+
+Every function returns "train", and "val" and "test" where their fraction is above 0. The same
+arguments give the same split on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+NAMES = ("train", "val", "test")
+
+
+def check_fractions(val_fraction: float, test_fraction: float) -> None:
+    """Refuse fractions that leave nothing to train on.
+
+    Raises:
+        ValueError: a fraction is negative, or they add up to 1 or more.
+    """
+    if val_fraction < 0 or test_fraction < 0 or val_fraction + test_fraction >= 1:
+        raise ValueError(
+            "data.val_fraction and data.test_fraction must be 0 or more and add up to less than 1, "
+            f"got {val_fraction} and {test_fraction}"
+        )
+
+
+def by_position(count: int, val_fraction: float = 0.1, test_fraction: float = 0.1) -> dict[str, slice]:
+    """The first items for training, the next for validation, the last for test.
+
+    >>> by_position(10, 0.2, 0.1)
+    {'train': slice(0, 7, None), 'val': slice(7, 9, None), 'test': slice(9, 10, None)}
+    """
+    counts = _counts(count, val_fraction, test_fraction)
+    edges = np.cumsum([0, *counts]).tolist()
+    return {name: slice(a, b) for name, a, b in zip(NAMES, edges, edges[1:], strict=False) if b > a or name == "train"}
+
+
+def by_ratio(count: int, val_fraction: float = 0.1, test_fraction: float = 0.1, seed: int = 0) -> dict[str, np.ndarray]:
+    """Items at random; indices sorted.
+
+    >>> {name: len(items) for name, items in by_ratio(10).items()}
+    {'train': 8, 'val': 1, 'test': 1}
+    """
+    order = np.random.default_rng(seed).permutation(count)
+    return {name: np.sort(order[part]) for name, part in by_position(count, val_fraction, test_fraction).items()}
+
+
+def by_group(
+    groups: Sequence[Hashable], val_fraction: float = 0.1, test_fraction: float = 0.1, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Whole groups at random, so that no group (a writer, a patient) is in two splits; indices sorted.
+
+    >>> by_group(["a", "a", "b", "c", "b"], 0.0, 0.4)
+    {'train': array([0, 1, 3]), 'test': array([2, 4])}
+    """
+    code = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+    owner = np.array([code[group] for group in groups], dtype=np.int64)
+    parts = by_ratio(len(code), val_fraction, test_fraction, seed)
+    return {name: np.flatnonzero(np.isin(owner, members)) for name, members in parts.items()}
+
+
+def stratified(
+    labels: Sequence[Hashable], val_fraction: float = 0.1, test_fraction: float = 0.1, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Items at random, each label in the same shares everywhere; indices sorted.
+
+    >>> parts = stratified(["a"] * 20 + ["b"] * 10)
+    >>> [int((items < 20).sum()) for items in parts.values()]
+    [16, 2, 2]
+
+    Raises:
+        ValueError: a label has fewer items than there are splits.
+    """
+    check_fractions(val_fraction, test_fraction)
+    code = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+    owner = np.array([code[label] for label in labels], dtype=np.int64)
+    wanted = [name for name, share in zip(NAMES, (1, val_fraction, test_fraction), strict=True) if share > 0]
+    generator = np.random.default_rng(seed)
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
+    for label, own in code.items():
+        items = generator.permutation(np.flatnonzero(owner == own))
+        if len(items) < len(wanted):
+            raise ValueError(
+                f"the class {label!r} has {len(items)} item(s), too few to be in {', '.join(wanted)}: "
+                "add items of it, leave it out, or set data.val_fraction or data.test_fraction to 0"
+            )
+        counts = _counts(len(items), val_fraction, test_fraction)
+        # Rounding must not leave a class out of a split.
+        counts = [max(1, n) if share else 0 for n, share in zip(counts[1:], (val_fraction, test_fraction), strict=True)]
+        cuts = np.cumsum([len(items) - sum(counts), *counts])[:-1]
+        for name, part in zip(NAMES, np.split(items, cuts), strict=True):
+            if name in parts:
+                parts[name].append(part)
+    return {name: np.sort(np.concatenate(part)) for name, part in parts.items()}
+
+
+def _counts(count: int, val_fraction: float, test_fraction: float) -> list[int]:
+    """Items in train, val and test."""
+    check_fractions(val_fraction, test_fraction)
+    val, test = round(count * val_fraction), round(count * test_fraction)
+    return [count - val - test, val, test]
