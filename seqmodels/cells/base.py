@@ -5,7 +5,8 @@ B rows, F input features, H units, G gates; `...` any leading axes.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,9 @@ from torch.nn import functional
 
 from seqmodels.cells.initialise import initialise
 from seqmodels.state import State
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class HiddenState(NamedTuple):
@@ -62,19 +66,25 @@ class Cell(nn.Module):
             batch_size: B.
             like: any tensor with the wanted device and floating dtype.
         """
-        dtype = like.dtype if like.is_floating_point() else None
+        dtype = like.dtype if like.is_floating_point() else torch.get_default_dtype()
         fields = []
         for name, size in self.state_sizes().items():
             learned = getattr(self, f"initial_{name}", None)
             if learned is None:
                 fields.append(torch.zeros(batch_size, size, device=like.device, dtype=dtype))
             else:
-                fields.append(learned.to(dtype).expand(batch_size, size))
+                fields.append(learned.to(like.device, dtype).expand(batch_size, size))
         return self.state_type(*fields)
 
     def learn_initial_state(self) -> None:
-        """Make the initial state a parameter, `initial_<field>` for each field, zero at first."""
-        like = next(self.parameters())
+        """Make the initial state a parameter, `initial_<field>` for each field, zero at first.
+
+        Raises:
+            ValueError: the cell has no state.
+        """
+        if not self.state_type._fields:
+            raise ValueError(f"initial_state='learned' needs a cell with a state; {type(self).__name__} has none")
+        like = next(self.parameters(), torch.empty(0))
         for name, size in self.state_sizes().items():
             setattr(self, f"initial_{name}", nn.Parameter(torch.zeros(size, device=like.device, dtype=like.dtype)))
 
@@ -83,7 +93,10 @@ class Cell(nn.Module):
         raise NotImplementedError
 
     def step(self, u: Tensor, state: State) -> tuple[Tensor, State]:
-        """One step from projected input ``(B, U)``: the output ``(B, output_size)`` and the new state."""
+        """One step from projected input ``(B, U)``: the output ``(B, output_size)`` and the new state.
+
+        A cell without a state must take any leading axes in place of B: all its steps are done at once.
+        """
         raise NotImplementedError
 
     def activations(self, u: Tensor, state: State) -> dict[str, Tensor]:
@@ -93,6 +106,25 @@ class Cell(nn.Module):
     def vendor(self) -> VendorForm | None:
         """How torch's fused layers would run this very cell, or None where they cannot."""
         return None
+
+    def bind(self, parameters: Mapping[str, Tensor | None]) -> Self:
+        """The same cell with other tensors for its parameters; it shares all else with this one.
+
+        >>> cell = GatedCell(3, 5)
+        >>> bound = cell.bind({"weight_ih": cell.weight_ih * 2})
+        >>> torch.equal(bound.weight_ih, cell.weight_ih * 2), bound.weight_hh is cell.weight_hh
+        (True, True)
+
+        Unlike a parameter, the tensors keep their graph: gradients go to what they were made of.
+        """
+        bound = object.__new__(type(self))
+        bound.__dict__.update(self.__dict__, _parameters={**self._parameters, **parameters})
+        return bound
+
+    def computes_as(self, cls: type[Cell], *methods: str) -> bool:
+        """Whether no subclass of `cls` has changed what a step computes, in these `methods` or the usual ones."""
+        names = ("project", "step", "update", *methods)
+        return all(getattr(type(self), name) is getattr(cls, name) for name in names)
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}"

@@ -43,7 +43,7 @@ class ElmanCell(GatedCell):
         return HiddenState(getattr(torch, self.nonlinearity)(u + r))
 
     def vendor(self) -> VendorForm | None:
-        if type(self).update is not ElmanCell.update or type(self).step is not GatedCell.step:
+        if not self.computes_as(ElmanCell):
             return None
         biases = [b for b in (self.bias_ih, self.bias_hh) if b is not None]
         return VendorForm(f"rnn_{self.nonlinearity}", [self.weight_ih, self.weight_hh, *biases])

@@ -85,8 +85,7 @@ class GRUCell(GatedCell):
         return self._reset_after(u, functional.linear(state.h, self.weight_hh, self.bias_hh), state)[1]
 
     def vendor(self) -> VendorForm | None:
-        changed = type(self).update is not GRUCell.update or type(self).step is not GRUCell.step
-        if changed or self.reset_gate != "after":
+        if self.reset_gate != "after" or not self.computes_as(GRUCell, "_reset_after"):
             return None
         biases = [b for b in (self.bias_ih, self.bias_hh) if b is not None]
         return VendorForm("gru", [self.weight_ih, self.weight_hh, *biases])

@@ -119,8 +119,7 @@ class LSTMCell(GatedCell):
         return self._gates(u, r, state)[1]
 
     def vendor(self) -> VendorForm | None:
-        changed = type(self).update is not LSTMCell.update or type(self).step is not LSTMCell.step
-        if changed or self.peephole or self.coupled:
+        if self.peephole or self.coupled or not self.computes_as(LSTMCell, "_gates"):
             return None
         biases = [b for b in (self.bias_ih, self.bias_hh) if b is not None]
         projection = [self.weight_hr] if self.proj_size else []

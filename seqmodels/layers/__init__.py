@@ -1,1 +1,11 @@
-"""Layers."""
+"""Time: a cell run over a sequence, in either direction, in both, and in stacks.
+
+Every layer has the same call, ``layer(inputs, state, lengths, reset) -> (outputs, state)``.
+"""
+
+from seqmodels.layers.base import Layer
+from seqmodels.layers.bidirectional import Bidirectional
+from seqmodels.layers.recurrent import Recurrent
+from seqmodels.layers.stack import Stack
+
+__all__ = ["Bidirectional", "Layer", "Recurrent", "Stack"]

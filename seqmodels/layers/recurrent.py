@@ -1,20 +1,19 @@
-"""Time: a cell run over a sequence, in either direction, in both, and in stacks.
+"""A cell run over time, in either direction.
 
-Every layer has the same call, ``layer(inputs, state, lengths, reset) -> (outputs, state)``, so
-that layers nest freely. B rows, T steps, F features.
+B rows, T steps, F features.
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from seqmodels.cells.base import Cell
-from seqmodels.scan import choose, reference_steps, scan
-from seqmodels.state import State, stack_steps
+from seqmodels.layers.base import Layer
+from seqmodels.scan import check_engine, choose, scan, scan_states
+from seqmodels.state import State
 
 
-class Recurrent(nn.Module):
+class Recurrent(Layer):
     """Run a cell over time.
 
     >>> import torch
@@ -30,12 +29,18 @@ class Recurrent(nn.Module):
             the step they belong to.
         initial_state: "zero" or "learned".
         engine: "auto" or an engine by name; `explain` says what was picked and why.
+
+    Raises:
+        ValueError: an unknown option.
     """
 
     def __init__(self, cell: Cell, reverse: bool = False, initial_state: str = "zero", engine: str = "auto") -> None:
         super().__init__()
+        if not isinstance(cell, Cell):
+            raise ValueError(f"cell must be a seqmodels.cells.Cell, got {type(cell).__name__}")
         if initial_state not in ("zero", "learned"):
             raise ValueError(f"initial_state must be 'zero' or 'learned', got {initial_state!r}")
+        check_engine(engine)
         self.cell = cell
         self.reverse = reverse
         self.engine = engine
@@ -46,64 +51,35 @@ class Recurrent(nn.Module):
 
     @property
     def carries(self) -> bool:
-        """Whether a window may start from the state of the window before it."""
         return not self.reverse
 
     def initial_state(self, batch_size: int, like: Tensor) -> State:
-        """The state before the first step."""
         return self.cell.initial_state(batch_size, like)
 
     def explain(self, inputs: Tensor | None = None, reset: Tensor | None = None) -> str:
-        """Which engine runs, and why."""
-        if self.engine != "auto":
-            return f"{self.engine}: asked for by engine={self.engine!r}"
-        return ": ".join(choose(self.cell, inputs, reset))
+        """Which engine runs, and why.
+
+        >>> from seqmodels.cells import LSTMCell
+        >>> Recurrent(LSTMCell(3, 5)).explain()
+        "LSTMCell: vendor (the cell is exactly torch's own)"
+        """
+        asked = f"engine={self.engine!r} was asked for"
+        name, reason = choose(self.cell, inputs, reset) if self.engine == "auto" else (self.engine, asked)
+        return f"{type(self.cell).__name__}: {name} ({reason})"
 
     def forward(
-        self,
-        inputs: Tensor,
-        state: State = None,
-        lengths: Tensor | None = None,
-        reset: Tensor | None = None,
+        self, inputs: Tensor, state: State = None, lengths: Tensor | None = None, reset: Tensor | None = None
     ) -> tuple[Tensor, State]:
-        """Outputs ``(B, T, output_size)`` and the last state; arguments as for `seqmodels.scan.scan`."""
-        if self.reverse:
-            inputs, reset = flip(inputs, lengths), None if reset is None else self._flip_reset(reset)
-        outputs, state = scan(self.cell, inputs, state, lengths, reset, self.engine)
-        return (flip(outputs, lengths) if self.reverse else outputs), state
+        return scan(self.cell, inputs, state, lengths, reset, self.engine, self.reverse)
 
-    def states(
-        self,
-        inputs: Tensor,
-        state: State = None,
-        lengths: Tensor | None = None,
-        reset: Tensor | None = None,
-    ) -> State:
-        """The state after *every* step, as one state of ``(B, T, ...)``; always by the plain loop."""
-        if self.reverse:
-            inputs, reset = flip(inputs, lengths), None if reset is None else self._flip_reset(reset)
-        if state is None:
-            state = self.initial_state(inputs.shape[0], inputs)
-        if reset is not None and reset.dim() == 1:
-            reset = torch.cat((reset.unsqueeze(1), reset.new_zeros(len(reset), inputs.shape[1] - 1)), dim=1)
-        states = stack_steps(reference_steps(self.cell, inputs, state, lengths, reset)[1])
-        if self.reverse:
-            from seqmodels.state import map_state
+    def unroll(
+        self, inputs: Tensor, state: State = None, lengths: Tensor | None = None, reset: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        return scan_states(self.cell, inputs, state, lengths, reset, self.reverse)
 
-            states = map_state(lambda leaf: flip(leaf, lengths), states)
-        return states
-
-    def _flip_reset(self, reset: Tensor) -> Tensor:
-        if reset.dim() == 2:
-            raise ValueError("reset inside a window cannot be given to a reversed layer: it must be (batch,)")
-        return reset
-
-
-def flip(inputs: Tensor, lengths: Tensor | None) -> Tensor:
-    """Reverse the real steps of each row; padding stays where it is."""
-    if lengths is None:
-        return inputs.flip(1)
-    steps = torch.arange(inputs.shape[1], device=inputs.device)
-    mirrored = lengths.unsqueeze(1) - 1 - steps
-    index = torch.where(mirrored >= 0, mirrored, steps)
-    return inputs[torch.arange(len(inputs), device=inputs.device).unsqueeze(1), index]
+    def extra_repr(self) -> str:
+        return ", ".join(
+            f"{name}={value!r}"
+            for name, value, default in (("reverse", self.reverse, False), ("engine", self.engine, "auto"))
+            if value != default
+        )

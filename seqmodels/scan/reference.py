@@ -10,6 +10,7 @@ from torch import Tensor
 
 from seqmodels.batch import step_mask
 from seqmodels.cells.base import Cell
+from seqmodels.scan.engine import Engine
 from seqmodels.state import State, where
 
 
@@ -34,8 +35,8 @@ def reference_steps(
     valid = None
     if lengths is not None:
         valid = step_mask(lengths, inputs.shape[1])
-        # A select, not a product: garbage in the padding may be NaN, and NaN * 0 is NaN.
-        inputs = torch.where(valid.unsqueeze(-1), inputs, torch.zeros_like(inputs[:1, :1]))
+        inputs = keep(valid.unsqueeze(-1), inputs)
+        reset = None if reset is None else reset & valid
     fresh = cell.initial_state(inputs.shape[0], inputs) if reset is not None else None
     outputs, states = [], []
     for t, u in enumerate(cell.project(inputs).unbind(1)):
@@ -44,30 +45,43 @@ def reference_steps(
         y, new = cell.step(u, state)
         if valid is not None:
             new = where(valid[:, t], new, state)
-            y = torch.where(valid[:, t : t + 1], y, torch.zeros_like(y[:1]))
+            y = keep(valid[:, t : t + 1], y)
         state = new
         outputs.append(y)
         states.append(state)
     return outputs, states
 
 
-def reference(
+def keep(mask: Tensor, values: Tensor) -> Tensor:
+    """`values` where `mask` is true, else 0: a select and not a product, for NaN * 0 is NaN."""
+    return torch.where(mask, values, torch.zeros((), dtype=values.dtype, device=values.device))
+
+
+def _reference(
     cell: Cell, inputs: Tensor, state: State, lengths: Tensor | None, reset: Tensor | None
 ) -> tuple[Tensor, State]:
-    """Outputs ``(B, T, output_size)`` and the state after each row's last step."""
     outputs, states = reference_steps(cell, inputs, state, lengths, reset)
     return torch.stack(outputs, dim=1), states[-1]
 
 
-def stateless(
+def _stateless(
     cell: Cell, inputs: Tensor, state: State, lengths: Tensor | None, reset: Tensor | None
 ) -> tuple[Tensor, State]:
-    """All steps at once, for a cell that has no state; `reset` has nothing to reset."""
-    del reset
-    if lengths is not None:
-        valid = step_mask(lengths, inputs.shape[1]).unsqueeze(-1)
-        inputs = torch.where(valid, inputs, torch.zeros_like(inputs[:1, :1]))
-    y, state = cell.step(cell.project(inputs), state)
-    if lengths is not None:
-        y = torch.where(valid, y, torch.zeros_like(y[:1, :1]))
-    return y, state
+    del reset  # there is nothing to reset
+    if lengths is None:
+        return cell.step(cell.project(inputs), state)
+    valid = step_mask(lengths, inputs.shape[1]).unsqueeze(-1)
+    y, state = cell.step(cell.project(keep(valid, inputs)), state)
+    return keep(valid, y), state
+
+
+def _has_state(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> str | None:
+    return f"{type(cell).__name__} has a state" if cell.state_type._fields else None
+
+
+def _nothing(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> str | None:
+    return None
+
+
+REFERENCE = Engine(_reference, _nothing, "the plain loop runs every cell")
+STATELESS = Engine(_stateless, _has_state, "the cell has no state: all steps are done at once")

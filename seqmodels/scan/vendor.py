@@ -1,66 +1,79 @@
 """torch's own fused layers: cuDNN on CUDA, oneDNN for the LSTM on CPU.
 
 They run a whole sequence in one call but know neither lengths nor any state but the last.
-Ragged rows are therefore run to the end of the batch and read where each row ends. That
-gives the last output of a row, and for the RNN and GRU so its last state. The memory c of an
-LSTM is nowhere to be read; instead one more input feature, 1 in the padding, drives the input
-gate to exactly 0 and the forget gate to exactly 1, which carries c unchanged to the end.
-Packing would do the same at a fraction of the speed (torch leaves oneDNN for packed input).
+Ragged rows are therefore run to the end of the batch and read where each row ends. That gives
+the last output of a row, and for the RNN and GRU so its last state. The memory c of an LSTM is
+nowhere to be read; instead one more input feature, 1 in the padding, drives the input gate to
+exactly 0 and the forget gate to exactly 1, which carries c unchanged to the end. (The same
+feature holds a relu at 0, which could otherwise grow to infinity in the padding.) Packing would
+do the same at a fraction of the speed: torch leaves oneDNN for packed input.
 
 B rows, T steps, F features, H units.
 """
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
 from seqmodels.batch import step_mask
 from seqmodels.cells.base import Cell, VendorForm
+from seqmodels.scan.derivative import run_differentiable
+from seqmodels.scan.engine import Engine, transformed
+from seqmodels.scan.reference import keep
 from seqmodels.state import State, leaves
 
 # sigmoid(+-1e4) is exactly 1 and 0 in every floating dtype, and so is its gradient 0.
 _SATURATING = 1e4
 
 
-def vendor(
+def _obstacle(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> str | None:
+    if cell.vendor() is None:
+        return f"torch has no fused form of this {type(cell).__name__}"
+    if reset is not None and reset.dim() == 2:
+        return "torch's fused layers cannot reset rows inside a window"
+    if inputs is not None and transformed():
+        return "torch's fused layers have no vmap, forward mode or functional gradient"
+    return None
+
+
+def _vendor(
     cell: Cell, inputs: Tensor, state: State, lengths: Tensor | None, reset: Tensor | None
 ) -> tuple[Tensor, State]:
-    """Outputs ``(B, T, output_size)`` and the state after each row's last step.
-
-    Takes no resets inside the window: `seqmodels.scan.choose` sends those elsewhere.
-    """
-    form = cell.vendor()
-    if form is None or reset is not None:
-        raise ValueError(f"torch has no fused form of this {type(cell).__name__} with these arguments")
+    form = cast(VendorForm, cell.vendor())  # without one there was an obstacle
     if lengths is None:
-        return _run(cell, form, inputs, state)
+        return _run(form, inputs, state)
     valid = step_mask(lengths, inputs.shape[1])
-    inputs = torch.where(valid.unsqueeze(-1), inputs, torch.zeros_like(inputs[:1, :1]))
-    if form.kind == "lstm":
+    inputs = keep(valid.unsqueeze(-1), inputs)
+    if form.kind in ("lstm", "rnn_relu"):
         inputs, form = _with_padding_feature(form, inputs, valid)
-    outputs, last = _run(cell, form, inputs, state)
-    outputs = torch.where(valid.unsqueeze(-1), outputs, torch.zeros_like(outputs[:1, :1]))
+    outputs, last = _run(form, inputs, state)
+    outputs = keep(valid.unsqueeze(-1), outputs)
     h = outputs[torch.arange(len(lengths), device=lengths.device), (lengths - 1).clamp(min=0)]
-    h = torch.where((lengths > 0).unsqueeze(1), h, state.h)
+    h = torch.where((lengths > 0).unsqueeze(1), h, state.h.to(h.dtype))
     return outputs, type(last)(h, *last[1:])
 
 
 def _with_padding_feature(form: VendorForm, inputs: Tensor, valid: Tensor) -> tuple[Tensor, VendorForm]:
     weight = form.weights[0]
-    size = weight.shape[0] // 4
-    gate = torch.zeros(4 * size, 1, device=weight.device, dtype=weight.dtype)
-    gate[:size], gate[size : 2 * size] = -_SATURATING, _SATURATING
+    column = torch.zeros(weight.shape[0], 1, device=weight.device, dtype=weight.dtype)
+    if form.kind == "lstm":
+        size = weight.shape[0] // 4
+        column[:size], column[size : 2 * size] = -_SATURATING, _SATURATING
+    else:
+        column[:] = -torch.finfo(weight.dtype).max / 2
     padding = (~valid).unsqueeze(-1).to(inputs.dtype)
-    weights = [torch.cat((weight, gate), dim=1), *form.weights[1:]]
+    weights = [torch.cat((weight, column), dim=1), *form.weights[1:]]
     return torch.cat((inputs, padding), dim=-1), VendorForm(form.kind, weights)
 
 
-def _run(cell: Cell, form: VendorForm, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-    first = [leaf.to(inputs.dtype).unsqueeze(0).contiguous() for leaf in leaves(state)]
-    before = first if form.kind == "lstm" else first[0]
-    has_bias = len(form.weights) - (form.kind == "lstm" and state.h.shape[1] != state.c.shape[1]) > 2
-    function = getattr(torch, form.kind)
-    training = torch.is_grad_enabled()  # cuDNN keeps what backward needs only then
-    outputs, *last = function(inputs, before, form.weights, has_bias, 1, 0.0, training, False, True)
+def _run(form: VendorForm, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+    before = [leaf.to(inputs.dtype).unsqueeze(0).contiguous() for leaf in leaves(state)]
+    has_bias = any(weight.dim() == 1 for weight in form.weights)
+    outputs, *last = run_differentiable(form.kind, has_bias, inputs, before, form.weights)
     return outputs, type(state)(*(leaf.squeeze(0) for leaf in last))
+
+
+VENDOR = Engine(_vendor, _obstacle, "the cell is exactly torch's own")

@@ -1,0 +1,102 @@
+"""What may be given to a scan: each argument checked, in words, and brought into one form.
+
+B rows, T steps, F features.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from seqmodels.cells.base import Cell
+from seqmodels.scan.engine import traced
+from seqmodels.state import State, describe, leaves, where
+
+
+def settle(
+    cell: Cell, inputs: Tensor, state: State, lengths: Tensor | None, reset: Tensor | None, reverse: bool
+) -> tuple[State, Tensor | None, Tensor | None]:
+    """The state to start from, the lengths (None where all are T), and resets ``(B, T)`` or None.
+
+    Raises:
+        ValueError: a wrong shape, dtype or value; the message names the argument.
+    """
+    _check_inputs(cell, inputs)
+    lengths = settle_lengths(lengths, inputs)
+    reset = _settle_reset(reset, inputs, reverse)
+    state = _settle_state(cell, inputs, state, reset)
+    # Resets of the first step are settled by the state, so that every engine may run.
+    return state, lengths, None if reset is None or reset.dim() == 1 else reset
+
+
+def _check_inputs(cell: Cell, inputs: Tensor) -> None:
+    if not isinstance(inputs, Tensor):
+        raise ValueError(f"inputs must be a tensor (batch, steps, {cell.input_size}), got {type(inputs).__name__}")
+    if not inputs.is_floating_point():
+        raise ValueError(f"inputs must be floating point, got {inputs.dtype}: embed tokens first, with nn.Embedding")
+    if inputs.dim() != 3 or inputs.shape[2] != cell.input_size:
+        raise ValueError(
+            f"inputs must be (batch, steps, {cell.input_size}), got {tuple(inputs.shape)}: "
+            f"this {type(cell).__name__} was built with input_size={cell.input_size}"
+        )
+    if inputs.shape[1] == 0:
+        raise ValueError(f"inputs must hold at least one step, got {tuple(inputs.shape)}")
+    weight = next(cell.parameters(), inputs)
+    if inputs.dtype != weight.dtype and not torch.is_autocast_enabled(inputs.device.type):
+        raise ValueError(
+            f"inputs must have the dtype of the weights, {weight.dtype}, got {inputs.dtype}: "
+            f"convert them by inputs.to({weight.dtype}), or the layer by layer.to({inputs.dtype})"
+        )
+
+
+def _settle_state(cell: Cell, inputs: Tensor, state: State, reset: Tensor | None) -> State:
+    """The state to start from: `state`, or the initial state where there is none or a row resets."""
+    fresh = cell.initial_state(inputs.shape[0], inputs)
+    if state is None:
+        return fresh
+    if describe(state) != describe(fresh):
+        raise ValueError(f"state must be {describe(fresh)}, got {describe(state)}: see initial_state(batch_size, like)")
+    for leaf in leaves(state):
+        if leaf.dtype != inputs.dtype and not torch.is_autocast_enabled(inputs.device.type):
+            raise ValueError(f"state must have the dtype of inputs, {inputs.dtype}, got {leaf.dtype}")
+    return state if reset is None or reset.dim() == 2 else where(reset, fresh, state)
+
+
+def settle_lengths(lengths: Tensor | None, inputs: Tensor) -> Tensor | None:
+    """Check `lengths` and bring them to the device of `inputs` ``(B, T, F)``; None where all are T.
+
+    Raises:
+        ValueError: a wrong shape, dtype or value.
+    """
+    if lengths is None:
+        return None
+    batch, steps = inputs.shape[:2]
+    whole = isinstance(lengths, Tensor) and lengths.dtype in (torch.int64, torch.int32)
+    if not whole or lengths.shape != (batch,):
+        got = f"{lengths.dtype} {tuple(lengths.shape)}" if isinstance(lengths, Tensor) else type(lengths).__name__
+        raise ValueError(f"lengths must be a tensor of whole numbers (int64) of shape ({batch},), got {got}")
+    if traced() or batch == 0:
+        return lengths
+    low, high = torch.stack(lengths.aminmax()).tolist()
+    if low < 0 or high > steps:
+        raise ValueError(f"lengths must be from 0 to {steps} (the steps in inputs), got {lengths.tolist()}")
+    return None if low == steps else lengths.to(inputs.device)
+
+
+def _settle_reset(reset: Tensor | None, inputs: Tensor, reverse: bool) -> Tensor | None:
+    """Resets ``(B,)`` where only the first step resets, else ``(B, T)``."""
+    if reset is None:
+        return None
+    batch, steps = inputs.shape[:2]
+    if not isinstance(reset, Tensor) or reset.dtype != torch.bool or reset.shape not in ((batch,), (batch, steps)):
+        got = f"{reset.dtype} {tuple(reset.shape)}" if isinstance(reset, Tensor) else type(reset).__name__
+        raise ValueError(f"reset must be a bool tensor of shape ({batch},) or ({batch}, {steps}), got {got}")
+    if reverse and reset.dim() == 2:
+        raise ValueError(
+            f"reset must be ({batch},) for a layer that runs backwards, got {tuple(reset.shape)}: "
+            "inside a window only layers that carry their state can reset"
+        )
+    reset = reset.to(inputs.device)
+    if reset.dim() == 2 and not traced() and not reset[:, 1:].any():
+        return reset[:, 0]
+    return reset

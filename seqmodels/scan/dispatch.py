@@ -1,0 +1,141 @@
+"""The one seam between cells and engines: check the arguments, pick an engine, run it."""
+
+from __future__ import annotations
+
+import functools
+import logging
+
+import torch
+from torch import Tensor
+
+from seqmodels.cells.base import Cell
+from seqmodels.scan.arguments import settle
+from seqmodels.scan.engine import Engine
+from seqmodels.scan.reference import REFERENCE, STATELESS, reference_steps
+from seqmodels.scan.vendor import VENDOR
+from seqmodels.state import State, map_state, stack_steps
+
+#: By name, the most wanted first: "auto" takes the first that has no obstacle.
+ENGINES: dict[str, Engine] = {"stateless": STATELESS, "vendor": VENDOR, "reference": REFERENCE}
+
+_log = logging.getLogger(__name__)
+
+
+def scan(
+    cell: Cell,
+    inputs: Tensor,
+    state: State = None,
+    lengths: Tensor | None = None,
+    reset: Tensor | None = None,
+    engine: str = "auto",
+    reverse: bool = False,
+) -> tuple[Tensor, State]:
+    """Run `cell` over all steps of `inputs`.
+
+    >>> import torch
+    >>> from seqmodels.cells import LSTMCell
+    >>> outputs, state = scan(LSTMCell(3, 5), torch.zeros(2, 7, 3), lengths=torch.tensor([7, 4]))
+    >>> outputs.shape, state.c.shape
+    (torch.Size([2, 7, 5]), torch.Size([2, 5]))
+
+    Args:
+        cell: any `seqmodels.cells.Cell`.
+        inputs: ``(B, T, F)``, T at least 1.
+        state: the state before the first step; None for the cell's initial state.
+        lengths: int64 ``(B,)``, each 0 to T. After a row's length its state stands still, and
+            its outputs are zero.
+        reset: bool ``(B,)`` or ``(B, T)``. Where true, the row starts from the cell's initial
+            state at that step (at the first step, where it is ``(B,)``).
+        engine: "auto", or a name in `seqmodels.scan.ENGINES`.
+        reverse: whether to run from each row's last real step to its first. Outputs stay at the
+            step they belong to; `reset` must then be ``(B,)``.
+
+    Returns:
+        outputs ``(B, T, output_size)``, and the state after each row's last real step.
+
+    Raises:
+        ValueError: a wrong shape, dtype or engine; the message names the argument.
+    """
+    state, lengths, reset = settle(cell, inputs, state, lengths, reset, reverse)
+    run = _pick(cell, inputs, reset, engine).run
+    if not reverse:
+        return run(cell, inputs, state, lengths, reset)
+    outputs, state = run(cell, flip(inputs, lengths), state, lengths, reset)
+    return flip(outputs, lengths), state
+
+
+def scan_states(
+    cell: Cell,
+    inputs: Tensor,
+    state: State = None,
+    lengths: Tensor | None = None,
+    reset: Tensor | None = None,
+    reverse: bool = False,
+) -> tuple[Tensor, State]:
+    """As `scan`, by the plain loop, with the state after every step: leaves ``(B, T, ...)``."""
+    state, lengths, reset = settle(cell, inputs, state, lengths, reset, reverse)
+    steps = reference_steps(cell, flip(inputs, lengths) if reverse else inputs, state, lengths, reset)
+    outputs, states = torch.stack(steps[0], dim=1), stack_steps(steps[1])
+    if not reverse:
+        return outputs, states
+    return flip(outputs, lengths), map_state(lambda leaf: flip(leaf, lengths), states)
+
+
+def flip(inputs: Tensor, lengths: Tensor | None) -> Tensor:
+    """Reverse the real steps of each row ``(B, T, ...)``; padding stays where it is."""
+    if lengths is None:
+        return inputs.flip(1)
+    steps = torch.arange(inputs.shape[1], device=inputs.device)
+    mirrored = lengths.unsqueeze(1) - 1 - steps
+    index = torch.where(mirrored >= 0, mirrored, steps)
+    return inputs[torch.arange(len(inputs), device=inputs.device).unsqueeze(1), index]
+
+
+def choose(cell: Cell, inputs: Tensor | None = None, reset: Tensor | None = None) -> tuple[str, str]:
+    """The engine that ``engine="auto"`` picks, and why, in words.
+
+    >>> from seqmodels.cells import LSTMCell
+    >>> choose(LSTMCell(3, 5, peephole=True))
+    ('reference', 'torch has no fused form of this LSTMCell')
+    """
+    reason = REFERENCE.reason
+    for name, engine in ENGINES.items():
+        obstacle = engine.obstacle(cell, inputs, reset)
+        if obstacle is None and engine is not REFERENCE:
+            return name, engine.reason
+        reason = obstacle or reason
+    return "reference", reason
+
+
+def engines_for(cell: Cell) -> list[str]:
+    """All engines that can run `cell`, the most wanted first.
+
+    >>> from seqmodels.cells import GRUCell
+    >>> engines_for(GRUCell(3, 5))
+    ['vendor', 'reference']
+    """
+    return [name for name, engine in ENGINES.items() if engine.obstacle(cell, None, None) is None]
+
+
+def _pick(cell: Cell, inputs: Tensor, reset: Tensor | None, name: str) -> Engine:
+    if name == "auto":
+        name, reason = choose(cell, inputs, reset)
+        if name == "reference" and not torch.compiler.is_compiling() and engines_for(cell)[0] != name:
+            _report_fallback(type(cell).__name__, reason)
+        return ENGINES[name]
+    check_engine(name)
+    obstacle = ENGINES[name].obstacle(cell, inputs, reset)
+    if obstacle is not None:
+        raise ValueError(f"engine={name!r} cannot run this: {obstacle}; use engine='auto'")
+    return ENGINES[name]
+
+
+def check_engine(name: str) -> None:
+    """Refuse a name that no engine has."""
+    if name != "auto" and name not in ENGINES:
+        raise ValueError(f"engine must be one of auto, {', '.join(ENGINES)}; got {name!r}")
+
+
+@functools.cache  # so that each is said once
+def _report_fallback(cell: str, reason: str) -> None:
+    _log.warning("%s falls back to the reference engine, which is slower: %s", cell, reason)
