@@ -1,16 +1,34 @@
-"""Recurrent sequence models: define one time step, train it fast, reuse it anywhere.
+"""Recurrent sequence models in PyTorch: define one time step, train with exact truncated BPTT.
 
-The names here need torch and nothing else; `seqmodels.training`, `seqmodels.data` and
-`seqmodels.cli` bring in the rest when they are imported.
+Public names are found on first use, so that `seqmodels --help` and config errors need no torch.
+To add one: a line in `_HOMES`, and the same import under `TYPE_CHECKING`.
 """
 
-from seqmodels.cells import Cell, ElmanCell, FeedforwardCell, GatedCell, GRUCell, LSTMCell, LSTMState
-from seqmodels.layers import Bidirectional, Recurrent, Stack
-from seqmodels.registry import register
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seqmodels.batch import BatchSpec, SequenceBatch
+    from seqmodels.build import load
+    from seqmodels.cells import Cell, ElmanCell, FeedforwardCell, GatedCell, GRUCell, LSTMCell, LSTMState
+    from seqmodels.layers import Bidirectional, Layer, Recurrent, Stack
+    from seqmodels.registry import register
 
 __version__ = "0.1.0"
 
+_HOMES = {
+    "seqmodels.batch": ("BatchSpec", "SequenceBatch"),
+    "seqmodels.build": ("load",),
+    "seqmodels.cells": ("Cell", "ElmanCell", "FeedforwardCell", "GRUCell", "GatedCell", "LSTMCell", "LSTMState"),
+    "seqmodels.layers": ("Bidirectional", "Layer", "Recurrent", "Stack"),
+    "seqmodels.registry": ("register",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
 __all__ = [
+    "BatchSpec",
     "Bidirectional",
     "Cell",
     "ElmanCell",
@@ -19,7 +37,22 @@ __all__ = [
     "GatedCell",
     "LSTMCell",
     "LSTMState",
+    "Layer",
     "Recurrent",
+    "SequenceBatch",
     "Stack",
+    "load",
     "register",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'seqmodels' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
