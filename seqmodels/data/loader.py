@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
@@ -67,8 +68,8 @@ class PlanLoader:
         self._next_epoch = self._start = 0
         self._epoch, self._position = 0, 0
         self._plan = self._make_plan(0)
-        # Lightning tells a loader its epoch through the attribute `sampler`.
-        self.sampler = self
+        # Where Lightning looks for whom to tell the epoch.
+        self.batch_sampler = SimpleNamespace(sampler=self)
 
     def _make_plan(self, epoch: int) -> Plan:
         return make_plan(

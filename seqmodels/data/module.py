@@ -13,8 +13,8 @@ from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.loader import PlanLoader
 
-# How much of each split the fingerprint reads: places spread over its sequences, and steps at each.
-SAMPLED_PLACES, SAMPLED_STEPS = 32, 64
+# How much of each split the fingerprint reads: places spread over its steps, and how many around each.
+SAMPLED_PLACES, SAMPLED_STEPS = 256, 64
 
 
 class SequenceDataModule(pl.LightningDataModule):
@@ -96,7 +96,7 @@ def _sample(split: SequenceDataset) -> list[np.ndarray]:
     parts: list[np.ndarray] = []
     for place in np.linspace(0, edges[-1] - 1, SAMPLED_PLACES).astype(np.int64):
         sequence = int(np.searchsorted(edges, place, side="right") - 1)
-        start = int(place - edges[sequence])
+        start = max(0, int(place - edges[sequence]) - SAMPLED_STEPS // 2)
         parts += split.read(sequence, start, min(start + SAMPLED_STEPS, int(split.lengths[sequence])))
     return parts
 

@@ -1,5 +1,6 @@
 """Law 9, lanes: the windows of a row, glued, are the sequences dealt to it, and nothing is lost."""
 
+import itertools
 import tracemalloc
 
 import numpy as np
@@ -56,7 +57,7 @@ def test_the_windows_of_a_row_glued_are_the_pieces_dealt_to_it(case):
         lane = batches[:, row]
         assert (lane[lane[:, 0] < 0] == EMPTY_ROW).all()
         lane = lane[lane[:, 0] >= 0]
-        for before, after in zip(lane, lane[1:], strict=False):
+        for before, after in itertools.pairwise(lane):
             goes_on = after[0] == before[0] and after[1] == before[2]
             assert after[3] == (not goes_on)
             if not goes_on and not case["stream"]:
