@@ -1,0 +1,14 @@
+"""Heads: from features to a prediction, one small file per shape.
+
+To add one: a file here with a class under ``@register("head", "name")``, and a YAML file of its
+options in ``configs/model/head/``.
+"""
+
+from seqmodels.heads.base import Head
+from seqmodels.heads.encoder_decoder import EncoderDecoder
+from seqmodels.heads.many_to_many import ManyToMany
+from seqmodels.heads.many_to_one import ManyToOne
+from seqmodels.heads.one_to_many import OneToMany
+from seqmodels.heads.one_to_one import OneToOne
+
+__all__ = ["EncoderDecoder", "Head", "ManyToMany", "ManyToOne", "OneToMany", "OneToOne"]

@@ -1,0 +1,90 @@
+"""Attention: a weighted mean of the real steps of each row.
+
+B rows, T steps, F features, S target steps, H units of the decoder.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+KINDS = ("additive", "dot")
+
+
+def masked_softmax(scores: Tensor, valid: Tensor) -> Tensor:
+    """Softmax over the last axis, over valid entries only; a row without any gets zeros.
+
+    >>> import torch
+    >>> masked_softmax(torch.zeros(2, 3), torch.tensor([[True, True, False], [False] * 3])).tolist()
+    [[0.5, 0.5, 0.0], [0.0, 0.0, 0.0]]
+    """
+    # The lowest finite number, not -inf: the softmax of a row of -inf is NaN.
+    weights = scores.masked_fill(~valid, torch.finfo(scores.dtype).min).softmax(dim=-1)
+    return weights.masked_fill(~valid, 0)
+
+
+class PoolingAttention(nn.Module):
+    """One weighted mean per row.
+
+        score_t = v . tanh(W x_t + b)
+        weights = softmax over the real steps of score
+        pooled  = sum_t weights_t x_t
+
+    Source: Yang et al. 2016, "Hierarchical attention networks", equations 5-7.
+
+    Args:
+        size: F.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(size, size)
+        self.score = nn.Linear(size, 1, bias=False)
+
+    def forward(self, features: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Pooled ``(B, F)`` and weights ``(B, T)`` from features ``(B, T, F)``."""
+        weights = masked_softmax(self.score(torch.tanh(self.hidden(features))).squeeze(-1), valid)
+        return (weights.unsqueeze(1) @ features).squeeze(1), weights
+
+
+class DecoderAttention(nn.Module):
+    """What a decoder sees of the encoder's steps, added to its output.
+
+        score_st = v . tanh(W_q h_s + W_k m_t)       "additive" (Bahdanau et al. 2015, appendix A.1.2)
+        score_st = h_s . W_k m_t / sqrt(H)           "dot" (Luong et al. 2015, "general", scaled)
+        context_s = sum_t softmax_t(score_s)_t m_t   over the real steps t
+        output_s = tanh(W_c [context_s; h_s])        (Luong et al. 2015, equation 5)
+
+    It reads the decoder's output and not its state, so that all steps of a teacher are done at
+    once.
+
+    Args:
+        kind: "additive" or "dot".
+        query_size: H, width of the decoder's output.
+        memory_size: F, width of the encoder's features.
+    """
+
+    def __init__(self, kind: str, query_size: int, memory_size: int) -> None:
+        if kind not in KINDS:
+            raise ValueError(f"attention must be null, {' or '.join(map(repr, KINDS))}, got {kind!r}")
+        super().__init__()
+        self.key = nn.Linear(memory_size, query_size, bias=False)
+        self.query = nn.Linear(query_size, query_size) if kind == "additive" else None
+        self.score = nn.Linear(query_size, 1, bias=False) if kind == "additive" else None
+        self.combine = nn.Linear(memory_size + query_size, query_size, bias=False)
+
+    def forward(self, outputs: Tensor, keys: Tensor, memory: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """New outputs ``(B, S, H)`` and weights ``(B, S, T)``.
+
+        Args:
+            outputs: of the decoder's cells, ``(B, S, H)``.
+            keys: ``key(memory)``, ``(B, T, H)``, made once per sequence.
+            memory: the encoder's features ``(B, T, F)``, zeros in the padding.
+            valid: bool ``(B, T)``.
+        """
+        if self.query is None or self.score is None:
+            scores = outputs @ keys.transpose(1, 2) * keys.shape[2] ** -0.5
+        else:
+            scores = self.score(torch.tanh(self.query(outputs).unsqueeze(2) + keys.unsqueeze(1))).squeeze(-1)
+        weights = masked_softmax(scores, valid.unsqueeze(1))
+        return torch.tanh(self.combine(torch.cat((weights @ memory, outputs), dim=-1))), weights

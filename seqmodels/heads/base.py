@@ -1,0 +1,107 @@
+"""What a head is: the last floor of a model, from features to a prediction.
+
+B rows, T steps, F features, S target steps, V classes or values.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from seqmodels.batch import TargetShape, step_mask
+from seqmodels.scan import keep, settle_lengths
+
+
+class Head(nn.Module):
+    """Features ``(B, T, F)`` to a prediction.
+
+    A subclass sets `target_shape` and writes `forward`. Classes are predicted as logits.
+
+    >>> import torch
+    >>> class SumHead(Head):
+    ...     target_shape = "sequence"
+    ...     def forward(self, features, lengths=None, teacher=None):
+    ...         self.refuse_teacher(teacher)
+    ...         features, valid = self.prepare(features, lengths)
+    ...         return features.sum(1)
+    >>> SumHead(2, 2)(torch.ones(1, 3, 2), torch.tensor([2])).tolist()
+    [[2.0, 2.0]]
+
+    Attributes:
+        target_shape: the targets it predicts: "step", "sequence" or "own" (see `BatchSpec`).
+        input_size: F.
+        output_size: V.
+
+    Raises:
+        ValueError: a size that is not a whole number of at least 1.
+    """
+
+    target_shape: ClassVar[TargetShape] = "step"
+
+    def __init__(self, input_size: int, output_size: int) -> None:
+        super().__init__()
+        self.input_size = check_size("input_size", input_size)
+        self.output_size = check_size("output_size", output_size)
+
+    def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
+        """The prediction: ``(B, T, V)``, ``(B, V)`` or ``(B, S, V)``, by `target_shape`.
+
+        Args:
+            features: ``(B, T, F)``; what lies after a row's length is not read, NaN included.
+            lengths: int64 ``(B,)``, each 0 to T; None where every step is real.
+            teacher: the targets, for heads that feed on their own output (`target_shape` "own").
+        """
+        raise NotImplementedError
+
+    def set_progress(self, fraction: float) -> None:
+        """Tell how much of the training is done, from 0 to 1; for heads that follow a schedule."""
+
+    def prepare(self, features: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Features with zeros in the padding, and which steps are real, bool ``(B, T)``.
+
+        Raises:
+            ValueError: features or lengths of a wrong shape or dtype, or lengths out of range.
+        """
+        if features.dim() != 3 or features.shape[2] != self.input_size or 0 in features.shape:
+            raise ValueError(
+                f"features must be (batch, steps, {self.input_size}), at least one of each, got "
+                f"{tuple(features.shape)}: this {type(self).__name__} was built with input_size={self.input_size}"
+            )
+        lengths = settle_lengths(lengths, features)
+        if lengths is None:
+            return features, torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
+        valid = step_mask(lengths, features.shape[1])
+        return keep(valid.unsqueeze(-1), features), valid
+
+    def refuse_teacher(self, teacher: Tensor | None) -> None:
+        """For heads that have no use for a teacher."""
+        if teacher is not None:
+            raise ValueError(
+                f"teacher is only for heads that feed on their own output; {type(self).__name__} does not: leave it out"
+            )
+
+
+def last_step(features: Tensor, valid: Tensor) -> Tensor:
+    """The features ``(B, F)`` at each row's last real step; zeros where a row has none.
+
+    Args:
+        features, valid: as `Head.prepare` returns them.
+    """
+    last = (valid.sum(1) - 1).clamp(min=0)
+    return features[torch.arange(len(features), device=features.device), last]
+
+
+def check_size(name: str, size: int) -> int:
+    """`size`, or a ValueError where it is not a whole number of at least 1."""
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, got {size!r}")
+    return size
+
+
+def check_dropout(name: str, probability: float) -> float:
+    """`probability`, or a ValueError where it is not from 0 to below 1."""
+    if isinstance(probability, bool) or not isinstance(probability, int | float) or not 0 <= probability < 1:
+        raise ValueError(f"{name} must be a probability from 0 to below 1, got {probability!r}")
+    return probability

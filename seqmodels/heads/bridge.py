@@ -1,0 +1,73 @@
+"""The cells of a decoder, and how they start from what the encoder read.
+
+B rows, F features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqmodels.layers import Layer, Recurrent, Stack
+from seqmodels.registry import make
+from seqmodels.state import State, leaves, map_state
+
+
+class Bridge(nn.Module):
+    """Features to the first state of any layers: ``tanh(W m + b)``, cut into the state's fields.
+
+    >>> import torch
+    >>> bridge = Bridge(3, make_layers(2, {"name": "gru"}, [4, 5], dropout=0.0))
+    >>> [field.h.shape for field in bridge(torch.zeros(1, 3))]
+    [torch.Size([1, 4]), torch.Size([1, 5])]
+
+    Args:
+        input_size: F.
+        layers: the layers that are to start.
+
+    Attributes:
+        empty: whether the layers have no state, so that nothing crosses.
+    """
+
+    def __init__(self, input_size: int, layers: Layer) -> None:
+        super().__init__()
+        # Sizes only: the bridge owns no layers, and gives all of the state.
+        self.template = layers.initial_state(1, torch.zeros(1))
+        self.sizes = [leaf[0].numel() for leaf in leaves(self.template)]
+        self.empty = not self.sizes
+        self.linear = None if self.empty else nn.Linear(input_size, sum(self.sizes))
+
+    def forward(self, condition: Tensor) -> State:
+        """A state of B rows from features ``(B, F)``."""
+        if self.linear is None:
+            return self.template
+        parts = iter(torch.tanh(self.linear(condition)).to(condition.dtype).split(self.sizes, dim=-1))
+        return map_state(lambda leaf: next(parts).reshape(-1, *leaf.shape[1:]), self.template)
+
+
+def make_layers(input_size: int, cell: Mapping[str, Any], hidden_sizes: Sequence[int], dropout: float) -> Stack:
+    """Layers of cells found by name.
+
+    Args:
+        input_size: width of the inputs.
+        cell: `name` and options of the cells.
+        hidden_sizes: units of each layer.
+        dropout: probability of dropping an output between layers in training, where there are several.
+
+    Raises:
+        ValueError: no such cell, an option that it does not take, or sizes that are no list.
+    """
+    options = dict(cell)
+    if "name" not in options:
+        raise ValueError(f"cell must have a name, such as {{'name': 'lstm'}}, got {dict(cell)!r}")
+    name = options.pop("name")
+    if isinstance(hidden_sizes, int) or not hidden_sizes:
+        raise ValueError(f"hidden_sizes must be a list with one size per layer, such as [128], got {hidden_sizes!r}")
+    layers: list[Recurrent] = []
+    for size in hidden_sizes:
+        layers.append(Recurrent(make("cell", name, input_size, size, **options)))
+        input_size = layers[-1].output_size
+    return Stack(layers, dropout=dropout if len(layers) > 1 else 0.0)

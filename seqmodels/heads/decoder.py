@@ -1,0 +1,280 @@
+"""A head that unrolls cells of its own: all that `one_to_many` and `encoder_decoder` share.
+
+B rows, T steps, F features, S target steps, V tokens or values, H units of the decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from seqmodels.heads.attention import DecoderAttention
+from seqmodels.heads.base import Head, check_dropout, check_size, last_step
+from seqmodels.heads.bridge import Bridge, make_layers
+from seqmodels.heads.feed import TokenFeed, ValueFeed
+from seqmodels.heads.schedule import check_schedule, teacher_probability
+from seqmodels.heads.search import Hypotheses, beam_search, end, sampler, unroll
+from seqmodels.state import State, select, where
+
+DEFAULT_CELL: Mapping[str, Any] = {"name": "lstm"}
+
+
+class Memory(NamedTuple):
+    """What a decoder reads at every step, rows first.
+
+    Fields:
+        condition: the features ``(B, F)`` at the last real step.
+        attended: ``(keys, features, valid)`` for attention, else nothing.
+    """
+
+    condition: Tensor
+    attended: tuple[Tensor, ...]
+
+
+class DecoderHead(Head):
+    """Cells of its own, fed with what they predicted last; the abstract part of two heads.
+
+        s_0 = tanh(W_b m + b_b)                        m: the features at the last real step
+        y_s, s_s = cells([e(v_(s-1)); m], s_(s-1))     m is an input only with feed=True
+        prediction_s = W_o attention(y_s) + b_o
+
+    v_0 is a start of its own (a token, or a learned vector), and v_s the teacher's item or the
+    head's: in training the teacher's with probability `teacher_forcing`, drawn for every row and
+    step; in evaluation always the teacher's for tokens (so that the loss is that of the targets),
+    and always the head's for values (a forecast must not see the truth).
+
+    Sources: Sutskever et al. 2014 (state); Cho et al. 2014, section 2.2 (feed); Bengio et al.
+    2015 (scheduled sampling).
+
+    Args:
+        input_size: F.
+        output_size: V.
+        targets: "tokens" or "values".
+        stop: the token that ends a sequence, where there is one.
+        cell: `name` and options of the decoder's cell.
+        hidden_sizes: H of each of the decoder's layers.
+        embedding_size: width at which tokens or values are fed.
+        feed: whether the features m are an input of every step too.
+        attention: None, "additive" or "dot": whether each step looks at all of the features.
+        dropout: probability of dropping an output in training, between layers and after the last.
+        max_steps: steps to unroll where nothing else says how many.
+        teacher_schedule: "constant", "linear", "exponential" or "inverse_sigmoid".
+        teacher_start: probability of feeding the teacher's item at the start of the training.
+        teacher_end: the same at its end; None for "constant".
+
+    Attributes:
+        teacher_forcing: the probability now; `set_progress` moves it.
+
+    Raises:
+        ValueError: an option out of range, or a decoder that could not see the features.
+    """
+
+    target_shape = "own"
+
+    def __init__(
+        self,
+        input_size: int,
+        output_size: int,
+        targets: str = "tokens",
+        stop: int | None = None,
+        cell: Mapping[str, Any] = DEFAULT_CELL,
+        hidden_sizes: Sequence[int] = (128,),
+        embedding_size: int = 64,
+        feed: bool = True,
+        attention: str | None = None,
+        dropout: float = 0.0,
+        max_steps: int = 100,
+        teacher_schedule: str = "constant",
+        teacher_start: float = 1.0,
+        teacher_end: float | None = None,
+    ) -> None:
+        super().__init__(input_size, output_size)
+        _check_targets(targets, stop, output_size)
+        check_schedule(teacher_schedule, teacher_start, teacher_end)
+        check_dropout("dropout", dropout)
+        self.targets = targets
+        self.stop = stop
+        self.feed = feed
+        self.max_steps = check_size("max_steps", max_steps)
+        self.teacher_schedule = (teacher_schedule, teacher_start, teacher_end)
+        self.teacher_forcing = teacher_start
+        self.items = (TokenFeed if targets == "tokens" else ValueFeed)(
+            output_size, check_size("embedding_size", embedding_size)
+        )
+        self.layers = make_layers(embedding_size + (input_size if feed else 0), cell, hidden_sizes, dropout)
+        self.bridge = Bridge(input_size, self.layers)
+        size = self.layers.output_size
+        self.attention = None if attention is None else DecoderAttention(attention, size, input_size)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(size, output_size)
+        if self.bridge.empty and self.attention is None and not feed:
+            raise ValueError(f"feed must be true for the cell {cell['name']!r}, which has no state to start from")
+
+    def set_progress(self, fraction: float) -> None:
+        """Move `teacher_forcing` along its schedule.
+
+        Args:
+            fraction: share of the training that is done; from 1 on the schedule stays at its end.
+        """
+        if not fraction >= 0:
+            raise ValueError(f"fraction must be at least 0, got {fraction!r}")
+        self.teacher_forcing = teacher_probability(*self.teacher_schedule, min(fraction, 1.0))
+
+    def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
+        """Logits or values ``(B, S, V)``.
+
+        Args:
+            features: ``(B, T, F)``.
+            lengths: int64 ``(B,)``.
+            teacher: the targets, tokens ``(B, S)`` or values ``(B, S, V)``; step s of the
+                prediction sees the items before s only. None unrolls `max_steps` freely.
+        """
+        memory, state = self._begin(features, lengths)
+        rows = len(features)
+        if teacher is None:
+            return self._free(memory, state, self.max_steps)
+        teacher = self.items.clean(teacher, rows)
+        steps = teacher.shape[1]
+        truth = self.teacher_forcing if self.training else float(self.targets == "tokens")
+        if truth == 1:
+            return self._forced(memory, state, teacher)[0]
+        if truth == 0:
+            return self._free(memory, state, steps)
+        coin = torch.rand(rows, steps, device=features.device) < truth
+        return self._free(memory, state, steps, coin, teacher)
+
+    def generate(
+        self,
+        features: Tensor,
+        lengths: Tensor | None = None,
+        max_steps: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        generator: torch.Generator | None = None,
+        beam: int = 1,
+        length_penalty: float = 0.0,
+    ) -> tuple[Tensor, Tensor] | Tensor:
+        """Unroll freely; call `eval()` before, so that nothing is dropped.
+
+        Args:
+            features, lengths: as for `forward`.
+            max_steps: the longest sequence; None for the head's own.
+            temperature, top_k, top_p, generator: as for `seqmodels.heads.search.sampler`.
+            beam, length_penalty: with a beam above 1, as for `beam`.
+
+        Returns:
+            tokens ``(B, S)``, filled with `stop` after a row's end, and lengths ``(B,)``, the stop
+            token counted; or values ``(B, S, V)``.
+        """
+        steps = self.max_steps if max_steps is None else check_size("max_steps", max_steps)
+        sampling = any(option is not None for option in (temperature, top_k, top_p, generator))
+        if self.targets == "values":
+            if sampling or beam != 1:
+                raise ValueError("temperature, top_k, top_p, generator and beam are for tokens; this head gives values")
+            with torch.no_grad():
+                return self._free(*self._begin(features, lengths), steps)
+        if beam != 1:
+            if sampling:
+                raise ValueError("a beam is not sampled: give either beam or temperature, top_k, top_p, generator")
+            return self.beam(features, lengths, steps, beam, length_penalty)[:2]
+        pick = sampler(temperature, top_k, top_p, generator)
+        with torch.no_grad():
+            memory, state = self._begin(features, lengths)
+            first = self.items.start(len(features))
+            walk = unroll(partial(self._step, memory), first, state, steps, lambda logits, t: pick(logits), self.stop)
+            return end(torch.stack([tokens for _, tokens, _ in walk], dim=1), self.stop)
+
+    @torch.no_grad()
+    def beam(
+        self,
+        features: Tensor,
+        lengths: Tensor | None = None,
+        max_steps: int | None = None,
+        beam: int = 4,
+        length_penalty: float = 0.0,
+    ) -> Hypotheses:
+        """The best sequences by beam search, with their log-probabilities.
+
+        See `seqmodels.heads.search.beam_search`.
+        """
+        if self.targets == "values":
+            raise ValueError("beam search is for tokens; this head gives values")
+        begun = self._begin(features, lengths)
+        rows = torch.arange(len(features), device=features.device).repeat_interleave(check_size("beam", beam))
+        memory, state = select(begun, rows)
+        first = self.items.start(len(rows))
+        steps = self.max_steps if max_steps is None else check_size("max_steps", max_steps)
+        return beam_search(partial(self._step, memory), first, state, steps, beam, self.stop, length_penalty)
+
+    def attention_weights(self, features: Tensor, lengths: Tensor | None, teacher: Tensor) -> Tensor:
+        """How much each target step looks at each step of the features, ``(B, S, T)``.
+
+        Args:
+            features, lengths: as for `forward`.
+            teacher: the items that are fed: the targets, or what `generate` gave.
+
+        Raises:
+            ValueError: a head without attention.
+        """
+        memory, state = self._begin(features, lengths)
+        weights = self._forced(memory, state, self.items.clean(teacher, len(features)))[1]
+        if weights is None:
+            raise ValueError("this head has no attention: build it with attention='additive' or 'dot'")
+        return weights
+
+    def _begin(self, features: Tensor, lengths: Tensor | None) -> tuple[Memory, State]:
+        features, valid = self.prepare(features, lengths)
+        condition = last_step(features, valid)
+        state = self.bridge(condition)
+        if self.attention is None:
+            return Memory(condition, ()), state
+        return Memory(condition, (self.attention.key(features), features, valid)), state
+
+    def _decode(self, memory: Memory, items: Tensor, state: State) -> tuple[Tensor, State, Tensor | None]:
+        """From the items fed at S steps, ``(B, S)`` or ``(B, S, V)``, to S predictions."""
+        inputs = self.items(items)
+        if self.feed:
+            condition = memory.condition.unsqueeze(1).expand(-1, inputs.shape[1], -1)
+            inputs = torch.cat((inputs, condition), dim=-1)
+        outputs, state = self.layers(inputs, state)
+        weights = None
+        if self.attention is not None:
+            outputs, weights = self.attention(outputs, *memory.attended)
+        return self.output(self.dropout(outputs)), state, weights
+
+    def _forced(self, memory: Memory, state: State, teacher: Tensor) -> tuple[Tensor, Tensor | None]:
+        """All steps at once: each is fed the teacher's item before it."""
+        first = self.items.start(len(teacher)).unsqueeze(1)
+        prediction, _, weights = self._decode(memory, torch.cat((first, teacher[:, :-1]), dim=1), state)
+        return prediction, weights
+
+    def _step(self, memory: Memory, items: Tensor, state: State) -> tuple[Tensor, State]:
+        prediction, state, _ = self._decode(memory, items.unsqueeze(1), state)
+        return prediction.squeeze(1), state
+
+    def _free(
+        self, memory: Memory, state: State, steps: int, coin: Tensor | None = None, teacher: Tensor | None = None
+    ) -> Tensor:
+        """Step by step: each is fed the head's own item, or the teacher's where `coin` is true."""
+
+        def choose(prediction: Tensor, t: int) -> Tensor:
+            own = self.items.own(prediction)
+            return own if coin is None or teacher is None else where(coin[:, t], teacher[:, t], own)
+
+        first = self.items.start(len(memory.condition))
+        walk = unroll(partial(self._step, memory), first, state, steps, choose)
+        return torch.stack([prediction for prediction, _, _ in walk], dim=1)
+
+
+def _check_targets(targets: str, stop: int | None, output_size: int) -> None:
+    if targets not in ("tokens", "values"):
+        raise ValueError(f"targets must be 'tokens' or 'values', got {targets!r}")
+    if stop is not None and targets == "values":
+        raise ValueError(f"stop is a token, and this head gives values: leave stop out, got {stop!r}")
+    if stop is not None and not 0 <= stop < output_size:
+        raise ValueError(f"stop must be a token from 0 to {output_size - 1}, got {stop!r}")

@@ -1,0 +1,36 @@
+"""One prediction per step, aligned with the inputs."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from seqmodels.heads.base import Head, check_dropout
+from seqmodels.registry import register
+
+
+@register("head", "many_to_many")
+class ManyToMany(Head):
+    """The same linear layer at every step.
+
+    >>> import torch
+    >>> ManyToMany(4, 3)(torch.zeros(2, 5, 4)).shape
+    torch.Size([2, 5, 3])
+
+    Args:
+        input_size: F.
+        output_size: V.
+        dropout: probability of dropping a feature in training.
+    """
+
+    target_shape = "step"
+
+    def __init__(self, input_size: int, output_size: int, dropout: float = 0.0) -> None:
+        super().__init__(input_size, output_size)
+        self.dropout = nn.Dropout(check_dropout("dropout", dropout))
+        self.output = nn.Linear(input_size, output_size)
+
+    def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
+        """``(B, T, V)``; what is predicted in the padding means nothing."""
+        self.refuse_teacher(teacher)
+        features, _ = self.prepare(features, lengths)
+        return self.output(self.dropout(features))

@@ -1,0 +1,73 @@
+"""One prediction per sequence."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from seqmodels.heads.attention import PoolingAttention
+from seqmodels.heads.base import Head, check_dropout, last_step
+from seqmodels.registry import register
+from seqmodels.scan import keep
+
+POOLINGS = ("last", "mean", "max", "attention")
+
+
+@register("head", "many_to_one")
+class ManyToOne(Head):
+    """Pool the real steps of each row, then a linear layer.
+
+    >>> import torch
+    >>> head = ManyToOne(4, 3, pooling="attention")
+    >>> head(torch.zeros(2, 5, 4), lengths=torch.tensor([5, 2])).shape
+    torch.Size([2, 3])
+    >>> [round(weight, 2) for weight in head.attention_weights(torch.zeros(1, 3, 4), torch.tensor([2]))[0].tolist()]
+    [0.5, 0.5, 0.0]
+
+    A row without a real step is pooled to zeros.
+
+    Args:
+        input_size: F.
+        output_size: V.
+        pooling: "last" (the last real step), "mean", "max" or "attention". After a
+            bidirectional layer the last step has read only one step backwards: prefer another.
+        dropout: probability of dropping a pooled feature in training.
+    """
+
+    target_shape = "sequence"
+
+    def __init__(self, input_size: int, output_size: int, pooling: str = "last", dropout: float = 0.0) -> None:
+        super().__init__(input_size, output_size)
+        if pooling not in POOLINGS:
+            raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
+        self.pooling = pooling
+        self.attention = PoolingAttention(input_size) if pooling == "attention" else None
+        self.dropout = nn.Dropout(check_dropout("dropout", dropout))
+        self.output = nn.Linear(input_size, output_size)
+
+    def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
+        """``(B, V)`` from features ``(B, T, F)``."""
+        self.refuse_teacher(teacher)
+        features, valid = self.prepare(features, lengths)
+        return self.output(self.dropout(self._pool(features, valid)))
+
+    def attention_weights(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """How much each step counts, ``(B, T)``; each row sums to 1.
+
+        Raises:
+            ValueError: the pooling is not "attention".
+        """
+        if self.attention is None:
+            raise ValueError(f"only pooling='attention' has attention weights; this head has pooling={self.pooling!r}")
+        return self.attention(*self.prepare(features, lengths))[1]
+
+    def _pool(self, features: Tensor, valid: Tensor) -> Tensor:
+        if self.attention is not None:
+            return self.attention(features, valid)[0]
+        if self.pooling == "last":
+            return last_step(features, valid)
+        count = valid.sum(1, keepdim=True)
+        if self.pooling == "mean":
+            return features.sum(1) / count.clamp(min=1)
+        highest = features.masked_fill(~valid.unsqueeze(-1), -torch.inf).amax(1)
+        return keep(count > 0, highest)

@@ -1,0 +1,66 @@
+"""One input step to a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from seqmodels.heads.decoder import DEFAULT_CELL, DecoderHead
+from seqmodels.registry import register
+
+
+@register("head", "one_to_many")
+class OneToMany(DecoderHead):
+    """Unroll cells of its own from one input step.
+
+    >>> import torch
+    >>> head = OneToMany(4, 10, stop=9, hidden_sizes=[8])
+    >>> head(torch.zeros(2, 1, 4), teacher=torch.tensor([[1, 2, 9], [3, 9, 9]])).shape
+    torch.Size([2, 3, 10])
+    >>> tokens, lengths = head.generate(torch.zeros(2, 1, 4), max_steps=6, temperature=1.0)
+    >>> len(tokens), bool((lengths <= 6).all())
+    (2, True)
+
+    Arguments as for `DecoderHead`; there is nothing to attend to.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        output_size: int,
+        targets: str = "tokens",
+        stop: int | None = None,
+        cell: Mapping[str, Any] = DEFAULT_CELL,
+        hidden_sizes: Sequence[int] = (128,),
+        embedding_size: int = 64,
+        feed: bool = True,
+        dropout: float = 0.0,
+        max_steps: int = 100,
+        teacher_schedule: str = "constant",
+        teacher_start: float = 1.0,
+        teacher_end: float | None = None,
+    ) -> None:
+        super().__init__(
+            input_size,
+            output_size,
+            targets=targets,
+            stop=stop,
+            cell=cell,
+            hidden_sizes=hidden_sizes,
+            embedding_size=embedding_size,
+            feed=feed,
+            dropout=dropout,
+            max_steps=max_steps,
+            teacher_schedule=teacher_schedule,
+            teacher_start=teacher_start,
+            teacher_end=teacher_end,
+        )
+
+    def prepare(self, features: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        """As for every head, and one step only."""
+        features, valid = super().prepare(features, lengths)
+        if features.shape[1] != 1:
+            raise ValueError(f"one_to_many reads one step, got {features.shape[1]} steps: use encoder_decoder")
+        return features, valid

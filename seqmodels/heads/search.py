@@ -1,0 +1,252 @@
+"""Decoding: from a model of the next item to a sequence, greedy, sampled or by beam search.
+
+Everything here works on a `Step`, a function ``(items, state) -> (prediction, state)``, and
+knows nothing of models. B rows, S steps, V tokens, K beams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+from seqmodels.batch import step_mask
+from seqmodels.heads.base import check_size
+from seqmodels.state import State, select
+
+Step: TypeAlias = Callable[[Tensor, State], tuple[Tensor, State]]
+
+
+class Hypotheses(NamedTuple):
+    """The best sequence of each row.
+
+    Fields:
+        tokens: ``(B, S)``, filled with the stop token after a row's end.
+        lengths: int64 ``(B,)``, the stop token counted.
+        log_probability: ``(B,)``, of the whole sequence, without length penalty.
+    """
+
+    tokens: Tensor
+    lengths: Tensor
+    log_probability: Tensor
+
+
+def unroll(
+    step: Step,
+    first: Tensor,
+    state: State,
+    steps: int,
+    choose: Callable[[Tensor, int], Tensor],
+    stop: int | None = None,
+) -> Iterator[tuple[Tensor, Tensor, State]]:
+    """Feed a model with what is chosen from its own predictions.
+
+    >>> import torch
+    >>> def count(items, state):  # the next token is the one after
+    ...     return torch.eye(5)[items + 1], state
+    >>> walk = unroll(count, torch.tensor([0]), (), 10, lambda prediction, t: prediction.argmax(-1), stop=3)
+    >>> [item.item() for _, item, _ in walk]
+    [1, 2, 3]
+
+    Args:
+        step: the model.
+        first: the items fed first.
+        state: the model's state before them.
+        steps: how many items to choose, at most.
+        choose: from a prediction ``(B, V)`` and the step's number to the next items.
+        stop: the token after which a row is done; with all rows done, the walk ends.
+
+    Yields:
+        The prediction, the items chosen from it, and the state, of each step.
+    """
+    items, done = first, None
+    for t in range(steps):
+        prediction, state = step(items, state)
+        items = choose(prediction, t)
+        yield prediction, items, state
+        if stop is not None:
+            done = items == stop if done is None else done | (items == stop)
+            if bool(done.all()):
+                return
+
+
+def sampler(
+    temperature: float | None = None,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    generator: torch.Generator | None = None,
+) -> Callable[[Tensor], Tensor]:
+    """A way to choose tokens ``(B,)`` from logits ``(B, V)``.
+
+    >>> import torch
+    >>> sampler()(torch.tensor([[0.0, 3.0, 1.0]])).tolist()
+    [1]
+    >>> pick = sampler(temperature=1.0, top_k=2, generator=torch.Generator().manual_seed(0))
+    >>> sorted({pick(torch.tensor([[0.0, 3.0, 2.5]])).item() for _ in range(50)})
+    [1, 2]
+
+    Args:
+        temperature: what logits are divided by before sampling; None takes the likeliest.
+        top_k: sample among the k likeliest only.
+        top_p: sample among the likeliest that together reach this probability (Holtzman et al.
+            2020, nucleus sampling); the one that crosses it is in.
+        generator: for samples that can be repeated; on the device of the logits.
+
+    Raises:
+        ValueError: a value out of range, or an option that greedy choice would not read.
+    """
+    if temperature is None:
+        for name, value in (("top_k", top_k), ("top_p", top_p), ("generator", generator)):
+            if value is not None:
+                raise ValueError(f"{name} is for sampling: give temperature too, 1.0 for the model's own distribution")
+        return lambda logits: logits.argmax(-1)
+    if not 0 < temperature < float("inf"):
+        raise ValueError(f"temperature must be above 0 (or None for the likeliest token), got {temperature!r}")
+    if top_k is not None:
+        check_size("top_k", top_k)
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p must be above 0 and at most 1, got {top_p!r}")
+
+    def pick(logits: Tensor) -> Tensor:
+        scores = _at_least_float(logits) / temperature
+        if top_k is not None and top_k < scores.shape[-1]:
+            scores = _keep_top_k(scores, top_k)
+        if top_p is not None:
+            scores = _keep_top_p(scores, top_p)
+        return torch.multinomial(scores.softmax(-1), 1, generator=generator).squeeze(-1)
+
+    return pick
+
+
+def _keep_top_k(scores: Tensor, k: int) -> Tensor:
+    kept = scores.topk(k)
+    return torch.full_like(scores, -torch.inf).scatter(-1, kept.indices, kept.values)
+
+
+def _keep_top_p(scores: Tensor, p: float) -> Tensor:
+    ordered = scores.sort(dim=-1, descending=True)
+    likely = ordered.values.softmax(-1)
+    before = likely.cumsum(-1) - likely  # the probability of all that are likelier
+    before[..., 0] = 0  # whatever the rounding, the likeliest stays
+    kept = ordered.values.masked_fill(before >= p, -torch.inf)
+    return scores.scatter(-1, ordered.indices, kept)
+
+
+def _at_least_float(logits: Tensor) -> Tensor:
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def end(tokens: Tensor, stop: int | None) -> tuple[Tensor, Tensor]:
+    """Cut each row after its first stop token.
+
+    >>> import torch
+    >>> end(torch.tensor([[1, 9, 4, 4], [3, 2, 9, 5]]), stop=9)
+    (tensor([[1, 9, 9],
+            [3, 2, 9]]), tensor([2, 3]))
+
+    Returns:
+        tokens ``(B, S)``, as wide as the longest row and filled with `stop`, and lengths ``(B,)``.
+    """
+    rows, steps = tokens.shape
+    if stop is None:
+        return tokens, torch.full((rows,), steps, device=tokens.device)
+    hit = tokens == stop
+    lengths = torch.where(hit.any(1), hit.int().argmax(1) + 1, steps)
+    tokens = tokens.masked_fill(~step_mask(lengths, steps), stop)
+    return tokens[:, : int(lengths.max())], lengths
+
+
+@torch.no_grad()
+def beam_search(
+    step: Step,
+    first: Tensor,
+    state: State,
+    steps: int,
+    beam: int,
+    stop: int | None = None,
+    length_penalty: float = 0.0,
+) -> Hypotheses:
+    """Keep the K best beginnings at every step.
+
+        score = log p(tokens) / ((5 + length) / 6)^length_penalty
+
+    Source: Wu et al. 2016, "Google's neural machine translation system", section 7, equation 14
+    (without coverage). A sequence that has ended stays among the K with its score. With K = 1
+    this is greedy decoding.
+
+    Args:
+        step: the model, on ``B * K`` rows: the K beams of a row lie together.
+        first: the items fed first, ``(B * K,)``.
+        state: the model's state before them.
+        steps: the longest sequence.
+        beam: K.
+        stop: the token that ends a sequence.
+        length_penalty: 0 for the likeliest sequence; above, longer ones are favoured.
+
+    Raises:
+        ValueError: a beam below 1, or a negative length penalty.
+    """
+    check_size("beam", beam)
+    if not length_penalty >= 0:
+        raise ValueError(f"length_penalty must be at least 0, got {length_penalty!r}")
+    rows = len(first) // beam
+    offset = torch.arange(rows, device=first.device).unsqueeze(1) * beam
+    beams = _Beams.start(rows, beam, first.device)
+    items = first
+    for _ in range(steps):
+        logits, state = step(items, state)
+        log_probability = _at_least_float(logits).log_softmax(-1).view(rows, beam, -1)
+        beams, parent = beams.grow(log_probability, stop, length_penalty)
+        state, items = select(state, (offset + parent).flatten()), beams.tokens[:, :, -1].flatten()
+        if bool((beams.done | beams.scores.isneginf()).all()):
+            break
+    return beams.best(length_penalty)
+
+
+class _Beams(NamedTuple):
+    """K beginnings per row: tokens ``(B, K, S)``, lengths, log-probabilities and ends ``(B, K)``."""
+
+    tokens: Tensor
+    lengths: Tensor
+    scores: Tensor
+    done: Tensor
+
+    @classmethod
+    def start(cls, rows: int, beam: int, device: torch.device) -> _Beams:
+        scores = torch.full((rows, beam), -torch.inf, device=device)
+        scores[:, 0] = 0  # all beams of a row are the same at first: only one counts
+        lengths = torch.zeros(rows, beam, dtype=torch.long, device=device)
+        return cls(lengths.unsqueeze(-1)[:, :, :0], lengths, scores, lengths > 0)
+
+    def grow(self, log_probability: Tensor, stop: int | None, penalty: float) -> tuple[_Beams, Tensor]:
+        """The K best of all beams, each grown by each token, and the beam ``(B, K)`` each came from."""
+        vocabulary = log_probability.shape[2]
+        if stop is not None:  # an ended beam goes on in one way only, at no cost
+            ended = torch.full_like(log_probability[:1, :1], -torch.inf)
+            ended[..., stop] = 0
+            log_probability = torch.where(self.done.unsqueeze(-1), ended, log_probability)
+        total = self.scores.unsqueeze(-1) + log_probability
+        lengths = self.lengths + ~self.done
+        best = (total / _length_penalty(lengths, penalty).unsqueeze(-1)).flatten(1).topk(self.scores.shape[1]).indices
+        parent, token = best // vocabulary, best % vocabulary
+        past = self.tokens.gather(1, parent.unsqueeze(-1).expand(-1, -1, self.tokens.shape[2]))
+        done = self.done.gather(1, parent)
+        grown = _Beams(
+            tokens=torch.cat((past, token.unsqueeze(-1)), dim=-1),
+            lengths=lengths.gather(1, parent),
+            scores=total.flatten(1).gather(1, best),
+            done=done if stop is None else done | (token == stop),
+        )
+        return grown, parent
+
+    def best(self, penalty: float) -> Hypotheses:
+        winner = (self.scores / _length_penalty(self.lengths, penalty)).argmax(1, keepdim=True)
+        lengths = self.lengths.gather(1, winner).squeeze(1)
+        tokens = self.tokens.gather(1, winner.unsqueeze(-1).expand(-1, -1, self.tokens.shape[2])).squeeze(1)
+        return Hypotheses(tokens[:, : int(lengths.max())], lengths, self.scores.gather(1, winner).squeeze(1))
+
+
+def _length_penalty(lengths: Tensor, exponent: float) -> Tensor:
+    return ((5.0 + lengths) / 6.0) ** exponent
