@@ -1,0 +1,110 @@
+"""Plain text as one long stream of tokens, each step's target the next token."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from seqmodels.batch import BatchSpec
+from seqmodels.data.dataset import SequenceDataset
+from seqmodels.data.splits import check_fractions
+from seqmodels.data.text_files import find_texts
+from seqmodels.data.text_tokens import build_tokens, encode_tokens
+from seqmodels.data.token_file import TokenFile, cached
+from seqmodels.data.vocabulary import LEVELS, UNKNOWN, Vocabulary, describe
+from seqmodels.registry import register
+
+_log = logging.getLogger(__name__)
+
+
+class TextDataset(SequenceDataset):
+    """Part of a token file: one stream, in which each step's target is the next token.
+
+    Args:
+        spec: as `TextSource` makes it.
+        tokens: the file.
+        start, stop: which of its tokens; at least two.
+    """
+
+    stream = True
+
+    def __init__(self, spec: BatchSpec, tokens: TokenFile, start: int, stop: int) -> None:
+        self.spec, self.tokens, self.start = spec, tokens, start
+        self.lengths = np.array([stop - start - 1], dtype=np.int64)
+
+    def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        tokens = self.tokens[self.start + start : self.start + stop + 1].astype(np.int64)
+        return tokens[:-1], tokens[1:]
+
+
+@register("data", "text")
+class TextSource:
+    """A text to model: the first part for training, the last for evaluation.
+
+    >>> splits = TextSource().splits()
+    >>> splits["train"].spec.input_size, int(splits["train"].lengths[0])
+    (84, 4799656)
+
+    Args:
+        path: a file (gzipped or not), a folder of .txt files, or a pattern such as ``books/*.md``;
+            ``shipped:shakespeare.txt.gz`` is the book that comes with the package.
+        level: what a token is: "character", "byte" or "word".
+        val_fraction, test_fraction: share of the tokens, taken from the end.
+        min_count: characters or words that occur less often in the training part are unknown.
+        max_size: at most so many characters or words, the most frequent; null for all.
+        encoding: of the files; not used for bytes.
+        cache_dir: where the tokens are kept; null for the user's cache folder.
+
+    Raises:
+        ValueError: an option out of range; from `splits`, what is wrong with the files.
+    """
+
+    def __init__(
+        self,
+        path: str = "shipped:shakespeare.txt.gz",
+        level: str = "character",
+        val_fraction: float = 0.05,
+        test_fraction: float = 0.0,
+        min_count: int = 1,
+        max_size: int | None = None,
+        encoding: str = "utf-8",
+        cache_dir: str | None = None,
+    ) -> None:
+        if level not in LEVELS:
+            raise ValueError(f"data.level must be one of {', '.join(LEVELS)}, got {level!r}")
+        check_fractions(val_fraction, test_fraction)
+        if min_count < 1 or (max_size is not None and max_size < 1):
+            raise ValueError(f"data.min_count and data.max_size must be at least 1, got {min_count} and {max_size}")
+        if level == "byte" and (min_count > 1 or max_size is not None):
+            raise ValueError("data.min_count and data.max_size do not apply to bytes: all 256 are in the vocabulary")
+        self.path, self.level, self.encoding, self.cache_dir = path, level, encoding, cache_dir
+        self.val_fraction, self.test_fraction = val_fraction, test_fraction
+        self.min_count, self.max_size = min_count, max_size
+
+    def splits(self) -> dict[str, SequenceDataset]:
+        """The text's parts, encoded, or taken from the cache."""
+        files = find_texts(self.path)
+        options = {name: value for name, value in vars(self).items() if name not in ("path", "cache_dir")}
+        tokens = cached(self.cache_dir, files, options, lambda folder: build_tokens(folder, files, **options))
+        for part, (count, names) in tokens.about["missing"].items():
+            what = describe(count, names, self.level)
+            _log.warning("text: %s has %s outside the vocabulary, read as %s", part, what, UNKNOWN)
+        names = tuple(tokens.about["names"])
+        size, options = len(names), {"level": self.level}
+        spec = BatchSpec("tokens", size, "tokens", size, "step", names, names, options=options)
+        return {name: TextDataset(spec, tokens, start, stop) for name, (start, stop) in tokens.about["parts"].items()}
+
+    @classmethod
+    def open(cls, path: str, spec: BatchSpec, encoding: str = "utf-8", cache_dir: str | None = None) -> TextDataset:
+        """Another text, as the training data's vocabulary encodes it.
+
+        Raises:
+            ValueError: what is wrong with the file, or characters that the vocabulary has not.
+        """
+        files, vocabulary = find_texts(path), Vocabulary.of(spec)
+        options = {"level": vocabulary.level, "names": vocabulary.names, "encoding": encoding}
+        tokens = cached(cache_dir, files, options, lambda folder: encode_tokens(folder, files, vocabulary, encoding))
+        if len(tokens) < 2:
+            raise ValueError(f"{path}: expected a text of at least 2 {vocabulary.level}s, got {len(tokens)}")
+        return TextDataset(spec, tokens, 0, len(tokens))

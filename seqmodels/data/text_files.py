@@ -1,0 +1,103 @@
+"""Text files of any size, read in pieces, with errors that say what is wrong with them."""
+
+from __future__ import annotations
+
+import codecs
+import glob
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from seqmodels.data.files import find_file
+
+CHUNK = 1 << 20  # bytes read at once
+SUFFIXES = (".txt", ".txt.gz")
+
+
+def find_texts(path: str | Path) -> list[Path]:
+    """The files that `path` names: one file, all texts in a folder and below it, or those that fit a pattern.
+
+    Raises:
+        ValueError: there are none.
+    """
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        found = sorted(p for p in folder.rglob("*") if p.is_file() and p.name.endswith(SUFFIXES))
+        if not found:
+            raise ValueError(
+                f"data.path: the folder {str(path)!r} holds no {' or '.join(SUFFIXES)} file; "
+                f"for other names give a pattern, such as '{path}/*.md'"
+            )
+        return found
+    if any(sign in str(path) for sign in "*?[") and not folder.is_file():
+        found = sorted(Path(p) for p in glob.glob(str(folder), recursive=True) if Path(p).is_file())
+        if not found:
+            raise ValueError(f"data.path: no file fits the pattern {str(path)!r} (looked from {str(Path.cwd())!r})")
+        return found
+    return [find_file(path)]
+
+
+def read_bytes(path: Path) -> Iterator[bytes]:
+    """The contents of a file, unpacked where it is gzip, in pieces.
+
+    Raises:
+        ValueError: it cannot be read, or the gzip is damaged.
+    """
+    try:
+        with _open(path) as file:
+            while data := file.read(CHUNK):
+                yield data
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: the gzip file is damaged or cut short ({error}); make or load it anew") from None
+    except OSError as error:
+        raise ValueError(f"data.path: {str(path)!r} cannot be read: {error.strerror}") from None
+
+
+def read_text(path: Path, encoding: str = "utf-8") -> Iterator[str]:
+    r"""The text of a file in pieces, without a byte order mark and with line ends ``\n``.
+
+    Raises:
+        ValueError: an encoding that is not known, a binary file, or one in another encoding; the
+            message names the line and the byte.
+    """
+    try:
+        name = codecs.lookup(encoding).name
+    except LookupError:
+        raise ValueError(f"data.encoding: Python knows no encoding {encoding!r}; utf-8 is usual") from None
+    decoder = codecs.getincrementaldecoder("utf-8-sig" if name == "utf-8" else name)()
+    reader = io.IncrementalNewlineDecoder(decoder, translate=True)
+    may_hold_zeros = name.startswith(("utf-16", "utf-32"))
+    line, offset = 1, 0
+    for data in _with_end(read_bytes(path)):
+        if not may_hold_zeros and b"\0" in data:
+            raise ValueError(
+                f"{path}: expected a text file, got a binary one (a zero byte at {offset + data.index(0)}); "
+                "to model its bytes as they are, set data.level=byte"
+            )
+        try:
+            text = reader.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            line += error.object.count(b"\n", 0, error.start)
+            byte = error.object[error.start]
+            raise ValueError(
+                f"{path}, line {line}: expected {encoding}, got the byte 0x{byte:02x}; "
+                "set data.encoding to what the file is in (latin-1, cp1252, utf-16 …)"
+            ) from None
+        line += text.count("\n")
+        offset += len(data)
+        yield text
+
+
+def _with_end(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """The parts, and an empty one to say that they are all."""
+    yield from parts
+    yield b""
+
+
+def _open(path: Path) -> BinaryIO | gzip.GzipFile:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rb") if packed else path.open("rb")
