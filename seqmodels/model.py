@@ -50,6 +50,7 @@ class TokenEncoder(nn.Module):
         lengths = settle_lengths(lengths, inputs)
         if lengths is not None:
             inputs = keep(step_mask(lengths, inputs.shape[1]), inputs)
+        inputs = inputs.long()
         if not traced():
             self._check_range(inputs)
         return self.dropout(self.embedding(inputs))

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seqmodels.heads.base import check_size
 from seqmodels.layers import Layer, Recurrent, Stack
 from seqmodels.registry import make
 from seqmodels.state import State, leaves, map_state
@@ -68,6 +69,6 @@ def make_layers(input_size: int, cell: Mapping[str, Any], hidden_sizes: Sequence
         raise ValueError(f"hidden_sizes must be a list with one size per layer, such as [128], got {hidden_sizes!r}")
     layers: list[Recurrent] = []
     for size in hidden_sizes:
-        layers.append(Recurrent(make("cell", name, input_size, size, **options)))
+        layers.append(Recurrent(make("cell", name, input_size, check_size("hidden_sizes", size), **options)))
         input_size = layers[-1].output_size
     return Stack(layers, dropout=dropout if len(layers) > 1 else 0.0)

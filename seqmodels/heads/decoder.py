@@ -17,7 +17,7 @@ from seqmodels.heads.base import Head, check_dropout, check_size, last_step
 from seqmodels.heads.bridge import Bridge, make_layers
 from seqmodels.heads.feed import TokenFeed, ValueFeed
 from seqmodels.heads.schedule import check_schedule, teacher_probability
-from seqmodels.heads.search import Hypotheses, beam_search, end, sampler, unroll
+from seqmodels.heads.search import Hypotheses, beam_search, cut_at_stop, sampler, unroll
 from seqmodels.state import State, select, where
 
 DEFAULT_CELL: Mapping[str, Any] = {"name": "lstm"}
@@ -187,7 +187,7 @@ class DecoderHead(Head):
             memory, state = self._begin(features, lengths)
             first = self.items.start(len(features))
             walk = unroll(partial(self._step, memory), first, state, steps, lambda logits, t: pick(logits), self.stop)
-            return end(torch.stack([tokens for _, tokens, _ in walk], dim=1), self.stop)
+            return cut_at_stop(torch.stack([tokens for _, tokens, _ in walk], dim=1), self.stop)
 
     @torch.no_grad()
     def beam(

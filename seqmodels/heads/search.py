@@ -138,11 +138,11 @@ def _at_least_float(logits: Tensor) -> Tensor:
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
-def end(tokens: Tensor, stop: int | None) -> tuple[Tensor, Tensor]:
+def cut_at_stop(tokens: Tensor, stop: int | None) -> tuple[Tensor, Tensor]:
     """Cut each row after its first stop token.
 
     >>> import torch
-    >>> end(torch.tensor([[1, 9, 4, 4], [3, 2, 9, 5]]), stop=9)
+    >>> cut_at_stop(torch.tensor([[1, 9, 4, 4], [3, 2, 9, 5]]), stop=9)
     (tensor([[1, 9, 9],
             [3, 2, 9]]), tensor([2, 3]))
 

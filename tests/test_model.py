@@ -1,0 +1,215 @@
+"""The whole model: encoders, padding, state, refusal, and a prompt continued."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from seqmodels.cells import GRUCell, LSTMCell
+from seqmodels.heads import EncoderDecoder, ManyToMany, ManyToOne
+from seqmodels.layers import Bidirectional, Recurrent, Stack
+from seqmodels.model import FeatureEncoder, SequenceModel, TokenEncoder
+
+close = torch.testing.assert_close
+LENGTHS = torch.tensor([5, 3, 0])
+
+
+def language_model(vocabulary: int = 7, **options: Any) -> SequenceModel:
+    torch.manual_seed(0)
+    layers = Stack([Recurrent(LSTMCell(4, 6)), Recurrent(GRUCell(6, 5))])
+    return SequenceModel(TokenEncoder(vocabulary, 4, **options), layers, ManyToMany(5, vocabulary)).double().eval()
+
+
+def feature_model(head: nn.Module | None = None) -> SequenceModel:
+    torch.manual_seed(0)
+    layers = Bidirectional(Recurrent(GRUCell(3, 4)), Recurrent(GRUCell(3, 4), reverse=True))
+    return SequenceModel(FeatureEncoder(3), layers, head or ManyToOne(8, 2, pooling="mean")).double().eval()
+
+
+def tokens(rows: int = 3, steps: int = 5) -> Tensor:
+    return torch.randint(7, (rows, steps), generator=torch.Generator().manual_seed(1))
+
+
+def parameters_gradient(model: nn.Module, prediction: Tensor) -> list[Tensor]:
+    return list(torch.autograd.grad(prediction.square().sum(), list(model.parameters())))
+
+
+@pytest.mark.parametrize("garbage", [-1, 7, 10**12, -(10**12)])
+def test_tokens_in_the_padding_may_be_anything(garbage: int) -> None:
+    model = language_model()
+    real = torch.arange(5) < LENGTHS.unsqueeze(1)
+    dirty, state = model(tokens().masked_fill(~real, garbage), lengths=LENGTHS)
+    clean, expected = model(tokens(), lengths=LENGTHS)
+    close(dirty[real], clean[real], rtol=0, atol=0)
+    close(state, expected, rtol=0, atol=0)
+    for one, other in zip(
+        parameters_gradient(model, dirty[real]), parameters_gradient(model, clean[real]), strict=True
+    ):
+        close(one, other)
+
+
+def test_features_in_the_padding_may_be_nan() -> None:
+    model = feature_model()
+    features = torch.randn(3, 5, 3).double()
+    dirty = features.masked_fill(~(torch.arange(5) < LENGTHS.unsqueeze(1)).unsqueeze(-1), torch.nan)
+    found, expected = model(dirty, lengths=LENGTHS)[0], model(features, lengths=LENGTHS)[0]
+    close(found, expected, rtol=0, atol=0)
+    for one, other in zip(parameters_gradient(model, found), parameters_gradient(model, expected), strict=True):
+        close(one, other)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+def test_tokens_of_any_whole_dtype(dtype: torch.dtype) -> None:
+    close(language_model()(tokens().to(dtype))[0], language_model()(tokens())[0], rtol=0, atol=0)
+
+
+def test_two_windows_with_carried_state_are_one() -> None:
+    model = language_model()
+    whole, last = model(tokens())
+    first, state = model(tokens()[:, :2])
+    second, state = model(tokens()[:, 2:], state)
+    close(torch.cat((first, second), dim=1), whole)
+    close(state, last)
+
+
+def test_reset_rows_start_afresh() -> None:
+    model = language_model()
+    _, state = model(tokens())
+    reset = torch.tensor([True, False, True])
+    carried, fresh = model(tokens(), state)[0], model(tokens())[0]
+    found = model(tokens(), state, reset=reset)[0]
+    close(found[0], fresh[0])
+    close(found[1], carried[1])
+    assert not torch.allclose(carried[0], fresh[0])
+
+
+def test_parts_are_at_hand() -> None:
+    model = language_model()
+    features, state = model.features(tokens())
+    close(model.head(features), model(tokens())[0])
+    assert model.carries
+    assert not feature_model().carries
+    assert [leaf.shape for leaf in model.initial_state(3, features)[0]] == [(3, 6), (3, 6)]
+    close(model(tokens(), model.initial_state(3, features))[0], model(tokens())[0])
+    assert len(state) == 2
+
+
+def test_the_teacher_reaches_the_head() -> None:
+    model = feature_model(EncoderDecoder(8, 5, hidden_sizes=[4], max_steps=3))
+    features = torch.randn(2, 4, 3).double()
+    teacher = torch.tensor([[1, 2], [3, 4]])
+    close(model(features, teacher=teacher)[0], model.head(model.features(features)[0], teacher=teacher))
+    assert model(features)[0].shape == (2, 3, 5)
+
+
+def test_dropout_acts_in_training_only() -> None:
+    model = language_model(dropout=0.5)
+    close(model(tokens())[0], model(tokens())[0], rtol=0, atol=0)
+    model.train()
+    assert not torch.allclose(model(tokens())[0], model(tokens())[0])
+    encoder = FeatureEncoder(3, dropout=0.5)
+    assert set(encoder(torch.ones(2, 50, 3)).unique().tolist()) == {0.0, 2.0}
+
+
+def test_per_sample_gradients_through_vmap() -> None:
+    model = language_model()
+    weights = {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+    def loss(weights: dict[str, Tensor], row: Tensor) -> Tensor:
+        return torch.func.functional_call(model, weights, (row.unsqueeze(0),))[0].square().sum()
+
+    each = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0))(weights, tokens())
+    for row in range(3):
+        model.zero_grad()
+        model(tokens()[row : row + 1])[0].square().sum().backward()
+        for name, parameter in model.named_parameters():
+            close(each[name][row], parameter.grad)
+
+
+def test_a_prompt_continued_is_the_plain_loop() -> None:
+    model, prompt = language_model(), tokens()
+    expected = prompt
+    for _ in range(6):
+        expected = torch.cat((expected, model(expected)[0][:, -1:].argmax(-1)), dim=1)
+    assert torch.equal(model.continue_tokens(prompt, 6), expected[:, 5:])
+
+
+def test_ragged_prompts_are_continued_alone() -> None:
+    model, prompt, lengths = language_model(), tokens(), torch.tensor([5, 1, 3])
+    found = model.continue_tokens(prompt, 4, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        assert torch.equal(found[row], model.continue_tokens(prompt[row : row + 1, :length], 4)[0])
+
+
+def test_equal_seeds_continue_equally() -> None:
+    model = language_model()
+
+    def sample(seed: int) -> list[list[int]]:
+        return model.continue_tokens(
+            tokens(), 10, temperature=1.0, top_k=5, generator=torch.Generator().manual_seed(seed)
+        ).tolist()
+
+    assert sample(1) == sample(1)
+    assert sample(1) != sample(2)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "lengths", "said"),
+    [
+        (torch.tensor([[0, 7]]), None, "inputs must be tokens from 0 to 6, got 7: encode the data with the vocabulary"),
+        (torch.tensor([[-3, 9]]), None, "inputs must be tokens from 0 to 6, got -3"),
+        (torch.tensor([[0, 7]]), torch.tensor([2]), "inputs must be tokens from 0 to 6, got 7"),
+        (torch.zeros(1, 2), None, r"inputs must be tokens \(whole numbers\), got torch.float32: call inputs.long"),
+        (torch.zeros(2, dtype=torch.long), None, r"inputs must be tokens \(batch, steps\).*got \(2,\)"),
+        (torch.zeros(1, 0, dtype=torch.long), None, r"at least one of each, got \(1, 0\)"),
+        (torch.zeros(1, 2, dtype=torch.long), torch.tensor([3]), "lengths must be from 0 to 2"),
+    ],
+)
+def test_refusal_of_tokens(inputs: Tensor, lengths: Tensor | None, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        language_model()(inputs, lengths=lengths)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        (torch.zeros(1, 2, 3, dtype=torch.long), r"inputs must be features \(floating\), got torch.int64"),
+        (torch.zeros(1, 2, 4), r"inputs must be features \(batch, steps, 3\).*got \(1, 2, 4\)"),
+        (torch.zeros(2, 3), r"inputs must be features \(batch, steps, 3\).*got \(2, 3\)"),
+        (torch.zeros(1, 2, 3), "inputs must have the dtype of the weights, torch.float64, got torch.float32"),
+    ],
+)
+def test_refusal_of_features(inputs: Tensor, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        feature_model()(inputs)
+
+
+def test_refusal_of_parts_that_do_not_fit() -> None:
+    with pytest.raises(ValueError, match=r"layers.input_size must be encoder.output_size = 4, got 3"):
+        SequenceModel(TokenEncoder(7, 4), Recurrent(GRUCell(3, 5)), ManyToMany(5, 7))
+    with pytest.raises(ValueError, match=r"head.input_size must be layers.output_size = 5, got 6"):
+        SequenceModel(TokenEncoder(7, 4), Recurrent(GRUCell(4, 5)), ManyToMany(6, 7))
+
+
+def test_refusal_of_encoder_options() -> None:
+    with pytest.raises(ValueError, match="vocabulary must be a whole number"):
+        TokenEncoder(0, 4)
+    with pytest.raises(ValueError, match="size must be a whole number"):
+        FeatureEncoder(0)
+    with pytest.raises(ValueError, match="dropout must be a probability"):
+        TokenEncoder(3, 4, dropout=1.0)
+
+
+def test_refusal_to_continue() -> None:
+    with pytest.raises(ValueError, match="only a model from tokens to the same tokens"):
+        feature_model().continue_tokens(tokens(), 3)
+    classifier = SequenceModel(TokenEncoder(7, 4), Recurrent(GRUCell(4, 5)), ManyToOne(5, 7))
+    with pytest.raises(ValueError, match=r"prediction per step can continue.*ManyToOne has target_shape 'sequence'"):
+        classifier.continue_tokens(tokens(), 3)
+    with pytest.raises(ValueError, match="every row of the prompt must have a token"):
+        language_model().continue_tokens(tokens(), 3, LENGTHS)
+    with pytest.raises(ValueError, match="steps must be a whole number"):
+        language_model().continue_tokens(tokens(), 0)
