@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqmodels.batch import BatchSpec, SequenceBatch
-    from seqmodels.build import load
+    from seqmodels.inference import Trained, load
     from seqmodels.cells import Cell, ElmanCell, FeedforwardCell, GatedCell, GRUCell, LSTMCell, LSTMState
     from seqmodels.layers import Bidirectional, Layer, Recurrent, Stack
     from seqmodels.registry import register
@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "seqmodels.batch": ("BatchSpec", "SequenceBatch"),
-    "seqmodels.build": ("load",),
+    "seqmodels.inference": ("Trained", "load"),
     "seqmodels.cells": ("Cell", "ElmanCell", "FeedforwardCell", "GRUCell", "GatedCell", "LSTMCell", "LSTMState"),
     "seqmodels.layers": ("Bidirectional", "Layer", "Recurrent", "Stack"),
     "seqmodels.registry": ("register",),

@@ -68,7 +68,9 @@ class RunState(pl.Callback):
         _learner(learner).carried["train"] = _unpack(own["carried"][trainer.global_rank], _learner(learner))
         self._random = own["random"]
 
-    def on_train_batch_start(self, trainer: pl.Trainer, learner: pl.LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, learner: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         # As late as possible: setting up a training draws random numbers too.
         if self._random is not None:
             set_random_state(self._random[trainer.global_rank])

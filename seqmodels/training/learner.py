@@ -69,6 +69,7 @@ class Learner(pl.LightningModule):
         self.last_batch: SequenceBatch | None = None
         self.last_loss: Tensor | None = None
         self.last_good: str | None = None
+        self._total_steps: int | None = None
         self._totals: dict[str, Tensor] = {}
         self._metrics: dict[str, Any] = {}
 
@@ -85,6 +86,14 @@ class Learner(pl.LightningModule):
         self._refuse_non_finite(loss)
         self.last_batch, self.last_loss = batch, loss.detach()
         return loss
+
+    def on_train_start(self) -> None:
+        steps = self.trainer.estimated_stepping_batches
+        self._total_steps = None if steps == float("inf") else max(1, int(steps))
+
+    def on_train_batch_start(self, batch: SequenceBatch, batch_idx: int) -> None:
+        if self._total_steps is not None:
+            self.model.head.set_progress(min(1.0, self.global_step / self._total_steps))
 
     def on_train_epoch_start(self) -> None:
         # A fresh epoch deals the sequences anew; a resumed one goes on in the middle.

@@ -35,7 +35,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], name: str, **options: Any
     return OPTIMIZERS[name](parameters, **options)
 
 
-def make_scheduler(optimizer: Optimizer, name: str, total_steps: int, monitor: tuple[str, str], **options: Any) -> Any:
+def make_scheduler(optimizer: Optimizer, name: str, total_steps: int, monitor: tuple[str, Any], **options: Any) -> Any:
     """What Lightning's `configure_optimizers` wants for a schedule, or None for "none".
 
     Args:

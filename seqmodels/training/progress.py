@@ -63,9 +63,7 @@ class RunProgress(ProgressBar):
         self._shown = now
         values = self._values(trainer, pl_module, now)
         if self._bar:
-            self._bar.update(
-                self._task, completed=trainer.global_step, epoch=self._epoch(trainer), values=values
-            )
+            self._bar.update(self._task, completed=trainer.global_step, epoch=self._epoch(trainer), values=values)
         else:
             total = _total(trainer)
             of = f"/{total}" if total else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from rich.console import Console
 
 from seqmodels import checkpoint
-from seqmodels.build import build_data, build_model, build_task, import_plugins, parameter_count
+from seqmodels.build import build_data, build_model, build_source, build_task, import_plugins, parameter_count
 from seqmodels.data.module import SequenceDataModule
+from seqmodels.inference import load
 from seqmodels.training.checkpoint import AtomicCheckpointIO, Interrupted, LastCheckpoint, RunState
 from seqmodels.training.diagnostics import Diagnostics
 from seqmodels.training.learner import Learner
@@ -47,14 +49,17 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
     write_config(config, run_dir / "config.yaml")
     import_plugins(config["plugins"])
     pl.seed_everything(config["seed"], workers=True, verbose=False)
-    data = build_data(config)
+    source = build_source(config)
+    if hasattr(source, "describe"):
+        console.print(source.describe(), markup=False, highlight=False)
+    data = build_data(config, source)
     learner = build_learner(config, data)
     console.print(
         f"{config['name']}: {parameter_count(learner.model):,} parameters, "
         f"{len(data.splits['train']):,} training sequences; run folder {run_dir}",
         highlight=False,
     )
-    trainer, last = make_trainer(config, run_dir, learner, data, console)
+    trainer = make_trainer(config, run_dir, learner, data, console)
     began = time.monotonic()
     try:
         trainer.fit(learner, data, ckpt_path=resume_path(config), weights_only=True)
@@ -78,22 +83,14 @@ def report(
     """Evaluate the best checkpoint and the baselines, write metrics.json, print the table."""
     best = checkpoint.locate(run_dir, "best")
     learner.load_state_dict(checkpoint.read(best)["state_dict"])
-    metrics: dict[str, Any] = {
+    scores, verdicts = score(learner, data)
+    metrics = {
         "task": config["task"]["name"],
         "parameters": parameter_count(learner.model),
         "seconds": round(seconds, 2),
-        "steps": trainer.global_step,
-        "val": None,
-        "test": None,
-        "baseline": {},
+        "steps": checkpoint.read(checkpoint.locate(run_dir, "last"))["global_step"],
+        **scores,
     }
-    verdicts = {}
-    for split in ("val", "test"):
-        if split not in data.splits:
-            continue
-        metrics[split] = evaluate_split(learner, data, split)
-        metrics["baseline"][split] = learner.task.baselines(data.splits["train"], data.splits[split])
-        verdicts[split] = learner.task.verdict(metrics[split], metrics["baseline"][split])
     write_json(metrics, run_dir / "metrics.json")
     log_hyperparameters(trainer, config, metrics)
     print_results(metrics, verdicts, console)
@@ -101,11 +98,28 @@ def report(
     return metrics
 
 
+def score(learner: Learner, data: SequenceDataModule) -> tuple[dict[str, Any], dict[str, str]]:
+    """Metrics of the model and of the baselines on "val" and "test", and a verdict on each."""
+    scores: dict[str, Any] = {"val": None, "test": None, "baseline": {}}
+    verdicts: dict[str, str] = {}
+    for split in ("val", "test"):
+        if split in data.splits:
+            scores[split] = evaluate_split(learner, data, split)
+            scores["baseline"][split] = learner.task.baselines(data.splits["train"], data.splits[split])
+            verdicts[split] = learner.task.verdict(scores[split], scores["baseline"][split])
+    return scores, verdicts
+
+
 def evaluate_split(learner: Learner, data: SequenceDataModule, split: str) -> dict[str, float]:
     """The task's metrics on one split, with a carried state of its own."""
     trainer = pl.Trainer(
-        accelerator="auto", devices=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, use_distributed_sampler=False, barebones=False,
+        accelerator="auto",
+        devices=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
     )
     loader = data.val_dataloader() if split == "val" else data.test_dataloader()
     run = trainer.validate if split == "val" else trainer.test
@@ -131,11 +145,14 @@ def build_learner(config: dict[str, Any], data: SequenceDataModule) -> Learner:
 
 def make_trainer(
     config: dict[str, Any], run_dir: Path, learner: Learner, data: SequenceDataModule, console: Console
-) -> tuple[pl.Trainer, LastCheckpoint]:
+) -> pl.Trainer:
     """Lightning's Trainer with our callbacks, writing into the run folder."""
     content = {"config": config, "spec": data.spec.to_plain(), "fingerprint": data.fingerprint}
-    last = LastCheckpoint(run_dir / "checkpoints" / "last.ckpt", config["checkpoint"]["every_n_steps"])
-    callbacks: list[pl.Callback] = [RunState(content), last]
+    folder = run_dir / "checkpoints"
+    callbacks: list[pl.Callback] = [
+        RunState(content),
+        LastCheckpoint(folder / "last.ckpt", config["checkpoint"]["every_n_steps"]),
+    ]
     options = dict(config["trainer"])
     if options.pop("enable_progress_bar", True):
         callbacks.append(RunProgress(console))
@@ -144,8 +161,13 @@ def make_trainer(
         monitor = f"val/{name}"
         callbacks.append(
             ModelCheckpoint(
-                run_dir / "checkpoints", "best", monitor=monitor, mode=mode, save_top_k=1,
-                enable_version_counter=False, save_on_train_epoch_end=False,
+                folder,
+                "best",
+                monitor=monitor,
+                mode=mode,
+                save_top_k=1,
+                enable_version_counter=False,
+                save_on_train_epoch_end=False,
             )
         )
         if config["early_stopping"]["patience"] is not None:
@@ -153,7 +175,10 @@ def make_trainer(
     diagnostics = dict(config["diagnostics"])
     if diagnostics.pop("enabled"):
         callbacks.append(Diagnostics(**diagnostics))
-    trainer = pl.Trainer(
+    if options["devices"] != 1 and options["strategy"] in ("auto", "ddp"):
+        # Not by running the command again, which would do every run of a sweep in every process.
+        options["strategy"] = "ddp_spawn"
+    return pl.Trainer(
         **options,
         callbacks=callbacks,
         logger=TensorBoardLogger(run_dir, name=None, version="", default_hp_metric=False),
@@ -162,7 +187,6 @@ def make_trainer(
         enable_model_summary=False,
         enable_progress_bar=any(isinstance(c, RunProgress) for c in callbacks),
     )
-    return trainer, last
 
 
 def resume_path(config: dict[str, Any]) -> str | None:
@@ -206,3 +230,35 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
     warnings.filterwarnings("ignore", message=".*isinstance.*LeafSpec.*")
     torch.set_float32_matmul_precision("high")
+
+
+def evaluate(
+    run: Path, changes: dict[str, Any] | None = None, plugins: Iterable[str] = (), console: Console | None = None
+) -> dict[str, Any]:
+    """Score a run's best checkpoint again, on its own data or on other data of the same kind.
+
+    Args:
+        run: a run folder or checkpoint.
+        changes: settings to change, by dotted name, such as ``{"data.path": "other.csv"}``.
+        plugins: packages whose parts the model is made of.
+        console: where the results are printed.
+
+    Returns:
+        "val" and "test" metrics, and the baselines of each.
+
+    Raises:
+        ValueError: a bad checkpoint or bad data.
+    """
+    quieten()
+    console = console or Console()
+    trained = load(run, plugins, changes=changes)
+    data = build_data(trained.config)
+    if data.spec != trained.spec:
+        raise ValueError(
+            f"{run} was trained on data of another kind: its classes, vocabulary, columns or scales differ"
+        )
+    trained.task.prepare(data.splits["train"])
+    learner = Learner(trained.model, trained.task, window=trained.config["training"]["window"])
+    metrics, verdicts = score(learner, data)
+    print_results(metrics, verdicts, console)
+    return metrics

@@ -72,18 +72,16 @@ def run_window(model: SequenceModel, batch: SequenceBatch, carried: Carried, k2:
     fresh = fresh_state(model, len(batch.inputs))
     before = fresh if carried.state is None else carried.state
     steps = batch.inputs.shape[1]
-    if k2 is not None and k2 > steps and carried.past:
-        start = _rerun(model, carried.past, fresh, k2 - steps)
-    else:
-        start = before
+    reach = steps if k2 is None else k2
+    start = _rerun(model, carried.past, fresh, reach - steps) if reach > steps and carried.past else before
     state = where(batch.reset, fresh, start)
-    if k2 is None or k2 >= steps:
+    if reach >= steps:
         features, state = model.features(batch.inputs, state, batch.lengths)
     else:
-        features, state = _chunks(model, batch, state, k2)
-    if k2 is not None and k2 > steps:
+        features, state = _chunks(model, batch, state, reach)
+    if reach > steps:
         carried.past.append(PastWindow(before, batch.inputs, batch.lengths, batch.reset))
-        _forget(carried.past, k2)
+        _forget(carried.past, reach)
     carried.state = detach(state)
     return model.head(features, batch.lengths)
 

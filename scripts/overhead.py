@@ -1,0 +1,132 @@
+"""What the training loop costs beside a bare PyTorch loop, and whether its memory grows with the text.
+
+    python scripts/overhead.py              # steps per second, side by side
+    python scripts/overhead.py --memory     # peak memory with 1 M and with 4 M characters
+
+Both loops have the same model, data, optimizer and batches. The runs alternate (A B A B ...), and the
+ratio is that of the medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import random
+import resource
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seqmodels.cli.compose import compose
+from seqmodels.training.run import make_trainer, quieten
+
+SETTINGS = ["experiment=text_characters", "trainer.max_epochs=1", "checkpoint.every_n_steps=1000000"]
+
+
+def settings(text: Path, steps: int) -> dict[str, Any]:
+    return compose([*SETTINGS, f"data.path={text}", f"trainer.max_steps={steps}", "scheduler=none"])
+
+
+def made_text(folder: Path, characters: int) -> Path:
+    """Text of random words: nothing about its contents matters here."""
+    words = ["".join(random.choices("etaoinshrdlu", k=random.randint(1, 9))) for _ in range(500)]
+    path = folder / f"text_{characters}.txt"
+    with path.open("w") as file:
+        written = 0
+        while written < characters:
+            line = " ".join(random.choices(words, k=2000)) + "\n"
+            file.write(line)
+            written += len(line)
+    return path
+
+
+def run_trainer(config: dict[str, Any], folder: Path) -> float:
+    """Seconds of `trainer.fit` alone."""
+    from rich.console import Console
+
+    from seqmodels.build import build_data
+    from seqmodels.training.run import build_learner
+
+    torch.manual_seed(0)
+    data = build_data(config)
+    data.splits.pop("val", None)
+    learner = build_learner(config, data)
+    trainer = make_trainer(config, folder, learner, data, Console(quiet=True))
+    marks: list[float] = []
+    learner.on_train_batch_end = lambda *_: marks.append(time.perf_counter())  # type: ignore[method-assign]
+    trainer.fit(learner, data)
+    return marks[-1] - marks[4]
+
+
+def run_bare(config: dict[str, Any]) -> float:
+    """The same work in a plain loop."""
+    from seqmodels.build import build_data
+    from seqmodels.training.run import build_learner
+
+    torch.manual_seed(0)
+    data = build_data(config)
+    learner = build_learner(config, data)
+    model, task = learner.model, learner.task
+    options = {key: value for key, value in config["optimizer"].items() if key != "name"}
+    optimizer = torch.optim.AdamW(model.parameters(), **{**options, "betas": tuple(options["betas"])})
+    state, marks = None, []
+    for step, batch in enumerate(data.train_dataloader()):
+        if step == config["trainer"]["max_steps"]:
+            break
+        prediction, state = model(batch.inputs, state, batch.lengths)
+        state = torch.utils._pytree.tree_map(torch.Tensor.detach, state)
+        total, count = task.loss(prediction, batch)
+        optimizer.zero_grad()
+        (total / count).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config["trainer"]["gradient_clip_val"])
+        optimizer.step()
+        marks.append(time.perf_counter())
+    return marks[-1] - marks[4]
+
+
+def compare(steps: int, repeats: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        config = settings(made_text(folder, 600_000), steps)
+        ours, bare = [], []
+        for repeat in range(repeats):
+            bare.append(run_bare(config))
+            ours.append(run_trainer(config, folder / str(repeat)))
+            print(f"bare {steps / bare[-1]:.2f} steps/s   seqmodels {steps / ours[-1]:.2f} steps/s", flush=True)
+    ratio = statistics.median(ours) / statistics.median(bare)
+    print(f"seqmodels takes {100 * (ratio - 1):+.1f} % against the bare loop (medians of {repeats})")
+
+
+def peak(characters: int, steps: int, results: Any) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        config = settings(made_text(folder, characters), steps)
+        run_trainer(config, folder / "run")
+    results.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def memory(steps: int) -> None:
+    context = multiprocessing.get_context("spawn")
+    peaks = []
+    for characters in (1_000_000, 4_000_000):
+        results = context.Queue()
+        process = context.Process(target=peak, args=(characters, steps, results))
+        process.start()
+        peaks.append(results.get())
+        process.join()
+        print(f"{characters:,} characters: peak {peaks[-1]:.0f} MiB", flush=True)
+    print(f"ratio {peaks[1] / peaks[0]:.3f}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--memory", action="store_true", help="compare peak memory instead of speed")
+    parser.add_argument("--steps", type=int, default=60, help="updates per run")
+    parser.add_argument("--repeats", type=int, default=5, help="pairs of runs")
+    arguments = parser.parse_args()
+    quieten()
+    memory(arguments.steps) if arguments.memory else compare(arguments.steps, arguments.repeats)

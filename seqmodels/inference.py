@@ -1,0 +1,230 @@
+"""Using a trained model: load it, predict on new files, generate.
+
+Needs neither Hydra nor Lightning.
+"""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from seqmodels import checkpoint
+from seqmodels.batch import BatchSpec
+from seqmodels.build import build_model, build_task, import_plugins
+from seqmodels.model import SequenceModel
+from seqmodels.registry import find
+from seqmodels.state import State
+
+if TYPE_CHECKING:
+    from seqmodels.tasks.base import Task
+
+# Steps read at a time where a new file is one long stream.
+STREAM_WINDOW = 1024
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model and all that is needed to use it, as `load` returns it.
+
+    Attributes:
+        model: in evaluation mode; an ordinary `torch.nn.Module`.
+        task: decodes its predictions.
+        spec: what its inputs and targets are.
+        config: the resolved config that it was trained with.
+    """
+
+    model: SequenceModel
+    task: Task
+    spec: BatchSpec
+    config: dict[str, Any]
+
+    def predict(self, path: str | Path, batch_size: int = 64) -> Iterator[dict[str, Any]]:
+        """Predictions for a new file of the kind that the model was trained on, one per sequence.
+
+        A text, which is one long stream, is read in windows with the state carried, and gives one
+        prediction per window.
+
+        Args:
+            path: read as the training data was: same columns, vocabulary, classes and scales.
+            batch_size: sequences at a time.
+
+        Raises:
+            ValueError: what is wrong with the file.
+        """
+        from seqmodels.data.collate import collate
+        from seqmodels.data.plan import make_plan
+
+        dataset = self.open(path)
+        if dataset.stream:
+            plan = make_plan(dataset.lengths, 1, STREAM_WINDOW, stream=True)
+        else:
+            plan = make_plan(dataset.lengths, batch_size)
+        state: State = None
+        with torch.inference_mode():
+            for index in range(len(plan)):
+                rows = plan[index]
+                batch = collate(dataset, rows[rows[:, 0] >= 0])
+                prediction, state = self.model(batch.inputs, state if dataset.stream else None, batch.lengths)
+                yield from self.task.decode(prediction, batch)
+
+    def open(self, path: str | Path) -> Any:
+        """A new file as a data set, encoded as the training data was."""
+        source: Any = find("data", self.config["data"]["name"])
+        accepted = inspect.signature(source.open).parameters
+        options = {k: v for k, v in self.config["data"].items() if k in accepted and k not in ("path", "spec")}
+        return source.open(str(path), self.spec, **options)
+
+    def generate(
+        self,
+        prompt: str = "",
+        length: int = 400,
+        temperature: float | None = 0.8,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        beam: int = 1,
+    ) -> str:
+        """New text: what follows a prompt, or what a sequence-generating model makes of it.
+
+        Args:
+            prompt: the beginning of a text; for a sequence generator its whole input. Empty: a line end
+                begins the text.
+            length: tokens to draw, at most.
+            temperature: below 1 likelier, above 1 wilder; 0 or None for always the likeliest.
+            top_k, top_p: draw among the k likeliest, or the likeliest that make up this probability.
+            seed: the same seed, the same text.
+            beam: above 1, search this many beams wide instead of drawing; sequence generators only.
+
+        Raises:
+            ValueError: a model that does not make tokens, a prompt outside its vocabulary, or an
+                option out of range.
+        """
+        from seqmodels.data.vocabulary import decode
+        from seqmodels.tasks.sampling import sample
+
+        if self.spec.targets != "tokens":
+            raise ValueError(f"this model predicts {self.spec.targets}, not tokens: there is nothing to generate")
+        if length < 1:
+            raise ValueError(f"length must be at least 1, got {length}")
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        if temperature == 0 or beam > 1:
+            temperature = None
+        if self.spec.target_shape == "step":
+            if beam > 1:
+                raise ValueError("beam search is for sequence generators; a language model draws: set beam=1")
+            tokens = sample(self.model, self.encode(prompt or "\n"), length, temperature, top_k, top_p, generator)
+            return prompt + decode(tokens.tolist(), self.spec)
+        with torch.inference_mode():
+            features, _ = self.model.features(self.encode(prompt).unsqueeze(0))
+            head: Any = self.model.head
+            drawn = head.generate(features, None, length, temperature, top_k, top_p, generator, beam=beam)
+        return decode(drawn[0][0].tolist(), self.spec)
+
+    def encode(self, text: str) -> torch.Tensor:
+        """The tokens ``(T,)`` of a text; the name of a single input token (a class, say) is that token."""
+        from seqmodels.data.vocabulary import encode
+
+        if self.spec.inputs != "tokens":
+            raise ValueError("this model reads numbers, not text")
+        if text in self.spec.input_names:
+            return torch.tensor([self.spec.input_names.index(text)])
+        return torch.from_numpy(encode(text, self.spec))
+
+
+def load(
+    run: str | Path, plugins: Iterable[str] = (), which: str = "best", changes: Mapping[str, Any] | None = None
+) -> Trained:
+    """Rebuild a trained model from its checkpoint; no code in the checkpoint is run.
+
+    Args:
+        run: a run folder or a checkpoint file.
+        plugins: packages that register parts the model is made of. A checkpoint only names
+            them; to import them is your decision.
+        which: "best" or "last", where `run` is a folder.
+        changes: settings to change in the config, by dotted name, such as ``{"data.path": "other.csv"}``.
+
+    Raises:
+        ValueError: no checkpoint, a damaged one, one with a part nobody registered, or one
+            that needs plugins not given here.
+    """
+    path = checkpoint.locate(run, which)
+    stored = checkpoint.read(path)
+    config, spec = stored[checkpoint.KEY]["config"], BatchSpec.from_plain(stored[checkpoint.KEY]["spec"])
+    _refuse_code(config, str(path))
+    for name, value in (changes or {}).items():
+        _change(config, name, value)
+    given = set(plugins)
+    missing = [name for name in stored[checkpoint.KEY]["config"].get("plugins", []) if name not in given]
+    if missing:
+        raise ValueError(
+            f"{path} is made of parts from {', '.join(missing)}; if you trust them, load it with plugins={missing!r}"
+        )
+    import_plugins(given)
+    task = build_task(config, spec)
+    model = build_model(config, spec, task)
+    prefix = "model."
+    weights = {k.removeprefix(prefix): v for k, v in stored["state_dict"].items() if k.startswith(prefix)}
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"the weights in {path} do not fit the model its config describes: {error}") from error
+    return Trained(model.eval(), task, spec, config)
+
+
+def _change(config: dict[str, Any], name: str, value: Any) -> None:
+    *groups, last = name.split(".")
+    for group in groups:
+        config = config.setdefault(group, {})
+    config[last] = value
+
+
+def _refuse_code(config: Any, path: str) -> None:
+    """A config that names Python objects to call is not ours: say so instead of ignoring it."""
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            if str(key).startswith("_") and str(key).endswith("_"):
+                raise ValueError(f"the config in {path} asks to run code ({key}: {value!r}): refused")
+            _refuse_code(value, path)
+    elif isinstance(config, list | tuple):
+        for value in config:
+            _refuse_code(value, path)
+
+
+def write_predictions(rows: Iterable[dict[str, Any]], path: Path) -> int:
+    """Write predictions as ``.jsonl`` or, nested values as JSON, as ``.csv``; whole or not at all.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        ValueError: another kind of file.
+    """
+    if path.suffix not in (".csv", ".jsonl"):
+        raise ValueError(f"predictions can be written as .csv or .jsonl, got {path}")
+    count = 0
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = None
+            for row in rows:
+                count += 1
+                if path.suffix == ".jsonl":
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                    continue
+                if writer is None:
+                    writer = csv.DictWriter(file, list(row))
+                    writer.writeheader()
+                plain = {k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in row.items()}
+                writer.writerow(plain)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count
