@@ -1,0 +1,148 @@
+"""One pass over a composed config that finds every problem in it, before anything heavy is imported."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from seqmodels.cli.combinations import combinations
+from seqmodels.cli.compose import Composition, Plain, select, settings
+from seqmodels.cli.errors import nearest
+from seqmodels.cli.library import Library
+from seqmodels.cli.rules import rule_by_type, rule_for
+
+MISSING = "???"
+UNDECIDED = ("task.", "model.head.")
+
+# What a setting is called elsewhere, and here.
+ALIASES = {
+    "k1": "training.window",
+    "bptt": "training.window",
+    "epochs": "trainer.max_epochs",
+    "steps": "trainer.max_steps",
+    "gpus": "trainer.devices",
+    "learning_rate": "optimizer.lr",
+    "clip": "trainer.gradient_clip_val",
+    "grad_clip": "trainer.gradient_clip_val",
+    "num_layers": "model.hidden_sizes",
+}
+
+
+def check(composition: Composition, library: Library, decided: bool = True) -> list[str]:
+    """Every problem of a config, in words: unknown settings, types, ranges, combinations, missing values.
+
+    Args:
+        composition: the config, and its schema.
+        library: the config files there are.
+        decided: false while task and head are still to be suggested by the data: what concerns
+            them is then left out.
+    """
+    config, schema = composition.config, composition.schema
+    problems, repaired, missing = [], copy.deepcopy(config), []
+    for path, value in settings(config):
+        if not decided and path.startswith(UNDECIDED):
+            continue
+        unknown = _unknown(path, schema, library)
+        problem = unknown or _wrong(path, value, schema, library)
+        if problem:
+            problems.append(problem)
+            _replace(repaired, path, None if unknown else select(schema, path))
+        elif value == MISSING:
+            missing.append(path)
+    problems += _renamed(config, schema) if decided else []
+    # The other rules are tried with defaults in the place of wrong values, to find all at once.
+    problems += combinations(repaired, decided)
+    if missing:
+        example = " ".join(f"{path}=..." for path in missing)
+        problems.append(f"{', '.join(missing)}: {'needs a value' if len(missing) == 1 else 'need values'}: {example}")
+    return list(dict.fromkeys(problems))
+
+
+def _unknown(path: str, schema: Plain, library: Library) -> str | None:
+    """The problem of a setting that does not exist."""
+    keys = path.split(".")
+    for depth, key in enumerate(keys):
+        parent = select(schema, ".".join(keys[:depth])) if depth else schema
+        if depth and parent == {}:
+            return None  # an empty mapping as default: its keys are the user's
+        if not isinstance(parent, dict):
+            return f"{path}: there is no such setting: {'.'.join(keys[:depth])} is a single value"
+        if key not in parent:
+            unknown = ".".join(keys[: depth + 1])
+            return f"{unknown}: there is no such setting{_hint(unknown, schema, library)}"
+    return None
+
+
+def _wrong(path: str, value: Any, schema: Plain, library: Library) -> str | None:
+    """The problem of a value that its setting cannot have."""
+    default = select(schema, path)
+    if isinstance(default, dict) and default:
+        group = path.replace(".", "/")
+        cure = f"choose with {group}={value}" if group in library.groups() else f"set {path}.{next(iter(default))}=..."
+        return f"{path}: is a group of settings, not a single value: {cure}"
+    rule = rule_for(path, default) if _is_ours(path, schema, library) else rule_by_type(default)
+    if value == MISSING or rule is None or rule.holds(value):
+        return None
+    got = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+    return f"{path}: must be {rule.words}, got {got}"
+
+
+def _is_ours(path: str, schema: Plain, library: Library) -> bool:
+    """Whether a setting belongs to seqmodels, not to a part from someone else's package."""
+    for group in ("model/cell", "model/head", "data", "task"):
+        part = group.replace("/", ".")
+        if path.startswith(f"{part}."):
+            return library.is_shipped(group, str(select(schema, f"{part}.name")))
+    return True
+
+
+def _hint(path: str, schema: Plain, library: Library) -> str:
+    """Where the setting was probably meant to go."""
+    parent, _, key = path.rpartition(".")
+    groups = {group.rpartition("/")[2]: group for group in library.groups()}
+    if not parent and key in groups:
+        return f"; choose with {groups[key]}=..."
+    group = parent.replace(".", "/")
+    owners = [name for name in library.options(group) if key in library.read(group, name)] if parent else []
+    if owners:
+        return f" in {group}={select(schema, f'{parent}.name')}; {' and '.join(owners)} {_has(owners)} it"
+    siblings = select(schema, parent) if parent else schema
+    close = nearest(key, siblings)
+    if close:
+        return f"; did you mean {parent}{'.' if parent else ''}{close}?"
+    meant = _elsewhere(key, [known for known, _ in settings(schema)])
+    return f"; did you mean {' or '.join(meant[:3])}?" if meant else ""
+
+
+def _has(owners: list[str]) -> str:
+    return "has" if len(owners) == 1 else "have"
+
+
+def _elsewhere(key: str, every: list[str]) -> list[str]:
+    """Settings anywhere whose last name is the key, or known by it, or close to it."""
+    if key in ALIASES:
+        return [ALIASES[key]]
+    last = [known.rpartition(".")[2] for known in every]
+    close = key if key in last else nearest(key, last)
+    return [known for known in every if known.rpartition(".")[2] == close]
+
+
+def _renamed(config: Plain, schema: Plain) -> Iterator[str]:
+    """A part is chosen by its group; to overwrite its name would keep another part's settings."""
+    for path in ("data", "task", "model.cell", "model.head", "optimizer", "scheduler"):
+        wanted, chosen = select(config, f"{path}.name"), select(schema, f"{path}.name")
+        if wanted != chosen and isinstance(wanted, str) and wanted != MISSING:
+            yield f"{path}.name: choose with {path.replace('.', '/')}={wanted}, so that its settings come too"
+
+
+def _replace(config: Plain, path: str, default: Any) -> None:
+    """Put a setting's default in the place of a wrong value."""
+    *parents, key = path.split(".")
+    holder: Any = config
+    for name in parents:
+        if not isinstance(holder, dict):
+            return
+        holder = holder.get(name)
+    if isinstance(holder, dict):
+        holder[key] = copy.deepcopy(default)

@@ -1,0 +1,161 @@
+"""Rules across settings: combinations that cannot work, each with its reason and a cure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+Plain = dict[str, Any]
+
+# Which targets a head predicts, and which a task scores: one per step, one per sequence, or a
+# sequence of their own. Torch-free copies of the classes' own words; a test holds them equal.
+HEAD_TARGETS = {
+    "one_to_one": "sequence",
+    "many_to_one": "sequence",
+    "many_to_many": "step",
+    "one_to_many": "own",
+    "encoder_decoder": "own",
+}
+TASK_TARGETS = {
+    "language_modelling": ("step",),
+    "tagging": ("step",),
+    "classification": ("sequence",),
+    "regression": ("sequence", "step"),
+    "forecasting": ("sequence", "step"),
+    "sequence_generation": ("own",),
+}
+# Cells without a gate that keeps the state, which chrono is for.
+UNGATED = ("elman", "feedforward")
+
+
+def combinations(config: Plain, decided: bool = True) -> Iterator[str]:
+    """Every combination in a config that cannot work.
+
+    Args:
+        config: a config whose single values are good.
+        decided: whether task and head are known yet.
+    """
+    of_parts = (_sees_future, _shapes, _window_of_head, _own_cell, _teacher) if decided else ()
+    for rule in (_windows, _fractions, _cell, _optimizer, _schedule, _trainer, *of_parts):
+        yield from rule(config)
+
+
+def _windows(config: Plain) -> Iterator[str]:
+    training, model = config["training"], config["model"]
+    window, k2 = training["window"], training["k2"]
+    if window is not None and model["bidirectional"]:
+        yield (
+            "training.window: a bidirectional model reads each sequence from its end too, so no state can be carried "
+            "from window to window: set training.window=null or model.bidirectional=false"
+        )
+    if k2 is not None and model["bidirectional"]:
+        yield "training.k2: a bidirectional model has no past to cut the gradient in: set training.k2=null"
+    if training["random_window"] and window is None:
+        yield "training.random_window: needs training.window, the length to draw around: set training.window=100"
+
+
+def _fractions(config: Plain) -> Iterator[str]:
+    val, test = (config["data"].get(f"{split}_fraction", 0) for split in ("val", "test"))
+    if val + test >= 1:
+        yield f"data.val_fraction, data.test_fraction: must leave something to train on, got {val} and {test}"
+
+
+def _window_of_head(config: Plain) -> Iterator[str]:
+    head = config["model"]["head"]["name"]
+    if config["training"]["window"] is not None and HEAD_TARGETS.get(head, "step") != "step":
+        yield (
+            f"training.window: the {head} head needs whole sequences, so they cannot be cut into windows: "
+            "set training.window=null"
+        )
+
+
+def _sees_future(config: Plain) -> Iterator[str]:
+    if config["task"]["name"] == "language_modelling" and config["model"]["bidirectional"]:
+        yield (
+            "model.bidirectional: a language model that reads backwards has already seen the token it predicts: "
+            "set model.bidirectional=false"
+        )
+
+
+def _shapes(config: Plain) -> Iterator[str]:
+    head, task = config["model"]["head"]["name"], config["task"]["name"]
+    if head not in HEAD_TARGETS or task not in TASK_TARGETS or HEAD_TARGETS[head] in TASK_TARGETS[task]:
+        return
+    fitting = [name for name, target in HEAD_TARGETS.items() if target in TASK_TARGETS[task]]
+    words = {"step": "one target per step", "sequence": "one target per sequence", "own": "target sequences"}
+    yield (
+        f"model/head: {head} predicts {words[HEAD_TARGETS[head]]}, and task={task} scores "
+        f"{' or '.join(words[target] for target in TASK_TARGETS[task])}: choose model/head="
+        f"{' or '.join(fitting)}, or another task"
+    )
+
+
+def _cell(config: Plain) -> Iterator[str]:
+    yield from _one_cell("model.cell", config["model"]["cell"], config["model"]["hidden_sizes"])
+
+
+def _own_cell(config: Plain) -> Iterator[str]:
+    head = config["model"]["head"]
+    if isinstance(head.get("cell"), dict) and "name" in head["cell"]:
+        yield from _one_cell("model.head.cell", head["cell"], head.get("hidden_sizes", []))
+
+
+def _one_cell(path: str, cell: Plain, hidden_sizes: list[int]) -> Iterator[str]:
+    init, name = cell.get("init"), cell["name"]
+    wants_gate = [f"{path}.init=chrono"] * (init == "chrono")
+    wants_gate += [f"{path}.forget_bias"] * (cell.get("forget_bias") is not None)
+    if init == "chrono" and name in UNGATED:
+        yield f"{path}.init: chrono sets the bias of a gate that keeps the state; {name} has none: choose lstm or gru"
+    elif init == "chrono" and cell.get("chrono_steps") is None:
+        yield f"{path}.chrono_steps: init=chrono needs the longest dependency to expect: set {path}.chrono_steps=100"
+    if init != "chrono" and cell.get("chrono_steps") is not None:
+        yield f"{path}.chrono_steps: is read by {path}.init=chrono only, got init={init}"
+    if wants_gate and cell.get("coupled"):
+        yield f"{path}.coupled: coupled gates have no forget gate, which {wants_gate[0]} is for: leave one out"
+    if wants_gate and not cell.get("bias", True):
+        yield f"{path}.bias: {wants_gate[0]} needs biases: set {path}.bias=true"
+    projection = cell.get("proj_size") or 0
+    if projection and projection >= min(hidden_sizes, default=projection + 1):
+        yield f"{path}.proj_size: must be below every hidden size ({min(hidden_sizes)}), got {projection}"
+
+
+def _teacher(config: Plain) -> Iterator[str]:
+    head = config["model"]["head"]
+    schedule, end = head.get("teacher_schedule", "constant"), head.get("teacher_end")
+    if schedule == "constant" and end is not None:
+        yield "model.head.teacher_end: teacher_schedule=constant has no end: choose another schedule, or leave it null"
+    if schedule != "constant" and end is None:
+        yield f"model.head.teacher_end: teacher_schedule={schedule} needs the probability at the training's end"
+    if schedule == "exponential" and 0 in (head.get("teacher_start"), end):
+        yield "model.head.teacher_end: an exponential schedule never reaches 0: 0.01 will do"
+
+
+def _optimizer(config: Plain) -> Iterator[str]:
+    optimizer = config["optimizer"]
+    if optimizer.get("nesterov") and (optimizer.get("momentum") == 0 or optimizer.get("dampening") != 0):
+        yield "optimizer.nesterov: needs optimizer.momentum above 0 and optimizer.dampening=0"
+
+
+def _schedule(config: Plain) -> Iterator[str]:
+    name, trainer = config["scheduler"]["name"], config["trainer"]
+    unlimited = trainer["max_epochs"] == -1 and trainer["max_steps"] == -1
+    if name in ("one_cycle", "cosine") and unlimited:
+        yield f"scheduler: {name} ends with the training: set trainer.max_epochs or trainer.max_steps"
+    unwatched = trainer["limit_val_batches"] in (0, 0.0) and trainer["limit_val_batches"] is not None
+    if name == "plateau" and unwatched:
+        yield "scheduler: plateau follows the validation metric, and trainer.limit_val_batches=0 leaves none"
+    if config["early_stopping"]["patience"] is not None and unwatched:
+        yield "early_stopping.patience: follows the validation metric, and trainer.limit_val_batches=0 leaves none"
+    if unlimited and trainer["max_time"] is None and config["early_stopping"]["patience"] is None:
+        yield "trainer: would never stop: set trainer.max_epochs, trainer.max_steps or trainer.max_time"
+
+
+def _trainer(config: Plain) -> Iterator[str]:
+    trainer, training = config["trainer"], config["training"]
+    if trainer["precision"].startswith("16") and trainer["accelerator"] == "cpu":
+        yield f"trainer.precision: {trainer['precision']} needs a GPU; on the CPU use bf16-mixed or 32-true"
+    devices = trainer["devices"]
+    ranks = (len(devices) if isinstance(devices, list) else devices) if devices != "auto" else 1
+    ranks *= trainer["num_nodes"]
+    if training["batch_size"] % ranks:
+        yield f"training.batch_size: must divide evenly by the {ranks} processes, got {training['batch_size']}"

@@ -1,0 +1,258 @@
+"""Composing a config with Hydra, beside the schema that says which settings there are."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from seqmodels.cli.errors import ConfigError, in_words, no_option
+from seqmodels.cli.library import Library
+
+Plain = dict[str, Any]
+
+
+class Composition(NamedTuple):
+    """A composed config, everything resolved to plain values.
+
+    Fields:
+        config: the settings.
+        schema: the same choices with no value changed: every setting there is, with its default.
+        choices: the option chosen in each group.
+        run_dir: where Hydra would put the run.
+    """
+
+    config: Plain
+    schema: Plain
+    choices: dict[str, str | None]
+    run_dir: Path
+
+
+def jobs(library: Library, overrides: list[str], multirun: bool = False) -> tuple[list[list[str]], list[str]]:
+    """The overrides of each job (with `multirun`, of each combination), and what is wrong with them.
+
+    Value overrides come back in Hydra's force-add form: a name that does not exist then composes,
+    and is found with all others by the check. For the same reason an override that cannot be
+    used is left out.
+    """
+    problems: list[str] = []
+    each: list[list[str]] = []
+    for raw in overrides:
+        try:
+            parsed = _parse(raw)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        if parsed.is_sweep_override() and not multirun:
+            problems.append(f"{raw}: several values need -m (a sweep): seqmodels train -m {raw}")
+            continue
+        found = {one: _choice_problems(library, _parse(one)) for one in _variants(parsed)}
+        problems += [problem for some in found.values() for problem in some]
+        each.append([forced(library, one) for one, some in found.items() if not some])
+    return [list(job) for job in itertools.product(*(variants for variants in each if variants))], problems
+
+
+def _parse(raw: str) -> Override:
+    try:
+        return OverridesParser.create().parse_override(raw)
+    except HydraException:
+        if "=" not in raw and not raw.startswith("~"):
+            raise ConfigError(f"{raw!r} is not an override: write name=value, such as optimizer.lr=0.001") from None
+        key, _, value = raw.partition("=")
+        raise ConfigError(
+            f"{raw!r} cannot be read: quote a value that holds special characters, twice: \"{key}='{value}'\""
+        ) from None
+
+
+def _line(override: Override) -> str:
+    """An override as it was written."""
+    return override.input_line or ""
+
+
+def _variants(override: Override) -> Iterator[str]:
+    """Each value of a sweep as an override of its own; sweeps over intervals are the sweeper's."""
+    if not override.is_sweep_override():
+        yield _line(override)
+    elif override.is_discrete_sweep():
+        for value in override.sweep_string_iterator():
+            yield f"{override.get_key_element()}={value}"
+
+
+def _choice_problems(library: Library, override: Override) -> list[str]:
+    group = override.key_or_group
+    if group == "hydra.searchpath":
+        return ["hydra.searchpath: give your folder of configs with --config-dir DIR"]
+    if group not in library.groups():
+        return []
+    if override.is_delete():
+        return [f"~{group}: cannot be left out; choose from: {', '.join(library.options(group))}"]
+    if override.is_add() or override.is_force_add():
+        return [f"{_line(override)}: {group} is chosen without a plus: {_line(override).lstrip('+')}"]
+    option = override.value()
+    if option is None:
+        return [f"{group}: cannot be null; choose from: {', '.join(library.options(group))}, or leave it out"]
+    if isinstance(option, dict | list):
+        return [f"{_line(override)}: choose one option by name: {', '.join(library.options(group))}"]
+    if not library.has(group, str(option)):
+        return [no_option(group, str(option), library.options(group))]
+    return []
+
+
+def forced(library: Library, raw: str) -> str:
+    """An override so that it composes, whether or not there is a setting of that name."""
+    override = _parse(raw)
+    key = override.key_or_group
+    if override.is_delete() or key.split(".")[0] == "hydra" or key.startswith("hydra/") or key in library.groups():
+        return raw
+    return "++" + raw.lstrip("+")
+
+
+def compose(library: Library, overrides: list[str], config_name: str = "train") -> Composition:
+    """Compose one job's config and its schema.
+
+    Raises:
+        ConfigError: what Hydra cannot compose.
+    """
+    path = search_path(library)
+    with _hydra(library), _reworded():
+        composed = hydra_compose(config_name, [*path, *overrides], return_hydra_config=True)
+        # `${hydra:...}` in a config is read from here.
+        HydraConfig.instance().set_config(composed)
+        run_dir = Path(str(OmegaConf.select(composed, "hydra.run.dir")))
+        choices = {g: c for g, c in composed.hydra.runtime.choices.items() if not g.startswith("hydra/")}
+        config = _plain(composed)
+        parts = {g: c for g, c in choices.items() if c is not None and g in library.groups() - {"experiment"}}
+        template = [f"{group}={_template(library, group, option, config)}" for group, option in parts.items()]
+        schema = _plain(hydra_compose("train", [*path, *template]))
+    _open_cells(library, config, schema)
+    return Composition(_filled(config, schema), schema, choices, run_dir)
+
+
+def search_path(library: Library) -> list[str]:
+    """The override by which Hydra finds the user's own folder."""
+    return [] if library.extra is None else [f"hydra.searchpath=['file://{library.extra.resolve()}']"]
+
+
+@contextmanager
+def _hydra(library: Library) -> Iterator[None]:
+    """Hydra's composing, set up unless a job of Hydra's own is under way."""
+    if GlobalHydra.instance().is_initialized():
+        yield
+        return
+    before = HydraConfig.instance().cfg
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(library.own), job_name="seqmodels"):
+            yield
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+@contextmanager
+def _reworded() -> Iterator[None]:
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        raise ConfigError(in_words(error)) from error
+
+
+def _plain(composed: DictConfig) -> Plain:
+    own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    plain: Any = OmegaConf.to_container(own, resolve=True)
+    return {key: value for key, value in plain.items() if key != "run_dir"}
+
+
+def _template(library: Library, group: str, option: str, config: Plain) -> str:
+    """The option that says which settings there are: the user's own files follow ours."""
+    if library.is_shipped(group, option):
+        return option
+    part = select(config, group.replace("/", "."))
+    name = part.get("name") if isinstance(part, dict) else None
+    for known in (name, "default"):
+        if isinstance(known, str) and library.is_shipped(group, known):
+            return known
+    return option
+
+
+def _open_cells(library: Library, config: Plain, schema: Plain) -> None:
+    """A head's own cell has the settings of the cell that it names."""
+    name = select(config, "model.head.cell.name")
+    has_cell = isinstance(select(schema, "model.head.cell"), dict)
+    if has_cell and isinstance(name, str) and library.has("model/cell", name):
+        schema["model"]["head"]["cell"] = library.read("model/cell", name)
+
+
+def _filled(config: Any, schema: Any) -> Any:
+    """`config` with the default of every setting that it leaves out."""
+    if not isinstance(config, dict) or not isinstance(schema, dict):
+        return config
+    filled = {key: _filled(config[key], value) if key in config else value for key, value in schema.items()}
+    return {**filled, **{key: value for key, value in config.items() if key not in schema}}
+
+
+def select(config: Any, path: str) -> Any:
+    """The value at a dotted path, or None."""
+    for key in path.split("."):
+        if not isinstance(config, dict):
+            return None
+        config = config.get(key)
+    return config
+
+
+def settings(config: Plain, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted path and value of every setting that is not itself a group of settings.
+
+    >>> list(settings({"model": {"hidden_sizes": [3], "cell": {"name": "gru"}}}))
+    [('model.hidden_sizes', [3]), ('model.cell.name', 'gru')]
+    """
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            yield from settings(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def names(overrides: list[str]) -> set[str]:
+    """The groups and settings that overrides are about."""
+    return {_parse(override).key_or_group for override in overrides}
+
+
+def amend(saved: Plain, overrides: list[str], groups: Set[str] = frozenset()) -> Plain:
+    """A saved config with value overrides applied.
+
+    >>> amend({"training": {"batch_size": 32}}, ["training.batch_size=4"])
+    {'training': {'batch_size': 4}}
+
+    Args:
+        saved: the config of a run.
+        overrides: what to change.
+        groups: names that choose whole parts, which an existing run cannot do.
+
+    Raises:
+        ConfigError: what cannot be applied.
+    """
+    config = OmegaConf.create(saved)
+    problems = []
+    for raw in overrides:
+        override = _parse(raw)
+        key = override.key_or_group
+        if override.is_delete() or override.is_sweep_override() or key in groups:
+            problems.append(f"{raw}: the config of a run can only be changed value by value: name=value")
+        elif key.split(".")[0] not in ("hydra", "run_dir"):
+            with _reworded():
+                OmegaConf.update(config, key, override.value(), force_add=True)
+    if problems:
+        raise ConfigError(*problems)
+    return _plain(config)

@@ -1,0 +1,139 @@
+"""`seqmodels doctor`: what is installed, what is missing, and which engine each cell would take."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from typing import Any
+
+from seqmodels.cli.arguments import config_parser
+from seqmodels.cli.errors import FAILURE, ConfigError
+from seqmodels.cli.library import Library
+from seqmodels.cli.screen import console
+
+Plain = dict[str, Any]
+
+REQUIRED = (
+    "torch",
+    "numpy",
+    "pytorch-lightning",
+    "hydra-core",
+    "tensorboard",
+    "torchmetrics",
+    "rich",
+    "matplotlib",
+    "pandas",
+    "scikit-learn",
+)
+KNOWN_BAD = {
+    ("pytorch-lightning", "2.6.2"): "a malicious release (GHSA-w37p-236h-pfx3): remove it, and change your passwords",
+    ("pytorch-lightning", "2.6.3"): "a malicious release (GHSA-w37p-236h-pfx3): remove it, and change your passwords",
+}
+OLDEST_TORCH = (2, 6)
+
+
+def doctor(arguments: list[str]) -> int:
+    """Print the report; exit code 1 where something must be mended."""
+    flags, overrides = config_parser().overrides(arguments)
+    library = Library(flags.config_dir)
+    wanted = _wanted_cell(library, overrides, flags.config_name) if overrides else None
+    faults = _packages()
+    if "torch" not in faults:
+        _machine()
+        shipped = [name for name in library.options("model/cell") if library.is_shipped("model/cell", name)]
+        _engines([wanted] if wanted else [{"name": name} for name in shipped])
+    screen = console()
+    if faults:
+        screen.print(f"\nTo mend: {', '.join(dict.fromkeys(faults))}", style="bold red")
+        return FAILURE
+    screen.print("\nAll is well.", style="bold green")
+    return 0
+
+
+def versions() -> dict[str, str | None]:
+    """The installed version of each required package; None where it is missing."""
+    found: dict[str, str | None] = {}
+    for name in REQUIRED:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def fault(name: str, version: str | None) -> str | None:
+    """What is wrong with a package, or None."""
+    if version is None:
+        return f"missing: pip install {name}"
+    if (name, version) in KNOWN_BAD:
+        return KNOWN_BAD[name, version]
+    if name == "torch" and tuple(int(part) for part in version.split(".")[:2]) < OLDEST_TORCH:
+        return "below 2.6, reading a checkpoint can run code hidden in it (CVE-2025-32434): pip install -U torch"
+    return None
+
+
+def _packages() -> list[str]:
+    from seqmodels import __version__
+
+    _title("packages")
+    _line("seqmodels", __version__)
+    _line("python", f"{platform.python_version()} ({sys.executable})")
+    faults = []
+    for name, version in versions().items():
+        wrong = fault(name, version)
+        _line(name, version or "-", wrong)
+        faults += [name] * (wrong is not None)
+    return faults
+
+
+def _machine() -> None:
+    import torch
+
+    _title("machine")
+    _line("system", f"{platform.system()} {platform.machine()}")
+    _line("processors", f"{os.cpu_count()}, torch uses {torch.get_num_threads()} threads")
+    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    mps = ["Apple MPS"] if torch.backends.mps.is_available() else []
+    _line("GPU", ", ".join(gpus + mps) or "none: training runs on the CPU")
+    compiler = next((name for name in ("cc", "gcc", "clang", "cl") if shutil.which(name)), None)
+    _line("compiler", shutil.which(compiler) or "" if compiler else "none; not needed")
+
+
+def _wanted_cell(library: Library, overrides: list[str], config_name: str) -> Plain:
+    """The cell of the config that the overrides make.
+
+    Raises:
+        ConfigError: a config with problems, other than data still to be named.
+    """
+    # Here, so that the rest of the report needs no Hydra.
+    from seqmodels.cli.compose import jobs
+    from seqmodels.cli.prepare import prepare
+
+    (job,), wrong = jobs(library, overrides)
+    prepared = prepare(library, job, config_name)
+    problems = [problem for problem in prepared.all_problems(wrong) if not problem.startswith("data.")]
+    if problems:
+        raise ConfigError(*problems)
+    cell: Plain = prepared.config["model"]["cell"]
+    return cell
+
+
+def _engines(cells: list[Plain]) -> None:
+    from seqmodels.registry import make
+    from seqmodels.scan import choose
+
+    _title("engines (engine=auto)")
+    for options in cells:
+        settings = {key: value for key, value in options.items() if key != "name"}
+        _line(options["name"], ": ".join(choose(make("cell", options["name"], 4, 4, **settings))))
+
+
+def _title(text: str) -> None:
+    console().print(f"\n{text}", style="bold")
+
+
+def _line(name: str, value: str, wrong: str | None = None) -> None:
+    console().print(f"  {name:18}{value}{'  ' + wrong if wrong else ''}", style="red" if wrong else None)

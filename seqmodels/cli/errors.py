@@ -1,0 +1,80 @@
+"""What goes wrong before anything runs, and how it is said.
+
+Exit code 2: the command line or the config. Exit code 1: the data, or the run itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+USAGE, FAILURE, INTERRUPTED = 2, 1, 130
+
+
+class ConfigError(Exception):
+    """What is wrong with a command line or a config: every problem that was found, together."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(dict.fromkeys(problems))
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The name in `known` that is closest to `word`, as a whole or in one of its parts; None if none is close.
+
+    >>> nearest("hiden", ["dropout", "hidden_sizes"])
+    'hidden_sizes'
+    """
+
+    def score(name: str) -> float:
+        parts = [part for part in name.split("_") if len(part) > 3]
+        return max(_alike(word, name), *(0.9 * _alike(word, part) for part in parts), 0)
+
+    best = max(known, key=score, default=None)
+    return best if best is not None and score(best) >= 0.6 else None
+
+
+def _alike(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` where one of `known` is close to `word`, else nothing.
+
+    >>> suggest("lsmt", ["gru", "lstm"])
+    "; did you mean 'lstm'?"
+    """
+    close = nearest(word, known)
+    return "" if close is None else f"; did you mean {close!r}?"
+
+
+def in_words(error: Exception) -> str:
+    """An error of Hydra, OmegaConf or the YAML reader, as one short problem."""
+    missing = getattr(error, "missing_cfg_file", None)
+    if missing:
+        group, _, option = str(missing).rpartition("/")
+        return no_option(group, option, getattr(error, "options", None) or [], _where(error))
+    mark = getattr(error, "problem_mark", None)
+    if mark is not None:
+        return f"{mark.name}, line {mark.line + 1}: not valid YAML: {getattr(error, 'problem', error)}"
+    text = str(error).split("\nTo append to your config")[0]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # OmegaConf adds the key below its message; the rest is about its own types.
+    key = next((re.sub(r"^full_key: ", "", line) for line in lines if line.startswith("full_key: ")), None)
+    first = lines[0] if lines else type(error).__name__
+    return f"{key}: {first}" if key and key not in first else first
+
+
+def no_option(group: str, option: str, options: Iterable[str], where: str = "") -> str:
+    """The problem of a choice that does not exist."""
+    options = sorted(options)
+    if not group:
+        return f"{where}there is no config called {option!r}{suggest(option, options)}"
+    return f"{where}{group}: there is no {option!r}{suggest(option, options) or ';'} choose from: {', '.join(options)}"
+
+
+def _where(error: Exception) -> str:
+    """``In 'experiment/x': `` where Hydra says in which file the choice was made."""
+    found = re.match(r"In '([^']+)': ", str(error))
+    return f"{found.group(1)}.yaml: " if found and found.group(1) != "train" else ""

@@ -1,0 +1,103 @@
+"""What ``--help`` says."""
+
+OVERVIEW = """\
+seqmodels: train recurrent sequence models, watch them, use them
+
+  seqmodels train      train by config; -m to sweep
+  seqmodels evaluate   score a trained run again
+  seqmodels predict    predictions for a new file
+  seqmodels generate   sample from a trained run
+  seqmodels list       cells, heads, tasks, data and experiments, one line each
+  seqmodels show       the composed config
+  seqmodels doctor     versions, devices, engines, and what is missing
+
+Settings are written name=value and parts are chosen group=option, as in Hydra:
+
+  seqmodels train experiment=text_characters
+  seqmodels train data=text data.path=book.txt model/cell=gru model.hidden_sizes=[256,256]
+
+seqmodels VERB --help says more. --debug (or SEQMODELS_DEBUG=1) shows tracebacks.
+"""
+
+_CONFIG_FLAGS = """\
+  --config-dir DIR     a folder with configs of your own, laid out as seqmodels' (experiment/, data/, ...)
+  --config-name NAME   a primary config of your own in it, in the place of train
+"""
+
+VERBS = {
+    "train": f"""\
+seqmodels train [name=value ...]: train a model
+
+  seqmodels train experiment=surname_origin
+  seqmodels train experiment=surname_origin model/cell=gru optimizer.lr=0.001
+  seqmodels train data=text data.path=book.txt trainer.max_time=00:00:05:00
+  seqmodels train data=csv data.path=sales.csv data.target=sold
+  seqmodels train -m model/cell=elman,gru,lstm seed=0,1,2
+  seqmodels train resume=runs/text_characters/2026-01-31_12-00-00
+
+The run goes to runs/NAME/DATE_TIME, or to run_dir=FOLDER; a sweep to runs/multirun/NAME/DATE_TIME.
+resume=RUN takes the settings of that run and goes on in its folder; name=value changes a setting.
+A sweeper of Hydra's is told the validation loss.
+
+  -m, --multirun       one run for each combination of the values given with commas
+{_CONFIG_FLAGS}\
+  --cfg job, --info, --package, --resolve, --shell-completion, --hydra-help: as in Hydra
+""",
+    "evaluate": """\
+seqmodels evaluate [RUN] [name=value ...]: score a trained model again
+
+  seqmodels evaluate
+  seqmodels evaluate runs/surname_origin/2026-01-31_12-00-00
+  seqmodels evaluate RUN data.path=other.csv trainer.accelerator=cpu
+
+RUN is a run folder or a checkpoint; the newest run under runs/ where it is left out.
+name=value changes a setting of the run.
+""",
+    "predict": """\
+seqmodels predict [RUN] --input FILE [name=value ...]: predictions for a new file
+
+  seqmodels predict --input names.csv
+  seqmodels predict RUN --input names.csv --output predictions.csv
+
+RUN is a run folder or a checkpoint; the newest run under runs/ where it is left out.
+
+  --input FILE         data in the form of the training data; targets may be left out
+  --output FILE        .csv or .jsonl; one JSON object a line on the screen where it is left out
+""",
+    "generate": """\
+seqmodels generate [RUN] [flags] [name=value ...]: sample from a trained model
+
+  seqmodels generate --prompt "To be" --length 500
+  seqmodels generate RUN --temperature 0.7 --top-k 20 --seed 1
+
+RUN is a run folder or a checkpoint; the newest run under runs/ where it is left out.
+
+  --prompt TEXT        what comes before; for class to sequence, the class
+  --length N           steps to generate (default 500)
+  --temperature T      below 1 safer, above 1 bolder, 0 always the likeliest (default 0.8)
+  --top-k K            sample from the K likeliest only
+  --top-p P            sample from the likeliest that together have probability P
+  --beam N             beam search over N candidates, for heads that decode sequences
+  --seed N             the same seed gives the same sample
+""",
+    "list": """\
+seqmodels list [cells|heads|tasks|data|experiments|optimizers|schedulers] [--config-dir DIR]
+
+  seqmodels list
+  seqmodels list experiments
+""",
+    "show": f"""\
+seqmodels show [name=value ...]: the composed config as YAML, and what is wrong with it
+
+  seqmodels show experiment=sunspots
+  seqmodels show model/cell=gru optimizer=adamw
+
+{_CONFIG_FLAGS}""",
+    "doctor": f"""\
+seqmodels doctor [name=value ...]: versions, devices, and what is missing; which engine each cell takes
+
+  seqmodels doctor
+  seqmodels doctor model.cell.peephole=true    (and why, for this config)
+
+{_CONFIG_FLAGS}""",
+}

@@ -1,0 +1,77 @@
+"""Hydra's own machinery: run folders, sweepers, launchers, and its flags."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from seqmodels.cli.library import Library
+
+# Flags of Hydra's that print something about the config and run nothing.
+_INFORMING = {
+    "--cfg": ("-c", {"choices": ["job", "hydra", "all"]}),
+    "--info": ("-i", {"nargs": "?", "const": "all"}),
+    "--package": ("-p", {}),
+    "--resolve": (None, {"action": "store_true"}),
+    "--shell-completion": ("-sc", {"action": "store_true"}),
+    "--hydra-help": (None, {"action": "store_true"}),
+}
+
+
+def add_hydra_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that are answered by Hydra itself."""
+    for flag, (short, options) in _INFORMING.items():
+        parser.add_argument(*([flag, short] if short else [flag]), default=None, **options)  # type: ignore[arg-type]
+
+
+def hydra_flags(flags: argparse.Namespace) -> list[str]:
+    """Those that were given, as Hydra reads them."""
+    given: list[str] = []
+    for flag in _INFORMING:
+        value = getattr(flags, flag.strip("-").replace("-", "_"))
+        if value:
+            given += [flag] if value is True else [flag, value]
+    return given
+
+
+def hydra(library: Library, config_name: str, arguments: list[str], job: Callable[[Any], Any] | None = None) -> None:
+    """Let Hydra read `arguments` and call `job` for each run, with the config that it composed.
+
+    Raises:
+        SystemExit: Hydra has printed what is wrong.
+    """
+    import hydra as engine
+
+    own = sys.argv
+
+    def task(config: Any) -> Any:
+        # Lightning starts further processes with the command as the user wrote it.
+        read, sys.argv = sys.argv, own
+        try:
+            return None if job is None else job(config)
+        finally:
+            sys.argv = read
+
+    sys.argv = [own[0], *arguments]
+    try:
+        engine.main(version_base="1.3", config_path=str(library.own), config_name=config_name)(task)()
+    finally:
+        sys.argv = own
+
+
+def current_job() -> tuple[list[str], Path]:
+    """The overrides and the folder of the job that Hydra is running."""
+    from hydra.core.hydra_config import HydraConfig
+
+    config = HydraConfig.get()
+    return list(config.overrides.task), Path(os.path.relpath(config.runtime.output_dir))
+
+
+def quoted(name: str, path: Path) -> str:
+    """An override with a path in it, whatever characters the path has."""
+    text = str(path).replace("'", "\\'")
+    return f"{name}='{text}'"

@@ -1,0 +1,92 @@
+"""The config files that may be chosen: those of seqmodels, then those of the user's own folder.
+
+Read as text only, so that listing them needs neither Hydra nor torch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seqmodels.cli.errors import ConfigError
+
+# Distinguishes our folder from any other that happens to be called "configs".
+MARKER = ".seqmodels"
+GLOBAL_PACKAGE = "# @package _global_"
+
+
+def config_folder() -> Path:
+    """Where seqmodels keeps its own configs: in the installed package, else in the checkout."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "configs", package.parent / "configs"):
+        if (folder / MARKER).is_file():
+            return folder
+    raise ConfigError(f"the configs of seqmodels are missing from {package}: install it again")
+
+
+def describe(file: Path) -> str:
+    """A config file in one line: its first comment that is not for Hydra."""
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        if not line.startswith("# @"):
+            return line.lstrip("# ").rstrip()
+    return ""
+
+
+class Library:
+    """All groups of config files, and the options in each.
+
+    Args:
+        extra: the user's own folder (``--config-dir``), or None.
+
+    Raises:
+        ConfigError: no such folder, or files in it that Hydra would ignore in silence.
+    """
+
+    def __init__(self, extra: Path | None = None) -> None:
+        self.own = config_folder()
+        self.extra = extra
+        if extra is not None and not extra.is_dir():
+            raise ConfigError(f"--config-dir: there is no folder {extra}")
+        self._files = {f.relative_to(self.own).with_suffix("").as_posix(): f for f in sorted(self.own.rglob("*.yaml"))}
+        self._shipped = frozenset(self._files)
+        if extra is not None:
+            found = {f.relative_to(extra).with_suffix("").as_posix(): f for f in sorted(extra.rglob("*.yaml"))}
+            self._refuse(found)
+            self._files.update(found)
+
+    def _refuse(self, found: dict[str, Path]) -> None:
+        problems = [
+            f"{file}: seqmodels has a {name}.yaml of its own, which comes first: give yours another name"
+            for name, file in found.items()
+            if name in self._shipped
+        ]
+        for name, file in found.items():
+            first = file.read_text(encoding="utf-8").lstrip().split("\n", 1)[0]
+            if name.startswith("experiment/") and first.rstrip() != GLOBAL_PACKAGE:
+                problems.append(f"{file}: the first line of an experiment must be: {GLOBAL_PACKAGE}")
+        if problems:
+            raise ConfigError(*problems)
+
+    def groups(self) -> set[str]:
+        """All groups, such as "data" and "model/cell"."""
+        return {name.rpartition("/")[0] for name in self._files} - {""}
+
+    def options(self, group: str) -> dict[str, Path]:
+        """The options of one group, by name."""
+        return {n.rpartition("/")[2]: f for n, f in self._files.items() if n.rpartition("/")[0] == group}
+
+    def has(self, group: str, option: str) -> bool:
+        """Whether a group has this option."""
+        return f"{group}/{option}" in self._files
+
+    def is_shipped(self, group: str, option: str) -> bool:
+        """Whether an option is one of seqmodels' own."""
+        return f"{group}/{option}" in self._shipped
+
+    def read(self, group: str, option: str) -> dict[str, Any]:
+        """One file's content as plain values, nothing composed."""
+        return yaml.safe_load(self.options(group)[option].read_text(encoding="utf-8")) or {}

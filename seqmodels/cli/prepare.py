@@ -1,0 +1,140 @@
+"""From a command line's overrides to a config that is known to be good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from seqmodels.cli.check import check
+from seqmodels.cli.compose import Composition, Plain, amend, compose, names, select, settings
+from seqmodels.cli.errors import ConfigError
+from seqmodels.cli.library import Library
+
+# Data that are one endless stream: cut into windows of this many steps, unless chosen otherwise.
+# All other data may look at their file and say which task and head suit them.
+STREAM_WINDOW = {"text": 100}
+
+
+class Prepared(NamedTuple):
+    """A composed config, and all that was found out about it.
+
+    Fields:
+        config: the settings, as plain values.
+        choices: the option chosen in each group.
+        run_dir: the folder for the run.
+        notes: what was chosen for the user, in words.
+        problems: what is wrong, in words; a config with problems must not be run.
+    """
+
+    config: Plain
+    choices: dict[str, str | None]
+    run_dir: Path
+    notes: list[str]
+    problems: list[str]
+
+    def all_problems(self, wrong: list[str]) -> list[str]:
+        """The problems, after those of the overrides themselves, less what follows from these."""
+        absent = tuple(problem.split(":")[0].replace("/", ".") + "." for problem in wrong)
+        return list(dict.fromkeys([*wrong, *(p for p in self.problems if not p.startswith(absent))]))
+
+
+def prepare(library: Library, overrides: list[str], config_name: str = "train") -> Prepared:
+    """Compose one job's config, take what the data suggests, and check it all.
+
+    Args:
+        library: the config files there are.
+        overrides: one job's, as `seqmodels.cli.compose.jobs` returns them.
+        config_name: the primary config.
+
+    Raises:
+        ConfigError: a config that cannot be composed.
+        ValueError: data that cannot be read, where the data is asked for a suggestion.
+    """
+    composition = compose(library, overrides, config_name)
+    config = composition.config
+    if config["resume"] is not None:
+        return _prepared(_resumed(composition, library, overrides), library)
+    chosen = _chosen(composition, library, overrides, config_name)
+    name = str(config["data"].get("name"))
+    if name in STREAM_WINDOW:
+        if "training.window" in chosen:
+            return _prepared(composition, library)
+        config["training"]["window"] = STREAM_WINDOW[name]
+        return _prepared(composition, library, f"training.window={STREAM_WINDOW[name]}")
+    if chosen >= {"task", "model/head"}:
+        return _prepared(composition, library)
+    problems = check(composition, library, decided=False)
+    if problems:
+        return Prepared(config, composition.choices, composition.run_dir, [], problems)
+    from seqmodels.build import import_plugins, suggest
+
+    import_plugins(config["plugins"])
+    found = [f"{group}={option}" for group, option in suggest(config).items() if group not in chosen]
+    return _prepared(compose(library, [*found, *overrides], config_name), library, " ".join(found))
+
+
+def _prepared(composition: Composition, library: Library, taken: str = "") -> Prepared:
+    notes = [f"data={composition.choices['data']}: taking {taken}"] if taken else []
+    return Prepared(
+        composition.config, composition.choices, composition.run_dir, notes, check(composition, library)
+    )
+
+
+def _chosen(composition: Composition, library: Library, overrides: list[str], config_name: str) -> set[str]:
+    """The groups and settings that the command line or the experiment chose."""
+    chosen = names(overrides)
+    experiment = composition.choices.get("experiment")
+    files = [("experiment", experiment)] if experiment else []
+    files += [("", config_name)] if config_name != "train" else []
+    for group, option in files:
+        content = library.read(group, str(option))
+        defaults = content.pop("defaults", [])
+        chosen |= {key for key, _ in settings(content)}
+        for entry in defaults:
+            if isinstance(entry, dict):
+                chosen |= {str(key).removeprefix("override ").lstrip("/") for key in entry}
+    return chosen
+
+
+def _resumed(composition: Composition, library: Library, overrides: list[str]) -> Composition:
+    """The config of the run that is resumed, unless the command chooses parts anew; and its folder."""
+    folder = run_folder(Path(str(composition.config["resume"])), "resume")
+    given = names(overrides)
+    run_dir = composition.run_dir if given & {"run_dir", "hydra.run.dir"} else folder
+    if given & library.groups() or not (folder / "config.yaml").is_file():
+        return composition._replace(run_dir=run_dir)
+    saved = saved_config(folder)
+    return Composition(amend(saved, overrides, library.groups()), saved, composition.choices, run_dir)
+
+
+def run_folder(path: Path, name: str) -> Path:
+    """The folder of a run, given it or a checkpoint in it.
+
+    Raises:
+        ConfigError: nothing there.
+    """
+    if path.is_dir():
+        return path.parent if path.name == "checkpoints" else path
+    if path.is_file():
+        return path.parent.parent if path.parent.name == "checkpoints" else path.parent
+    raise ConfigError(f"{name}: there is no run folder or checkpoint {path}")
+
+
+def saved_config(folder: Path) -> Plain:
+    """The config of a run.
+
+    Raises:
+        ConfigError: none there, or a damaged one.
+    """
+    file = folder / "config.yaml"
+    if not file.is_file():
+        raise ConfigError(f"{folder} holds no run: {file.name} is missing")
+    try:
+        saved = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        saved = None
+    if not isinstance(saved, dict) or not isinstance(select(saved, "model.head"), dict):
+        raise ConfigError(f"{file} is damaged, or not the config of a run")
+    return saved

@@ -1,0 +1,25 @@
+"""Printing: colours where there is a terminal, plain text where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+
+def console(stderr: bool = False) -> Console:
+    """A console that never wraps what is piped elsewhere."""
+    return Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
+
+
+def report(title: str, problems: Sequence[str]) -> None:
+    """Print one problem on a line, or several below a count."""
+    screen = console(stderr=True)
+    head = Text(f"{title}: ", style="bold red")
+    if len(problems) == 1:
+        screen.print(head + Text(problems[0]))
+        return
+    screen.print(head + Text(f"{len(problems)} problems", style="bold"))
+    for problem in problems:
+        screen.print(f"  {problem}")
