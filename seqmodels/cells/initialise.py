@@ -14,6 +14,7 @@ Tallec & Ollivier 2018, section 2 (chrono); Le, Jaitly & Hinton 2015, section 2 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -43,7 +44,7 @@ def initialise(
     if scheme not in SCHEMES:
         raise ValueError(f"init must be one of {', '.join(SCHEMES)}, got {scheme!r}")
     if scheme == "uniform":
-        bound = cell.hidden_size**-0.5
+        bound = 1 / math.sqrt(cell.hidden_size)  # in torch's own words: the same number to the last bit
         for parameter in cell.parameters(recurse=False):
             nn.init.uniform_(parameter, -bound, bound)
     else:

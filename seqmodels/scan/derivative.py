@@ -1,7 +1,6 @@
-"""Second derivatives through torch's fused layers, which have only first ones.
+"""Second derivatives through cuDNN's recurrent layers, which have only first ones.
 
-oneDNN and cuDNN give the gradient of a recurrent layer but not the gradient of that gradient.
-Here the forward pass and the first gradient are theirs; where a gradient is itself to be
+The forward pass and the first gradient are cuDNN's. Where a gradient is itself to be
 differentiated (``create_graph=True``), the layer is run again by torch's unfused kernels.
 """
 
@@ -15,31 +14,12 @@ import torch
 from torch import Tensor
 
 
-def run_differentiable(
-    kind: str, has_bias: bool, inputs: Tensor, state: list[Tensor], weights: list[Tensor]
-) -> tuple[Tensor, ...]:
-    """One layer, one direction, by ``torch.lstm``, ``torch.gru``, ``torch.rnn_tanh`` or ``torch.rnn_relu``.
+class FusedCall(NamedTuple):
+    """``torch.lstm``, ``torch.gru``, ``torch.rnn_tanh`` or ``torch.rnn_relu``, for one layer in one direction.
 
-    Args:
-        kind: the name of the function.
-        has_bias: whether `weights` holds biases.
-        inputs: ``(B, T, F)``.
-        state: tensors ``(1, B, H)``.
-        weights: as the function takes them.
-
-    Returns:
-        outputs ``(B, T, H)`` and the tensors of the last state ``(1, B, H)``.
+    Called with inputs ``(B, T, F)``, the state's tensors ``(1, B, H)`` and the weights, in one
+    tuple; gives outputs ``(B, T, H)`` and the last state's tensors.
     """
-    call = _Call(kind, has_bias)
-    tensors = (inputs, *state, *weights)
-    wanted = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    if not wanted or torch.compiler.is_compiling():
-        return call(tensors)
-    return _Fused.apply(call, *tensors)
-
-
-class _Call(NamedTuple):
-    """One of torch's functions as a function of inputs, state and weights in one tuple."""
 
     kind: str
     has_bias: bool
@@ -51,39 +31,49 @@ class _Call(NamedTuple):
         return getattr(torch, self.kind)(inputs, before, weights, self.has_bias, 1, 0.0, training, False, True)
 
 
-class _Fused(torch.autograd.Function):
-    """A fused layer whose gradient can be differentiated again."""
+def differentiable_again(
+    call: FusedCall, outputs: tuple[Tensor, ...], tensors: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
+    """`outputs`, which are ``call(tensors)``, but so that their gradient can be differentiated."""
+    if not any(output.requires_grad for output in outputs):
+        return outputs
+    return _Again.apply(call, len(outputs), *outputs, *tensors)
+
+
+class _Again(torch.autograd.Function):
+    """The identity of the outputs; a first gradient goes to them, a differentiable one past them to the inputs."""
 
     @staticmethod
-    def forward(ctx: Any, call: _Call, *tensors: Tensor) -> tuple[Tensor, ...]:
-        leaves = tuple(tensor.detach().requires_grad_(tensor.requires_grad) for tensor in tensors)
-        with torch.enable_grad():
-            outputs = call(leaves)
-        ctx.call = call
-        ctx.device = tensors[0].device.type
+    def forward(ctx: Any, call: FusedCall, count: int, *outputs_and_tensors: Tensor) -> tuple[Tensor, ...]:
+        outputs, tensors = outputs_and_tensors[:count], outputs_and_tensors[count:]
+        ctx.call, ctx.device = call, tensors[0].device.type
         ctx.autocast = (torch.is_autocast_enabled(ctx.device), torch.get_autocast_dtype(ctx.device))
-        ctx.graph = (leaves, outputs)
         ctx.save_for_backward(*tensors)
         ctx.set_materialize_grads(False)
         return tuple(output.detach() for output in outputs)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():
-            # Aliases: one input may depend on another (a state on the same weights, in the window
-            # before), and the gradient of this layer must not run back through that.
-            leaves = tuple(tensor.view_as(tensor) for tensor in ctx.saved_tensors)
-            return None, *_differentiate(leaves, _unfused(ctx, leaves), gradients, create_graph=True)
-        leaves, outputs = ctx.graph
-        # The inner graph lives and is freed with the outer one.
-        keep_graph = torch._C._autograd._get_current_graph_task_keep_graph()
-        return None, *_differentiate(leaves, outputs, gradients, retain_graph=keep_graph)
-
-
-def _unfused(ctx: Any, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    enabled, dtype = ctx.autocast
-    with _without_fused_kernels(), torch.autocast(ctx.device, dtype=dtype, enabled=enabled):
-        return ctx.call(tensors)
+        tensors: tuple[Tensor, ...] = ctx.saved_tensors
+        if not torch.is_grad_enabled():
+            return None, None, *gradients, *[None] * len(tensors)
+        # Aliases: one input may depend on another (the state on the weights, in the window
+        # before), and the gradient of this layer must not run back through that.
+        leaves = tuple(tensor.view_as(tensor) for tensor in tensors)
+        enabled, dtype = ctx.autocast
+        with _without_fused_kernels(), torch.autocast(ctx.device, dtype=dtype, enabled=enabled):
+            outputs = ctx.call(leaves)
+        used = [index for index, gradient in enumerate(gradients) if gradient is not None]
+        found = iter(
+            torch.autograd.grad(
+                [outputs[index] for index in used],
+                [leaf for leaf in leaves if leaf.requires_grad],
+                [gradients[index] for index in used],
+                create_graph=True,
+                allow_unused=True,
+            )
+        )
+        return None, None, *[None] * len(gradients), *[next(found) if leaf.requires_grad else None for leaf in leaves]
 
 
 @contextlib.contextmanager
@@ -97,13 +87,3 @@ def _without_fused_kernels() -> Iterator[None]:
     finally:
         for backend, enabled in zip(backends, before, strict=True):
             backend.enabled = enabled
-
-
-def _differentiate(
-    inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], gradients: tuple[Tensor | None, ...], **options: bool
-) -> tuple[Tensor | None, ...]:
-    pairs = [(output, gradient) for output, gradient in zip(outputs, gradients, strict=True) if gradient is not None]
-    needed = [tensor for tensor in inputs if tensor.requires_grad]
-    last, upstream = zip(*pairs, strict=True)
-    found = iter(torch.autograd.grad(last, needed, upstream, allow_unused=True, **options))
-    return tuple(next(found) if tensor.requires_grad else None for tensor in inputs)

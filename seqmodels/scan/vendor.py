@@ -20,7 +20,7 @@ from torch import Tensor
 
 from seqmodels.batch import step_mask
 from seqmodels.cells.base import Cell, VendorForm
-from seqmodels.scan.derivative import run_differentiable
+from seqmodels.scan.derivative import FusedCall, differentiable_again
 from seqmodels.scan.engine import Engine, transformed
 from seqmodels.scan.reference import keep
 from seqmodels.state import State, leaves
@@ -71,9 +71,12 @@ def _with_padding_feature(form: VendorForm, inputs: Tensor, valid: Tensor) -> tu
 
 def _run(form: VendorForm, inputs: Tensor, state: State) -> tuple[Tensor, State]:
     before = [leaf.to(inputs.dtype).unsqueeze(0).contiguous() for leaf in leaves(state)]
-    has_bias = any(weight.dim() == 1 for weight in form.weights)
-    outputs, *last = run_differentiable(form.kind, has_bias, inputs, before, form.weights)
-    return outputs, type(state)(*(leaf.squeeze(0) for leaf in last))
+    call = FusedCall(form.kind, has_bias=any(weight.dim() == 1 for weight in form.weights))
+    tensors = (inputs, *before, *form.weights)
+    results = call(tensors)
+    if inputs.is_cuda and not torch.compiler.is_compiling():
+        results = differentiable_again(call, results, tensors)
+    return results[0], type(state)(*(leaf.squeeze(0) for leaf in results[1:]))
 
 
 VENDOR = Engine(_vendor, _obstacle, "the cell is exactly torch's own")

@@ -1,0 +1,295 @@
+"""`RNN`, `LSTM` and `GRU`: torch's own layers, run by this package's cells and engines.
+
+Same constructor, call, outputs, parameter names and state dict as `torch.nn.RNN`, `torch.nn.LSTM`
+and `torch.nn.GRU`; each is beyond that able to run by any engine, with all that the engine can
+do (double backward, forward mode, vmap).
+
+L layers, D directions (1 or 2), B rows, T steps, F features, H units, P width of the output
+(`proj_size` where given, else H).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from seqmodels.cells import Cell, ElmanCell, GRUCell, LSTMCell
+from seqmodels.layers.dropin_checks import check_hx, check_input, check_options
+from seqmodels.scan import check_engine, scan
+from seqmodels.state import State
+
+
+class Dropin(nn.Module):
+    """What `RNN`, `LSTM` and `GRU` share.
+
+    The parameters lie flat on the layer under torch's names. At each call they are bound into
+    the cells, so that whatever swaps, casts, parametrises or shares them sees an ordinary module.
+    """
+
+    def __init__(
+        self,
+        mode: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        bias: bool,
+        batch_first: bool,
+        dropout: float,
+        bidirectional: bool,
+        proj_size: int,
+        device: Any,
+        dtype: Any,
+        engine: str,
+    ) -> None:
+        super().__init__()
+        check_options(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size)
+        check_engine(engine)
+        self.mode = mode
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bias = bias
+        self.batch_first = batch_first
+        self.dropout = float(dropout)
+        self.bidirectional = bidirectional
+        self.proj_size = proj_size
+        self.engine = engine
+        self._directions = 2 if bidirectional else 1
+        suffixes = [f"_l{layer}{end}" for layer in range(num_layers) for end in ("", "_reverse")[: self._directions]]
+        # Cells without weights of their own; a tuple, so that they are no submodules.
+        with torch.device("meta"):
+            self._cells = tuple(self._make_cell(index // self._directions) for index in range(len(suffixes)))
+        self._cell_names = [name for name, _ in self._cells[0].named_parameters()]
+        self._names = [[name + suffix for name in self._cell_names] for suffix in suffixes]
+        for cell, names in zip(self._cells, self._names, strict=True):
+            for name, parameter in zip(names, cell.parameters(), strict=True):
+                weight = nn.Parameter(torch.empty(parameter.shape, device=device, dtype=dtype))
+                self.register_parameter(name, weight)
+        self.reset_parameters()
+
+    def _make_cell(self, layer: int) -> Cell:
+        size = (self.proj_size or self.hidden_size) * self._directions if layer else self.input_size
+        if self.mode == "LSTM":
+            return LSTMCell(size, self.hidden_size, proj_size=self.proj_size, bias=self.bias)
+        if self.mode == "GRU":
+            return GRUCell(size, self.hidden_size, bias=self.bias)
+        return ElmanCell(size, self.hidden_size, self.mode.removeprefix("RNN_").lower(), bias=self.bias)
+
+    def reset_parameters(self) -> None:
+        """Draw the weights afresh, as torch does: uniform from -1/sqrt(H) to 1/sqrt(H)."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for weight in self.parameters():
+            nn.init.uniform_(weight, -bound, bound)
+
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """The weights of each layer and direction."""
+        return [[getattr(self, name) for name in names] for names in self._names]
+
+    def flatten_parameters(self) -> None:
+        """There for code that calls it: the weights need no preparation here."""
+
+    def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> tuple[Any, Any]:
+        """As torch's own.
+
+        Args:
+            input: ``(T, B, F)``, ``(B, T, F)`` where ``batch_first``, ``(T, F)``, or a PackedSequence.
+            hx: the state before the first step, ``(L*D, B, P)``, or ``(L*D, P)`` for unbatched
+                input; for the LSTM the pair of that and of the memory ``(L*D, B, H)``. Zeros
+                where not given.
+
+        Returns:
+            output ``(T, B, D*P)`` in the form of the input, and the last state in the form of `hx`.
+
+        Raises:
+            ValueError, RuntimeError: as torch raises them.
+        """
+        if isinstance(input, PackedSequence):
+            return self._forward_packed(input, hx)
+        check_input(self, input)
+        batched = input.dim() == 3
+        batch_axis = 0 if self.batch_first else 1
+        inputs = input if batched else input.unsqueeze(batch_axis)
+        fields = check_hx(self, hx, inputs.shape[batch_axis], inputs.dtype, batched)
+        outputs, last = self._run(inputs if self.batch_first else inputs.transpose(0, 1), fields, None)
+        if not self.batch_first:
+            outputs = outputs.transpose(0, 1)
+        if not batched:
+            outputs, last = outputs.squeeze(batch_axis), [leaf.squeeze(1) for leaf in last]
+        return outputs, self._pack_state(last)
+
+    def _forward_packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
+        """Rows are run sorted by length, the order in which a PackedSequence holds them."""
+        data, batch_sizes, order, inverse = packed
+        check_input(self, data, packed=True)
+        fields = check_hx(self, hx, int(batch_sizes[0]), data.dtype)
+        inputs, lengths = pad_packed_sequence(PackedSequence(data, batch_sizes), batch_first=True)
+        if fields is not None and order is not None:
+            fields = [field.index_select(1, order) for field in fields]
+        outputs, last = self._run(inputs, fields, lengths)
+        if inverse is not None:
+            last = [field.index_select(1, inverse) for field in last]
+        data = pack_padded_sequence(outputs, lengths, batch_first=True).data
+        return PackedSequence(data, batch_sizes, order, inverse), self._pack_state(last)
+
+    def _run(self, inputs: Tensor, fields: list[Tensor] | None, lengths: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        """All layers over ``(B, T, F)``; the fields of the state are ``(L*D, B, ...)``."""
+        after: list[State] = []
+        for layer in range(self.num_layers):
+            if layer:
+                inputs = functional.dropout(inputs, self.dropout, self.training)
+            outputs = []
+            for direction in range(self._directions):
+                cell = self._bind(len(after))
+                state = None if fields is None else cell.state_type(*(field[len(after)] for field in fields))
+                y, last = scan(cell, inputs, state, lengths, engine=self.engine, reverse=direction == 1)
+                outputs.append(y)
+                after.append(last)
+            inputs = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
+        return inputs, [torch.stack(leaves) for leaves in zip(*after, strict=True)]
+
+    def _bind(self, index: int) -> Cell:
+        """The cell of one layer and direction, with this layer's weights."""
+        names = zip(self._cell_names, self._names[index], strict=True)
+        return self._cells[index].bind({name: getattr(self, flat) for name, flat in names})
+
+    def _pack_state(self, fields: list[Tensor]) -> Any:
+        return fields[0] if len(fields) == 1 else tuple(fields)
+
+    def extra_repr(self) -> str:
+        options = {
+            "proj_size": 0,
+            "num_layers": 1,
+            "bias": True,
+            "batch_first": False,
+            "dropout": 0.0,
+            "bidirectional": False,
+            "engine": "auto",
+        }
+        said = [f"{key}={getattr(self, key)}" for key, default in options.items() if getattr(self, key) != default]
+        return ", ".join([f"{self.input_size}, {self.hidden_size}", *said])
+
+
+class LSTM(Dropin):
+    """Long short-term memory, in the place of `torch.nn.LSTM`.
+
+    >>> layer = LSTM(3, 5, num_layers=2, bidirectional=True)
+    >>> output, (h, c) = layer(torch.zeros(7, 2, 3))
+    >>> output.shape, h.shape
+    (torch.Size([7, 2, 10]), torch.Size([4, 2, 5]))
+
+    Args:
+        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size,
+            device, dtype: as for `torch.nn.LSTM`.
+        engine: "auto", or an engine of `seqmodels.scan.ENGINES` by name.
+
+    Raises:
+        ValueError, TypeError: as `torch.nn.LSTM`.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        engine: str = "auto",
+    ) -> None:
+        sizes = (input_size, hidden_size, num_layers)
+        super().__init__("LSTM", *sizes, bias, batch_first, dropout, bidirectional, proj_size, device, dtype, engine)
+
+
+class GRU(Dropin):
+    """Gated recurrent unit, in the place of `torch.nn.GRU`.
+
+    >>> output, h = GRU(3, 5, batch_first=True)(torch.zeros(2, 7, 3))
+    >>> output.shape, h.shape
+    (torch.Size([2, 7, 5]), torch.Size([1, 2, 5]))
+
+    Args:
+        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
+            dtype: as for `torch.nn.GRU`.
+        proj_size: refused, as in torch: only an LSTM can project.
+        engine: "auto", or an engine of `seqmodels.scan.ENGINES` by name.
+
+    Raises:
+        ValueError, TypeError: as `torch.nn.GRU`.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        proj_size: int | None = None,
+        engine: str = "auto",
+    ) -> None:
+        _refuse_projection(proj_size)
+        sizes = (input_size, hidden_size, num_layers)
+        super().__init__("GRU", *sizes, bias, batch_first, dropout, bidirectional, 0, device, dtype, engine)
+
+
+class RNN(Dropin):
+    """Elman's simple recurrent network, in the place of `torch.nn.RNN`.
+
+    >>> output, h = RNN(3, 5, nonlinearity="relu")(torch.zeros(7, 3))
+    >>> output.shape, h.shape
+    (torch.Size([7, 5]), torch.Size([1, 5]))
+
+    Args:
+        input_size, hidden_size, num_layers, nonlinearity, bias, batch_first, dropout,
+            bidirectional, device, dtype: as for `torch.nn.RNN`.
+        proj_size: refused, as in torch: only an LSTM can project.
+        engine: "auto", or an engine of `seqmodels.scan.ENGINES` by name.
+
+    Raises:
+        ValueError, TypeError: as `torch.nn.RNN`.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        proj_size: int | None = None,
+        engine: str = "auto",
+    ) -> None:
+        _refuse_projection(proj_size)
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
+        mode = f"RNN_{nonlinearity.upper()}"
+        sizes = (input_size, hidden_size, num_layers)
+        super().__init__(mode, *sizes, bias, batch_first, dropout, bidirectional, 0, device, dtype, engine)
+        self.nonlinearity = nonlinearity
+
+
+def _refuse_projection(proj_size: int | None) -> None:
+    if proj_size is not None:
+        raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")

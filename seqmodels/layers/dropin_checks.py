@@ -1,0 +1,112 @@
+"""What the drop-ins refuse: torch's own error types and words, for code that relies on them.
+
+torch says `hx` for the state before the first step, and so does this file.
+"""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from seqmodels.layers.dropin import Dropin
+
+
+def check_options(
+    input_size: int,
+    hidden_size: int,
+    num_layers: int,
+    bias: bool,
+    batch_first: bool,
+    dropout: float,
+    proj_size: int,
+) -> None:
+    """Refuse what `torch.nn.LSTM` refuses.
+
+    Raises:
+        ValueError: a number out of range.
+        TypeError: a wrong type.
+    """
+    if not isinstance(dropout, numbers.Number) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
+        raise ValueError(
+            "dropout should be a number in range [0, 1] representing the probability of an element "
+            f"being zeroed, got {dropout!r}"
+        )
+    for name, flag in (("bias", bias), ("batch_first", batch_first)):
+        if not isinstance(flag, bool):
+            raise TypeError(f"{name} should be of type bool, got: {type(flag).__name__}")
+    for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
+        if not isinstance(size, int):
+            raise TypeError(f"{name} should be of type int, got: {type(size).__name__}")
+        if size <= 0:
+            raise ValueError(f"{name} must be greater than zero, got {size}")
+    if proj_size < 0:
+        raise ValueError(f"proj_size should be a positive integer or zero to disable projections, got {proj_size}")
+    if proj_size >= hidden_size:
+        raise ValueError(f"proj_size has to be smaller than hidden_size ({hidden_size}), got {proj_size}")
+    if dropout > 0 and num_layers == 1:
+        warnings.warn(
+            "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
+            f"num_layers greater than 1, but got dropout={dropout} and num_layers={num_layers}",
+            stacklevel=4,
+        )
+
+
+def check_input(layer: Dropin, input: Tensor, packed: bool = False) -> None:
+    """Refuse input of a wrong shape or dtype.
+
+    Raises:
+        ValueError: a wrong dtype or number of axes.
+        RuntimeError: a wrong size.
+    """
+    axes = (2,) if packed else (2, 3)
+    if not isinstance(input, Tensor):
+        raise TypeError(f"input must be a Tensor or a PackedSequence, got {type(input).__name__}")
+    if input.dim() not in axes:
+        kind, wanted = type(layer).__name__, "2D" if packed else "2D or 3D"
+        raise ValueError(f"{kind}: Expected input to be {wanted}, got {input.dim()}D tensor instead")
+    weight = next(layer.parameters())
+    if input.dtype != weight.dtype and not torch.is_autocast_enabled(input.device.type):
+        raise ValueError(
+            f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
+            f"Convert input: input.to({weight.dtype}), or convert model: model.to({input.dtype})"
+        )
+    if input.shape[-1] != layer.input_size:
+        raise RuntimeError(
+            f"input.size(-1) must be equal to input_size. Expected {layer.input_size}, got {input.shape[-1]}"
+        )
+    if input.shape[1 if input.dim() == 3 and layer.batch_first else 0] == 0:
+        raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+
+
+def check_hx(layer: Dropin, hx: Any, batch: int, dtype: torch.dtype, batched: bool = True) -> list[Tensor] | None:
+    """`hx` as a list of its fields, each ``(L*D, B, ...)``; None where it is None.
+
+    Raises:
+        RuntimeError: a wrong structure, shape or dtype.
+    """
+    if hx is None:
+        return None
+    sizes = layer._cells[0].state_sizes()
+    fields = [hx] if len(sizes) == 1 else hx
+    if isinstance(fields, Tensor) or len(fields) != len(sizes) or not all(isinstance(f, Tensor) for f in fields):
+        raise RuntimeError("hx must be a Tensor" if len(sizes) == 1 else "hx must be the pair (h_0, c_0) of Tensors")
+    axes = 3 if batched else 2
+    if any(field.dim() != axes for field in fields):
+        names = "hx" if len(sizes) == 1 else "hx and cx"
+        got = ", ".join(f"{field.dim()}-D" for field in fields)
+        kind = "batched 3-D" if batched else "unbatched 2-D"
+        raise RuntimeError(f"For {kind} input, {names} should also be {axes}-D but got ({got}) tensors")
+    fields = [field if batched else field.unsqueeze(1) for field in fields]
+    for index, (field, size) in enumerate(zip(fields, sizes.values(), strict=True)):
+        expected = (len(layer._cells), batch, size)
+        what = "hidden" if len(sizes) == 1 else f"hidden[{index}]"
+        if field.shape != expected:
+            raise RuntimeError(f"Expected {what} size {expected}, got {list(field.shape)}")
+        if field.dtype != dtype and not torch.is_autocast_enabled(field.device.type):
+            raise RuntimeError(f"Expected {what} dtype {dtype}, that of the input, got {field.dtype}")
+    return fields
