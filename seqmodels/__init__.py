@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqmodels.batch import BatchSpec, SequenceBatch
-    from seqmodels.inference import Trained, load
     from seqmodels.cells import Cell, ElmanCell, FeedforwardCell, GatedCell, GRUCell, LSTMCell, LSTMState
-    from seqmodels.layers import Bidirectional, Layer, Recurrent, Stack
+    from seqmodels.inference import Trained, load
+    from seqmodels.layers import GRU, LSTM, RNN, Bidirectional, Layer, Recurrent, Stack
     from seqmodels.registry import register
 
 __version__ = "0.1.0"
@@ -22,12 +22,15 @@ _HOMES = {
     "seqmodels.batch": ("BatchSpec", "SequenceBatch"),
     "seqmodels.inference": ("Trained", "load"),
     "seqmodels.cells": ("Cell", "ElmanCell", "FeedforwardCell", "GRUCell", "GatedCell", "LSTMCell", "LSTMState"),
-    "seqmodels.layers": ("Bidirectional", "Layer", "Recurrent", "Stack"),
+    "seqmodels.layers": ("Bidirectional", "GRU", "LSTM", "Layer", "RNN", "Recurrent", "Stack"),
     "seqmodels.registry": ("register",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
     "BatchSpec",
     "Bidirectional",
     "Cell",

@@ -5,7 +5,8 @@ Every layer has the same call, ``layer(inputs, state, lengths, reset) -> (output
 
 from seqmodels.layers.base import Layer
 from seqmodels.layers.bidirectional import Bidirectional
+from seqmodels.layers.dropin import GRU, LSTM, RNN
 from seqmodels.layers.recurrent import Recurrent
 from seqmodels.layers.stack import Stack
 
-__all__ = ["Bidirectional", "Layer", "Recurrent", "Stack"]
+__all__ = ["GRU", "LSTM", "RNN", "Bidirectional", "Layer", "Recurrent", "Stack"]
