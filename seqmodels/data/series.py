@@ -11,10 +11,37 @@ L steps of history, H steps of horizon, F features, N rows of all series laid en
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import SequenceDataset
+from seqmodels.data.scale import apply_scale, fit_scale
+from seqmodels.data.splits import by_position
+
+# How long a history is, unless the user says: so many steps, but no more than this share of the training rows.
+USUAL_HISTORY, LARGEST_SHARE = 24, 4
+
+
+@dataclass(frozen=True)
+class SeriesRows:
+    """N rows of all series, the rows of one series after those of another, each in order of time.
+
+    Fields:
+        values: float64 ``(N, F)``, the target first; NaN where missing.
+        series: int ``(N,)``, which series a row is of.
+        times: ``(N,)``, comparable from series to series; None where the file has no times.
+        names: of the series.
+        notes: what was done to the rows, in words.
+    """
+
+    values: np.ndarray
+    series: np.ndarray
+    times: np.ndarray | None
+    names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 class SeriesWindows(SequenceDataset):
@@ -76,25 +103,6 @@ def window_starts(
     return start[fits]
 
 
-def last_windows(values: np.ndarray, series: np.ndarray, history: int, spec: BatchSpec) -> SeriesWindows:
-    """One window per series: its last L rows; the targets lie in the future and are zeros.
-
-    Raises:
-        ValueError: a series has fewer than L rows.
-    """
-    ends = np.flatnonzero(np.diff(series, append=-1))
-    begins = np.concatenate([[0], ends[:-1] + 1])
-    if (ends - begins + 1 < history).any():
-        short = int(np.flatnonzero(ends - begins + 1 < history)[0])
-        raise ValueError(
-            f"data.history: a forecast needs the last {history} rows of a series; "
-            f"series {short + 1} has {int(ends[short] - begins[short]) + 1}: give more rows"
-        )
-    future = np.zeros((spec.horizon or 0, values.shape[1]), dtype=values.dtype)
-    pieces = [part for end in ends.tolist() for part in (values[end - history + 1 : end + 1], future)]
-    return SeriesWindows(np.concatenate(pieces), np.arange(len(ends)) * (history + len(future)), history, spec)
-
-
 def interpolate(values: np.ndarray, series: np.ndarray) -> np.ndarray:
     """Each missing value on the straight line between its neighbours in its series; at the ends, the nearest.
 
@@ -110,3 +118,124 @@ def interpolate(values: np.ndarray, series: np.ndarray) -> np.ndarray:
             known = rows[np.isfinite(values[rows, feature])]
             filled[rows, feature] = np.interp(rows, known, values[known, feature]) if len(known) else 0.0
     return filled
+
+
+def split_rows(rows: SeriesRows, val_fraction: float, test_fraction: float) -> dict[str, np.ndarray]:
+    """Which rows (bool masks) come first, next and last in time.
+
+    Where there are times, all series are cut at the same ones, so that no split knows what happened
+    to another series later; else each series is cut at the same fractions of its own length.
+    """
+    if rows.times is not None:
+        distinct, position = np.unique(rows.times, return_inverse=True)
+        parts = by_position(len(distinct), val_fraction, test_fraction)
+        return {name: (position >= part.start) & (position < part.stop) for name, part in parts.items()}
+    masks: dict[str, np.ndarray] = {}
+    for one in np.unique(rows.series):
+        own = np.flatnonzero(rows.series == one)
+        for name, part in by_position(len(own), val_fraction, test_fraction).items():
+            masks.setdefault(name, np.zeros(len(rows.series), dtype=bool))[own[part]] = True
+    return masks
+
+
+def usual_history(rows: SeriesRows, train: np.ndarray, period: int | None) -> int:
+    """Steps of history where the user names none: 24, or one period, less where there is little to train on."""
+    longest = int(np.bincount(rows.series[train]).max()) if train.any() else 0
+    return max(2, min(max(USUAL_HISTORY, period or 0), longest // LARGEST_SHARE))
+
+
+def forecast_splits(
+    rows: SeriesRows,
+    names: tuple[str, ...],
+    history: int,
+    horizon: int,
+    masks: dict[str, np.ndarray],
+    period: int | None = None,
+    options: dict[str, Any] | None = None,
+) -> dict[str, SeriesWindows]:
+    """Windows of each split, at every step; shift and scale are the training rows'.
+
+    A split's windows are those whose targets all lie in it; their inputs may reach back into the
+    split before, because by then those values are known.
+
+    Args:
+        rows: the series; the first feature is the one to be forecast.
+        names: of the features.
+        history, horizon: L and H.
+        masks: the rows of each split, from `split_rows`.
+        period: steps in a season, for the baseline that repeats the last one.
+        options: kept in the spec.
+
+    Raises:
+        ValueError: a split is too short for one window.
+    """
+    shift, scale = fit_scale(rows.values[masks["train"]])
+    spec = BatchSpec(
+        inputs="features",
+        input_size=len(names),
+        targets="values",
+        target_size=horizon,
+        target_shape="sequence",
+        input_names=names,
+        target_names=tuple(f"{names[0]} +{step + 1}" for step in range(horizon)),
+        horizon=horizon,
+        period=period,
+        shift=shift[:1] * horizon,
+        scale=scale[:1] * horizon,
+        input_shift=shift,
+        input_scale=scale,
+        target_feature=0,
+        options=options,
+    )
+    values = apply_scale(interpolate(rows.values, rows.series), shift, scale)
+    measured = np.isfinite(rows.values)
+    splits = {}
+    for name, mask in masks.items():
+        starts = window_starts(rows.series, measured, 0, history, horizon, mask)
+        if len(starts) == 0:
+            _refuse_short(name, rows, mask, history, horizon)
+        splits[name] = SeriesWindows(values, starts, history, spec)
+    return splits
+
+
+def _refuse_short(name: str, rows: SeriesRows, mask: np.ndarray, history: int, horizon: int) -> None:
+    longest = int(np.bincount(rows.series[mask], minlength=1).max())
+    raise ValueError(
+        f"the {name} part of the series has {longest} rows (of {len(rows.series)} in all), too few for {history} steps "
+        f"of history{'' if name in ('train', 'new') else ' (which may begin before it)'} and {horizon} of horizon "
+        f"with no value missing among them; lower data.history or data.horizon, change data.val_fraction or "
+        "data.test_fraction (0 for none), or give more rows"
+    )
+
+
+def new_windows(rows: SeriesRows, history: int, spec: BatchSpec, targets: bool) -> SeriesWindows:
+    """Windows over series the model has not seen, scaled as in training.
+
+    Args:
+        rows: the series.
+        history: L.
+        spec: from training.
+        targets: true for every window whose targets are in the rows; false for one window per
+            series, its last L rows, with zeros for the targets that lie in the future.
+
+    Raises:
+        ValueError: a series is too short, or none is long enough.
+    """
+    horizon = spec.horizon or 1
+    values = apply_scale(interpolate(rows.values, rows.series), spec.input_shift, spec.input_scale)
+    if targets:
+        everything = np.ones(len(values), dtype=bool)
+        starts = window_starts(rows.series, np.isfinite(rows.values), 0, history, horizon, everything)
+        if len(starts) == 0:
+            _refuse_short("new", rows, everything, history, horizon)
+        return SeriesWindows(values, starts, history, spec)
+    future = np.zeros((horizon, values.shape[1]), dtype=np.float32)
+    pieces = []
+    for one in np.unique(rows.series):
+        own = values[rows.series == one]
+        if len(own) < history:
+            label = f"the series {rows.names[one]!r}" if rows.names[one] else "the series"
+            raise ValueError(f"a forecast needs the last {history} rows of each series; {label} has {len(own)}")
+        pieces += [own[len(own) - history :], future]
+    starts = np.arange(len(pieces) // 2) * (history + horizon)
+    return SeriesWindows(np.concatenate(pieces), starts, history, spec)

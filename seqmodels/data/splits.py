@@ -86,10 +86,7 @@ def stratified(
                 f"the class {label!r} has {len(items)} item(s), too few to be in {', '.join(wanted)}: "
                 "add items of it, leave it out, or set data.val_fraction or data.test_fraction to 0"
             )
-        counts = _counts(len(items), val_fraction, test_fraction)
-        # Rounding must not leave a class out of a split.
-        counts = [max(1, n) if share else 0 for n, share in zip(counts[1:], (val_fraction, test_fraction), strict=True)]
-        cuts = np.cumsum([len(items) - sum(counts), *counts])[:-1]
+        cuts = np.cumsum(_counts(len(items), val_fraction, test_fraction))[:-1]
         for name, part in zip(NAMES, np.split(items, cuts), strict=True):
             if name in parts:
                 parts[name].append(part)
@@ -97,7 +94,12 @@ def stratified(
 
 
 def _counts(count: int, val_fraction: float, test_fraction: float) -> list[int]:
-    """Items in train, val and test."""
+    """Items in train, val and test: at least one wherever the fraction is above 0."""
     check_fractions(val_fraction, test_fraction)
-    val, test = round(count * val_fraction), round(count * test_fraction)
+    val, test = (max(1, round(count * share)) if share else 0 for share in (val_fraction, test_fraction))
+    if count - val - test < 1:
+        raise ValueError(
+            f"{count} item(s) are too few to be split into training, {val} of validation and {test} of test: "
+            "give more data, or set data.val_fraction or data.test_fraction to 0"
+        )
     return [count - val - test, val, test]

@@ -1,0 +1,87 @@
+"""The columns of a table that a user may name, and what their names and cells give away."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqmodels.data.csv_read import Table
+
+NAMES_OF_TIME = {"time", "date", "datetime", "timestamp", "ds", "t", "step", "day", "week", "month", "year", "hour"}
+# Columns that number the rows, which teach a model nothing it should learn.
+NAMES_OF_ROWS = {"", "id", "index", "row", "unnamed: 0"}
+NAMES_OF_LABELS = {"label", "labels", "class", "classes", "category", "tag"}
+# Whole numbers are taken for classes up to so many different ones.
+MOST_CLASSES = 20
+FEWEST_NUMBERED = 3
+DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([ T]\d{1,2}:\d{2}.*)?")
+NUMBERED = re.compile(r"(.*?)[ _.-]?(\d+)")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the user said about the columns; None where it is to be inferred. See `seqmodels.data.csv.CSVSource`."""
+
+    target: str
+    layout: str | None = None
+    features: tuple[str, ...] | None = None
+    time: str | None = None
+    series: str | None = None
+    sequence: str | None = None
+    text: str | None = None
+    group: str | None = None
+    target_per: str | None = None
+    target_kind: str | None = None
+    features_per_step: int | None = None
+
+    def named(self) -> dict[str, str]:
+        """The columns that have one meaning each, option -> name."""
+        options = ("target", "time", "series", "sequence", "text", "group")
+        return {option: name for option in options if (name := getattr(self, option)) is not None}
+
+
+def other_columns(table: Table, asked: Columns) -> list[str]:
+    """Columns without a named meaning, without those that number the rows."""
+    named = set(asked.named().values())
+    return [name for name in table.columns if name not in named and name.lower() not in NAMES_OF_ROWS]
+
+
+def time_columns(table: Table, asked: Columns) -> list[str]:
+    """Columns that may hold times: by their name, or because they hold dates."""
+    found = []
+    for name in other_columns(table, asked):
+        cells = table.columns[name]
+        dates = not table.is_numeric(name) and DATE.fullmatch(cells[0].strip()) and DATE.fullmatch(cells[-1].strip())
+        if dates or name.lower() in NAMES_OF_TIME:
+            found.append(name)
+    return found
+
+
+def numbered_columns(names: list[str]) -> tuple[list[str], list[str]] | None:
+    """The columns x1, y1, x2, y2, ... in the order of their steps, and the stems (x, y); else None.
+
+    >>> numbered_columns(["x1", "x2", "x3", "y1", "y2", "y3"])
+    (['x1', 'y1', 'x2', 'y2', 'x3', 'y3'], ['x', 'y'])
+    >>> numbered_columns(["height", "x1", "x2"]) is None
+    True
+    """
+    matches = [NUMBERED.fullmatch(name) for name in names]
+    if not names or not all(matches):
+        return None
+    place = {(m[1], int(m[2])): name for m, name in zip(matches, names, strict=True) if m}
+    stems = list(dict.fromkeys(stem for stem, _ in place))
+    steps = sorted({step for _, step in place})
+    if len(steps) < FEWEST_NUMBERED or not len(place) == len(names) == len(stems) * len(steps):
+        return None
+    return [place[stem, step] for step in steps for stem in stems], stems
+
+
+def looks_like_labels(table: Table, name: str) -> bool:
+    """Whether a column names classes: text, or a few different whole numbers."""
+    if not table.is_numeric(name):
+        return True
+    values = np.unique(table.numbers(name))
+    values = values[np.isfinite(values)]
+    return len(values) <= MOST_CLASSES and bool((values == np.round(values)).all())

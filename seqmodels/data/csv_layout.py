@@ -1,0 +1,261 @@
+"""What the columns of a table mean: inferred where only one reading makes sense, else asked for.
+
+Four layouts:
+
+- series: one row per point in time, to be forecast. With a `series` column, many of them.
+- wide: one row per sequence; the columns are its steps (x1, x2, ... or x1, y1, x2, y2, ...).
+- long: one row per step; a `sequence` column says which sequence it is of.
+- text: one row per sequence; a column of text, whose characters are the steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from seqmodels.data.csv_columns import (
+    NAMES_OF_LABELS,
+    Columns,
+    looks_like_labels,
+    numbered_columns,
+    other_columns,
+    time_columns,
+)
+from seqmodels.data.csv_read import Table
+
+LayoutKind = Literal["series", "wide", "long", "text"]
+TargetKind = Literal["labels", "values"]
+# The options that mean something in each layout, besides `target` and `layout`.
+MEANINGFUL = {
+    "series": {"time", "series", "features", "target_kind"},
+    "wide": {"features", "features_per_step", "group", "target_per", "target_kind"},
+    "long": {"features", "sequence", "text", "time", "group", "target_per", "target_kind"},
+    "text": {"text", "group", "target_per", "target_kind"},
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the columns mean; plain values only, so that it can lie in a checkpoint.
+
+    Fields as in `Columns`, all decided; and
+        feature_names: names of the features of one step.
+        notes: what was inferred or left out, in words.
+    """
+
+    kind: LayoutKind
+    target: str
+    target_kind: Literal["labels", "values"]
+    target_per: Literal["sequence", "step"]
+    features: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
+    time: str | None = None
+    series: str | None = None
+    sequence: str | None = None
+    text: str | None = None
+    group: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def to_plain(self) -> dict[str, Any]:
+        """As a dict of plain values."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Layout:
+        """The inverse of `to_plain`."""
+        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in plain.items()}
+        return cls(**fields)
+
+
+def infer(table: Table, asked: Columns) -> Layout:
+    """Decide what the columns mean.
+
+    >>> table = Table("a.csv", {"x1": ["1"], "x2": ["5"], "x3": ["2"], "kind": ["up"]}, [2])
+    >>> layout = infer(table, Columns(target="kind"))
+    >>> layout.kind, layout.features, layout.target_kind
+    ('wide', ('x1', 'x2', 'x3'), 'labels')
+
+    Raises:
+        ValueError: a named column is not there or has two meanings, a value is none of those
+            allowed, or more than one reading makes sense.
+    """
+    _check_values(asked)
+    _check_columns(table, asked)
+    kind = asked.layout or _infer_kind(table, asked)
+    _check_meaning(asked, kind)
+    decide: dict[str, Callable[[Table, Columns], Layout]] = {
+        "series": _series,
+        "wide": _wide,
+        "long": _long,
+        "text": _text,
+    }
+    return decide[kind](table, asked)
+
+
+def _check_values(asked: Columns) -> None:
+    allowed = {"layout": tuple(MEANINGFUL), "target_per": ("sequence", "step"), "target_kind": ("labels", "values")}
+    for option, values in allowed.items():
+        if getattr(asked, option) not in (None, *values):
+            known = ", ".join(values)
+            raise ValueError(f"data.{option} must be one of {known} or null, got {getattr(asked, option)!r}")
+
+
+def _check_columns(table: Table, asked: Columns) -> None:
+    named = asked.named()
+    for option, name in named.items():
+        table.cells(name, option)
+        twin = next((other for other in named if named[other] == name and other != option), None)
+        if twin is not None:
+            raise ValueError(f"data.{option} and data.{twin} both name the column {name!r}; name two different ones")
+    for name in asked.features or ():
+        table.cells(name, "features")
+        if name in named.values() and name != asked.target:
+            raise ValueError(f"data.features names the column {name!r}, which has another meaning; leave it out there")
+
+
+def _check_meaning(asked: Columns, kind: str) -> None:
+    """Refuse options that the layout would ignore."""
+    for option, value in asdict(asked).items():
+        if value is not None and option not in {"target", "layout"} | MEANINGFUL[kind]:
+            known = ", ".join(sorted(MEANINGFUL[kind]))
+            raise ValueError(
+                f"data.{option} has no meaning in the {kind} layout, which takes {known}; "
+                f"leave it out, or choose another layout with data.layout={'|'.join(MEANINGFUL)}"
+            )
+    if asked.target_per == "step" and kind != "long":
+        raise ValueError("data.target_per=step needs one row per step: the long layout, with data.sequence=COLUMN")
+    if asked.target_kind == "labels" and kind == "series":
+        raise ValueError(
+            "data.target_kind=labels: a time series is forecast as numbers; for labelled sequences, "
+            "say data.layout=wide or name data.sequence=COLUMN"
+        )
+
+
+def _infer_kind(table: Table, asked: Columns) -> LayoutKind:
+    if asked.sequence is not None:
+        return "long"
+    if asked.text is not None:
+        return "text"
+    if asked.series is not None or asked.time is not None:
+        return "series"
+    times = time_columns(table, asked)
+    others = other_columns(table, asked)
+    numbers = [name for name in others if table.is_numeric(name)]
+    texts = [name for name in others if name not in numbers and name not in times]
+    if len(texts) == 1 and len(others) == 1 and asked.features is None:
+        return "text"
+    numbered = numbered_columns(numbers) is not None and not times
+    if numbered and looks_like_labels(table, asked.target):
+        return "wide"
+    if table.is_numeric(asked.target) and not numbered and asked.target.lower() not in NAMES_OF_LABELS:
+        return "series"
+    raise ValueError(
+        f"data.layout: how {table.path} holds its sequences cannot be told from its columns "
+        f"({', '.join(list(table.columns)[:8])}); say data.layout=series (a row is a point in time), "
+        "data.layout=wide (a row is a sequence, its columns are the steps), data.sequence=COLUMN "
+        "(a row is a step of the sequence that COLUMN names) or data.text=COLUMN (a text per row)"
+    )
+
+
+def _series(table: Table, asked: Columns) -> Layout:
+    table.numbers(asked.target, "target")
+    time = _infer_time(table, asked, asked.series)
+    features, notes = _features(table, asked, [time] if time else [])
+    names = (asked.target, *features)
+    notes = (f"rows in the order of {repr(time) if time else 'the file'}", *notes)
+    return Layout("series", asked.target, "values", "sequence", names, names, time, asked.series, notes=notes)
+
+
+def _wide(table: Table, asked: Columns) -> Layout:
+    features, notes = _features(table, asked, time_columns(table, asked))
+    numbered = numbered_columns(list(features)) if asked.features is None else None
+    width = asked.features_per_step
+    names: tuple[str, ...] = ("value",)
+    if numbered is not None and width in (None, len(numbered[1])):
+        features, names = tuple(numbered[0]), tuple(stem or "value" for stem in numbered[1])
+        width = len(names)
+    width = 1 if width is None else width
+    if not features or width < 1 or len(features) % width:
+        raise ValueError(
+            f"data.features_per_step must divide the number of feature columns ({len(features)}), got {width}; "
+            "name the columns, in order, with data.features=[...]"
+        )
+    if len(names) != width:
+        names = tuple(f"value{i + 1}" for i in range(width))
+    kind = _target_kind(table, asked)
+    return Layout("wide", asked.target, kind, "sequence", features, names, group=asked.group, notes=notes)
+
+
+def _long(table: Table, asked: Columns) -> Layout:
+    if asked.sequence is None:
+        raise ValueError("data.layout=long needs data.sequence=COLUMN, the column that says which sequence a row is of")
+    if asked.text is not None and asked.features is not None:
+        raise ValueError("data.text and data.features: the steps are either words or numbers; name one of the two")
+    time = _infer_time(table, asked, asked.sequence)
+    features, notes = ((), ()) if asked.text else _features(table, asked, [time] if time else [])
+    if not features and asked.text is None:
+        raise ValueError(
+            f"data.features: {table.path} has no column of numbers to learn from besides the target; "
+            "name a column of words or letters with data.text=COLUMN"
+        )
+    inferred = "sequence" if _constant_within(table, asked.sequence, asked.target) else "step"
+    per = asked.target_per or inferred
+    return Layout(
+        "long",
+        asked.target,
+        _target_kind(table, asked),
+        "step" if per == "step" else "sequence",
+        features,
+        features,
+        time=time,
+        sequence=asked.sequence,
+        text=asked.text,
+        group=asked.group,
+        notes=(f"steps in the order of {repr(time) if time else 'the file'}", *notes),
+    )
+
+
+def _text(table: Table, asked: Columns) -> Layout:
+    text = asked.text or next((name for name in other_columns(table, asked) if not table.is_numeric(name)), None)
+    if text is None:
+        raise ValueError(f"data.text: {table.path} has no column of text; name one with data.text=COLUMN")
+    return Layout("text", asked.target, _target_kind(table, asked), "sequence", text=text, group=asked.group)
+
+
+def _target_kind(table: Table, asked: Columns) -> TargetKind:
+    if asked.target_kind == "labels" or (asked.target_kind is None and looks_like_labels(table, asked.target)):
+        return "labels"
+    table.numbers(asked.target, "target")
+    return "values"
+
+
+def _features(table: Table, asked: Columns, leave: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The feature columns, all other columns of numbers unless they are named; and a note on those left out."""
+    if asked.features is not None:
+        for name in asked.features:
+            table.numbers(name)
+        return tuple(name for name in asked.features if name != asked.target), ()
+    others = [name for name in other_columns(table, asked) if name not in leave]
+    left = [name for name in others if not table.is_numeric(name)]
+    note = (f"left out, not numbers: {', '.join(left)}",) if left else ()
+    return tuple(name for name in others if table.is_numeric(name)), note
+
+
+def _infer_time(table: Table, asked: Columns, within: str | None) -> str | None:
+    """The column to order rows by: the one asked for, or the only one that can be."""
+    if asked.time is not None:
+        return asked.time
+    found = time_columns(table, asked)
+    if len(found) != 1:
+        return None
+    owners = table.columns[within] if within else [""] * len(table)
+    distinct = len(set(zip(owners, table.columns[found[0]], strict=True))) == len(table)
+    # Dates that repeat are a mistake to be told of; a "year" that repeats is not what orders the rows.
+    return found[0] if distinct or not table.is_numeric(found[0]) else None
+
+
+def _constant_within(table: Table, sequence: str, target: str) -> bool:
+    """Whether every sequence has one target only, and some sequence more than one row."""
+    pairs = set(zip(table.columns[sequence], table.columns[target], strict=True))
+    return len(pairs) == len(set(table.columns[sequence])) < len(table)

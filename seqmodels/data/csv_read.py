@@ -1,0 +1,175 @@
+"""A CSV file as columns of text, and text as numbers, with errors that name line and column.
+
+Cells are kept as the text they are, so that a label 007 stays 007 and a name "NA" stays a name;
+a column becomes numbers only when it is asked for as numbers.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+
+import numpy as np
+
+from seqmodels.data.files import read_text
+
+# What stands for "no value" in a column of numbers, in any case.
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
+DELIMITERS = ",;\t|"
+
+
+class Table:
+    """The columns of a file, and where in the file each row lies.
+
+    >>> table = Table("sales.csv", {"day": ["1", "2"], "sales": ["3.5", ""]}, [2, 3])
+    >>> table.numbers("sales").tolist()
+    [3.5, nan]
+    >>> table.place(1, "sales")
+    "sales.csv, line 3, column 'sales'"
+
+    Args:
+        path: named in errors.
+        columns: name -> cells, all of one length.
+        lines: the line of the file on which each row ends.
+    """
+
+    def __init__(self, path: str, columns: dict[str, list[str]], lines: list[int]) -> None:
+        self.path = path
+        self.columns = columns
+        self.lines = lines
+        self._parsed: dict[str, tuple[np.ndarray, list[int]]] = {}
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def place(self, row: int, name: str | None = None) -> str:
+        """Where a row (or a cell of it) is, in words."""
+        where = f"{self.path}, line {self.lines[row]}"
+        return where if name is None else f"{where}, column {name!r}"
+
+    def cells(self, name: str, option: str) -> list[str]:
+        """The text of a column that the option named `option` asks for.
+
+        Raises:
+            ValueError: no column has that name.
+        """
+        if name not in self.columns:
+            close = difflib.get_close_matches(name, self.columns, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ValueError(
+                f"data.{option}: {self.path} has no column {name!r}{hint} Its columns: {', '.join(self.columns)}"
+            )
+        return self.columns[name]
+
+    def is_numeric(self, name: str) -> bool:
+        """Whether the column is meant as numbers: most of its cells that are not missing are."""
+        values, text = self._parse(name)
+        return int(np.isfinite(values).sum()) > len(text)
+
+    def numbers(self, name: str, option: str = "features") -> np.ndarray:
+        """The column as float64 ``(rows,)``; missing and infinite values are NaN.
+
+        Raises:
+            ValueError: a cell holds text.
+        """
+        self.cells(name, option)
+        values, text = self._parse(name)
+        if text:
+            cell = self.columns[name][text[0]]
+            comma = ", with a point, not a comma, before the decimals" if cell.count(",") == 1 else ""
+            raise ValueError(
+                f"{self.place(text[0], name)}: expected a number, got {cell[:40]!r}; "
+                f"write a number{comma}, or leave the column out with data.features=[...]"
+            )
+        return values
+
+    def _parse(self, name: str) -> tuple[np.ndarray, list[int]]:
+        if name not in self._parsed:
+            self._parsed[name] = to_numbers(self.columns[name])
+        return self._parsed[name]
+
+    def select(self, rows: np.ndarray) -> Table:
+        """The given rows, in the order given."""
+        picked = rows.tolist()
+        columns = {name: [cells[i] for i in picked] for name, cells in self.columns.items()}
+        return Table(self.path, columns, [self.lines[i] for i in picked])
+
+
+def to_numbers(cells: list[str]) -> tuple[np.ndarray, list[int]]:
+    """Cells as float64, NaN where missing, infinite or text; and the rows that hold text.
+
+    >>> to_numbers(["1", "NA", "2e3", "two"])
+    (array([1.e+00,    nan, 2.e+03,    nan]), [3])
+    """
+    values, text = np.full(len(cells), np.nan), []
+    for row, cell in enumerate(cells):
+        try:
+            values[row] = float(cell)
+        except ValueError:
+            if cell.strip().lower() not in MISSING:
+                text.append(row)
+    values[~np.isfinite(values)] = np.nan
+    return values, text
+
+
+def read_table(path: str) -> Table:
+    """Read a CSV or TSV file, gzipped or not; the separator is taken from its first line.
+
+    Raises:
+        ValueError: the file is missing, empty, binary or not UTF-8, has no header, repeats a
+            column name, or a line has more or fewer cells than the header.
+    """
+    text = read_text(path).rstrip("\r\n")
+    delimiter = max(DELIMITERS, key=text.split("\n", 1)[0].count)
+    limit = csv.field_size_limit(2**31 - 1)  # a cell may hold a whole gene
+    try:
+        header, rows, lines = _read_rows(path, text, delimiter)
+    finally:
+        csv.field_size_limit(limit)
+    if not rows:
+        raise ValueError(f"{path}: expected rows of data below the header line, got none")
+    columns = {name: list(cells) for name, cells in zip(header, zip(*rows, strict=True), strict=True)}
+    return Table(path, columns, lines)
+
+
+def _read_rows(path: str, text: str, delimiter: str) -> tuple[list[str], list[list[str]], list[int]]:
+    """The header, the cells of each row, and the line on which each row ends."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    try:
+        header = [name.strip() for name in next(reader)]
+        _check_header(path, header)
+        for cells in reader:
+            # An empty line is a row only where there is one column: a blank cell.
+            if not cells and len(header) > 1:
+                continue
+            if len(cells or [""]) != len(header):
+                raise ValueError(
+                    f"{path}, line {reader.line_num}: expected {len(header)} cells separated by {delimiter!r} as in "
+                    f"the header, got {len(cells)}; mend the line, or quote cells that contain {delimiter!r}"
+                )
+            rows.append(cells or [""])
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num}: cannot be read as CSV: {error}") from None
+    return header, rows, lines
+
+
+def _check_header(path: str, header: list[str]) -> None:
+    """Refuse a first line that does not name the columns."""
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    values, _ = to_numbers(header)
+    if bool(np.isfinite(values).all()) and not _counts_up(values):
+        raise ValueError(
+            f"{path}: expected a first line that names the columns, got numbers ({', '.join(header[:5])} ...); "
+            "add a header line, such as: x1,x2,label"
+        )
+    if repeated:
+        raise ValueError(f"{path}: column names must differ, got {', '.join(map(repr, repeated))} more than once")
+
+
+def _counts_up(values: np.ndarray) -> bool:
+    """Whether the names of columns are 0, 1, 2, ..., which some programs write."""
+    return len(values) > 1 and bool((np.diff(values) == 1).all())

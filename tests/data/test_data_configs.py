@@ -1,0 +1,71 @@
+"""Every data config lists what its source takes; the shipped data is small, and its origin told."""
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from seqmodels.data.shipped import FOLDER
+from seqmodels.registry import find, make
+
+CONFIGS = {path.stem: path for path in sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))}
+# Config -> sequences in each split, input size, target size, and what fits.
+SHIPPED = {
+    "pen_digits": ((7693, 1100, 2199), 2, 10, ("classification", "many_to_one")),
+    "surname_origin": ((18055, 2258, 2258), 116, 18, ("classification", "many_to_one")),
+    "surname_generation": ((18055, 2258, 2258), 18, 117, ("sequence_generation", "one_to_many")),
+    "sunspots": ((2129, 302, 614), 1, 12, ("forecasting", "many_to_one")),
+    "stock_returns": ((7894, 1292, 2761), 1, 5, ("forecasting", "many_to_one")),
+    "weather": ((1022, 146, 292), 4, 1, ("forecasting", "one_to_one")),
+    "gene_structure": ((229, 25, 56), 5, 2, ("tagging", "many_to_many")),
+}
+
+
+def load(name: str) -> dict:
+    return yaml.safe_load(CONFIGS[name].read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_config_lists_every_option_of_its_source(name):
+    config = load(name)
+    assert next(iter(config)) == "name"
+    parameters = inspect.signature(find("data", config.pop("name"))).parameters
+    assert list(config) == list(parameters)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_config_of_a_source_holds_its_defaults(name):
+    config = load(name)
+    if config.pop("name") == name:
+        for option, parameter in inspect.signature(find("data", name)).parameters.items():
+            assert config[option] == ("???" if parameter.default is parameter.empty else parameter.default)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_data_is_what_it_should_be(name):
+    sizes, input_size, target_size, (task, head) = SHIPPED[name]
+    options = load(name)
+    source = make("data", options.pop("name"), **options)
+    splits = source.splits()
+    assert source.suggest() == {"task": task, "head": head}
+    assert tuple(len(splits[part]) for part in ("train", "val", "test")) == sizes
+    for split in splits.values():
+        spec = split.spec
+        assert (spec.input_size, spec.target_size) == (input_size, target_size)
+        assert type(spec).from_plain(spec.to_plain()) == spec
+        inputs, targets = split.read(len(split) - 1, 0, int(split.lengths[-1]))
+        assert np.isfinite(inputs).all()
+        assert np.isfinite(targets).all()
+    assert source.describe()
+
+
+def test_the_shipped_data_is_small_and_its_origin_is_told():
+    files = [path for path in FOLDER.iterdir() if path.suffix in {".gz", ".csv", ".tsv", ".txt", ".npz"}]
+    sources = (FOLDER / "SOURCES.md").read_text(encoding="utf-8")
+    assert sum(path.stat().st_size for path in files) < 8e6
+    for path in files:
+        assert f"`{path.name}`" in sources
+    named = {part.split("`")[0] for part in sources.split("`licenses/")[1:]} - {""}
+    assert named == {path.name for path in (FOLDER / "licenses").iterdir()}

@@ -1,0 +1,120 @@
+"""Genes: every coding part is where biology says it must be."""
+
+import numpy as np
+import pytest
+
+from seqmodels.data.csv_read import read_table
+from seqmodels.data.genes import CODING, LETTERS, SPEC, TEST, TRAIN, GeneStructureSource
+
+STOPS = {"TAA", "TAG", "TGA"}
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return GeneStructureSource(max_length=5000).splits()
+
+
+def genes(split) -> list[tuple[str, np.ndarray]]:
+    reads = [split.read(i, 0, int(n)) for i, n in enumerate(split.lengths)]
+    return [("".join(np.array(LETTERS)[inputs]), targets) for inputs, targets in reads]
+
+
+def test_coding_parts_make_proteins(splits):
+    checked = 0
+    for split in splits.values():
+        for letters, tags in genes(split):
+            coding = "".join(np.array(list(letters))[tags == 1])
+            codons = [coding[i : i + 3] for i in range(0, len(coding), 3)]
+            assert codons[0] == "ATG"
+            assert len(coding) % 3 == 0
+            assert not STOPS & set(codons)
+            checked += 1
+    assert checked == 378 + 80
+
+
+def test_introns_and_the_end_have_their_signals(splits):
+    """Introns begin with GT (rarely GC) and end with AG; the stop codon comes right after the last coding part."""
+    introns = []
+    for letters, tags in genes(splits["test"]):
+        edges = np.flatnonzero(np.diff(tags)) + 1
+        for end, start in zip(edges[1::2], edges[2::2], strict=False):
+            introns.append((letters[end : end + 2], letters[start - 2 : start]))
+        assert letters[edges[-1] : edges[-1] + 3] in STOPS
+    assert {ending for _, ending in introns} == {"AG"}
+    assert np.mean([start == "GT" for start, _ in introns]) > 0.97
+
+
+def test_every_gene_can_be_read():
+    whole = GeneStructureSource(max_length=None).splits()
+    assert sum(map(len, whole.values())) == 586
+    assert len(whole["test"]) == 100
+    assert max(int(part.lengths.max()) for part in whole.values()) == 118_333
+
+
+def test_no_gene_is_in_two_splits(splits):
+    found = [{letters for letters, _ in genes(split)} for split in splits.values()]
+    assert sum(map(len, found)) == len(set().union(*found)) == 378 + 80 - 1  # one is there twice, on one side
+    assert abs(len(splits["val"]) - 37.8) < 2
+
+
+def test_the_length_is_held_and_the_seed_decides():
+    short, other = (GeneStructureSource(max_length=1200, seed=seed).splits() for seed in (0, 1))
+    assert max(int(part.lengths.max()) for part in short.values()) <= 1200
+    assert not np.array_equal(short["train"].lengths, other["train"].lengths)
+    assert np.array_equal(short["test"].lengths, other["test"].lengths)
+    with pytest.raises(ValueError, match=r"data.max_length=100 leaves no gene of .*, the shortest of which"):
+        GeneStructureSource(max_length=100).splits()
+    with pytest.raises(ValueError, match=r"data.max_length must be at least 1, or null for all genes, got 0"):
+        GeneStructureSource(max_length=0)
+
+
+def test_the_test_genes_are_not_among_the_training_genes():
+    train, test = (set(read_table(path).columns["sequence"]) for path in (TRAIN, TEST))
+    assert not train & test
+
+
+def write(tmp_path, text: str, name: str = "new.tsv") -> str:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    return str(tmp_path / name)
+
+
+def test_new_genes_from_a_table(tmp_path):
+    path = write(tmp_path, f"sequence\t{CODING}\nACGTACGTAC\t2-4;7-8\nacgun\t\n")
+    new = GeneStructureSource.open(path, SPEC)
+    assert genes(new)[0][0] == "ACGTACGTAC"
+    assert [tags.tolist() for _, tags in genes(new)] == [[0, 1, 1, 1, 0, 0, 1, 1, 0, 0], [0] * 5]
+    assert genes(new)[1][0] == "ACGTN"
+    assert not genes(GeneStructureSource.open(path, SPEC, targets=False))[0][1].any()
+
+
+def test_new_genes_from_fasta(tmp_path):
+    path = write(tmp_path, ">one gene\nACGT\nNNRY\n>two\nGG\n", "new.fa")
+    assert [letters for letters, _ in genes(GeneStructureSource.open(path, SPEC))] == ["ACGTNNNN", "GG"]
+    with pytest.raises(ValueError, match="has no column 'cds_1based_inclusive'"):
+        GeneStructureSource.open(path, SPEC, targets=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"sequence\t{CODING}\nACGT\t1-4\nACXT\t1-2\n", r"line 3: expected letters of DNA, got 'X' at place 3"),
+        ("sequence\nACGT\nAéGT\n", r"line 3: expected letters of DNA, got 'é' at place 2"),
+        (f"sequence\t{CODING}\nACGT\t1-5\n", r"line 2, .*expected parts of a sequence of 4 letters, .*got '1-5'"),
+        (f"sequence\t{CODING}\nACGT\t0-2\n", "got '0-2'"),
+        (f"sequence\t{CODING}\nACGT\t3-2\n", "got '3-2'"),
+        (f"sequence\t{CODING}\nACGT\tall\n", "got 'all'"),
+        ("letters\tx\nACGT\t1\n", "has no column 'sequence'"),
+        (">one\n\n>two\nAC\n", "line 1: the sequence is empty"),
+    ],
+)
+def test_what_is_no_gene_is_refused(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message):
+        GeneStructureSource.open(write(tmp_path, text), SPEC)
+
+
+def test_it_says_what_fits():
+    source = GeneStructureSource()
+    assert source.suggest() == {"task": "tagging", "head": "many_to_many"}
+    assert source.describe() == (
+        "genes of Drosophila of at most 3000 letters (229 train, 25 val, 56 test), each letter coding or not"
+    )
