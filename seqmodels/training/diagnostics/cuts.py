@@ -5,7 +5,8 @@ B rows, T steps, F features, V classes or values.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -22,16 +23,25 @@ class NotApplicableError(ValueError):
 
 
 def longest_rows(batch: SequenceBatch, rows: int) -> SequenceBatch:
-    """The `rows` rows with the most real steps, without those that only pad.
+    """The `rows` rows with the most real steps (of targets too, where those have lengths of their own).
+
+    Rows that only pad are left out.
 
     Raises:
         NotApplicableError: every row only pads.
     """
-    order = batch.lengths.argsort(descending=True, stable=True)[:rows]
-    order = order[batch.lengths[order] > 0]
+    size = batch.lengths if batch.target_lengths is None else batch.lengths + batch.target_lengths
+    order = size.argsort(descending=True, stable=True)
+    order = order[batch.lengths[order] > 0][:rows]
     if len(order) == 0:
         raise NotApplicableError("the newest batch holds no real step")
-    return SequenceBatch(*(None if field is None else field[order] for field in batch))
+    return map_batch(lambda field: field[order], batch)
+
+
+def map_batch(function: Callable[..., Tensor], *batches: SequenceBatch) -> SequenceBatch:
+    """Apply `function` to the corresponding fields of one or more batches."""
+    fields: list[Any] = [None if parts[0] is None else function(*parts) for parts in zip(*batches, strict=True)]
+    return SequenceBatch(*fields)
 
 
 def last_steps(batch: SequenceBatch, steps: int, per_step: bool) -> SequenceBatch:
@@ -79,6 +89,12 @@ def only_step(prediction: Tensor, batch: SequenceBatch, step: Tensor) -> tuple[T
     return prediction[row, step].unsqueeze(1), cut
 
 
+def own_targets(batch: SequenceBatch, start: int, stop: int) -> SequenceBatch:
+    """Steps `start` to `stop` of targets that have a length of their own, for rows at least so long."""
+    length = torch.full_like(batch.lengths, stop - start)
+    return batch._replace(targets=batch.targets[:, start:stop], target_lengths=length)
+
+
 def is_per_step(task: Task) -> bool:
     """Whether the task's targets stand at the steps of the input."""
     return task.spec.target_shape == "step"
@@ -94,5 +110,5 @@ def loss_at_end(model: SequenceModel, task: Task, batch: SequenceBatch) -> tuple
     """Sum of the loss and number of items: of each row's last step, or of the whole target."""
     prediction = predict(model, batch, task)
     if is_per_step(task):
-        return task.loss(*only_step(prediction, batch, batch.lengths - 1))
+        return task.loss(*only_step(prediction, batch, (batch.lengths - 1).clamp(min=0)))
     return task.loss(prediction, batch)

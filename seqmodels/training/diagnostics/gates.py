@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seqmodels.tasks.base import Task
 
 # Lower and upper end of what a gate can be, for the gates of the cells here.
-RANGES = {name: (0.0, 1.0) for name in "ifozr"} | {name: (-1.0, 1.0) for name in "gn"}
+RANGES = dict.fromkeys("ifozr", (0.0, 1.0)) | dict.fromkeys("gn", (-1.0, 1.0))
 
 
 class Activations(NamedTuple):
@@ -90,3 +90,14 @@ def saturated_share(name: str, values: Tensor, margin: float = 0.05) -> float | 
     if values.min() < low or values.max() > high:
         return None
     return float(((values < low + margin) | (values > high - margin)).float().mean())
+
+
+def saturation(activations: Activations) -> dict[str, dict[str, float]]:
+    """Share of saturated values by layer and gate; for a cell without gates, of its tanh output `h`."""
+    shares: dict[str, dict[str, float]] = {}
+    for layer, gates in activations.gates.items():
+        # An output that is never negative is no tanh: a rectifier has no upper end to saturate at.
+        tanh = {name: h for name, h in activations.states[layer].items() if name == "h" and bool((h < 0).any())}
+        found = {name: saturated_share(name, values) for name, values in (gates or tanh).items()}
+        shares[layer] = {name: share for name, share in found.items() if share is not None}
+    return shares

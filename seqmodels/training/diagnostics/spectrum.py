@@ -46,7 +46,7 @@ def spectral_radius(matrices: Tensor, squarings: int = 14) -> Tensor:
         matrices: ``(..., H, H)``.
         squarings: the error is about a factor ``H^(1 / 2^(squarings + 1))``.
     """
-    power = matrices.double() if matrices.dtype == torch.float64 else matrices.float()
+    power = matrices.to(torch.promote_types(matrices.dtype, torch.float32))
     log_radius = torch.zeros(matrices.shape[:-2], dtype=power.dtype, device=power.device)
     for n in range(squarings + 1):
         # After n squarings power = W^(2^n) / exp(2^n log_radius), kept near 1 in size.

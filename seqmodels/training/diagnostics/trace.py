@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from seqmodels.cells.base import Cell
 from seqmodels.layers.recurrent import Recurrent
-from seqmodels.state import State
+from seqmodels.state import State, leaves
 
 
 class Step(NamedTuple):
@@ -25,7 +26,7 @@ class Step(NamedTuple):
 
 
 def named_cells(model: nn.Module) -> dict[str, Cell]:
-    """Every cell of a model, named `layer0`, `layer0_reverse`, `layer1`, ... and, in the head, `decoder`.
+    """Every cell of a model, named `layer0`, `layer0_reverse`, `layer1`, ...; those of the head `decoder0`, ...
 
     >>> from seqmodels.cells import GRUCell, LSTMCell
     >>> layers = nn.ModuleList([Recurrent(LSTMCell(3, 5)), Recurrent(GRUCell(5, 5))])
@@ -41,7 +42,7 @@ def named_cells(model: nn.Module) -> dict[str, Cell]:
         if not isinstance(module, Cell):
             continue
         if id(module) in in_head:
-            names["decoder" if "decoder" not in names else f"decoder{len(names)}"] = module
+            names[f"decoder{sum(name.startswith('decoder') for name in names)}"] = module
             continue
         holder = path.rpartition(".")[0].rpartition(".")[0]
         # The two directions of one layer have one holder, which is no mere list of layers.
@@ -99,6 +100,9 @@ def recorded(model: nn.Module) -> Iterator[dict[str, list[Step]]]:
 
 def _recording(step: Callable[..., Any], record: list[Step]) -> Callable[..., tuple[Tensor, State]]:
     def recording(projected: Tensor, state: State) -> tuple[Tensor, State]:
+        for leaf in leaves(state):
+            if torch.is_grad_enabled() and not leaf.requires_grad:
+                leaf.requires_grad_()  # so that there is a graph also where all weights are frozen
         y, after = step(projected, state)
         record.append(Step(projected, state, after))
         return y, after

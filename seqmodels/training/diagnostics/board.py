@@ -1,0 +1,69 @@
+"""Where diagnostics are written, and the care that they disturb nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from seqmodels.training.diagnostics.cuts import NotApplicableError
+from seqmodels.training.diagnostics.style import figure_pixels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+log = logging.getLogger(__name__)
+
+HISTOGRAM_VALUES = 20_000  # beyond it a histogram takes longer and looks the same
+
+
+class Board:
+    """TensorBoard's writer, and the update that everything is written at.
+
+    Args:
+        writer: a `torch.utils.tensorboard.SummaryWriter`.
+        device: where the model is.
+    """
+
+    def __init__(self, writer: Any, device: torch.device) -> None:
+        self.writer = writer
+        self.device = device
+        self.update = 0
+        self._noted: set[str] = set()
+
+    def scalar(self, tag: str, value: float) -> None:
+        self.writer.add_scalar(tag, value, self.update)
+
+    def histogram(self, tag: str, values: Tensor) -> None:
+        flat = values.detach().float().flatten()
+        if flat.numel():
+            stride = -(-flat.numel() // HISTOGRAM_VALUES)
+            self.writer.add_histogram(tag, flat[::stride].cpu().numpy(), self.update)
+
+    def figure(self, tag: str, figure: Figure) -> None:
+        self.writer.add_image(tag, figure_pixels(figure), self.update, dataformats="HWC")
+
+    def text(self, tag: str, words: str) -> None:
+        """Words as they stand: indented, so that TensorBoard's Markdown leaves them alone."""
+        self.writer.add_text(tag, "\n".join(f"    {line}" for line in words.split("\n")), self.update)
+
+    def attempt(self, part: str, write: Callable[[], None]) -> None:
+        """Call `write`; put the random state back after it, and note a failure instead of raising it."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        try:
+            with torch.random.fork_rng(devices):
+                write()
+        except NotApplicableError as reason:
+            self.note(part, f"{part} is left out: {reason}", logging.INFO)
+        except Exception as error:  # whatever it is, it must not stop a training
+            self.note(part, f"{part} is left out: {type(error).__name__}: {error}", logging.WARNING)
+
+    def note(self, about: str, words: str, level: int = logging.INFO) -> None:
+        """Say something once, in the log and under `diagnostics/notes`."""
+        if about not in self._noted:
+            self._noted.add(about)
+            log.log(level, "diagnostics: %s", words)
+            self.text(f"diagnostics/notes/{about}", words)

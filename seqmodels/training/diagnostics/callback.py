@@ -1,0 +1,215 @@
+"""The callback that watches a training and writes what it sees to TensorBoard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from seqmodels.batch import SequenceBatch
+from seqmodels.training.diagnostics.board import Board
+from seqmodels.training.diagnostics.budget import Budget
+from seqmodels.training.diagnostics.meter import Meter, total_norm
+from seqmodels.training.diagnostics.unrolled import unrolled_figure
+from seqmodels.training.diagnostics.writing import Slice, write_round, write_shown
+
+
+class Diagnostics(pl.Callback):
+    """Write to TensorBoard how a training goes and what the model does, without touching either.
+
+    Runs in the first process only. Weights, gradients, carried state, random state and the
+    train or eval mode of every module stay as they are: the same seed gives the same weights
+    with and without it. A diagnostic that fails is left out, with the reason once in the log
+    and under `diagnostics/notes`; it never stops the training.
+
+    | written | where | when |
+    | --- | --- | --- |
+    | loss, learning rate, gradient norm before clipping, speed | `train/` | every `log_every_n_steps` |
+    | the model unrolled | `model/unrolled` | at the start |
+    | gates and states, saturation | `gates/`, `state/` | every `every_n_steps` |
+    | gradient norm against time lag | `gradient/` | the same |
+    | spectral radius | `spectral_radius/` | the same |
+    | effective memory | `memory/` | the same |
+    | the task's pictures and texts | `pictures/`, `texts/` | after a validation |
+
+    A run too short for the lower ones gets them once, at its end.
+
+    Args:
+        enabled: whether to make rounds, and the picture of the model. The scalars under `train/`
+            and the task's pictures and texts are written either way.
+        every_n_steps: updates between two rounds.
+        log_every_n_steps: updates between two readings of loss and speed; None for the Trainer's.
+        budget: the share of the time that it may take, half for the rounds and half for the
+            task's pictures and texts; what does not fit waits. None for no limit.
+        rows: sequences of the newest batch to look at.
+        steps: time steps to look at.
+        lags: the longest lag of the gradient curve.
+        samples: losses to average for the effective memory.
+
+    Raises:
+        ValueError: an option out of range.
+    """
+
+    def __init__(
+        self,
+        enabled: bool = True,
+        every_n_steps: int = 500,
+        log_every_n_steps: int | None = None,
+        budget: float | None = 0.03,
+        rows: int = 8,
+        steps: int = 64,
+        lags: int = 128,
+        samples: int = 128,
+    ) -> None:
+        _check_counts(every_n_steps=every_n_steps, rows=rows, steps=steps, lags=lags, samples=samples)
+        _check_counts(log_every_n_steps=1 if log_every_n_steps is None else log_every_n_steps)
+        if budget is not None and not 0 < budget <= 1:
+            raise ValueError(f"budget must be a share of the time, above 0 to 1, or null for no limit, got {budget!r}")
+        self.enabled = enabled
+        self.every_n_steps = every_n_steps
+        self.log_every_n_steps = log_every_n_steps
+        self.budget = budget
+        self.slice = Slice(rows, steps, lags, samples)
+        self._board: Board | None = None
+        self._start(0)
+
+    def _start(self, update: int) -> None:
+        """Fresh accounts for a training that begins, or goes on, at `update`."""
+        share = None if self.budget is None else self.budget / 2
+        self._round_budget, self._shown_budget = Budget(share, guess=0.5), Budget(share, guess=0.0)
+        self._meter = Meter(update)
+        self._first = self._logged = self._considered = update
+        self._at_update: dict[str, Any] = {}
+        self._any_round = False
+        self._to_show: SequenceBatch | None = None
+        self._validation_began = 0.0
+
+    # The Trainer's hooks, in the order in which it calls them.
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        self._board = _board(trainer, pl_module)
+        self._start(trainer.global_step)
+        board = self._at(trainer)
+        if board is not None and self.enabled:
+            window, k2 = getattr(pl_module, "window", None), getattr(pl_module, "k2", None)
+            with self._round_budget.spending(typical=False):
+                board.attempt(
+                    "model", lambda: board.figure("model/unrolled", unrolled_figure(pl_module.model, window, k2))
+                )
+
+    def on_before_optimizer_step(self, trainer: pl.Trainer, pl_module: Any, optimizer: torch.optim.Optimizer) -> None:
+        # Lightning clips after this hook, so this is the norm before clipping.
+        if self._board is not None and (trainer.global_step + 1) % self._log_every(trainer) == 0:
+            groups = optimizer.param_groups
+            gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
+            self._at_update = {"gradient_norm": total_norm(gradients), "learning_rate": groups[0]["lr"]}
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: SequenceBatch, batch_idx: int
+    ) -> None:
+        if self._board is None:
+            return
+        update = trainer.global_step
+        # Lightning has divided the loss by the batches that an update is accumulated from.
+        self._meter.add(batch, outputs["loss"] * trainer.accumulate_grad_batches)
+        if update % self._log_every(trainer) == 0 and update != self._logged:
+            self._log(trainer, pl_module)
+        if self.enabled and update % self.every_n_steps == 0 and update != self._considered:
+            self._considered = update
+            if self._round_budget.affordable():
+                self._round(trainer, pl_module)
+            else:
+                self._say_wait(update)
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        self._validation_began = self._meter.clock()
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        if self._board is not None and batch_idx == dataloader_idx == 0:
+            self._to_show = batch
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if self._to_show is not None and self._shown_budget.affordable():
+            self._show(trainer, pl_module)
+        self._meter.pause(self._meter.clock() - self._validation_began)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if self._board is None:
+            return
+        if trainer.global_step != self._logged:
+            self._log(trainer, pl_module)
+        if self.enabled and not self._any_round:
+            self._round(trainer, pl_module)
+        if self._to_show is not None:
+            self._show(trainer, pl_module)
+        self._board.writer.flush()
+        self._board = None
+
+    # What the hooks do.
+
+    def _at(self, trainer: pl.Trainer) -> Board | None:
+        """The board, set to the newest update."""
+        if self._board is not None:
+            self._board.update = trainer.global_step
+        return self._board
+
+    def _log_every(self, trainer: Any) -> int:
+        return max(1, self.log_every_n_steps or trainer.log_every_n_steps)
+
+    def _log(self, trainer: pl.Trainer, learner: Any) -> None:
+        board = self._at(trainer)
+        if board is None:
+            return
+        self._logged = trainer.global_step
+        name = "tokens_per_second" if learner.task.spec.inputs == "tokens" else "time_steps_per_second"
+        values = self._meter.read(trainer.global_step, name, trainer.world_size)
+        for key, value in {**values, **self._at_update}.items():
+            board.scalar(f"train/{key}", float(value))
+        self._at_update = {}
+
+    def _round(self, trainer: pl.Trainer, learner: Any) -> None:
+        board = self._at(trainer)
+        if board is None or learner.last_batch is None:
+            return
+        self._any_round = True
+        with self._round_budget.spending():
+            write_round(board, learner.model, learner.task, learner.last_batch, self.slice)
+        board.scalar("diagnostics/seconds_per_round", self._round_budget.expected)
+        self._meter.pause(self._round_budget.expected)
+
+    def _say_wait(self, update: int) -> None:
+        """Say once that rounds are made less often than asked for, and how often."""
+        budget = self._round_budget
+        per_update = (budget.elapsed() - budget.spent) / max(update - self._first, 1)
+        rounds = round(budget.wait() / max(per_update, 1e-9))
+        if self._board is not None and self.budget is not None and rounds > self.every_n_steps:
+            self._board.note(
+                "budget",
+                f"a round takes {budget.expected:.1f} s, so to stay within {self.budget:.0%} of the time there is one "
+                f"about every {rounds:,} updates instead of {self.every_n_steps:,} (diagnostics.budget=null for all)",
+            )
+
+    def _show(self, trainer: pl.Trainer, learner: Any) -> None:
+        board, batch = self._at(trainer), self._to_show
+        if board is None or batch is None:
+            return
+        self._to_show = None
+        metrics = getattr(learner, "_metrics", {}).get("val")  # of the whole validation, for confusion matrices
+        with self._shown_budget.spending():
+            write_shown(board, learner.model, learner.task, batch, metrics)
+
+
+def _board(trainer: pl.Trainer, learner: Any) -> Board | None:
+    """Where to write; None in all processes but the first, and where TensorBoard is not used."""
+    boards = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+    return Board(boards[0].experiment, learner.device) if boards and trainer.is_global_zero else None
+
+
+def _check_counts(**counts: int) -> None:
+    for name, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")

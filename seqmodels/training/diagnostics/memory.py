@@ -1,0 +1,120 @@
+"""Effective memory: how much of the past the model makes use of.
+
+B rows, T steps.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from seqmodels.batch import SequenceBatch
+from seqmodels.training.diagnostics.cuts import (
+    NotApplicableError,
+    is_per_step,
+    last_steps,
+    longest_rows,
+    loss_at_end,
+    map_batch,
+)
+from seqmodels.training.diagnostics.trace import evaluating
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from seqmodels.model import SequenceModel
+    from seqmodels.tasks.base import Task
+
+
+class MemoryCurve(NamedTuple):
+    """Mean loss against how many steps of context were kept.
+
+    Fields:
+        steps: 1, 2, 4, ... and the longest, rising.
+        losses: one per entry of `steps`.
+        samples: how many losses each mean is over.
+    """
+
+    steps: list[int]
+    losses: list[float]
+    samples: int
+
+    def effective(self, tolerance: float = 0.01) -> int:
+        """The fewest steps whose loss is within `tolerance` of the best.
+
+        >>> MemoryCurve([1, 2, 4, 8], [3.0, 2.0, 1.005, 1.0], 32).effective()
+        4
+        """
+        best = min(self.losses)
+        return next(k for k, loss in zip(self.steps, self.losses, strict=True) if loss <= best + tolerance * abs(best))
+
+
+@torch.no_grad()
+def effective_memory(model: SequenceModel, task: Task, batch: SequenceBatch, samples: int = 128) -> MemoryCurve:
+    """The loss after only the last 1, 2, 4, ... steps, each from a fresh state.
+
+    With targets at every step it is the loss of a row's last step, and of some steps before it
+    too, as far as `samples` goes; otherwise it is the loss of the whole, its input cut to the
+    last steps. The same targets are scored for every length of context.
+
+    Args:
+        model: run in evaluation mode, left as it is.
+        task: gives the loss.
+        batch: its longest rows are used.
+        samples: about so many losses for each mean.
+
+    Raises:
+        NotApplicableError: the inputs have one step only.
+    """
+    per_step = is_per_step(task)
+    batch = longest_rows(batch, samples)
+    longest = int(batch.lengths.max())
+    ends = max(1, min(longest // 4, samples // len(batch.lengths))) if per_step else 1
+    batch = _shortened(batch, ends)
+    longest -= ends - 1
+    if longest < 2:
+        raise NotApplicableError("the inputs have one step only, so there is no context to cut")
+    steps = [k for k in (2**n for n in range(longest.bit_length())) if k < longest] + [longest]
+    losses, count = [], 0.0
+    with evaluating(model):
+        for k in steps:
+            total, items = loss_at_end(model, task, last_steps(batch, k, per_step))
+            losses.append(float(total / items.clamp(min=1)))
+            count = float(items)
+    return MemoryCurve(steps, losses, int(count))
+
+
+def _shortened(batch: SequenceBatch, ends: int) -> SequenceBatch:
+    """Each row `ends` times over, without its last 0, 1, ... steps; rows too short for that once only."""
+    if ends == 1:
+        return batch
+    cuts = [batch._replace(lengths=batch.lengths - n) for n in range(ends)]
+    together = map_batch(lambda *fields: torch.cat(fields), *cuts)
+    return longest_rows(together, len(together.lengths))
+
+
+def memory_figure(curve: MemoryCurve) -> Figure:
+    """Loss against context, with the effective memory marked."""
+    from seqmodels.training.diagnostics.style import COLOURS, GREY, new_figure
+
+    effective = curve.effective()
+    mark = curve.losses[curve.steps.index(effective)]
+    figure, axes = new_figure(
+        f"Effective memory: the model uses about {effective} step{'s' if effective > 1 else ''}",
+        f"Loss when only the last k steps are seen, from a fresh state ({curve.samples} targets)."
+        " Past the mark, more context helps by less than 1 %.",
+    )
+    best = min(curve.losses)
+    band = (best, best + 0.01 * abs(best))
+    axes.axhspan(*band, color=GREY, alpha=0.25, linewidth=0, label="within 1 % of the best")
+    axes.axvline(effective, color=COLOURS[1], linewidth=1.2, linestyle="--")
+    axes.plot(curve.steps, curve.losses, "o-", color=COLOURS[0], label="loss")
+    axes.plot([effective], [mark], "o", color=COLOURS[1], markersize=11, label=f"effective memory: {effective}")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(curve.steps, [str(k) for k in curve.steps])
+    axes.minorticks_off()
+    axes.set_xlabel("context kept (steps)")
+    axes.set_ylabel("loss (mean per target)")
+    axes.legend(frameon=False)
+    return figure

@@ -1,0 +1,105 @@
+"""What each diagnostic writes, and under which names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from seqmodels.batch import SequenceBatch
+from seqmodels.training.diagnostics.board import Board
+from seqmodels.training.diagnostics.cuts import predict
+from seqmodels.training.diagnostics.gates import gate_activations, saturation
+from seqmodels.training.diagnostics.lag import decay_per_step, fresh_cell_curves, gradient_by_lag, gradient_lag_figure
+from seqmodels.training.diagnostics.memory import effective_memory, memory_figure
+from seqmodels.training.diagnostics.spectrum import spectral_radii
+from seqmodels.training.diagnostics.trace import evaluating, named_cells
+
+if TYPE_CHECKING:
+    from torchmetrics import MetricCollection
+
+    from seqmodels.model import SequenceModel
+    from seqmodels.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Slice:
+    """How much of a batch is looked at; see `Diagnostics`."""
+
+    rows: int
+    steps: int
+    lags: int
+    samples: int
+
+
+def write_round(board: Board, model: SequenceModel, task: Task, batch: SequenceBatch, size: Slice) -> None:
+    """All diagnostics of one batch, each on its own."""
+    board.attempt("gates", lambda: write_gates(board, model, task, batch, size))
+    board.attempt("gradient", lambda: write_gradient_lag(board, model, task, batch, size))
+    board.attempt("spectral_radius", lambda: write_spectrum(board, model))
+    board.attempt("memory", lambda: write_memory(board, model, task, batch, size))
+
+
+def write_gates(board: Board, model: SequenceModel, task: Task, batch: SequenceBatch, size: Slice) -> None:
+    """Histograms `gates/LAYER/GATE` and `state/LAYER/FIELD`; scalars `gates/LAYER/GATE/saturated`."""
+    activations = gate_activations(model, task, batch, size.rows, size.steps)
+    for group, layers in (("gates", activations.gates), ("state", activations.states)):
+        for layer, found in layers.items():
+            for name, values in found.items():
+                board.histogram(f"{group}/{layer}/{name}", values)
+    for layer, shares in saturation(activations).items():
+        for gate, share in shares.items():
+            board.scalar(f"gates/{layer}/{gate}/saturated", share)
+
+
+def write_gradient_lag(board: Board, model: SequenceModel, task: Task, batch: SequenceBatch, size: Slice) -> None:
+    """Image `gradient/norm_against_lag`; scalars `gradient/LAYER/FIELD/decay_per_step`."""
+    curves = gradient_by_lag(model, task, batch, size.rows, size.lags)
+    width = [cell.hidden_size for name, cell in named_cells(model).items() if name in curves][-1]
+    longest = max(len(norms) for fields in curves.values() for norms in fields.values())
+    board.figure("gradient/norm_against_lag", gradient_lag_figure(curves, fresh_cell_curves(width, longest)))
+    for layer, fields in curves.items():
+        for field, norms in fields.items():
+            decay = decay_per_step(norms)
+            if decay is not None:
+                board.scalar(f"gradient/{layer}/{field}/decay_per_step", decay)
+
+
+def write_spectrum(board: Board, model: SequenceModel) -> None:
+    """Scalars `spectral_radius/LAYER/GATE`."""
+    for layer, radii in spectral_radii(model).items():
+        for gate, radius in radii.items():
+            board.scalar(f"spectral_radius/{layer}/{gate}", radius)
+
+
+def write_memory(board: Board, model: SequenceModel, task: Task, batch: SequenceBatch, size: Slice) -> None:
+    """Image `memory/loss_against_context`; scalar `memory/effective_steps`."""
+    curve = effective_memory(model, task, batch, size.samples)
+    board.figure("memory/loss_against_context", memory_figure(curve))
+    board.scalar("memory/effective_steps", curve.effective())
+
+
+def write_shown(
+    board: Board, model: SequenceModel, task: Task, batch: SequenceBatch, metrics: MetricCollection | None
+) -> None:
+    """The task's own images `pictures/NAME` and texts `texts/NAME`."""
+    board.attempt("pictures", lambda: _write_pictures(board, model, task, batch, metrics))
+    board.attempt("texts", lambda: _write_texts(board, model, task, batch))
+
+
+@torch.no_grad()
+def _write_pictures(board: Board, model: Any, task: Task, batch: SequenceBatch, metrics: Any) -> None:
+    with evaluating(model):
+        prediction = predict(model, batch, task)
+    for name, figure in task.pictures(prediction, batch, metrics).items():
+        board.figure(f"pictures/{name}", figure)
+
+
+@torch.no_grad()
+def _write_texts(board: Board, model: Any, task: Task, batch: SequenceBatch) -> None:
+    # The same seed every time, so that two samples differ by what the model has learned.
+    generator = torch.Generator(board.device).manual_seed(0)
+    with evaluating(model):
+        for name, words in task.texts(model, batch, generator).items():
+            board.text(f"texts/{name}", words)
