@@ -6,10 +6,8 @@ what the batches hold (`BatchSpec`), and the data's fingerprint: enough to rebui
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +25,15 @@ def save(content: dict[str, Any], path: str | Path) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException as error:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
+        temporary.unlink(missing_ok=True)
         # torch reports a failed write as RuntimeError, from its own zip writer.
         if isinstance(error, OSError | RuntimeError):
             kept = "the previous one is kept" if path.exists() else "there is none before it"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -13,6 +12,10 @@ from seqmodels.batch import SequenceBatch
 from seqmodels.data.collate import collate
 from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.plan import Plan, make_plan
+
+# How workers are started. Forking would copy this process's threads' locks, held for ever in the copy;
+# workers of a fork server outlive a process that is killed, because the server is their parent.
+START = "spawn"
 
 
 class PlanLoader:
@@ -100,7 +103,7 @@ class PlanLoader:
     def _batches(self, batches: _Batches) -> Iterator[SequenceBatch]:
         if self.workers == 0:
             return (batches[i] for i in range(len(batches)))
-        return iter(DataLoader(batches, batch_size=None, num_workers=self.workers, multiprocessing_context=_context()))
+        return iter(DataLoader(batches, batch_size=None, num_workers=self.workers, multiprocessing_context=START))
 
     def set_epoch(self, epoch: int) -> None:
         """Make `epoch` the next one. It begins at its first batch, unless a loaded state was in the middle of it."""
@@ -129,12 +132,3 @@ class _Batches(Dataset):
     def __getitem__(self, index: int) -> SequenceBatch:
         rows: np.ndarray = self.plan[self.start + index][self.rows]
         return collate(self.sequences, rows)
-
-
-def _context() -> multiprocessing.context.BaseContext:
-    """How workers are started: not by forking this process, whose threads may hold locks that a copy never gets."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["seqmodels.data.loader"])
-    return context

@@ -56,7 +56,7 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
     learner = build_learner(config, data)
     console.print(
         f"{config['name']}: {parameter_count(learner.model):,} parameters, "
-        f"{len(data.splits['train']):,} training sequences; run folder {run_dir}",
+        f"{amount(data)}; run folder {run_dir}",
         highlight=False,
     )
     trainer = make_trainer(config, run_dir, learner, data, console)
@@ -69,6 +69,13 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
         return {"interrupted": True, "resume": resume}
     seconds = time.monotonic() - began
     return report(config, run_dir, learner, data, seconds, trainer, console)
+
+
+def amount(data: SequenceDataModule) -> str:
+    """How much there is to train on, in words."""
+    train = data.splits["train"]
+    steps = f"{int(train.lengths.sum()):,} steps"
+    return f"a stream of {steps}" if train.stream else f"{len(train):,} sequences of {steps} in all"
 
 
 def report(

@@ -1,0 +1,67 @@
+"""Law 11: train n = stop anywhere and resume, bit for bit; and 12: same seed, same loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.runs import compose_config, run, text_config, weights
+
+WHOLE_SEQUENCES = [
+    "data=adding",
+    "task=regression",
+    "model/head=many_to_one",
+    "model/cell=gru",
+    "data.length=12",
+    "data.train_size=64",
+    "data.val_size=16",
+    "model.hidden_sizes=[8]",
+    "training.batch_size=8",
+    "diagnostics.enabled=false",
+    "trainer.enable_progress_bar=false",
+    "checkpoint.every_n_steps=5",
+    "trainer.max_epochs=4",
+]
+VARIANTS = {
+    "stream": (["trainer.max_epochs=2"], 60),
+    "validation in the middle": (["trainer.max_epochs=1", "trainer.val_check_interval=10"], 31),
+    "k2 reaches back": (["trainer.max_epochs=1", "training.k2=50"], 25),
+    "random windows, workers": (["trainer.max_epochs=1", "training.random_window=true", "training.workers=2"], 20),
+    "one cycle, accumulation": (
+        ["trainer.max_epochs=1", "scheduler=one_cycle", "trainer.accumulate_grad_batches=2"],
+        40,
+    ),
+    "plateau": (["trainer.max_epochs=3", "scheduler=plateau", "scheduler.patience=0", "scheduler.factor=0.1"], 130),
+}
+
+
+def check(config: dict, folder: Path, kill_at: int) -> None:
+    whole = run(config, folder / "whole")
+    before = run(config, folder / "killed", kill_at=kill_at)
+    assert whole[: len(before)] == before
+    after = run({**config, "resume": str(folder / "killed")}, folder / "killed")
+    assert len(after) < len(whole)
+    assert after == whole[-len(after) :]
+    for name, expected in weights(folder / "whole").items():
+        assert torch.equal(weights(folder / "killed")[name], expected), name
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_killed_stream_goes_on_bit_for_bit(variant: str, tmp_path: Path) -> None:
+    overrides, kill_at = VARIANTS[variant]
+    check(text_config(tmp_path, *overrides), tmp_path, kill_at)
+
+
+@pytest.mark.parametrize("kill_at", [7, 13, 23])
+def test_killed_training_on_whole_sequences_goes_on_bit_for_bit(kill_at: int, tmp_path: Path) -> None:
+    check(compose_config(*WHOLE_SEQUENCES), tmp_path, kill_at)
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_seed_others(tmp_path: Path) -> None:
+    config = text_config(tmp_path, "trainer.max_steps=12")
+    first, second = run(config, tmp_path / "a"), run(config, tmp_path / "b")
+    other = run({**config, "seed": 1}, tmp_path / "c")
+    assert first == second
+    assert first != other
