@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -41,8 +41,12 @@ def save(content: dict[str, Any], path: str | Path) -> None:
         raise
 
 
-def read(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint of seqmodels; nothing in it is executed.
+def read(path: str | Path, own: bool = True) -> dict[str, Any]:
+    """Read a checkpoint; nothing in it is executed.
+
+    Args:
+        path: the file.
+        own: whether it must be a checkpoint of seqmodels, with its config inside.
 
     Raises:
         ValueError: no such file, a damaged one, one that holds code, or another program's.
@@ -56,9 +60,9 @@ def read(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path} holds more than tensors and plain values, or is damaged: refused") from error
     except (RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is damaged or cut short, not a checkpoint: {error}") from error
-    if not isinstance(content, dict) or KEY not in content:
+    if own and (not isinstance(content, dict) or KEY not in content):
         raise ValueError(f"{path} was not written by seqmodels: it has no entry {KEY!r}")
-    return content
+    return cast("dict[str, Any]", content)
 
 
 def locate(run: str | Path, prefer: str = "best") -> Path:

@@ -22,6 +22,7 @@ from lightning_fabric.plugins.io import TorchCheckpointIO
 from seqmodels import checkpoint
 from seqmodels.state import State, leaves, map_state
 from seqmodels.training.learner import Learner, NonFiniteError
+from seqmodels.training.quiet import quieten
 from seqmodels.training.truncation import Carried, PastWindow, fresh_state
 
 
@@ -36,7 +37,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         checkpoint.save(checkpoint_, path)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
-        return checkpoint.read(path)
+        # Lightning's own temporary files, by which its processes hand over weights, pass here too.
+        return checkpoint.read(path, own=False)
 
 
 class RunState(pl.Callback):
@@ -50,6 +52,9 @@ class RunState(pl.Callback):
         self.content = content
         self._random: list[dict[str, Any]] | None = None
 
+    def setup(self, trainer: pl.Trainer, learner: pl.LightningModule, stage: str) -> None:
+        quieten()  # here too, for the processes that Lightning starts
+
     def on_save_checkpoint(self, trainer: pl.Trainer, learner: pl.LightningModule, stored: dict[str, Any]) -> None:
         stored[checkpoint.KEY] = {
             **self.content,
@@ -59,6 +64,8 @@ class RunState(pl.Callback):
         }
 
     def on_load_checkpoint(self, trainer: pl.Trainer, learner: pl.LightningModule, stored: dict[str, Any]) -> None:
+        if checkpoint.KEY not in stored:
+            raise ValueError("this checkpoint was not written by seqmodels: it cannot be resumed")
         own = stored[checkpoint.KEY]
         differences = compare(own, {**self.content, "world_size": trainer.world_size})
         if differences:

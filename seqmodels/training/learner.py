@@ -170,10 +170,10 @@ class Learner(pl.LightningModule):
         return self._evaluate(batch, "test")
 
     def on_validation_epoch_end(self) -> None:
-        self.log_dict(self._end_stage("val"))
+        self.log_dict(self._end_stage("val"), sync_dist=self.trainer.world_size > 1)
 
     def on_test_epoch_end(self) -> None:
-        self.log_dict(self._end_stage("test"))
+        self.log_dict(self._end_stage("test"), sync_dist=self.trainer.world_size > 1)
 
     def _start_stage(self, stage: str) -> None:
         self.carried[stage] = Carried()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 from rich.console import Console
@@ -23,6 +20,7 @@ from seqmodels.training.checkpoint import AtomicCheckpointIO, Interrupted, LastC
 from seqmodels.training.diagnostics import Diagnostics
 from seqmodels.training.learner import Learner
 from seqmodels.training.progress import RunProgress
+from seqmodels.training.quiet import quieten
 from seqmodels.training.report import print_results, write_json
 
 
@@ -55,8 +53,7 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
     data = build_data(config, source)
     learner = build_learner(config, data)
     console.print(
-        f"{config['name']}: {parameter_count(learner.model):,} parameters, "
-        f"{amount(data)}; run folder {run_dir}",
+        f"{config['name']}: {parameter_count(learner.model):,} parameters, {amount(data)}; run folder {run_dir}",
         highlight=False,
     )
     trainer = make_trainer(config, run_dir, learner, data, console)
@@ -227,16 +224,6 @@ def write_config(config: dict[str, Any], path: Path) -> None:
     import yaml
 
     path.write_text(yaml.safe_dump(config, sort_keys=False))
-
-
-def quieten() -> None:
-    """Lightning's advertisements and hints, which are about choices made here on purpose."""
-    for name in ("pytorch_lightning", "lightning_fabric", "pytorch_lightning.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
-    warnings.filterwarnings("ignore", message=".*isinstance.*LeafSpec.*")
-    torch.set_float32_matmul_precision("high")
 
 
 def evaluate(

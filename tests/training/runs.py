@@ -67,12 +67,19 @@ def run(config: dict[str, Any], run_dir: Path, kill_at: int | None = None) -> li
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     arguments = [str(settings), str(run_dir), str(losses), str(kill_at or 0)]
     done = subprocess.run(
-        [sys.executable, __file__, *arguments], env=environment, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, __file__, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     expected = -signal.SIGKILL if kill_at else 0
     if done.returncode != expected:
         raise RuntimeError(f"exit code {done.returncode}, not {expected}:\n{done.stdout}\n{done.stderr}")
-    return [float.fromhex(line.split()[1]) for line in losses.read_text().splitlines()]
+    # With several processes none of them is this file's, and nothing is logged.
+    lines = losses.read_text().splitlines() if losses.exists() else []
+    return [float.fromhex(line.split()[1]) for line in lines]
 
 
 def weights(run_dir: Path) -> dict[str, torch.Tensor]:

@@ -1,0 +1,20 @@
+"""Less noise: Lightning's advertisements, and its hints about choices made here on purpose."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+HINTS = (
+    ".*does not have many workers.*",
+    ".*Checkpoint directory .* exists and is not empty.*",
+    ".*isinstance.*LeafSpec.*",
+)
+
+
+def quieten() -> None:
+    """Keep Lightning's advice to errors, for this process."""
+    for name in ("pytorch_lightning", "lightning_fabric", "pytorch_lightning.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for hint in HINTS:
+        warnings.filterwarnings("ignore", message=hint)
