@@ -67,8 +67,8 @@ class CSVSource:
         seed: what the random split depends on; time series are not split at random.
 
     Raises:
-        ValueError: from `splits`, `suggest` and `describe`, for a file or options that do not fit;
-            see the tests for the list.
+        ValueError: an option out of range; from `splits`, `suggest` and `describe`, what is wrong with
+            the file and where, or what cannot be told from it and has to be said.
     """
 
     def __init__(

@@ -102,13 +102,17 @@ def to_numbers(cells: list[str]) -> tuple[np.ndarray, list[int]]:
     >>> to_numbers(["1", "NA", "2e3", "two"])
     (array([1.e+00,    nan, 2.e+03,    nan]), [3])
     """
-    values, text = np.full(len(cells), np.nan), []
-    for row, cell in enumerate(cells):
-        try:
-            values[row] = float(cell)
-        except ValueError:
-            if cell.strip().lower() not in MISSING:
-                text.append(row)
+    text: list[int] = []
+    try:
+        values = np.fromiter(map(float, cells), np.float64, len(cells))
+    except ValueError:  # the slow way, cell by cell
+        values = np.full(len(cells), np.nan)
+        for row, cell in enumerate(cells):
+            try:
+                values[row] = float(cell)
+            except ValueError:
+                if cell.strip().lower() not in MISSING:
+                    text.append(row)
     values[~np.isfinite(values)] = np.nan
     return values, text
 
@@ -124,23 +128,23 @@ def read_table(path: str) -> Table:
     delimiter = max(DELIMITERS, key=text.split("\n", 1)[0].count)
     limit = csv.field_size_limit(2**31 - 1)  # a cell may hold a whole gene
     try:
-        header, rows, lines = _read_rows(path, text, delimiter)
+        columns, lines = _read_columns(path, text, delimiter)
     finally:
         csv.field_size_limit(limit)
-    if not rows:
+    if not lines:
         raise ValueError(f"{path}: expected rows of data below the header line, got none")
-    columns = {name: list(cells) for name, cells in zip(header, zip(*rows, strict=True), strict=True)}
     return Table(path, columns, lines)
 
 
-def _read_rows(path: str, text: str, delimiter: str) -> tuple[list[str], list[list[str]], list[int]]:
-    """The header, the cells of each row, and the line on which each row ends."""
+def _read_columns(path: str, text: str, delimiter: str) -> tuple[dict[str, list[str]], list[int]]:
+    """The cells of each column, and the line on which each row ends."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    rows: list[list[str]] = []
     lines: list[int] = []
     try:
         header = [name.strip() for name in next(reader)]
         _check_header(path, header)
+        columns: dict[str, list[str]] = {name: [] for name in header}
+        appends = [cells.append for cells in columns.values()]
         for cells in reader:
             # An empty line is a row only where there is one column: a blank cell.
             if not cells and len(header) > 1:
@@ -150,11 +154,12 @@ def _read_rows(path: str, text: str, delimiter: str) -> tuple[list[str], list[li
                     f"{path}, line {reader.line_num}: expected {len(header)} cells separated by {delimiter!r} as in "
                     f"the header, got {len(cells)}; mend the line, or quote cells that contain {delimiter!r}"
                 )
-            rows.append(cells or [""])
+            for append, cell in zip(appends, cells or [""], strict=True):
+                append(cell)
             lines.append(reader.line_num)
     except csv.Error as error:
         raise ValueError(f"{path}, line {reader.line_num}: cannot be read as CSV: {error}") from None
-    return header, rows, lines
+    return columns, lines
 
 
 def _check_header(path: str, header: list[str]) -> None:

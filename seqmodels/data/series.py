@@ -170,7 +170,28 @@ def forecast_splits(
         ValueError: a split is too short for one window.
     """
     shift, scale = fit_scale(rows.values[masks["train"]])
-    spec = BatchSpec(
+    spec = _forecast_spec(names, horizon, period, shift, scale, options)
+    values = apply_scale(interpolate(rows.values, rows.series), shift, scale)
+    measured = np.isfinite(rows.values)
+    splits = {}
+    for name, mask in masks.items():
+        starts = window_starts(rows.series, measured, 0, history, horizon, mask)
+        if len(starts) == 0:
+            _refuse_short(name, rows, mask, history, horizon)
+        splits[name] = SeriesWindows(values, starts, history, spec)
+    return splits
+
+
+def _forecast_spec(
+    names: tuple[str, ...],
+    horizon: int,
+    period: int | None,
+    shift: tuple[float, ...],
+    scale: tuple[float, ...],
+    options: dict[str, Any] | None,
+) -> BatchSpec:
+    """The spec of windows in which the first feature is forecast."""
+    return BatchSpec(
         inputs="features",
         input_size=len(names),
         targets="values",
@@ -187,15 +208,6 @@ def forecast_splits(
         target_feature=0,
         options=options,
     )
-    values = apply_scale(interpolate(rows.values, rows.series), shift, scale)
-    measured = np.isfinite(rows.values)
-    splits = {}
-    for name, mask in masks.items():
-        starts = window_starts(rows.series, measured, 0, history, horizon, mask)
-        if len(starts) == 0:
-            _refuse_short(name, rows, mask, history, horizon)
-        splits[name] = SeriesWindows(values, starts, history, spec)
-    return splits
 
 
 def _refuse_short(name: str, rows: SeriesRows, mask: np.ndarray, history: int, horizon: int) -> None:

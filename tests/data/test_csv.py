@@ -190,8 +190,39 @@ def test_scale_vocabulary_and_training_batches_come_from_training_alone(tmp_path
     assert contents(before["test"]) != contents(after["test"])
 
 
+def test_training_inputs_have_mean_zero_and_deviation_one(tmp_path):
+    path = write(tmp_path, long_rows(), LONG)
+    for source in (
+        CSVSource(write(tmp_path, wide_rows(), WIDE, "wide.csv"), "label"),
+        CSVSource(path, "label", sequence="who", features=["speed", "weight"]),
+    ):
+        steps = np.concatenate([np.array(x) for x, _ in contents(source.splits()["train"])])
+        np.testing.assert_allclose(steps.mean(axis=0), 0, atol=1e-6)
+        np.testing.assert_allclose(steps.std(axis=0), 1, atol=1e-6)
+
+
+def test_what_training_saw_once_is_unknown(tmp_path):
+    rows = [*[["ab", "pq"[i % 2]] for i in range(40)], ["aéüü", "p"]]
+    train = CSVSource(write(tmp_path, rows, "name,kind"), "kind", val_fraction=0, test_fraction=0).splits()["train"]
+    assert train.spec.input_names == ("<unk>", "a", "b", "ü")
+    assert train.read(40, 0, 4)[0].tolist() == [1, 0, 3, 3]
+
+
+def test_unlabelled_sequences_are_dropped_when_asked(tmp_path):
+    rows = [[*row[:6], "" if i in (3, 8) else row[6]] for i, row in enumerate(wide_rows())]
+    splits = CSVSource(write(tmp_path, rows, WIDE), "label", missing="drop").splits()
+    assert sum(map(len, splits.values())) == 58
+    texts = [["", "p"], ["xy", ""], *[[f"n{i}", "pq"[i % 2]] for i in range(40)]]
+    splits = CSVSource(write(tmp_path, texts, "name,kind"), "kind", text="name", missing="drop").splits()
+    assert sum(map(len, splits.values())) == 40
+
+
 def test_differences_are_features(tmp_path):
-    train = CSVSource(write(tmp_path, wide_rows(), WIDE), "label", differences=True).splits()["train"]
+    path = write(tmp_path, wide_rows(), WIDE)
+    splits = CSVSource(path, "label", differences=True).splits()
+    train = splits["train"]
+    everything = sorted(pair for part in splits.values() for pair in contents(part))
+    assert sorted(contents(CSVSource.open(path, train.spec))) == everything
     assert train.spec.input_names == ("x", "y", "x change", "y change")
     values = train.read(3, 0, 3)[0] * train.spec.input_scale + train.spec.input_shift
     np.testing.assert_allclose(values[0, 2:], 0, atol=1e-3)
