@@ -31,9 +31,12 @@ _found: set[str] = set()
 def register(kind: str, name: str) -> Callable[[PartT], PartT]:
     """Class decorator: make a part known by `name`.
 
-    >>> from seqmodels.cells import GatedCell
+    >>> import torch
+    >>> from seqmodels.cells import GatedCell, HiddenState
     >>> @register("cell", "my_cell")
-    ... class MyCell(GatedCell): ...
+    ... class MyCell(GatedCell):
+    ...     def update(self, u, r, state):
+    ...         return HiddenState(torch.tanh(u + r))
     >>> find("cell", "my_cell").__name__
     'MyCell'
 

@@ -23,7 +23,7 @@ def settle(
     """
     _check_inputs(cell, inputs)
     lengths = settle_lengths(lengths, inputs)
-    reset = _settle_reset(reset, inputs, reverse)
+    reset = _settle_reset(reset, inputs, lengths, reverse)
     state = _settle_state(cell, inputs, state, reset)
     # Resets of the first step are settled by the state, so that every engine may run.
     return state, lengths, None if reset is None or reset.dim() == 1 else reset
@@ -83,7 +83,7 @@ def settle_lengths(lengths: Tensor | None, inputs: Tensor) -> Tensor | None:
     return None if low == steps else lengths.to(inputs.device)
 
 
-def _settle_reset(reset: Tensor | None, inputs: Tensor, reverse: bool) -> Tensor | None:
+def _settle_reset(reset: Tensor | None, inputs: Tensor, lengths: Tensor | None, reverse: bool) -> Tensor | None:
     """Resets ``(B,)`` where only the first step resets, else ``(B, T)``."""
     if reset is None:
         return None
@@ -98,5 +98,5 @@ def _settle_reset(reset: Tensor | None, inputs: Tensor, reverse: bool) -> Tensor
         )
     reset = reset.to(inputs.device)
     if reset.dim() == 2 and not traced() and not reset[:, 1:].any():
-        return reset[:, 0]
+        return reset[:, 0] if lengths is None else reset[:, 0] & (lengths > 0)
     return reset

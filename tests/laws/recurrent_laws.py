@@ -1,0 +1,265 @@
+"""The laws of a recurrent layer, as plain functions: ``law(make, g)``.
+
+`make(F, H)` builds the layer, in float64; `g` is the source of random numbers. A law raises
+AssertionError where it is broken. They ask for nothing but the call of a layer, so that they
+hold anyone's cell: ``for law in LAWS: law(lambda F, H: Recurrent(MyCell(F, H)).double(), g)``.
+
+B rows, T steps, F features, H units.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from catalogue import MakeLayer, resets_inside
+from torch import Generator, Tensor
+from torch.func import functional_call
+
+from seqmodels.batch import step_mask
+from seqmodels.layers import Layer, Recurrent
+from seqmodels.state import State, detach, leaves, map_state, select, where
+
+Law = Callable[[MakeLayer, Generator], None]
+LAWS: list[Law] = []
+# (B, T, F, H): ordinary, odd, and the smallest.
+SIZES = [(3, 6, 4, 6), (2, 5, 1, 7), (1, 1, 3, 2), (4, 3, 2, 2)]
+
+
+def law(function: Law) -> Law:
+    LAWS.append(function)
+    return function
+
+
+def close(actual: Iterable[Tensor | None], expected: Iterable[Tensor | None], tolerance: float = 1e-10) -> None:
+    for one, other in zip(actual, expected, strict=True):
+        if one is None or other is None:
+            assert one is other
+        else:
+            torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
+
+
+def randn(*shape: int, g: Generator) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=g)
+
+
+def random_state(layer: Layer, batch: int, g: Generator) -> State:
+    """A state like that after some steps."""
+    zero = layer.initial_state(batch, torch.zeros((), dtype=torch.float64))
+    return map_state(lambda leaf: torch.randn(leaf.shape, dtype=leaf.dtype, generator=g) / 2, zero)
+
+
+def random_lengths(batch: int, steps: int, g: Generator) -> Tensor:
+    """From 0 to T, with both ends where there are rows for them."""
+    lengths = torch.randint(0, steps + 1, (batch,), generator=g)
+    lengths[0] = steps if batch > 1 else lengths[0]
+    lengths[-1] = 0 if batch > 2 else lengths[-1]
+    return lengths
+
+
+def random_reset(*shape: int, g: Generator) -> Tensor:
+    return torch.rand(*shape, generator=g) < 0.4
+
+
+def gradients(layer: Layer, result: tuple[Tensor, State], *wanted: Tensor) -> list[Tensor | None]:
+    """Of a scalar that depends on every output and every part of the last state."""
+    outputs, state = result
+    total = (outputs * torch.linspace(-1, 2, outputs.numel(), dtype=outputs.dtype).view_as(outputs)).sum()
+    total = total + sum((leaf.sin() * (2 + index)).sum() for index, leaf in enumerate(leaves(state)))
+    return list(torch.autograd.grad(total, [*wanted, *layer.parameters()], allow_unused=True))
+
+
+@law
+def chunk(make: MakeLayer, g: Generator) -> None:
+    """Whole = any cut with carried state = step by step."""
+    for B, T, F, H in SIZES:
+        layer = make(F, H)
+        if not layer.carries:
+            continue
+        x, before, lengths = randn(B, T, F, g=g), random_state(layer, B, g), random_lengths(B, T, g)
+        reset = random_reset(B, T, g=g) if resets_inside(layer) else None
+        whole = layer(x, before, lengths, reset)
+        cut = int(torch.randint(0, T + 1, (1,), generator=g))
+        for bounds in ([0, cut, T], list(range(T + 1))):
+            parts, state = [], before
+            for start, stop in itertools.pairwise(bounds):
+                if start < stop:
+                    here = None if reset is None else reset[:, start:stop]
+                    y, state = layer(x[:, start:stop], state, (lengths - start).clamp(0, stop - start), here)
+                    parts.append(y)
+            close([torch.cat(parts, dim=1), *leaves(state)], [whole[0], *leaves(whole[1])])
+
+
+@law
+def row(make: MakeLayer, g: Generator) -> None:
+    """Permuting the batch permutes the answer, and a row does not see its neighbours."""
+    for B, T, F, H in SIZES:
+        layer = make(F, H)
+        x, state, lengths = randn(B, T, F, g=g), random_state(layer, B, g), random_lengths(B, T, g)
+        reset = random_reset(B, g=g)
+        y, last = layer(x, state, lengths, reset)
+        order = torch.randperm(B, generator=g)
+        moved = layer(x[order], select(state, order), lengths[order], reset[order])
+        close([moved[0], *leaves(moved[1])], [y[order], *leaves(select(last, order))])
+        x[0] = randn(T, F, g=g) * 9
+        changed = layer(x, state, lengths, reset)
+        close(
+            [changed[0][1:], *(leaf[1:] for leaf in leaves(changed[1]))], [y[1:], *(leaf[1:] for leaf in leaves(last))]
+        )
+
+
+@law
+def causal(make: MakeLayer, g: Generator) -> None:
+    """Changing x after t leaves y up to t exactly as it was, where the layer carries its state."""
+    for B, T, F, H in SIZES:
+        layer = make(F, H)
+        if not layer.carries:
+            continue
+        x = randn(B, T, F, g=g)
+        y = layer(x)[0]
+        t = int(torch.randint(0, T, (1,), generator=g))
+        x[:, t + 1 :] = randn(B, T - t - 1, F, g=g)
+        close([layer(x)[0][:, : t + 1]], [y[:, : t + 1]], tolerance=1e-13)
+
+
+@law
+def padding(make: MakeLayer, g: Generator) -> None:
+    """Garbage after a row's length, NaN too, changes nothing; outputs there are zero."""
+    for B, T, F, H in SIZES:
+        layer = make(F, H)
+        state, lengths, clean = random_state(layer, B, g), random_lengths(B, T, g), randn(B, T, F, g=g)
+        valid = step_mask(lengths, T).unsqueeze(-1)
+        reset = random_reset(B, T, g=g) if resets_inside(layer) else random_reset(B, g=g)
+        results = []
+        for garbage in (0.0, float("nan"), float("inf"), -1e300):
+            x = torch.where(valid, clean, torch.tensor(garbage, dtype=torch.float64)).requires_grad_()
+            y, last = layer(x, state, lengths, reset)
+            if reset.dim() == 2:
+                reset = torch.where(valid[..., 0], reset, ~reset)  # garbage as well
+            results.append([y, *leaves(last), *gradients(layer, (y, last), x)])
+            assert not y.masked_select(~valid).any()
+        for result in results[1:]:
+            close(result, results[0])
+
+
+@law
+def alone(make: MakeLayer, g: Generator) -> None:
+    """A ragged batch = each row alone at its own length; a row of length 0 keeps its state."""
+    for B, T, F, H in SIZES:
+        layer = make(F, H)
+        x, state, lengths = randn(B, T, F, g=g), random_state(layer, B, g), random_lengths(B, T, g)
+        y, last = layer(x, state, lengths)
+        for index, length in enumerate(lengths.tolist()):
+            mine = torch.tensor([index])
+            before, after = select(state, mine), select(last, mine)
+            if length == 0:
+                close(leaves(after), leaves(before), tolerance=0)
+            else:
+                y_alone, after_alone = layer(x[mine, :length], before)
+                close([y[mine, :length], *leaves(after)], [y_alone, *leaves(after_alone)])
+
+
+@law
+def reset(make: MakeLayer, g: Generator) -> None:
+    """A reset row equals a fresh start, whatever state came before it, and the gradient too stops there."""
+    for B, T, F, H in SIZES:
+        layer = make(F, H)
+        x, state, rows = randn(B, T, F, g=g), random_state(layer, B, g), random_reset(B, g=g)
+        fresh = layer.initial_state(B, x)
+        expected = layer(x, where(rows, fresh, state))
+        actual = layer(x, state, reset=rows)
+        close([actual[0], *leaves(actual[1])], [expected[0], *leaves(expected[1])])
+        close(gradients(layer, actual), gradients(layer, expected))
+        if resets_inside(layer):
+            _reset_inside(layer, x, state, random_reset(B, T, g=g))
+
+
+def _reset_inside(layer: Layer, x: Tensor, state: State, reset: Tensor) -> None:
+    y, last = layer(x, state, reset=reset)
+    for index in range(len(x)):
+        mine = torch.tensor([index])
+        bounds = sorted({0, x.shape[1], *reset[index].nonzero().flatten().tolist()})
+        before, parts = select(state, mine), []
+        for start, stop in itertools.pairwise(bounds):
+            if reset[index, start]:
+                before = layer.initial_state(1, x)
+            part, before = layer(x[mine, start:stop], before)
+            parts.append(part)
+        close([y[mine], *leaves(select(last, mine))], [torch.cat(parts, dim=1), *leaves(before)])
+
+
+@law
+def truncation(make: MakeLayer, g: Generator) -> None:
+    """With the state detached the gradient before the window is exactly zero, and inside it is not."""
+    inside = []
+    for B, T, F, H in SIZES:
+        layer = make(F, H)
+        if not layer.carries:
+            return
+        x = randn(B, 2 * T, F, g=g).requires_grad_()
+        state = layer(x[:, :T])[1]
+        result = layer(x[:, T:], detach(state))
+        (gradient,) = torch.autograd.grad(result[0].sum(), [x])
+        assert not gradient[:, :T].any()
+        inside.append(bool(gradient[:, T:].any()))
+        close(
+            gradients(layer, layer(x[:, T:], layer(x[:, :T])[1]), x),
+            gradients(layer, (lambda y, last: (y[:, T:], last))(*layer(x)), x),
+        )
+    assert any(inside)  # a small relu may be dead
+
+
+@law
+def gradcheck(make: MakeLayer, g: Generator) -> None:
+    """Every gradient, and each gradient's gradient, against finite differences."""
+    B, T, F, H = 3, 3, 2, 2
+    layer = make(F, H)
+    names, weights = zip(*layer.named_parameters(), strict=True)
+    state, lengths, rows = random_state(layer, B, g), torch.tensor([3, 0, 2]), torch.tensor([False, False, True])
+    x = randn(B, T, F, g=g).requires_grad_()
+    shapes = [leaf.requires_grad_() for leaf in leaves(state)]
+
+    def run(x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        flat = iter(rest)
+        before = map_state(lambda leaf: next(flat), state)
+        y, last = functional_call(layer, dict(zip(names, flat, strict=True)), (x, before, lengths, rows))
+        return y, *leaves(last)
+
+    arguments = (x, *shapes, *weights)
+    assert torch.autograd.gradcheck(run, arguments, fast_mode=True)
+    if isinstance(layer, Recurrent):  # other layers are made of these
+        assert torch.autograd.gradgradcheck(run, arguments, fast_mode=True, atol=1e-4)
+
+
+@law
+def every_state(make: MakeLayer, g: Generator) -> None:
+    """`states` holds the state after each step, and its outputs are those of the call."""
+    for B, T, F, H in SIZES:
+        layer = make(F, H)
+        x, state, rows = randn(B, T, F, g=g), random_state(layer, B, g), random_reset(B, g=g)
+        outputs, states = layer.unroll(x, state, None, rows)
+        close([outputs], [layer(x, state, None, rows)[0]])
+        if layer.carries:
+            for t in range(T):
+                last = layer(x[:, : t + 1], state, None, rows)[1]
+                close([leaf[:, t] for leaf in leaves(states)], leaves(last))
+        lengths = random_lengths(B, T, g)
+        y, last = layer(x, state, lengths, rows)
+        outputs, states = layer.unroll(x, state, lengths, rows)
+        close([outputs], [y])
+        if layer.carries:
+            close([leaf[:, -1] for leaf in leaves(states)], leaves(last))
+
+
+@law
+def pure(make: MakeLayer, g: Generator) -> None:
+    """The same call twice gives the same answer, and changes neither its arguments nor the layer."""
+    B, T, F, H = SIZES[0]
+    layer = make(F, H)
+    arguments: list[Any] = [randn(B, T, F, g=g), random_state(layer, B, g), random_lengths(B, T, g)]
+    before = [arguments[0].clone(), map_state(Tensor.clone, arguments[1]), arguments[2].clone()]
+    first, second = layer(*arguments), layer(*arguments)
+    close([second[0], *leaves(second[1])], [first[0], *leaves(first[1])], tolerance=0)
+    close([arguments[0], *leaves(arguments[1]), arguments[2]], [before[0], *leaves(before[1]), before[2]], tolerance=0)
