@@ -65,6 +65,12 @@ class SyntheticSource(ABC):
     def draw_lengths(self, generator: np.random.Generator, count: int) -> np.ndarray:
         """The steps of some sequences, int64 ``(count,)``."""
 
+    def suggest(self) -> dict[str, str]:
+        """The names of the task and the head that fit the data."""
+        tasks = {"values": "regression", "labels": "tagging", "tokens": "sequence_generation"}
+        heads = {"step": "many_to_many", "sequence": "many_to_one", "own": "encoder_decoder"}
+        return {"task": tasks[self.spec.targets], "head": heads[self.spec.target_shape]}
+
     def splits(self) -> dict[str, SequenceDataset]:
         """Training, and validation and test where there are such."""
         found: dict[str, SequenceDataset] = {}

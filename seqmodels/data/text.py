@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -42,9 +44,12 @@ class TextDataset(SequenceDataset):
 class TextSource:
     """A text to model: the first part for training, the last for evaluation.
 
-    >>> splits = TextSource().splits()
-    >>> splits["train"].spec.input_size, int(splits["train"].lengths[0])
-    (84, 4799656)
+    >>> source = TextSource()
+    >>> source.describe()
+    'shipped:shakespeare.txt.gz: 5,052,271 characters, vocabulary of 84; train 4,799,657, val 252,614'
+    >>> inputs, targets = source.splits()["train"].read(0, 0, 4)
+    >>> inputs.tolist(), targets.tolist()
+    ([27, 38, 38, 5], [38, 38, 5, 45])
 
     Args:
         path: a file (gzipped or not), a folder of .txt files, or a pattern such as ``books/*.md``;
@@ -57,7 +62,7 @@ class TextSource:
         cache_dir: where the tokens are kept; null for the user's cache folder.
 
     Raises:
-        ValueError: an option out of range; from `splits`, what is wrong with the files.
+        ValueError: an option out of range; from `describe` and `splits`, what is wrong with the files.
     """
 
     def __init__(
@@ -78,22 +83,41 @@ class TextSource:
             raise ValueError(f"data.min_count and data.max_size must be at least 1, got {min_count} and {max_size}")
         if level == "byte" and (min_count > 1 or max_size is not None):
             raise ValueError("data.min_count and data.max_size do not apply to bytes: all 256 are in the vocabulary")
-        self.path, self.level, self.encoding, self.cache_dir = path, level, encoding, cache_dir
-        self.val_fraction, self.test_fraction = val_fraction, test_fraction
-        self.min_count, self.max_size = min_count, max_size
+        self.path, self.level, self.cache_dir = path, level, cache_dir
+        self._options: dict[str, Any] = {
+            "level": level,
+            "val_fraction": val_fraction,
+            "test_fraction": test_fraction,
+            "min_count": min_count,
+            "max_size": max_size,
+            "encoding": encoding,
+        }
+
+    def suggest(self) -> dict[str, str]:
+        """The names of the task and the head that fit the data."""
+        return {"task": "language_modelling", "head": "many_to_many"}
+
+    def describe(self) -> str:
+        """One sentence on what the text was taken for."""
+        parts = [f"{name} {stop - start:,}" for name, (start, stop) in self._tokens.about["parts"].items()]
+        kinds = "256 values" if self.level == "byte" else f"vocabulary of {len(self._tokens.about['names']):,}"
+        return f"{self.path}: {len(self._tokens):,} {self.level}s, {kinds}; {', '.join(parts)}"
 
     def splits(self) -> dict[str, SequenceDataset]:
         """The text's parts, encoded, or taken from the cache."""
-        files = find_texts(self.path)
-        options = {name: value for name, value in vars(self).items() if name not in ("path", "cache_dir")}
-        tokens = cached(self.cache_dir, files, options, lambda folder: build_tokens(folder, files, **options))
-        for part, (count, names) in tokens.about["missing"].items():
-            what = describe(count, names, self.level)
+        about = self._tokens.about
+        for part, (count, some) in about["missing"].items():
+            what = describe(count, some, self.level)
             _log.warning("text: %s has %s outside the vocabulary, read as %s", part, what, UNKNOWN)
-        names = tuple(tokens.about["names"])
+        names = tuple(about["names"])
         size, options = len(names), {"level": self.level}
         spec = BatchSpec("tokens", size, "tokens", size, "step", names, names, options=options)
-        return {name: TextDataset(spec, tokens, start, stop) for name, (start, stop) in tokens.about["parts"].items()}
+        return {name: TextDataset(spec, self._tokens, start, stop) for name, (start, stop) in about["parts"].items()}
+
+    @cached_property
+    def _tokens(self) -> TokenFile:
+        files, options = find_texts(self.path), self._options
+        return cached(self.cache_dir, files, options, lambda folder: build_tokens(folder, files, **options))
 
     @classmethod
     def open(cls, path: str, spec: BatchSpec, encoding: str = "utf-8", cache_dir: str | None = None) -> TextDataset:

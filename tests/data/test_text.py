@@ -134,6 +134,13 @@ def test_the_shipped_book_is_there():
     assert int(splits["train"].lengths[0] + splits["val"].lengths[0]) == 5_052_269
 
 
+def test_a_text_says_what_it_is(tmp_path):
+    source = TextSource(write(tmp_path, "a b " * 30), level="word", test_fraction=0.1)
+    assert source.describe().endswith("a.txt: 60 words, vocabulary of 3; train 51, val 3, test 6")
+    assert source.suggest() == {"task": "language_modelling", "head": "many_to_many"}
+    assert TextSource(source.path, level="byte").describe().endswith("120 bytes, 256 values; train 114, val 6")
+
+
 def test_another_text_is_encoded_by_the_same_vocabulary(tmp_path):
     for level, text in [("character", "abc abc\n"), ("word", "a bc a bc\n"), ("byte", "abc")]:
         spec = TextSource(write(tmp_path, text * 10), level=level).splits()["train"].spec
