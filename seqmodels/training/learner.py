@@ -6,6 +6,7 @@ clipping, accumulation, precision, schedules, checkpoints and step limits are th
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytorch_lightning as pl
@@ -19,6 +20,22 @@ from seqmodels.state import leaves
 from seqmodels.tasks.base import Task
 from seqmodels.training.optimizers import make_optimizer, make_scheduler
 from seqmodels.training.truncation import Carried, run_sequences, run_window
+
+
+def total_updates(trainer: pl.Trainer) -> int | None:
+    """Updates in the whole training; None where it has no end.
+
+    Lightning's own `estimated_stepping_batches` sets up the loaders, and a loader that is set up
+    before a checkpoint is restored never learns its position.
+    """
+    ends = [trainer.max_steps] if trainer.max_steps > 0 else []
+    datamodule: Any = getattr(trainer, "datamodule", None)
+    if datamodule is not None and trainer.max_epochs is not None and trainer.max_epochs > 0:
+        batches = len(datamodule.train_dataloader())
+        limit = trainer.limit_train_batches
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * (1.0 if limit is None else limit))
+        ends.append(math.ceil(batches / trainer.accumulate_grad_batches) * trainer.max_epochs)
+    return min(ends) if ends else None
 
 
 class NonFiniteError(ValueError):
@@ -88,12 +105,11 @@ class Learner(pl.LightningModule):
         return loss
 
     def on_train_start(self) -> None:
-        steps = self.trainer.estimated_stepping_batches
-        self._total_steps = None if steps == float("inf") else max(1, int(steps))
+        self._total_steps = total_updates(self.trainer)
 
     def on_train_batch_start(self, batch: SequenceBatch, batch_idx: int) -> None:
         if self._total_steps is not None:
-            self.model.head.set_progress(min(1.0, self.global_step / self._total_steps))
+            self.model.head.set_progress(min(1.0, self.global_step / max(1, self._total_steps)))
 
     def on_train_epoch_start(self) -> None:
         # A fresh epoch deals the sequences anew; a resumed one goes on in the middle.
@@ -131,9 +147,7 @@ class Learner(pl.LightningModule):
         name = options.pop("name")
         if name == "none":
             return optimizer
-        steps = self.trainer.estimated_stepping_batches
-        total = int(steps) if steps != float("inf") else 0
-        scheduler = make_scheduler(optimizer, name, total, self.task.monitor, **options)
+        scheduler = make_scheduler(optimizer, name, total_updates(self.trainer), self.task.monitor, **options)
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:

@@ -35,14 +35,16 @@ def make_optimizer(parameters: Iterable[nn.Parameter], name: str, **options: Any
     return OPTIMIZERS[name](parameters, **options)
 
 
-def make_scheduler(optimizer: Optimizer, name: str, total_steps: int, monitor: tuple[str, Any], **options: Any) -> Any:
+def make_scheduler(
+    optimizer: Optimizer, name: str, total_steps: int | None, monitor: tuple[str, Any], **options: Any
+) -> Any:
     """What Lightning's `configure_optimizers` wants for a schedule, or None for "none".
 
     Args:
         optimizer: whose learning rate is scheduled.
         name: one of `SCHEDULERS`. "one_cycle" and "cosine" move every update and end with the
             training; "plateau" looks at the monitored value once an epoch.
-        total_steps: updates in the whole training.
+        total_steps: updates in the whole training; None where it has no end.
         monitor: name and mode of the value that "plateau" follows.
 
     Raises:
@@ -55,7 +57,7 @@ def make_scheduler(optimizer: Optimizer, name: str, total_steps: int, monitor: t
         return {"scheduler": plateau, "interval": "epoch", "monitor": f"val/{monitor[0]}"}
     if name not in SCHEDULERS:
         raise ValueError(f"scheduler.name must be one of {', '.join(SCHEDULERS)}; got {name!r}")
-    if total_steps < 1:
+    if not total_steps:
         raise ValueError(f"scheduler {name!r} ends with the training: set trainer.max_epochs or trainer.max_steps")
     if name == "one_cycle":
         peak = [group["lr"] for group in optimizer.param_groups]

@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from seqmodels.training.learner import Learner
+from seqmodels.training.learner import Learner, total_updates
 
 
 class RunProgress(ProgressBar):
@@ -50,7 +50,9 @@ class RunProgress(ProgressBar):
                 console=self.console,
                 refresh_per_second=4,
             )
-            self._task = self._bar.add_task("train", total=_total(trainer), epoch=self._epoch(trainer), values="")
+            self._task = self._bar.add_task(
+                "train", total=total_updates(trainer), epoch=self._epoch(trainer), values=""
+            )
             self._bar.start()
 
     def on_train_batch_end(
@@ -65,7 +67,7 @@ class RunProgress(ProgressBar):
         if self._bar:
             self._bar.update(self._task, completed=trainer.global_step, epoch=self._epoch(trainer), values=values)
         else:
-            total = _total(trainer)
+            total = total_updates(trainer)
             of = f"/{total}" if total else ""
             self.console.print(f"epoch {self._epoch(trainer)}  step {trainer.global_step}{of}  {values}")
 
@@ -100,8 +102,3 @@ class RunProgress(ProgressBar):
         loss = learner.last_loss if isinstance(learner, Learner) else None
         parts = [] if loss is None else [f"loss {float(loss):.4f}"]
         return "  ".join([*parts, f"{speed:.1f} steps/s"])
-
-
-def _total(trainer: pl.Trainer) -> int | None:
-    steps = trainer.estimated_stepping_batches
-    return None if steps == float("inf") else int(steps)

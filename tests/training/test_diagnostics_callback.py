@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from diagnostics_parts import HEADS, Classify, batch_for, classify, model_for
+from diagnostics_parts import HEADS, VOCABULARY, Classify, batch_for, classify, model_for
 from matplotlib.figure import Figure
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 from torch.utils.data import DataLoader
 
+from seqmodels.batch import BatchSpec
+from seqmodels.tasks.classification import Classification
 from seqmodels.training.diagnostics import Diagnostics
 from seqmodels.training.diagnostics.budget import Budget
 from seqmodels.training.diagnostics.meter import Meter, total_norm
@@ -192,6 +194,27 @@ def test_gradient_norm_is_the_one_before_clipping_and_the_loss_is_the_whole_one(
     expected = [np.mean(norms.losses[:4]), np.mean(norms.losses[4:])]
     assert [e.value for e in found.Scalars("train/loss")] == pytest.approx(expected, rel=1e-5)
     assert found.Scalars("train/learning_rate")[0].value == pytest.approx(1e-2)
+
+
+def test_pictures_see_the_metrics_of_the_whole_validation(tmp_path, monkeypatch):
+    seen = []
+
+    def confusion_figure(confusion, names):
+        seen.append(int(confusion.sum()))
+        return Figure()
+
+    monkeypatch.setattr("seqmodels.tasks.pictures.confusion_figure", confusion_figure)
+    labels = BatchSpec("tokens", VOCABULARY, "labels", VOCABULARY, "sequence")
+    fit(
+        tmp_path,
+        [Diagnostics(enabled=False)],
+        "many_to_one",
+        steps=5,
+        task=Classification(labels),
+        val_check_interval=5,
+    )
+    assert seen == [2 * 4]  # two batches of four rows
+    assert events(tmp_path).Tags()["images"] == ["pictures/confusion matrix"]
 
 
 def test_disabled_leaves_the_scalars_and_the_tasks_own(tmp_path):

@@ -56,6 +56,10 @@ def test_contexts_reach_up_to_the_longest_row():
     assert (curve.steps[-1], curve.samples) == (31, 60)
 
 
+def test_very_long_sequences_are_scored_on_fewer_rows():
+    assert effective_memory(*sums(2, per_step=False, rows=20, steps=4000)).samples == 12
+
+
 def test_a_model_without_memory_uses_one_step():
     task = Regress(BatchSpec("features", 3, "values", 2, "step"))
     batch = SequenceBatch(torch.rand(4, 9, 3), torch.rand(4, 9, 2), torch.full((4,), 9), torch.ones(4).bool())

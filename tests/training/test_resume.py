@@ -14,7 +14,7 @@ WHOLE_SEQUENCES = [
     "task=regression",
     "model/head=many_to_one",
     "model/cell=gru",
-    "data.length=12",
+    "data.steps=12",
     "data.train_size=64",
     "data.val_size=16",
     "model.hidden_sizes=[8]",
@@ -34,6 +34,7 @@ VARIANTS = {
         40,
     ),
     "plateau": (["trainer.max_epochs=3", "scheduler=plateau", "scheduler.patience=0", "scheduler.factor=0.1"], 130),
+    "cosine": (["trainer.max_epochs=1", "scheduler=cosine", "scheduler.warmup_steps=30"], 25),
 }
 
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from seqmodels.tasks.base import Task
 
 
+ROW_STEPS = 50_000  # rows times steps of the longest context, beyond which it would take long
+
+
 class MemoryCurve(NamedTuple):
     """Mean loss against how many steps of context were kept.
 
@@ -62,14 +65,15 @@ def effective_memory(model: SequenceModel, task: Task, batch: SequenceBatch, sam
         model: run in evaluation mode, left as it is.
         task: gives the loss.
         batch: its longest rows are used.
-        samples: about so many losses for each mean.
+        samples: about so many losses for each mean; fewer where the sequences are very long.
 
     Raises:
         NotApplicableError: the inputs have one step only.
     """
     per_step = is_per_step(task)
-    batch = longest_rows(batch, samples)
     longest = int(batch.lengths.max())
+    samples = min(samples, max(8, ROW_STEPS // max(longest, 1)))
+    batch = longest_rows(batch, samples)
     ends = max(1, min(longest // 4, samples // len(batch.lengths))) if per_step else 1
     batch = _shortened(batch, ends)
     longest -= ends - 1
@@ -112,7 +116,8 @@ def memory_figure(curve: MemoryCurve) -> Figure:
     axes.plot(curve.steps, curve.losses, "o-", color=COLOURS[0], label="loss")
     axes.plot([effective], [mark], "o", color=COLOURS[1], markersize=11, label=f"effective memory: {effective}")
     axes.set_xscale("log", base=2)
-    axes.set_xticks(curve.steps, [str(k) for k in curve.steps])
+    ticks = [k for k in curve.steps if k == curve.steps[-1] or k * 1.6 < curve.steps[-1]]  # none on top of another
+    axes.set_xticks(ticks, [str(k) for k in ticks])
     axes.minorticks_off()
     axes.set_xlabel("context kept (steps)")
     axes.set_ylabel("loss (mean per target)")
