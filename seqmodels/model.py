@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from seqmodels.batch import step_mask
 from seqmodels.heads.base import Head, check_dropout, check_size
-from seqmodels.heads.search import sampler, unroll
 from seqmodels.layers import Layer
 from seqmodels.scan import keep, settle_lengths
 from seqmodels.scan.engine import traced
@@ -175,52 +174,3 @@ class SequenceModel(nn.Module):
         """
         features, state = self.features(inputs, state, lengths, reset)
         return self.head(features, lengths, teacher), state
-
-    @torch.no_grad()
-    def continue_tokens(
-        self,
-        prompt: Tensor,
-        steps: int,
-        lengths: Tensor | None = None,
-        temperature: float | None = None,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """The tokens ``(B, steps)`` that follow a prompt, for a language model.
-
-        For a model with one prediction per step, of the token that comes next. Call `eval()`
-        before, so that nothing is dropped.
-
-        Args:
-            prompt: tokens ``(B, T)``, at least one per row.
-            steps: how many to add.
-            lengths: int64 ``(B,)``, the tokens in each row's prompt; None for T.
-            temperature, top_k, top_p, generator: as for `seqmodels.heads.search.sampler`.
-
-        Raises:
-            ValueError: a model that predicts no next token, or a row without a prompt.
-        """
-        self._check_language_model(prompt, lengths)
-        pick = sampler(temperature, top_k, top_p, generator)
-        rows = torch.arange(len(prompt), device=prompt.device)
-        last = torch.full_like(rows, prompt.shape[1] - 1) if lengths is None else lengths - 1
-        _, state = self.features(prompt, lengths=last)  # all but each row's last token, which is fed first
-        walk = unroll(self._next_token, prompt[rows, last], state, check_size("steps", steps), lambda p, t: pick(p))
-        return torch.stack([tokens for _, tokens, _ in walk], dim=1)
-
-    def _next_token(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        prediction, state = self(tokens.unsqueeze(1), state)
-        return prediction[:, -1], state
-
-    def _check_language_model(self, prompt: Tensor, lengths: Tensor | None) -> None:
-        encoder = self.encoder
-        if not isinstance(encoder, TokenEncoder) or encoder.vocabulary != self.head.output_size or not self.carries:
-            raise ValueError("only a model from tokens to the same tokens, read forwards, can continue a prompt")
-        if self.head.target_shape != "step":
-            raise ValueError(
-                f"only a head with a prediction per step can continue a prompt; {type(self.head).__name__} has "
-                f"target_shape {self.head.target_shape!r}"
-            )
-        if lengths is not None and bool((lengths < 1).any()):
-            raise ValueError(f"every row of the prompt must have a token, got lengths {lengths.tolist()}")

@@ -1,4 +1,4 @@
-"""The whole model: encoders, padding, state, refusal, and a prompt continued."""
+"""The whole model: encoders, padding, state and refusal."""
 
 from __future__ import annotations
 
@@ -97,11 +97,12 @@ def test_parts_are_at_hand() -> None:
     assert len(state) == 2
 
 
-def test_the_teacher_reaches_the_head() -> None:
+def test_teacher_and_lengths_reach_the_head() -> None:
     model = feature_model(EncoderDecoder(8, 5, hidden_sizes=[4], max_steps=3))
-    features = torch.randn(2, 4, 3).double()
+    features, lengths = torch.randn(2, 4, 3).double(), torch.tensor([4, 2])
     teacher = torch.tensor([[1, 2], [3, 4]])
-    close(model(features, teacher=teacher)[0], model.head(model.features(features)[0], teacher=teacher))
+    expected = model.head(model.features(features, lengths=lengths)[0], lengths, teacher)
+    close(model(features, lengths=lengths, teacher=teacher)[0], expected)
     assert model(features)[0].shape == (2, 3, 5)
 
 
@@ -127,33 +128,6 @@ def test_per_sample_gradients_through_vmap() -> None:
         model(tokens()[row : row + 1])[0].square().sum().backward()
         for name, parameter in model.named_parameters():
             close(each[name][row], parameter.grad)
-
-
-def test_a_prompt_continued_is_the_plain_loop() -> None:
-    model, prompt = language_model(), tokens()
-    expected = prompt
-    for _ in range(6):
-        expected = torch.cat((expected, model(expected)[0][:, -1:].argmax(-1)), dim=1)
-    assert torch.equal(model.continue_tokens(prompt, 6), expected[:, 5:])
-
-
-def test_ragged_prompts_are_continued_alone() -> None:
-    model, prompt, lengths = language_model(), tokens(), torch.tensor([5, 1, 3])
-    found = model.continue_tokens(prompt, 4, lengths)
-    for row, length in enumerate(lengths.tolist()):
-        assert torch.equal(found[row], model.continue_tokens(prompt[row : row + 1, :length], 4)[0])
-
-
-def test_equal_seeds_continue_equally() -> None:
-    model = language_model()
-
-    def sample(seed: int) -> list[list[int]]:
-        return model.continue_tokens(
-            tokens(), 10, temperature=1.0, top_k=5, generator=torch.Generator().manual_seed(seed)
-        ).tolist()
-
-    assert sample(1) == sample(1)
-    assert sample(1) != sample(2)
 
 
 @pytest.mark.parametrize(
@@ -201,15 +175,3 @@ def test_refusal_of_encoder_options() -> None:
         FeatureEncoder(0)
     with pytest.raises(ValueError, match="dropout must be a probability"):
         TokenEncoder(3, 4, dropout=1.0)
-
-
-def test_refusal_to_continue() -> None:
-    with pytest.raises(ValueError, match="only a model from tokens to the same tokens"):
-        feature_model().continue_tokens(tokens(), 3)
-    classifier = SequenceModel(TokenEncoder(7, 4), Recurrent(GRUCell(4, 5)), ManyToOne(5, 7))
-    with pytest.raises(ValueError, match=r"prediction per step can continue.*ManyToOne has target_shape 'sequence'"):
-        classifier.continue_tokens(tokens(), 3)
-    with pytest.raises(ValueError, match="every row of the prompt must have a token"):
-        language_model().continue_tokens(tokens(), 3, LENGTHS)
-    with pytest.raises(ValueError, match="steps must be a whole number"):
-        language_model().continue_tokens(tokens(), 0)

@@ -128,8 +128,7 @@ def _keep_top_k(scores: Tensor, k: int) -> Tensor:
 def _keep_top_p(scores: Tensor, p: float) -> Tensor:
     ordered = scores.sort(dim=-1, descending=True)
     likely = ordered.values.softmax(-1)
-    before = likely.cumsum(-1) - likely  # the probability of all that are likelier
-    before[..., 0] = 0  # whatever the rounding, the likeliest stays
+    before = likely.cumsum(-1) - likely  # the probability of all that are likelier; exactly 0 for the likeliest
     kept = ordered.values.masked_fill(before >= p, -torch.inf)
     return scores.scatter(-1, ordered.indices, kept)
 

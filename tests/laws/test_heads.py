@@ -82,6 +82,17 @@ token_decoders = pytest.mark.parametrize("case", [c for c in find_cases() if c.v
 close = torch.testing.assert_close
 
 
+def searched(case: Case) -> tuple[Any, Tensor, Tensor]:
+    """A decoder of strong opinions, so that beams overtake each other, and a dozen rows for it."""
+    head = case.head().eval()
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter.mul_(5)
+    steps = case.features()[0].shape[1]
+    torch.manual_seed(4)
+    return head, 2 * torch.randn(12, steps, FEATURES).double(), torch.randint(1, steps + 1, (12,))
+
+
 def used(case: Case, prediction: Tensor, lengths: Tensor) -> Tensor:
     """What of a prediction means something."""
     if find("head", case.name).target_shape != "step":
@@ -245,7 +256,7 @@ def test_all_of_a_decoder_is_used(case: Case) -> None:
 
 @token_decoders
 def test_a_beam_of_one_is_greedy(case: Case) -> None:
-    head, (features, lengths) = case.head().eval(), case.features()
+    head, features, lengths = searched(case)
     greedy = head.generate(features, lengths)
     for penalty in (0.0, 1.0):
         found = head.beam(features, lengths, beam=1, length_penalty=penalty)
@@ -255,8 +266,8 @@ def test_a_beam_of_one_is_greedy(case: Case) -> None:
 
 @token_decoders
 def test_a_beam_scores_what_the_teacher_would(case: Case) -> None:
-    head, (features, lengths) = case.head().eval(), case.features()
-    found = head.beam(features, lengths, beam=3, length_penalty=0.6)
+    head, features, lengths = searched(case)
+    found = head.beam(features, lengths, beam=4, length_penalty=0.6)
     logits = head(features, lengths, found.tokens).log_softmax(-1)
     scores = logits.gather(-1, found.tokens.unsqueeze(-1)).squeeze(-1)
     close((scores * step_mask(found.lengths, scores.shape[1])).sum(1), found.log_probability)
@@ -264,10 +275,10 @@ def test_a_beam_scores_what_the_teacher_would(case: Case) -> None:
 
 @token_decoders
 def test_a_wide_beam_finds_the_likeliest_of_all_sequences(case: Case) -> None:
-    head, (features, lengths) = case.head().eval(), case.features()
+    head, features, lengths = searched(case)
     found = head.beam(features, lengths, max_steps=3, beam=OUTPUTS**3)
     every = torch.tensor(list(itertools.product(range(OUTPUTS), repeat=3)))
-    for row in range(ROWS):
+    for row in range(len(features)):
         rows = torch.full((len(every),), row)
         scores = head(features[rows], lengths[rows], every).log_softmax(-1).gather(-1, every.unsqueeze(-1)).squeeze(-1)
         stopped = every == STOP
@@ -277,9 +288,9 @@ def test_a_wide_beam_finds_the_likeliest_of_all_sequences(case: Case) -> None:
 
 @token_decoders
 def test_rows_are_searched_alone(case: Case) -> None:
-    head, (features, lengths) = case.head().eval(), case.features()
+    head, features, lengths = searched(case)
     found = head.beam(features, lengths, beam=3)
-    for row in range(ROWS):
+    for row in range(len(features)):
         alone = head.beam(features[row : row + 1], lengths[row : row + 1], beam=3)
         width = int(alone.lengths)
         assert int(found.lengths[row]) == width
