@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seqmodels.batch import BatchSpec, SequenceBatch
     from seqmodels.cells import Cell, ElmanCell, FeedforwardCell, GatedCell, GRUCell, LSTMCell, LSTMState
+    from seqmodels.heads import EncoderDecoder, Head, ManyToMany, ManyToOne, OneToMany, OneToOne
     from seqmodels.inference import Trained, load
     from seqmodels.layers import GRU, LSTM, RNN, Bidirectional, Layer, Recurrent, Stack
+    from seqmodels.model import FeatureEncoder, SequenceModel, TokenEncoder
     from seqmodels.registry import register
 
 __version__ = "0.1.0"
@@ -22,7 +24,9 @@ _HOMES = {
     "seqmodels.batch": ("BatchSpec", "SequenceBatch"),
     "seqmodels.inference": ("Trained", "load"),
     "seqmodels.cells": ("Cell", "ElmanCell", "FeedforwardCell", "GRUCell", "GatedCell", "LSTMCell", "LSTMState"),
+    "seqmodels.heads": ("EncoderDecoder", "Head", "ManyToMany", "ManyToOne", "OneToMany", "OneToOne"),
     "seqmodels.layers": ("Bidirectional", "GRU", "LSTM", "Layer", "RNN", "Recurrent", "Stack"),
+    "seqmodels.model": ("FeatureEncoder", "SequenceModel", "TokenEncoder"),
     "seqmodels.registry": ("register",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -35,15 +39,24 @@ __all__ = [
     "Bidirectional",
     "Cell",
     "ElmanCell",
+    "EncoderDecoder",
+    "FeatureEncoder",
     "FeedforwardCell",
     "GRUCell",
     "GatedCell",
+    "Head",
     "LSTMCell",
     "LSTMState",
     "Layer",
+    "ManyToMany",
+    "ManyToOne",
+    "OneToMany",
+    "OneToOne",
     "Recurrent",
     "SequenceBatch",
+    "SequenceModel",
     "Stack",
+    "TokenEncoder",
     "load",
     "register",
 ]
