@@ -104,7 +104,8 @@ def _hint(path: str, schema: Plain, library: Library) -> str:
     if not parent and key in groups:
         return f"; choose with {groups[key]}=..."
     group = parent.replace(".", "/")
-    owners = [name for name in library.options(group) if key in library.read(group, name)] if parent else []
+    shipped = [name for name in library.options(group) if library.is_shipped(group, name)] if parent else []
+    owners = [name for name in shipped if key in library.read(group, name)]
     if owners:
         return f" in {group}={select(schema, f'{parent}.name')}; {' and '.join(owners)} {_has(owners)} it"
     siblings = select(schema, parent) if parent else schema

@@ -66,15 +66,14 @@ def jobs(library: Library, overrides: list[str], multirun: bool = False) -> tupl
 
 
 def _parse(raw: str) -> Override:
+    key, equals, value = raw.partition("=")
+    if not key or not (equals or raw.startswith("~")):
+        raise ConfigError(f"{raw!r} is not an override: write name=value, such as optimizer.lr=0.001")
     try:
         return OverridesParser.create().parse_override(raw)
     except HydraException:
-        if "=" not in raw and not raw.startswith("~"):
-            raise ConfigError(f"{raw!r} is not an override: write name=value, such as optimizer.lr=0.001") from None
-        key, _, value = raw.partition("=")
-        raise ConfigError(
-            f"{raw!r} cannot be read: quote a value that holds special characters, twice: \"{key}='{value}'\""
-        ) from None
+        cure = f"close what is open, and quote special characters twice: \"{key}='{value}'\""
+        raise ConfigError(f"{raw!r} cannot be read: {cure}") from None
 
 
 def _line(override: Override) -> str:
@@ -131,9 +130,9 @@ def compose(library: Library, overrides: list[str], config_name: str = "train") 
         composed = hydra_compose(config_name, [*path, *overrides], return_hydra_config=True)
         # `${hydra:...}` in a config is read from here.
         HydraConfig.instance().set_config(composed)
+        config = _plain(composed)
         run_dir = Path(str(OmegaConf.select(composed, "hydra.run.dir")))
         choices = {g: c for g, c in composed.hydra.runtime.choices.items() if not g.startswith("hydra/")}
-        config = _plain(composed)
         parts = {g: c for g, c in choices.items() if c is not None and g in library.groups() - {"experiment"}}
         template = [f"{group}={_template(library, group, option, config)}" for group, option in parts.items()]
         schema = _plain(hydra_compose("train", [*path, *template]))
@@ -227,6 +226,11 @@ def settings(config: Plain, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def names(overrides: list[str]) -> set[str]:
     """The groups and settings that overrides are about."""
     return {_parse(override).key_or_group for override in overrides}
+
+
+def is_sweep(override: str) -> bool:
+    """Whether an override gives several values."""
+    return bool(_parse(override).is_sweep_override())
 
 
 def amend(saved: Plain, overrides: list[str], groups: Set[str] = frozenset()) -> Plain:

@@ -58,8 +58,10 @@ def in_words(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     if mark is not None:
         return f"{mark.name}, line {mark.line + 1}: not valid YAML: {getattr(error, 'problem', error)}"
-    text = str(error).split("\nTo append to your config")[0]
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    no_setting = re.match(r"Could not (?:override|delete from config\.) '([^']+)'[^\n]*(\n|$)", str(error))
+    if no_setting:
+        return f"{no_setting.group(1)}: there is no such setting"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     # OmegaConf adds the key below its message; the rest is about its own types.
     key = next((re.sub(r"^full_key: ", "", line) for line in lines if line.startswith("full_key: ")), None)
     first = lines[0] if lines else type(error).__name__
@@ -77,4 +79,4 @@ def no_option(group: str, option: str, options: Iterable[str], where: str = "") 
 def _where(error: Exception) -> str:
     """``In 'experiment/x': `` where Hydra says in which file the choice was made."""
     found = re.match(r"In '([^']+)': ", str(error))
-    return f"{found.group(1)}.yaml: " if found and found.group(1) != "train" else ""
+    return f"{found.group(1)}.yaml: " if found and found.group(1) not in ("train", "hydra/config") else ""

@@ -60,7 +60,7 @@ class Library:
 
     def _refuse(self, found: dict[str, Path]) -> None:
         problems = [
-            f"{file}: seqmodels has a {name}.yaml of its own, which comes first: give yours another name"
+            f"{file}: the {name}.yaml of seqmodels comes first: give yours another name"
             for name, file in found.items()
             if name in self._shipped
         ]
@@ -72,8 +72,9 @@ class Library:
             raise ConfigError(*problems)
 
     def groups(self) -> set[str]:
-        """All groups, such as "data" and "model/cell"."""
-        return {name.rpartition("/")[0] for name in self._files} - {""}
+        """All groups, such as "data" and "model/cell"; Hydra's own are left to Hydra."""
+        groups = {name.rpartition("/")[0] for name in self._files}
+        return {group for group in groups if group and group.split("/")[0] != "hydra"}
 
     def options(self, group: str) -> dict[str, Path]:
         """The options of one group, by name."""

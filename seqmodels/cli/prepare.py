@@ -16,6 +16,8 @@ from seqmodels.cli.library import Library
 # All other data may look at their file and say which task and head suit them.
 STREAM_WINDOW = {"text": 100}
 
+FIXED = ("model.", "task.", "seed", "training.batch_size", "training.window", "training.random_window", "training.k2")
+
 
 class Prepared(NamedTuple):
     """A composed config, and all that was found out about it.
@@ -48,18 +50,27 @@ def prepare(library: Library, overrides: list[str], config_name: str = "train") 
         overrides: one job's, as `seqmodels.cli.compose.jobs` returns them.
         config_name: the primary config.
 
+    Returns:
+        The config and its problems; an empty config where it cannot be composed at all.
+
     Raises:
-        ConfigError: a config that cannot be composed.
         ValueError: data that cannot be read, where the data is asked for a suggestion.
     """
+    try:
+        return _prepare(library, overrides, config_name)
+    except ConfigError as error:
+        return Prepared({}, {}, Path(), [], list(error.problems))
+
+
+def _prepare(library: Library, overrides: list[str], config_name: str) -> Prepared:
     composition = compose(library, overrides, config_name)
     config = composition.config
     if config["resume"] is not None:
-        return _prepared(_resumed(composition, library, overrides), library)
+        return _resumed(composition, library, overrides)
     chosen = _chosen(composition, library, overrides, config_name)
     name = str(config["data"].get("name"))
     if name in STREAM_WINDOW:
-        if "training.window" in chosen:
+        if "training.window" in chosen or not isinstance(config["training"], dict):
             return _prepared(composition, library)
         config["training"]["window"] = STREAM_WINDOW[name]
         return _prepared(composition, library, f"training.window={STREAM_WINDOW[name]}")
@@ -77,9 +88,7 @@ def prepare(library: Library, overrides: list[str], config_name: str = "train") 
 
 def _prepared(composition: Composition, library: Library, taken: str = "") -> Prepared:
     notes = [f"data={composition.choices['data']}: taking {taken}"] if taken else []
-    return Prepared(
-        composition.config, composition.choices, composition.run_dir, notes, check(composition, library)
-    )
+    return Prepared(composition.config, composition.choices, composition.run_dir, notes, check(composition, library))
 
 
 def _chosen(composition: Composition, library: Library, overrides: list[str], config_name: str) -> set[str]:
@@ -98,15 +107,33 @@ def _chosen(composition: Composition, library: Library, overrides: list[str], co
     return chosen
 
 
-def _resumed(composition: Composition, library: Library, overrides: list[str]) -> Composition:
+def _resumed(composition: Composition, library: Library, overrides: list[str]) -> Prepared:
     """The config of the run that is resumed, unless the command chooses parts anew; and its folder."""
-    folder = run_folder(Path(str(composition.config["resume"])), "resume")
+    try:
+        folder = run_folder(Path(str(composition.config["resume"])), "resume")
+    except ConfigError as error:
+        prepared = _prepared(composition, library)
+        return prepared._replace(problems=[*error.problems, *prepared.problems])
     given = names(overrides)
-    run_dir = composition.run_dir if given & {"run_dir", "hydra.run.dir"} else folder
-    if given & library.groups() or not (folder / "config.yaml").is_file():
-        return composition._replace(run_dir=run_dir)
+    if not given & {"run_dir", "hydra.run.dir"}:
+        composition = composition._replace(run_dir=folder)
+    if not (folder / "config.yaml").is_file():
+        return _prepared(composition, library)
     saved = saved_config(folder)
-    return Composition(amend(saved, overrides, library.groups()), saved, composition.choices, run_dir)
+    if not given & library.groups():
+        composition = composition._replace(config=amend(saved, overrides), schema=saved)
+    prepared = _prepared(composition, library)
+    return prepared._replace(problems=prepared.problems or _changed(saved, prepared.config))
+
+
+def _changed(saved: Plain, config: Plain) -> list[str]:
+    """What a resumed run cannot change: what its weights and its place in the data depend on."""
+    before = dict(settings(saved))
+    return [
+        f"{path}: cannot change in a run that is resumed: it was {before.get(path)!r}, is {value!r}"
+        for path, value in settings(config)
+        if path.startswith(FIXED) and value != before.get(path)
+    ]
 
 
 def run_folder(path: Path, name: str) -> Path:

@@ -70,7 +70,7 @@ def list_of(rule: Rule, example: str, length: int | None = None) -> Rule:
 any_number = number("", lambda value: abs(value) < float("inf"))
 positive = number(" above 0", lambda value: 0 < value < float("inf"))
 not_negative = number(" of at least 0", lambda value: 0 <= value < float("inf"))
-below_one = number(" from 0 up to, not including, 1", lambda value: 0 <= value < 1)
+below_one = number(" of at least 0 and below 1", lambda value: 0 <= value < 1)
 between = number(" between 0 and 1", lambda value: 0 < value < 1)
 share = number(" from 0 to 1", lambda value: 0 <= value <= 1)
 text = Rule("text", lambda value: isinstance(value, str))
@@ -108,6 +108,12 @@ RULES: dict[str, Rule] = {
     "checkpoint.every_n_steps": whole(1),
     "early_stopping.patience": optional(whole(1)),
     "diagnostics.every_n_steps": whole(1),
+    "diagnostics.log_every_n_steps": optional(whole(1)),
+    "diagnostics.budget": optional(number(" above 0 and at most 1", lambda value: 0 < value <= 1)),
+    "diagnostics.rows": whole(1),
+    "diagnostics.steps": whole(1),
+    "diagnostics.lags": whole(1),
+    "diagnostics.samples": whole(1),
     "model.embedding_size": whole(1),
     "model.input_dropout": below_one,
     "model.hidden_sizes": list_of(whole(1), "[256]"),
@@ -156,6 +162,16 @@ RULES: dict[str, Rule] = {
     "data.max_size": optional(whole(1)),
     "data.cache_dir": optional(text),
     "data.max_length": optional(whole(1)),
+    "data.train_size": whole(1),
+    "data.val_size": whole(1),
+    "data.test_size": whole(1),
+    "data.steps": whole(1),
+    "data.largest": whole(1),
+    "data.delay": whole(1),
+    "data.length": whole(1),
+    "data.symbols": whole(2, 26),
+    "data.shortest": whole(1),
+    "data.longest": whole(1),
     "task.label_smoothing": below_one,
     "task.class_weights": choice("none", "balanced"),
     "task.loss": choice("mse", "mae", "huber"),

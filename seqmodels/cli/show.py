@@ -10,7 +10,7 @@ from seqmodels.cli.arguments import config_parser
 from seqmodels.cli.compose import jobs
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.library import Library
-from seqmodels.cli.prepare import prepare
+from seqmodels.cli.prepare import Prepared, prepare
 from seqmodels.cli.screen import console
 
 
@@ -27,6 +27,15 @@ def show(arguments: list[str]) -> int:
     library = Library(flags.config_dir)
     (job,), wrong = jobs(library, overrides)
     prepared = prepare(library, job, flags.config_name)
+    if prepared.config:
+        _print(prepared)
+    problems = prepared.all_problems(wrong)
+    if problems:
+        raise ConfigError(*problems)
+    return 0
+
+
+def _print(prepared: Prepared) -> None:
     chosen = " ".join(f"{group}={option}" for group, option in reversed(prepared.choices.items()) if option)
     notes = "".join(f"# {note}\n" for note in prepared.notes)
     text = f"# {chosen}\n{notes}{yaml.dump(prepared.config, Dumper=_Dumper, sort_keys=False)}"
@@ -36,7 +45,3 @@ def show(arguments: list[str]) -> int:
         console().print(Syntax(text, "yaml", theme="ansi_dark", background_color="default"))
     else:
         print(text, end="")
-    problems = prepared.all_problems(wrong)
-    if problems:
-        raise ConfigError(*problems)
-    return 0

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
-import subprocess
-import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from seqmodels.cli import launch
 from seqmodels.cli.arguments import config_parser
-from seqmodels.cli.compose import forced, jobs, names, search_path
+from seqmodels.cli.compose import forced, is_sweep, jobs, names, search_path
 from seqmodels.cli.errors import FAILURE, INTERRUPTED, ConfigError
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import Prepared, prepare
 from seqmodels.cli.screen import console, report
-
-# Combinations of a sweep that are checked before the first one runs.
-CHECKED = 50
 
 
 def train(arguments: list[str]) -> int:
@@ -30,12 +25,14 @@ def train(arguments: list[str]) -> int:
     launch.add_hydra_flags(parser)
     flags, overrides = parser.overrides(arguments)
     library = Library(flags.config_dir)
+    found, wrong = jobs(library, overrides, flags.multirun)
     asked = launch.hydra_flags(flags)
     if asked:
-        launch.hydra(library, flags.config_name, [*asked, *search_path(library), *overrides])
+        if wrong:
+            raise ConfigError(*wrong)
+        launch.hydra(library, flags.config_name, [*asked, *search_path(library), *found[0]])
         return 0
-    found, wrong = jobs(library, overrides, flags.multirun)
-    prepared = [prepare(library, job, flags.config_name) for job in itertools.islice(found, CHECKED)]
+    prepared = [prepare(library, job, flags.config_name) for job in _telling(found)]
     problems = [problem for one in prepared for problem in one.all_problems(wrong)]
     problems += _several_into_one(overrides) if flags.multirun else []
     if problems:
@@ -45,6 +42,15 @@ def train(arguments: list[str]) -> int:
     return _single(library, found[0], prepared[0], flags.config_name)
 
 
+def _telling(found: list[list[str]]) -> Iterator[list[str]]:
+    """Jobs in which each value of a sweep occurs: enough to find bad values before the first run."""
+    seen: set[str] = set()
+    for number, job in enumerate(found):
+        if number == 0 or not seen.issuperset(job):
+            seen.update(job)
+            yield job
+
+
 def _several_into_one(overrides: list[str]) -> list[str]:
     if names(overrides) & {"run_dir", "hydra.run.dir"}:
         return ["run_dir: is the folder of a single run; for a sweep set hydra.sweep.dir=FOLDER"]
@@ -52,9 +58,9 @@ def _several_into_one(overrides: list[str]) -> list[str]:
 
 
 class Outcome(NamedTuple):
-    """How one job of a sweep went."""
+    """How one job of a sweep went: what is its own in it, its folder, and its metrics if it has any."""
 
-    overrides: list[str]
+    label: str
     folder: Path
     metrics: dict[str, Any] | None
 
@@ -101,9 +107,10 @@ def _free(prepared: Prepared, given: bool) -> Path:
 
 def _sweep(library: Library, overrides: list[str], config_name: str) -> int:
     outcomes: list[Outcome] = []
+    varied = names([override for override in overrides if is_sweep(override)])
 
     def job(config: Any) -> float | None:
-        outcome = _job(library, config_name, number=len(outcomes))
+        outcome = _job(library, config_name, len(outcomes), varied)
         outcomes.append(outcome)
         return (outcome.metrics.get("val") or {}).get("loss") if outcome.metrics else None
 
@@ -113,50 +120,37 @@ def _sweep(library: Library, overrides: list[str], config_name: str) -> int:
     return FAILURE if any(outcome.metrics is None for outcome in outcomes) else 0
 
 
-def _job(library: Library, config_name: str, number: int) -> Outcome:
+def _job(library: Library, config_name: str, number: int, varied: set[str]) -> Outcome:
     """One job of a sweep, inside Hydra; what goes wrong in it does not stop the others."""
     overrides, folder = launch.current_job()
-    shown = " ".join(override.lstrip("+") for override in overrides)
-    console().print(f"\n[{number}] {shown}", style="bold")
+    own = [override for override in overrides if names([override]) <= varied] or overrides
+    label = f"[{number}] " + " ".join(override.lstrip("+") for override in own)
+    console().print(f"\n{label}", style="bold")
     try:
         prepared = prepare(library, overrides, config_name)
         if prepared.problems:
             raise ConfigError(*prepared.problems)
         for note in prepared.notes:
             console().print(note)
-        alone = prepared.config["trainer"]["devices"] == 1
-        metrics = _run(prepared, folder) if alone else _elsewhere(library, config_name, overrides, folder)
+        metrics = _run(prepared, folder)
         if metrics.get("interrupted"):
             raise KeyboardInterrupt
     except Exception as error:
         from seqmodels.cli.main import explain
 
-        report(f"job {number}", error.problems if isinstance(error, ConfigError) else [explain(error)])
+        report(label, error.problems if isinstance(error, ConfigError) else [explain(error)])
         if os.environ.get("SEQMODELS_DEBUG", "0") not in ("", "0"):
             traceback.print_exc()
-        return Outcome(overrides, folder, None)
-    return Outcome(overrides, folder, metrics)
-
-
-def _elsewhere(library: Library, config_name: str, overrides: list[str], folder: Path) -> dict[str, Any]:
-    """Run a job in a process of its own: several devices make processes that run the command again."""
-    flags = ["--config-name", config_name] + (["--config-dir", str(library.extra)] if library.extra else [])
-    own = [launch.quoted("hydra.run.dir", folder)]
-    done = subprocess.run([sys.executable, "-m", "seqmodels", "train", *flags, *overrides, *own], check=False)
-    if done.returncode == INTERRUPTED:
-        raise KeyboardInterrupt
-    if done.returncode:
-        raise ValueError(f"the run ended with exit code {done.returncode}")
-    metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    return metrics
+        return Outcome(label, folder, None)
+    return Outcome(label, folder, metrics)
 
 
 def _summarise(outcomes: list[Outcome]) -> None:
     screen = console()
     screen.print("\nThe sweep:", style="bold")
-    for number, outcome in enumerate(outcomes):
+    for outcome in outcomes:
         values = (outcome.metrics or {}).get("val") or (outcome.metrics or {}).get("test") or {}
         shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items()) or "failed"
-        screen.print(f"  [{number}] {' '.join(o.lstrip('+') for o in outcome.overrides)}: {shown}")
+        screen.print(f"  {outcome.label}: {shown}")
     if outcomes:
         screen.print(f"Watch it: tensorboard --logdir {outcomes[0].folder.parent}")

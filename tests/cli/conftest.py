@@ -1,0 +1,21 @@
+"""Run the command in this process, and read what it prints."""
+
+from __future__ import annotations
+
+import pytest
+from command import Result
+
+from seqmodels.cli.main import main
+
+
+@pytest.fixture
+def seqmodels(capsys, tmp_path, monkeypatch):
+    """The command, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SEQMODELS_DEBUG", raising=False)
+
+    def run(*arguments: str) -> Result:
+        code = main(list(arguments))
+        return Result(code, *capsys.readouterr())
+
+    return run

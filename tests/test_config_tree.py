@@ -1,0 +1,160 @@
+"""The files in configs/: each part's YAML says what its constructor says; every experiment is good."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+
+import pytest
+import torch
+import yaml
+
+from seqmodels.cells import Cell
+from seqmodels.cells.initialise import SCHEMES
+from seqmodels.cli import combinations, rules
+from seqmodels.cli.compose import settings
+from seqmodels.cli.library import GLOBAL_PACKAGE, Library, describe
+from seqmodels.cli.prepare import prepare
+from seqmodels.heads.many_to_one import POOLINGS
+from seqmodels.heads.schedule import SCHEDULES
+from seqmodels.registry import find, names
+from seqmodels.scan import ENGINES
+from seqmodels.tasks.values import LOSSES
+from seqmodels.training.optimizers import OPTIMIZERS, SCHEDULERS, make_optimizer, make_scheduler
+
+LIBRARY = Library()
+# Arguments that the builder gives, from the data or from other settings.
+GIVEN = {
+    "cell": {"input_size", "hidden_size"},
+    "head": {"input_size", "output_size", "targets", "stop"},
+    "task": {"spec"},
+    "data": set(),
+}
+GROUPS = {"cell": "model/cell", "head": "model/head", "task": "task", "data": "data"}
+EXPERIMENTS = sorted(LIBRARY.options("experiment"))
+CHOICES = [(group, option) for group in sorted(LIBRARY.groups() - {"experiment"}) for option in LIBRARY.options(group)]
+
+
+def plain(value):
+    return list(value) if isinstance(value, tuple) else value
+
+
+@pytest.mark.parametrize("kind", GROUPS)
+def test_each_registered_part_has_a_file_and_each_file_a_part(kind):
+    files = {option: LIBRARY.read(GROUPS[kind], option) for option in LIBRARY.options(GROUPS[kind])}
+    assert {content["name"] for content in files.values()} == set(names(kind))
+    assert set(names(kind)) <= set(files)
+    assert len(files) >= 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"), [(kind, option) for kind, group in GROUPS.items() for option in LIBRARY.options(group)]
+)
+def test_file_lists_all_options_of_the_constructor(kind, option):
+    content = LIBRARY.read(GROUPS[kind], option)
+    accepted = inspect.signature(find(kind, content["name"])).parameters
+    assert set(content) - {"name"} == set(accepted) - GIVEN[kind]
+    if option != content["name"]:
+        return  # a data set of its own, made by another's source: its values differ on purpose
+    for name, parameter in accepted.items():
+        if name in GIVEN[kind]:
+            continue
+        if content[name] == "???":
+            assert parameter.default is inspect.Parameter.empty, name
+        elif parameter.default is not inspect.Parameter.empty and name != "cell":
+            assert content[name] == plain(parameter.default), name
+
+
+@pytest.mark.parametrize(("group", "option"), CHOICES)
+def test_every_default_keeps_its_own_rule(group, option):
+    for path, value in settings(LIBRARY.read(group, option), group.replace("/", ".") + "."):
+        rule = rules.rule_for(path, None)
+        assert value == "???" or rule is None or rule.holds(value), path
+
+
+@pytest.mark.parametrize(("group", "option"), [*CHOICES, *(("experiment", name) for name in EXPERIMENTS)])
+def test_every_option_says_what_it_is(group, option):
+    words = describe(LIBRARY.options(group)[option])
+    assert 10 < len(words) < 140
+    assert "@" not in words
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_is_good(name):
+    prepared = prepare(LIBRARY, [f"experiment={name}"])
+    assert prepared.problems == []
+    assert prepared.config["name"] == name
+    assert prepared.notes == []  # an experiment leaves nothing open
+    assert LIBRARY.options("experiment")[name].read_text().startswith(GLOBAL_PACKAGE + "\n# ")
+
+
+def test_there_are_the_experiments_that_were_promised():
+    promised = "text_characters text_words surname_origin surname_generation pen_digits sunspots stock_returns "
+    promised += "weather gene_structure running_sum adding copying reversal"
+    assert set(promised.split()) <= set(EXPERIMENTS)
+
+
+@pytest.mark.parametrize("name", sorted(LIBRARY.options("optimizer")))
+def test_optimizers(name):
+    options = LIBRARY.read("optimizer", name)
+    assert options.pop("name") == name
+    assert set(LIBRARY.options("optimizer")) == set(OPTIMIZERS)
+    make_optimizer([torch.nn.Parameter(torch.zeros(1))], name, **options)
+
+
+@pytest.mark.parametrize("name", sorted(LIBRARY.options("scheduler")))
+def test_schedulers(name):
+    options = LIBRARY.read("scheduler", name)
+    assert options.pop("name") == name
+    assert set(LIBRARY.options("scheduler")) == set(SCHEDULERS)
+    optimizer = make_optimizer([torch.nn.Parameter(torch.zeros(1))], "adam", lr=0.1)
+    make_scheduler(optimizer, name, 10, ("loss", "min"), **options)
+
+
+def test_trainer_settings_are_the_trainers():
+    from pytorch_lightning import Trainer
+
+    assert set(LIBRARY.read("trainer", "default")) <= set(inspect.signature(Trainer).parameters)
+
+
+def test_diagnostics_settings_are_the_callbacks():
+    diagnostics = importlib.import_module("seqmodels.training.diagnostics").Diagnostics
+    settings = yaml.safe_load((LIBRARY.own / "train.yaml").read_text())["diagnostics"]
+    parameters = inspect.signature(diagnostics).parameters
+    assert settings == {name: parameter.default for name, parameter in parameters.items()}
+
+
+def test_the_rules_speak_of_settings_that_exist():
+    every = set()
+    for group, option in CHOICES:
+        every |= {f"{group.replace('/', '.')}.{key}" for key in LIBRARY.read(group, option)}
+    top = yaml.safe_load((LIBRARY.own / "train.yaml").read_text())
+    every |= {f"{key}.{inner}" for key, value in top.items() if isinstance(value, dict) for inner in value} | set(top)
+    every |= {f"model.{key}" for key in LIBRARY.read("model", "default")}
+    every |= {f"trainer.{key}" for key in LIBRARY.read("trainer", "default")}
+    assert sorted(set(rules.RULES) - every) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ("model.cell.init", SCHEMES),
+        ("model.head.pooling", POOLINGS),
+        ("model.head.teacher_schedule", SCHEDULES),
+        ("model.engine", ("auto", *ENGINES)),
+        ("task.loss", LOSSES),
+    ],
+)
+def test_the_rules_know_the_same_words_as_the_parts(path, values):
+    assert set(rules.RULES[path].words.removeprefix("one of ").split(", ")) == set(values)
+
+
+def test_the_combinations_know_the_same_shapes_as_the_parts():
+    assert {name: find("head", name).target_shape for name in names("head")} == combinations.HEAD_TARGETS
+    tasks = {name: set(find("task", name).target_shapes) for name in names("task")}
+    assert {name: set(shapes) for name, shapes in combinations.TASK_TARGETS.items()} == tasks
+
+
+def test_the_combinations_know_which_cells_have_no_gate():
+    cells: dict[str, type[Cell]] = {name: find("cell", name) for name in names("cell")}
+    assert {name for name, cell in cells.items() if not getattr(cell, "keep_gate", None)} == set(combinations.UNGATED)
