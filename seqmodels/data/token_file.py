@@ -87,18 +87,18 @@ def cached(
         return TokenFile(cache / name)
     cache = _writable(cache)
     final = cache / name
+    shutil.rmtree(final, ignore_errors=True)  # a damaged one, if any
     try:
         folder = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=cache))
         try:
             build(folder)
-            shutil.rmtree(final, ignore_errors=True)  # a damaged one, if any
             os.replace(folder, final)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         if not _whole(final):  # else another process was the first to make it
             raise ValueError(
-                f"the tokens of the text cannot be written to {cache} ({error.strerror}); "
+                f"the tokens of the text cannot be written to {cache} ({error.strerror or error}); "
                 "make room there or set data.cache_dir to another folder"
             ) from None
     return TokenFile(final)
@@ -139,7 +139,7 @@ def _writable(cache: Path) -> Path:
             "the cache folder %s cannot be written (%s): the text is encoded anew in each run, now in %s; "
             "data.cache_dir sets another folder",
             cache,
-            error.strerror,
+            error.strerror or error,
             folder,
         )
         return folder

@@ -65,6 +65,7 @@ def epochs():
 
 
 def test_each_epoch_has_its_own_plan_and_validation_is_always_whole(tmp_path, epochs):
+    assert epochs[0] != epochs[1] != epochs[2]
     recorder = Recorder()
     trainer(tmp_path, max_epochs=3).fit(recorder, datamodule=module())
     assert recorder.train_seen == [batch for epoch in epochs[:3] for batch in epoch]
@@ -72,8 +73,9 @@ def test_each_epoch_has_its_own_plan_and_validation_is_always_whole(tmp_path, ep
     assert recorder.val_seen == whole[:2] + whole * 3  # two for Lightning's sanity check
 
 
-@pytest.mark.parametrize("step", range(1, 14))
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize(
+    ("step", "workers"), [*((step, 0) for step in range(1, 14)), pytest.param(8, 1, marks=pytest.mark.slow)]
+)
 def test_resumed_after_any_step_training_gets_the_remaining_batches(tmp_path, epochs, step, workers):
     save = ModelCheckpoint(tmp_path, filename="{step}", every_n_train_steps=1, save_top_k=-1)
     options = {"callbacks": [save], "enable_checkpointing": True}
@@ -130,6 +132,12 @@ def test_the_fingerprint_follows_the_contents_alone():
         {"train": names(spec=other_spec), "val": names(9, 1, other_spec)},
     ]
     assert len({first, *(SequenceDataModule(splits, 4).fingerprint for splits in others)}) == 5
+
+
+def test_the_fingerprint_follows_the_lengths_where_the_sample_does_not(monkeypatch):
+    monkeypatch.setattr("seqmodels.data.module._sample", lambda split: [])
+    splits = [ArrayDataset(SPEC, [[1] * a, [1] * b], [0, 0]) for a, b in ((2, 4), (4, 2))]
+    assert len({SequenceDataModule({"train": split}, 2).fingerprint for split in splits}) == 2
 
 
 def test_the_fingerprint_reads_little():

@@ -73,7 +73,7 @@ def test_stopped_anywhere_it_goes_on_with_the_remaining_batches(kind, stop):
     assert_same(second, epochs[2])
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_workers_change_neither_batches_nor_position(workers):
     whole = list(loader_of("whole names"))
     loader = loader_of("whole names", workers=workers)
