@@ -128,7 +128,7 @@ RULES: dict[str, Rule] = {
     "model.cell.proj_size": whole(0),
     "model.cell.reset_gate": choice("after", "before"),
     "model.head.dropout": below_one,
-    "model.head.pooling": choice("last", "mean", "max", "attention"),
+    "model.head.pooling": choice("last", "ends", "mean", "max", "attention"),
     "model.head.hidden_sizes": list_of(whole(1), "[128]"),
     "model.head.embedding_size": whole(1),
     "model.head.attention": optional(choice("additive", "dot")),

@@ -10,7 +10,7 @@ from seqmodels.heads.base import Head, check_dropout, last_step
 from seqmodels.registry import register
 from seqmodels.scan import keep
 
-POOLINGS = ("last", "mean", "max", "attention")
+POOLINGS = ("last", "ends", "mean", "max", "attention")
 
 
 @register("head", "many_to_one")
@@ -29,8 +29,9 @@ class ManyToOne(Head):
     Args:
         input_size: F.
         output_size: V.
-        pooling: "last" (the last real step), "mean", "max" or "attention". After a
-            bidirectional layer the last step has read only one step backwards: prefer another.
+        pooling: "last" (the last real step), "ends" (the last and the first, side by side),
+            "mean", "max" or "attention". After a bidirectional layer the last step has read only
+            one step backwards, and the first the whole row: take "ends".
         dropout: probability of dropping a pooled feature in training.
     """
 
@@ -43,7 +44,7 @@ class ManyToOne(Head):
         self.pooling = pooling
         self.attention = PoolingAttention(input_size) if pooling == "attention" else None
         self.dropout = nn.Dropout(check_dropout("dropout", dropout))
-        self.output = nn.Linear(input_size, output_size)
+        self.output = nn.Linear(2 * input_size if pooling == "ends" else input_size, output_size)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
         """``(B, V)`` from features ``(B, T, F)``."""
@@ -66,6 +67,8 @@ class ManyToOne(Head):
             return self.attention(features, valid)[0]
         if self.pooling == "last":
             return last_step(features, valid)
+        if self.pooling == "ends":
+            return torch.cat((last_step(features, valid), features[:, 0]), dim=1)
         count = valid.sum(1, keepdim=True)
         if self.pooling == "mean":
             return features.sum(1) / count.clamp(min=1)

@@ -24,12 +24,13 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return shares / shares.sum()
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max"])
+@pytest.mark.parametrize("pooling", ["last", "ends", "mean", "max"])
 def test_pooling_is_over_the_real_steps(pooling: str) -> None:
     head = ManyToOne(5, 2, pooling=pooling).double()
     for row, length in enumerate(LENGTHS):
         real = array(FEATURES[row, :length])
-        pooled = {"last": real[-1], "mean": real.mean(0), "max": real.max(0)}[pooling]
+        ends = torch.cat((real[-1], real[0]))
+        pooled = {"last": real[-1], "ends": ends, "mean": real.mean(0), "max": real.max(0)}[pooling]
         expected = array(head.output.weight) @ pooled + array(head.output.bias)
         close(head(FEATURES, LENGTHS)[row], torch.from_numpy(expected))
 
@@ -89,7 +90,7 @@ def test_attention_weights_are_to_be_had() -> None:
 
 
 def test_refusal() -> None:
-    with pytest.raises(ValueError, match="pooling must be one of last, mean, max, attention, got 'median'"):
+    with pytest.raises(ValueError, match="pooling must be one of last, ends, mean, max, attention, got 'median'"):
         ManyToOne(5, 2, pooling="median")
     with pytest.raises(ValueError, match="attention must be null, 'additive' or 'dot', got 'sparse'"):
         DecoderAttention("sparse", 3, 5)
