@@ -1,0 +1,28 @@
+"""Tasks: what good means for some kind of data, one small file per task.
+
+To add one: a file here with a class under ``@register("task", "name")``, and a YAML file of its
+options in ``configs/task/``.
+"""
+
+from seqmodels.tasks.base import Task
+from seqmodels.tasks.classification import Classification
+from seqmodels.tasks.forecasting import Forecasting
+from seqmodels.tasks.language_modelling import LanguageModelling
+from seqmodels.tasks.regression import Regression
+from seqmodels.tasks.sampling import sample, stream
+from seqmodels.tasks.sequence_generation import SequenceGeneration
+from seqmodels.tasks.tagging import Tagging
+from seqmodels.tasks.verdict import verdict
+
+__all__ = [
+    "Classification",
+    "Forecasting",
+    "LanguageModelling",
+    "Regression",
+    "SequenceGeneration",
+    "Tagging",
+    "Task",
+    "sample",
+    "stream",
+    "verdict",
+]

@@ -1,0 +1,219 @@
+"""What a task is: loss, metrics, baselines, decoding, and what is worth looking at.
+
+B rows, T steps, S target steps, V classes or values. An *item* is what one target belongs to: a
+row, or a step of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from seqmodels.batch import BatchSpec, SequenceBatch, step_mask
+from seqmodels.registry import find, names
+from seqmodels.tasks.verdict import verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torchmetrics import MetricCollection
+
+    from seqmodels.model import SequenceModel
+
+SHAPES = {"step": "one per step", "sequence": "one per sequence", "own": "a sequence of their own length"}
+
+
+class Task:
+    """What good means, for data as `spec` describes it.
+
+    A subclass names the targets it is for, in `target_kinds` and `target_shapes`, and writes
+    `item_loss`, `metrics`, `update`, `monitor`, `baselines` and `decode`.
+
+    Args:
+        spec: what the batches hold.
+
+    Raises:
+        ValueError: targets that the task is not for, or an option out of range.
+    """
+
+    target_kinds: ClassVar[tuple[str, ...]] = ()
+    target_shapes: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, spec: BatchSpec) -> None:
+        if not self.suits(spec):
+            known: dict[str, Any] = {name: find("task", name) for name in names("task")}
+            fitting = ", ".join(name for name, task in known.items() if task.suits(spec)) or "none"
+            raise ValueError(
+                f"{type(self).__name__} is not for this data: its targets are {spec.targets}, "
+                f"{SHAPES[spec.target_shape]}; tasks for such targets: {fitting}"
+            )
+        self.spec = spec
+
+    @classmethod
+    def suits(cls, spec: BatchSpec) -> bool:
+        """Whether the task is for such data."""
+        return spec.targets in cls.target_kinds and spec.target_shape in cls.target_shapes
+
+    @property
+    def output_size(self) -> int:
+        """V, the width of the prediction."""
+        return self.spec.target_size
+
+    @property
+    def monitor(self) -> tuple[str, str]:
+        """The metric that checkpoints and early stopping follow, and whether "min" or "max" is best."""
+        return "loss", "min"
+
+    def prepare(self, train: Any) -> None:
+        """Take from the training split what loss and metrics need; nothing, unless a task says so."""
+
+    def loss(self, prediction: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+        """Sum of the loss over the real items, and their number; total / count is the mean.
+
+        Both add up over parts of a batch, so the mean over a stage, an accumulated batch or several
+        processes is exact. Padding, NaN included, reaches neither the loss nor its gradient.
+
+        Args:
+            prediction: ``(B, V)`` or ``(B, S, V)``, as the targets are; steps after theirs are not read.
+            batch: with targets.
+        """
+        prediction = self.fit(prediction, batch)
+        if prediction.dtype in (torch.float16, torch.bfloat16):
+            prediction = prediction.float()
+        real = real_items(batch, self.spec)
+        items = self.item_loss(blank(prediction, real), blank(batch.targets, real))
+        total = blank(items, real).sum()
+        return total, real.sum().to(total.dtype)
+
+    def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each item, from predictions ``(..., V)`` to ``(...)``."""
+        raise NotImplementedError
+
+    def fit(self, prediction: Tensor, batch: SequenceBatch) -> Tensor:
+        """The prediction without steps that have no target.
+
+        Raises:
+            ValueError: a prediction of another shape.
+        """
+        values = self.spec.targets == "values"
+        expected = tuple(batch.targets.shape[:-1] if values else batch.targets.shape)
+        if self.spec.target_shape == "own":
+            prediction = prediction[:, : expected[1]]
+        if tuple(prediction.shape) != (*expected, self.output_size):
+            raise ValueError(
+                f"prediction must be {(*expected, self.output_size)} for targets {tuple(batch.targets.shape)}, "
+                f"got {tuple(prediction.shape)}: the head must have output_size={self.output_size}"
+            )
+        return prediction
+
+    def real(self, prediction: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
+        """Predictions ``(N, V)`` and targets ``(N,)`` or ``(N, V)`` of the N real items."""
+        real = real_items(batch, self.spec)
+        return self.fit(prediction.detach(), batch)[real], batch.targets[real]
+
+    def metrics(self) -> MetricCollection:
+        """Fresh metrics for one stage: sums over all its items and all processes."""
+        from torchmetrics import MetricCollection
+
+        return MetricCollection({})
+
+    def update(self, metrics: MetricCollection, prediction: Tensor, batch: SequenceBatch) -> None:
+        """Count a batch."""
+
+    def summary(self, values: Mapping[str, Any]) -> dict[str, float]:
+        """The numbers to log, from what `metrics` computed and the mean loss (under "loss")."""
+        return {name: float(value) for name, value in values.items()}
+
+    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
+        """What simple methods reach on `evaluation`, having seen `train` only, in the same metrics.
+
+        Args:
+            train, evaluation: data sets with `spec`, `lengths` and `read(index, start, stop)`.
+        """
+        raise NotImplementedError
+
+    def verdict(self, model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
+        """In a plain sentence, whether the model is better than the baselines."""
+        return verdict(model, baselines, self.monitor)
+
+    def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
+        """Each row's prediction in plain Python values and original units."""
+        raise NotImplementedError
+
+    def pictures(
+        self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
+    ) -> dict[str, Figure]:
+        """Figures worth looking at.
+
+        Args:
+            prediction, batch: of one batch.
+            metrics: of the whole stage, computed: what can be shown for the stage then is.
+        """
+        return {}
+
+    def texts(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, str]:
+        """Texts worth reading, made by the model."""
+        return {}
+
+
+def real_items(batch: SequenceBatch, spec: BatchSpec) -> Tensor:
+    """Bool ``(B,)`` or ``(B, S)``: which items are real. A row of length 0 has none.
+
+    >>> import torch
+    >>> spec = BatchSpec("tokens", 5, "labels", 3, "step")
+    >>> zeros = torch.zeros(2, 3, dtype=torch.long)
+    >>> batch = SequenceBatch(zeros, zeros, torch.tensor([2, 0]), torch.ones(2, dtype=torch.bool))
+    >>> real_items(batch, spec).int().tolist()
+    [[1, 1, 0], [0, 0, 0]]
+    """
+    if spec.target_shape == "sequence":
+        return batch.lengths > 0
+    if spec.target_shape == "step":
+        return step_mask(batch.lengths, batch.targets.shape[1])
+    if batch.target_lengths is None:
+        raise ValueError("targets with a length of their own need target_lengths in the batch, got None")
+    return step_mask(batch.target_lengths, batch.targets.shape[1]) & (batch.lengths > 0).unsqueeze(1)
+
+
+def blank(values: Tensor, real: Tensor) -> Tensor:
+    """`values` with zeros where an item is not real: by a select, because NaN * 0 is NaN."""
+    if real.device.type == "cpu" and bool(real.all()):  # a look that costs a GPU more than the select
+        return values
+    real = real.view(*real.shape, *[1] * (values.dim() - real.dim()))
+    return torch.where(real, values, values.new_zeros(()))
+
+
+def name_of(names: tuple[str, ...], index: int) -> str:
+    """The name of a class or token; its number where the data gives no names."""
+    return names[index] if index < len(names) else str(index)
+
+
+def join_tokens(tokens: Sequence[int], names: tuple[str, ...], level: str | None = None) -> str:
+    """A text of tokens: letters side by side, words with a space between, bytes as UTF-8.
+
+    >>> join_tokens([1, 0], ("a", "b")), join_tokens([1, 0], ("to", "be")), join_tokens([195, 188], (), "byte")
+    ('ba', 'be to', 'ü')
+    """
+    if level == "byte":
+        return bytes(tokens).decode("utf-8", errors="replace")
+    letters = sum(len(name) == 1 for name in names) * 2 > len(names)  # a few names may stand for marks
+    return ("" if letters else " ").join(name_of(names, token) for token in tokens)
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    """An option that is one of a few words."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    return str(value)
+
+
+def check_range(name: str, value: Any, low: float, high: float = float("inf"), whole: bool = False) -> Any:
+    """An option that is a number from `low` to below `high`."""
+    fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool) and low <= value < high
+    if not fits:
+        kind = "a whole number" if whole else "a number"
+        limit = f"at least {low}" if high == float("inf") else f"from {low} to below {high}"
+        raise ValueError(f"{name} must be {kind}, {limit}, got {value!r}")
+    return value

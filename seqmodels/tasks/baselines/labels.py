@@ -1,0 +1,148 @@
+"""Baselines for labels: the majority, n-grams of tokens, nearest neighbours, and tags by context.
+
+N sequences, n items, T steps, F features, V classes.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from seqmodels.tasks.baselines.counts import Counts, look_up
+from seqmodels.tasks.baselines.reading import joined, sequences, spread, step_items
+
+# So much of the training split is learned from, that no baseline takes longer than seconds.
+MOST_TOKENS, MOST_NEIGHBOURS, MOST_STEPS = 2_000_000, 20_000, 50_000
+# Numbers per sequence, above which it is described by means and deviations instead of all its steps.
+MOST_NUMBERS = 4096
+
+
+def ngram_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> np.ndarray | None:
+    """Labels by logistic regression on the counts of runs of 1 to 4 tokens, the two ends marked.
+
+    Each class is told from all others (one against the rest), with an L2 penalty of 1.
+
+    Returns:
+        A label for each sequence of `evaluation`; None where `train` has only one label or no run
+        that occurs twice.
+    """
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+
+    share = min(1.0, MOST_TOKENS / int(np.sum(train.lengths)))
+    chosen = spread(len(train.lengths), max(1, int(share * len(train.lengths))))
+    known = train_labels[chosen]
+    if len(np.unique(known)) < 2:
+        return None
+    counter = CountVectorizer(analyzer="char", ngram_range=(1, 4), lowercase=False, min_df=2)
+    try:
+        counts = counter.fit_transform(as_text(inputs) for inputs, _ in sequences(train, chosen))
+    except ValueError:  # what scikit-learn says of an empty vocabulary
+        return None
+    model = OneVsRestClassifier(LogisticRegression(C=1.0, solver="liblinear"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a fit that is stopped early is still a baseline
+        model.fit(counts, known)
+    return model.predict(counter.transform(as_text(inputs) for inputs, _ in sequences(evaluation)))
+
+
+def as_text(tokens: np.ndarray) -> str:
+    """One letter for each token, whatever it stands for, between a letter for the start and one for the end."""
+    codes = tokens + 0x100
+    codes = np.where(codes >= 0xD800, codes + 0x800, codes)  # the surrogates are no letters
+    return "\x02" + "".join(map(chr, codes.tolist())) + "\x03"
+
+
+def nearest_neighbour(train: Any, train_labels: np.ndarray, evaluation: Any) -> np.ndarray:
+    """The label of the nearest training sequence, for each sequence of `evaluation`.
+
+    Sequences of one length are compared step by step, others by mean, deviation, first and last
+    step, and length, all standardised.
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    chosen = spread(len(train.lengths), MOST_NEIGHBOURS)
+    lengths = np.concatenate([train.lengths, evaluation.lengths])
+    whole = len(np.unique(lengths)) == 1 and lengths[0] * train.spec.input_size <= MOST_NUMBERS
+    describe = np.ravel if whole else _statistics
+    known = np.stack([describe(inputs) for inputs, _ in sequences(train, chosen)])
+    asked = np.stack([describe(inputs) for inputs, _ in sequences(evaluation)])
+    if not whole:
+        mean, deviation = known.mean(0), known.std(0) + 1e-9
+        known, asked = (known - mean) / deviation, (asked - mean) / deviation
+    return KNeighborsClassifier(1).fit(known, train_labels[chosen]).predict(asked)
+
+
+def _statistics(inputs: np.ndarray) -> np.ndarray:
+    return np.concatenate([inputs.mean(0), inputs.std(0), inputs[0], inputs[-1], [np.log(len(inputs))]])
+
+
+class ContextTags:
+    """The most frequent tag of each context of tokens; of the token alone where the context is new.
+
+    Args:
+        widths: how many neighbours on each side a context takes in, the widest first.
+        vocabulary: number of tokens.
+        target_size: V.
+        majority: the tag of tokens never seen.
+    """
+
+    def __init__(self, widths: tuple[int, ...], vocabulary: int, target_size: int, majority: int) -> None:
+        self.widths, self.vocabulary, self.target_size, self.majority = widths, vocabulary, target_size, majority
+        self._tables: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def fit(self, train: Any) -> ContextTags:
+        """Count all steps of `train`; returns itself."""
+        counts = [Counts() for _ in self.widths]
+        widest = self.widths[0]
+        for contexts, tags in step_items(train, widest, widest):
+            for width, table in zip(self.widths, counts, strict=True):
+                table.add(self._keys(contexts, width) * self.target_size + tags)
+        self._tables = [_most_frequent(table, self.target_size) for table in counts]
+        return self
+
+    def predict(self, evaluation: Any) -> np.ndarray:
+        """A tag for each step of all sequences of `evaluation`."""
+        widest = self.widths[0]
+        found = []
+        for contexts, _ in step_items(evaluation, widest, widest):
+            tags = np.full(len(contexts), -1)
+            for width, (keys, best) in zip(self.widths, self._tables, strict=True):
+                tags = np.where(tags < 0, look_up(keys, best, self._keys(contexts, width), absent=-1), tags)
+            found.append(np.where(tags < 0, self.majority, tags))
+        return np.concatenate(found)
+
+    def _keys(self, contexts: np.ndarray, width: int) -> np.ndarray:
+        middle = contexts.shape[1] // 2
+        keys = np.zeros(len(contexts), np.int64)
+        for column in range(middle - width, middle + width + 1):
+            keys = keys * (self.vocabulary + 1) + contexts[:, column]
+        return keys
+
+
+def _most_frequent(counts: Counts, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Each context and the tag that was counted most often with it, the lower of two alike."""
+    context, tag = counts.keys // size, counts.keys % size
+    order = np.lexsort((tag, -counts.counts, context))
+    first = np.unique(context[order], return_index=True)
+    return first[0], tag[order][first[1]]
+
+
+def step_regression(train: Any, evaluation: Any) -> np.ndarray | None:
+    """A tag for each step by logistic regression on its own features; None where `train` has one tag only."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    stride = max(1, int(np.sum(train.lengths)) // MOST_STEPS)
+    steps, tags = next(joined(((x[::stride], y[::stride]) for x, y in sequences(train)), most=2**62))
+    if len(np.unique(tags)) < 2:
+        return None
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a fit that is stopped early is still a baseline
+        model.fit(steps, tags)
+    return np.concatenate([model.predict(inputs) for inputs, _ in sequences(evaluation)])

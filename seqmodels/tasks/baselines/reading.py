@@ -1,0 +1,146 @@
+"""Reading data sets for baselines: in pieces, so that memory does not grow with the data.
+
+A data set here is anything with `spec`, `lengths` and `read(index, start, stop)`. N sequences, n
+items, T steps, F features, L steps of history, V values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+# Items handled at a time, and numbers in one array of them.
+ITEMS, NUMBERS = 1 << 18, 1 << 22
+
+
+def spread(count: int, most: int) -> np.ndarray:
+    """At most `most` of the indices 0 to count - 1, in order and evenly spread.
+
+    >>> spread(10, 4).tolist()
+    [0, 3, 6, 9]
+    """
+    return np.arange(count) if count <= most else np.linspace(0, count - 1, most).round().astype(np.int64)
+
+
+def labels(dataset: Any) -> np.ndarray:
+    """int64: the label of each sequence, or of each step of all sequences."""
+    if dataset.spec.target_shape == "sequence":
+        return np.array([dataset.read(i, 0, 1)[1] for i in range(len(dataset.lengths))], dtype=np.int64).reshape(-1)
+    return np.concatenate([dataset.read(i, 0, int(n))[1] for i, n in enumerate(dataset.lengths)])
+
+
+def sequences(dataset: Any, indices: Iterable[int] | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Inputs and targets of whole sequences."""
+    for i in range(len(dataset.lengths)) if indices is None else indices:
+        yield dataset.read(int(i), 0, int(dataset.lengths[i]))
+
+
+def neighbourhoods(tokens: np.ndarray, before: int, after: int, border: int) -> np.ndarray:
+    """``(T, before + 1 + after)``: each token with its neighbours, `border` beyond the ends.
+
+    >>> neighbourhoods(np.array([5, 6, 7]), before=1, after=0, border=9).tolist()
+    [[9, 5], [5, 6], [6, 7]]
+    """
+    return sliding_window_view(np.pad(tokens, (before, after), constant_values=border), before + 1 + after)
+
+
+def step_items(dataset: Any, before: int, after: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
+    """Contexts ``(n, before + 1 + after)`` of tokens and targets ``(n,)`` of all steps, some at a time."""
+
+    def parts() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        border = dataset.spec.input_size
+        for i, steps in enumerate(dataset.lengths.tolist()):
+            for start in range(0, steps, ITEMS):
+                stop = min(steps, start + ITEMS)
+                low, high = max(0, start - before), min(steps, stop + after)
+                inputs, targets = dataset.read(i, low, high)
+                items = slice(start - low, stop - low)
+                yield neighbourhoods(inputs, before, after, border)[items], targets[items]
+
+    return joined(parts())
+
+
+def own_items(dataset: Any, before: int) -> Iterator[tuple[np.ndarray, ...]]:
+    """Contexts ``(n, before)`` and tokens ``(n,)`` of all target sequences: each after those before it."""
+
+    def parts() -> Iterator[tuple[np.ndarray, ...]]:
+        border = dataset.spec.target_size
+        for i in range(len(dataset.lengths)):
+            tokens = dataset.read(i, 0, 1)[1]
+            past = np.concatenate([np.full(before, border), tokens])[: len(tokens) + before - 1]
+            yield (sliding_window_view(past, before) if len(tokens) else np.empty((0, before), np.int64)), tokens
+
+    return joined(parts())
+
+
+def joined(parts: Iterable[tuple[np.ndarray, ...]], most: int = ITEMS) -> Iterator[tuple[np.ndarray, ...]]:
+    """Small arrays of items put together into larger ones, of about `most` items."""
+    held: list[tuple[np.ndarray, ...]] = []
+    count = 0
+    for part in parts:
+        held.append(part)
+        count += len(part[0])
+        if count >= most:
+            yield tuple(np.concatenate(arrays) for arrays in zip(*held, strict=True))
+            held, count = [], 0
+    if held:
+        yield tuple(np.concatenate(arrays) for arrays in zip(*held, strict=True))
+
+
+def item_count(dataset: Any, stride: int = 1) -> int:
+    """How many targets there are, or how many `histories` gives with such a stride."""
+    if dataset.spec.target_shape == "sequence":
+        return -(-len(dataset.lengths) // stride)
+    return int((-(-np.asarray(dataset.lengths) // stride)).sum())
+
+
+def histories(dataset: Any, steps: int, stride: int = 1) -> Iterator[tuple[np.ndarray, ...]]:
+    """The last L inputs that each target may be told from, with the targets, some items at a time.
+
+    Where fewer than L are known the first one is repeated. Tokens become one-hot features.
+
+    Args:
+        dataset: with values as targets, one per sequence or per step.
+        steps: L.
+        stride: every so many sequences, or steps, only.
+
+    Yields:
+        Histories ``(n, L, F)``, how many of those steps are known ``(n,)``, and targets ``(n, V)``.
+    """
+    size = max(1, NUMBERS // (steps * dataset.spec.input_size))
+    parts: Iterable[tuple[np.ndarray, ...]]
+    if dataset.spec.target_shape == "sequence":
+        parts = (
+            (_last(_features(dataset, inputs), steps)[None], np.array([min(steps, len(inputs))]), targets[None])
+            for inputs, targets in sequences(dataset, range(0, len(dataset.lengths), stride))
+        )
+    else:
+        parts = (
+            part
+            for inputs, targets in sequences(dataset)
+            for part in _per_step(_features(dataset, inputs), targets, steps, stride, size)
+        )
+    return joined(parts, size)
+
+
+def _features(dataset: Any, inputs: np.ndarray) -> np.ndarray:
+    return np.eye(dataset.spec.input_size)[inputs] if inputs.ndim == 1 else inputs
+
+
+def _last(features: np.ndarray, steps: int) -> np.ndarray:
+    last = features[-steps:]
+    return np.concatenate([np.repeat(last[:1], steps - len(last), axis=0), last])
+
+
+def _per_step(
+    features: np.ndarray, targets: np.ndarray, steps: int, stride: int, size: int
+) -> Iterator[tuple[np.ndarray, ...]]:
+    padded = np.concatenate([np.repeat(features[:1], steps - 1, axis=0), features])
+    windows = sliding_window_view(padded, steps, axis=0).swapaxes(1, 2)[::stride]
+    known = np.minimum(np.arange(len(features)) + 1, steps)[::stride]
+    for low in range(0, len(windows), size):
+        part = slice(low, low + size)
+        yield windows[part], known[part], targets[::stride][part]

@@ -1,0 +1,135 @@
+"""What classification and tagging share: cross entropy and the confusion matrix.
+
+V classes; confusion ``(V, V)`` counts items by true class (row) and predicted class (column).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.tasks.base import Task, check_choice, check_range, name_of
+from seqmodels.tasks.baselines.reading import labels
+
+if TYPE_CHECKING:
+    from torchmetrics import MetricCollection
+
+MOST_CLASSES = 4096
+
+
+class LabelTask(Task):
+    """One class for each item; see `Classification` and `Tagging`.
+
+    The loss is the cross entropy, in nats, of the true class: item by item, or with balanced
+    weights w(class) = N / (K n(class)), for n of the N training items in a class, and K classes
+    that occur. These weights are 1 on average, so the loss keeps its size.
+
+    Args:
+        spec: with labels as targets.
+        label_smoothing: share of the probability, 0 to below 1, that the loss asks for on all classes alike.
+        class_weights: "none", or "balanced" for classes that all count the same however rare.
+
+    Raises:
+        ValueError: an option out of range, or more classes than a confusion matrix should have.
+    """
+
+    def __init__(self, spec: BatchSpec, label_smoothing: float = 0.0, class_weights: str = "none") -> None:
+        super().__init__(spec)
+        self.label_smoothing = check_range("label_smoothing", label_smoothing, 0.0, 1.0)
+        self.class_weights = check_choice("class_weights", class_weights, ("none", "balanced"))
+        self._weights: Tensor | None = None
+        if self.output_size > MOST_CLASSES:
+            raise ValueError(
+                f"{type(self).__name__} counts every pair of classes, and {self.output_size} are more than "
+                f"{MOST_CLASSES}: for the tokens of a vocabulary use task=language_modelling"
+            )
+
+    @property
+    def monitor(self) -> tuple[str, str]:
+        return "accuracy", "max"
+
+    def prepare(self, train: Any) -> None:
+        """Count the classes, where the loss is to be balanced."""
+        if self.class_weights == "balanced":
+            counts = torch.from_numpy(np.bincount(labels(train), minlength=self.output_size)).double()
+            present = counts > 0
+            weights = counts.sum() / (present.sum() * counts.clamp(min=1))
+            self._weights = torch.where(present, weights, 1.0).float()
+
+    def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
+        weights = None
+        if self.class_weights == "balanced":
+            if self._weights is None:
+                raise ValueError("class_weights=balanced needs the classes' counts: call task.prepare(train) first")
+            weights = self._weights = self._weights.to(prediction)
+        loss = functional.cross_entropy(
+            prediction.flatten(0, -2),
+            targets.flatten(),
+            weight=weights,
+            reduction="none",
+            label_smoothing=self.label_smoothing,
+        )
+        return loss.view_as(targets)
+
+    def metrics(self) -> MetricCollection:
+        from torchmetrics import MetricCollection
+        from torchmetrics.classification import MulticlassConfusionMatrix
+        from torchmetrics.metric import CompositionalMetric
+
+        def of_confusion(score: Any) -> CompositionalMetric:
+            counts = MulticlassConfusionMatrix(max(2, self.output_size), validate_args=False)
+            return CompositionalMetric(score, counts, None)
+
+        return MetricCollection({"accuracy": of_confusion(accuracy), "macro_f1": of_confusion(macro_f1)})
+
+    def update(self, metrics: MetricCollection, prediction: Tensor, batch: SequenceBatch) -> None:
+        predicted, truth = self.real(prediction, batch)
+        metrics.update(predicted.argmax(-1), truth)
+
+    def score(self, predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+        """The metrics of labels ``(n,)`` that were predicted somehow."""
+        metrics = self.metrics()
+        metrics.update(torch.from_numpy(predicted.astype(np.int64)), torch.from_numpy(truth))
+        return self.summary(metrics.compute())
+
+    @property
+    def names(self) -> list[str]:
+        """The classes' names."""
+        return [name_of(self.spec.target_names, index) for index in range(self.output_size)]
+
+
+def accuracy(confusion: Tensor) -> Tensor:
+    """Share of the items on the diagonal.
+
+    >>> accuracy(torch.tensor([[3, 1], [0, 4]])).item()
+    0.875
+    """
+    return confusion.diagonal().sum() / confusion.sum().clamp(min=1)
+
+
+def macro_f1(confusion: Tensor) -> Tensor:
+    """Mean over classes of the harmonic mean of precision and recall.
+
+        F1 = 2 TP / (2 TP + FP + FN)
+
+    A class that is neither among the true labels nor among the predicted has no F1 and is left
+    out; one that is only predicted has an F1 of 0. (As scikit-learn's `f1_score`.)
+
+    >>> macro_f1(torch.tensor([[2, 0, 0], [0, 1, 1], [0, 0, 0]])).item()
+    0.5555555820465088
+    """
+    right = confusion.diagonal()
+    involved = confusion.sum(0) + confusion.sum(1)
+    f1 = 2 * right / involved.clamp(min=1)
+    return f1.sum() / (involved > 0).sum().clamp(min=1)
+
+
+def confusion_of(metrics: MetricCollection) -> Tensor:
+    """The confusion matrix of the whole stage, from metrics that were computed."""
+    counts: Any = metrics["accuracy"]
+    return counts.metric_a.compute().cpu()

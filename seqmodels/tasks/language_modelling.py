@@ -1,0 +1,117 @@
+"""The next token at each step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.heads.search import sampler
+from seqmodels.registry import register
+from seqmodels.tasks.base import Task, check_range, join_tokens, name_of
+from seqmodels.tasks.baselines.ngram import Ngram
+from seqmodels.tasks.baselines.reading import step_items
+from seqmodels.tasks.sampling import sample
+
+if TYPE_CHECKING:
+    from seqmodels.model import SequenceModel
+
+# Tokens of the data that a sample goes on from, and likeliest tokens that `decode` tells.
+PROMPT, LIKELIEST = 32, 5
+
+
+@register("task", "language_modelling")
+class LanguageModelling(Task):
+    """Which token comes next.
+
+    >>> import torch
+    >>> task = LanguageModelling(BatchSpec("tokens", 4, "tokens", 4, "step"))
+    >>> {name: round(value, 3) for name, value in task.summary({"loss": math.log(4)}).items()}
+    {'loss': 1.386, 'bits': 2.0, 'perplexity': 4.0}
+
+    Metrics: loss, the cross entropy in nats per token; bits, the same in bits (per character, byte
+    or word, as the tokens are); perplexity, its exponential. Baselines: n-gram models (see
+    `seqmodels.tasks.baselines.ngram`).
+
+    Args:
+        spec: tokens in, and tokens of the same vocabulary out, one per step.
+        sample_steps: tokens in a sample.
+        temperature: of samples; below 1 bolder, above 1 wilder. None always takes the likeliest token.
+        top_k: sample among the k likeliest tokens only.
+        top_p: sample among the likeliest tokens that together have this probability.
+        ngram_orders: n of each n-gram baseline.
+    """
+
+    target_kinds = ("tokens",)
+    target_shapes = ("step",)
+
+    def __init__(
+        self,
+        spec: BatchSpec,
+        sample_steps: int = 300,
+        temperature: float | None = 0.8,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        ngram_orders: Sequence[int] = (1, 3),
+    ) -> None:
+        super().__init__(spec)
+        self.sample_steps = check_range("sample_steps", sample_steps, 1, whole=True)
+        sampler(temperature, top_k, top_p)  # refuses what is out of range
+        self.temperature, self.top_k, self.top_p = temperature, top_k, top_p
+        self.ngram_orders = [check_range("ngram_orders", order, 1, whole=True) for order in ngram_orders]
+
+    @classmethod
+    def suits(cls, spec: BatchSpec) -> bool:
+        """Whether each target is the token after its input."""
+        return super().suits(spec) and spec.inputs == "tokens" and spec.input_size == spec.target_size
+
+    def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
+        loss = functional.cross_entropy(prediction.flatten(0, 1), targets.flatten(), reduction="none")
+        return loss.view_as(targets)
+
+    def summary(self, values: Mapping[str, Any]) -> dict[str, float]:
+        named = super().summary(values)
+        return {**named, "bits": named["loss"] / math.log(2), "perplexity": perplexity(named["loss"])}
+
+    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
+        found = {}
+        for order in self.ngram_orders:
+            model = Ngram(order, self.spec.input_size + 1, self.output_size)
+            before = max(order - 2, 0)
+            loss = model.fit(step_items(train, before)).cross_entropy(step_items(evaluation, before))
+            found[model.name] = self.summary({"loss": loss})
+        return found
+
+    def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
+        """The likeliest tokens after each row's last step, with their probabilities."""
+        rows = torch.arange(len(prediction), device=prediction.device)
+        last = prediction.detach()[rows, (batch.lengths - 1).clamp(min=0)].float().softmax(-1)
+        best = last.topk(min(LIKELIEST, self.output_size))
+        decoded: list[dict[str, Any]] = []
+        found = zip(best.indices.tolist(), best.values.tolist(), batch.lengths.tolist(), strict=True)
+        for tokens, values, length in found:
+            names = [name_of(self.spec.target_names, token) for token in tokens]
+            decoded.append({"next": dict(zip(names, values, strict=True)) if length else {}})
+        return decoded
+
+    def texts(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, str]:
+        """A sample that goes on from the first tokens of the batch's longest row."""
+        row = int(batch.lengths.argmax())
+        prompt = batch.inputs[row, : min(int(batch.lengths[row]), PROMPT)]
+        if len(prompt) == 0 or not model.carries:
+            return {}
+        source = None if self.temperature is None else generator
+        drawn = sample(model, prompt, self.sample_steps, self.temperature, self.top_k, self.top_p, source)
+        names, level = self.spec.target_names, (self.spec.options or {}).get("level")
+        texts = {"prompt": prompt, "sample": drawn}
+        return {title: join_tokens(tokens.tolist(), names, level) for title, tokens in texts.items()}
+
+
+def perplexity(loss: float) -> float:
+    """e to the loss; infinite where that is too large for a float."""
+    return math.exp(loss) if loss < 700 else math.inf

@@ -1,0 +1,61 @@
+"""Numbers for each sequence or each step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from seqmodels.batch import SequenceBatch
+from seqmodels.registry import register
+from seqmodels.tasks.values import ValueTask
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torchmetrics import MetricCollection
+
+
+@register("task", "regression")
+class Regression(ValueTask):
+    """What numbers belong to a sequence, or to each of its steps.
+
+    >>> import torch
+    >>> from seqmodels.batch import BatchSpec
+    >>> task = Regression(BatchSpec("features", 1, "values", 1, "sequence", shift=(20.0,), scale=(2.0,)))
+    >>> batch = SequenceBatch(torch.zeros(1, 3, 1), torch.ones(1, 1), torch.tensor([3]), torch.tensor([True]))
+    >>> task.decode(torch.tensor([[1.5]]), batch)
+    [{'values': {'value': 23.0}}]
+
+    Metrics, over all values and in their own units: mae, mse and rmse. Baselines: the mean of the
+    training targets; ridge regression on the inputs, the last `ridge_window` steps of them.
+    Arguments as for `ValueTask`.
+    """
+
+    target_kinds = ("values",)
+    target_shapes = ("sequence", "step")
+
+    @property
+    def names(self) -> list[str]:
+        """The values' names."""
+        if self.spec.target_names:
+            return list(self.spec.target_names)
+        return ["value"] if self.output_size == 1 else [f"value {i + 1}" for i in range(self.output_size)]
+
+    def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
+        """Each row's values by name: a number, or a list of them where there is one per step."""
+        rows = self.unscale(prediction.detach()).transpose(1, -1).tolist()
+        lengths = batch.lengths.tolist()
+        if self.spec.target_shape == "step":
+            rows = [[steps[:length] for steps in row] for row, length in zip(rows, lengths, strict=True)]
+        return [
+            {"values": dict(zip(self.names, row, strict=True)) if length else {}}
+            for row, length in zip(rows, lengths, strict=True)
+        ]
+
+    def pictures(
+        self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
+    ) -> dict[str, Figure]:
+        from seqmodels.tasks.pictures import scatter_figure
+
+        predicted, truth = (self.unscale(values).float().cpu() for values in self.real(prediction, batch))
+        return {"prediction against truth": scatter_figure(truth, predicted, self.names)} if len(truth) else {}

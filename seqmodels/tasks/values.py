@@ -1,0 +1,126 @@
+"""What regression and forecasting share: a loss on scaled values, metrics in original units.
+
+n items, F features, L steps of history, V values per item.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.tasks.base import Task, check_choice, check_range
+from seqmodels.tasks.baselines.reading import histories, item_count
+from seqmodels.tasks.baselines.ridge import Ridge
+
+if TYPE_CHECKING:
+    from torchmetrics import MetricCollection
+
+logger = logging.getLogger(__name__)
+
+# From histories (n, L, F), and how many of their steps are known (n,), to values (n, V).
+Predictor = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+LOSSES = ("mse", "mae", "huber")
+# Ridge regression: inputs it may have, and training items it is fitted to.
+MOST_INPUTS, MOST_ITEMS = 1024, 200_000
+
+
+class ValueTask(Task):
+    """Numbers for each item; see `Regression` and `Forecasting`.
+
+    The loss of an item is the mean over its V values, in the batches' scaled units.
+
+    Args:
+        spec: with values as targets.
+        loss: "mse" (squared error), "mae" (absolute error) or "huber" (squared up to `huber_delta`, linear beyond).
+        huber_delta: in scaled units, where the Huber loss turns linear.
+        ridge_window: steps of history that the ridge baseline sees, at most.
+    """
+
+    def __init__(self, spec: BatchSpec, loss: str = "mse", huber_delta: float = 1.0, ridge_window: int = 256) -> None:
+        super().__init__(spec)
+        self.loss_name = check_choice("loss", loss, LOSSES)
+        self.huber_delta = check_range("huber_delta", huber_delta, 1e-9)
+        self.ridge_window = check_range("ridge_window", ridge_window, 1, whole=True)
+
+    @property
+    def monitor(self) -> tuple[str, str]:
+        return ("mae" if self.loss_name == "mae" else "rmse"), "min"
+
+    def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
+        if self.loss_name == "mse":
+            loss = functional.mse_loss(prediction, targets, reduction="none")
+        elif self.loss_name == "mae":
+            loss = functional.l1_loss(prediction, targets, reduction="none")
+        else:
+            loss = functional.huber_loss(prediction, targets, reduction="none", delta=self.huber_delta)
+        return loss.mean(-1)
+
+    def metrics(self) -> MetricCollection:
+        from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection
+
+        return MetricCollection({"mae": MeanAbsoluteError(), "mse": MeanSquaredError()}, compute_groups=False)
+
+    def update(self, metrics: MetricCollection, prediction: Tensor, batch: SequenceBatch) -> None:
+        predicted, truth = self.real(prediction, batch)
+        metrics.update(self.unscale(predicted).flatten(), self.unscale(truth).flatten())
+
+    def summary(self, values: Mapping[str, Any]) -> dict[str, float]:
+        named = super().summary(values)
+        return {**named, "rmse": named["mse"] ** 0.5}
+
+    def unscale(self, values: Tensor) -> Tensor:
+        """Targets or predictions ``(..., V)`` in original units."""
+        return undo(values, self.spec.shift, self.spec.scale)
+
+    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
+        return {
+            name: self._score(predictor, steps, evaluation)
+            for name, (predictor, steps) in self.predictors(train, evaluation).items()
+        }
+
+    def predictors(self, train: Any, evaluation: Any) -> dict[str, tuple[Predictor, int]]:
+        """The baselines, each with the number of steps of history it needs; in scaled units."""
+        found: dict[str, tuple[Predictor, int]] = {}
+        total = sum(targets.sum(0, dtype=np.float64) for *_, targets in histories(train, 1))
+        mean = total / item_count(train)
+        found["mean of train"] = (lambda history, known: np.broadcast_to(mean, (len(history), len(mean)))), 1
+        width = self.spec.input_size
+        if width > MOST_INPUTS:
+            logger.warning("ridge regression is skipped: %d inputs per step are more than %d", width, MOST_INPUTS)
+            return found
+        longest = int(np.max(train.lengths))
+        steps = max(1, min(self.ridge_window, longest, MOST_INPUTS // width))
+        stride = -(-item_count(train) // MOST_ITEMS)
+        items = ((history.reshape(len(history), -1), y) for history, _, y in histories(train, steps, stride))
+        ridge = Ridge.fit(items, item_count(train, stride))
+        found["ridge regression"] = (lambda history, known: ridge.predict(history.reshape(len(history), -1))), steps
+        return found
+
+    def _score(self, predictor: Predictor, steps: int, evaluation: Any) -> dict[str, float]:
+        metrics = self.metrics()
+        for history, known, targets in histories(evaluation, steps):
+            predicted = torch.tensor(predictor(history, known), dtype=torch.float64)
+            metrics.update(
+                self.unscale(predicted).flatten(), self.unscale(torch.tensor(targets, dtype=torch.float64)).flatten()
+            )
+        return self.summary(metrics.compute())
+
+
+def undo(values: Tensor, shift: tuple[float, ...], scale: tuple[float, ...]) -> Tensor:
+    """``values * scale + shift`` along the last axis; either may be empty.
+
+    >>> undo(torch.tensor([[1.0, 2.0]]), shift=(10.0, 0.0), scale=(3.0, 5.0)).tolist()
+    [[13.0, 10.0]]
+    """
+    values = values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+    if scale:
+        values = values * values.new_tensor(scale)
+    return values + values.new_tensor(shift) if shift else values

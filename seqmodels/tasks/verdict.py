@@ -1,0 +1,50 @@
+"""Who won, in a plain sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+# Relative difference below which two results count as the same.
+TIE = 5e-4
+
+
+def verdict(model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]], monitor: tuple[str, str]) -> str:
+    """Whether the model is better than every baseline, by the metric that is monitored.
+
+    >>> print(verdict({"accuracy": 0.781}, {"majority class": {"accuracy": 0.35}}, ("accuracy", "max")))
+    The model beats every baseline: accuracy 0.781 against 0.35 (majority class).
+    >>> print(verdict({"mae": 17.3}, {"last value": {"mae": 21.6}, "ridge": {"mae": 16.8}}, ("mae", "min")))
+    The model LOSES to ridge: mae 17.3 against 16.8 (lower is better). It beats last value (21.6).
+
+    Args:
+        model: its metrics.
+        baselines: name -> metrics; those without the metric, or with NaN, do not count.
+        monitor: the metric, and "min" or "max".
+    """
+    name, mode = monitor
+    word = name.replace("_", " ")
+    own = model.get(name, math.nan)
+    scores = {key: values[name] for key, values in baselines.items() if not math.isnan(values.get(name, math.nan))}
+    if math.isnan(own):
+        return f"The model has no {word} that is a number, so it cannot be compared with the baselines."
+    if not scores:
+        return f"There is no baseline to compare with; {word} {own:.4g}."
+    sign = 1 if mode == "max" else -1
+    order = sorted(scores, key=lambda key: -sign * scores[key])
+    same = [key for key in order if math.isclose(own, scores[key], rel_tol=TIE)]
+    better = [key for key in order if key not in same and sign * scores[key] > sign * own]
+    worse = [key for key in order if key not in same and key not in better]
+    if not better and not same:
+        best = order[0]
+        return f"The model beats every baseline: {word} {own:.4g} against {scores[best]:.4g} ({best})."
+    beaten = " It beats " + ", ".join(f"{key} ({scores[key]:.4g})" for key in worse) + "." if worse else ""
+    if not better:
+        return f"The model only ties with {' and '.join(same)}: {word} {own:.4g}.{beaten}"
+    others = "".join(f", {key} ({scores[key]:.4g})" for key in better[1:])
+    direction = "higher" if mode == "max" else "lower"
+    ties = f" It ties with {' and '.join(same)}." if same else ""
+    return (
+        f"The model LOSES to {better[0]}{others}: {word} {own:.4g} against {scores[better[0]]:.4g} "
+        f"({direction} is better).{ties}{beaten}"
+    )

@@ -1,0 +1,249 @@
+"""Laws of every registered task, on every kind of data that it takes."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+import math
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from task_parts import SIZE, all_specs, make_batch, make_dataset, make_prediction, suited
+
+from seqmodels.batch import SequenceBatch
+from seqmodels.data.dataset import ArrayDataset
+from seqmodels.registry import find, make, names
+from seqmodels.tasks.base import real_items
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "task"
+EVERY = [pytest.param(*pair, id=f"{pair[0]}-{i}") for i, pair in enumerate(suited())]
+every = pytest.mark.parametrize(("name", "spec"), EVERY)
+
+
+def spoil(spec, batch, prediction):
+    """Garbage, NaN included, wherever nothing is real."""
+    real = real_items(batch, spec)
+
+    def garbage(values, real):
+        real = real.view(*real.shape, *[1] * (values.dim() - real.dim()))
+        return torch.where(real, values, torch.nan if values.is_floating_point() else 10**6)
+
+    steps = torch.arange(batch.inputs.shape[1]) < batch.lengths.unsqueeze(1)
+    inputs = garbage(batch.inputs, steps)
+    return batch._replace(inputs=inputs, targets=garbage(batch.targets, real)), garbage(prediction, real)
+
+
+def pick(batch: SequenceBatch, rows) -> SequenceBatch:
+    return SequenceBatch(*(None if part is None else part[rows] for part in batch))
+
+
+def measure(task, parts):
+    metrics = task.metrics()
+    total = count = 0.0
+    for prediction, batch in parts:
+        task.update(metrics, prediction, batch)
+        more = task.loss(prediction, batch)
+        total, count = total + more[0].item(), count + more[1].item()
+    return task.summary({"loss": total / count, **metrics.compute()})
+
+
+def test_every_task_is_found_and_tested():
+    known = {"classification", "forecasting", "language_modelling", "regression", "sequence_generation", "tagging"}
+    assert known <= set(names("task"))
+    assert {name for name, _ in suited()} == set(names("task"))
+    assert len(EVERY) >= 14
+
+
+@every
+def test_garbage_in_padding_reaches_neither_loss_nor_gradient_nor_metrics(name, spec):
+    task, batch = make("task", name, spec), make_batch(spec)
+    prediction = make_prediction(spec, batch).requires_grad_()
+    total, count = task.loss(prediction, batch)
+    gradient = torch.autograd.grad(total, prediction)[0]
+    real = real_items(batch, spec)
+    assert count.item() == real.sum().item() > 0
+    assert not gradient[~real].any()
+    assert gradient[real].abs().amin(-1).min() > 0
+
+    dirty_batch, dirty = spoil(spec, batch, prediction.detach())
+    assert dirty.isnan().any()
+    dirty.requires_grad_()
+    dirty_total, dirty_count = task.loss(dirty, dirty_batch)
+    assert dirty_total.item() == total.item()
+    assert dirty_count.item() == count.item()
+    assert torch.equal(torch.autograd.grad(dirty_total, dirty)[0], gradient)
+    assert measure(task, [(dirty, dirty_batch)]) == measure(task, [(prediction, batch)])
+
+
+@every
+def test_a_row_of_length_zero_counts_nothing(name, spec):
+    task, batch = make("task", name, spec), make_batch(spec)
+    total, count = task.loss(make_prediction(spec, batch)[:1], pick(batch, slice(0, 1)))
+    assert batch.lengths[0] == 0
+    assert (total.item(), count.item()) == (0.0, 0.0)
+    task.update(task.metrics(), make_prediction(spec, batch)[:1], pick(batch, slice(0, 1)))
+
+
+@every
+def test_permuting_rows_permutes_the_answer(name, spec):
+    task, batch = make("task", name, spec), make_batch(spec)
+    prediction, order = make_prediction(spec, batch), torch.tensor([3, 0, 5, 1, 4, 2])
+    total, count = task.loss(prediction, batch)
+    other_total, other_count = task.loss(prediction[order], pick(batch, order))
+    assert other_total.item() == pytest.approx(total.item(), rel=1e-12)
+    assert other_count.item() == count.item()
+    decoded = task.decode(prediction, batch)
+    assert task.decode(prediction[order], pick(batch, order)) == [decoded[i] for i in order.tolist()]
+
+
+@every
+def test_loss_and_metrics_add_up_over_parts_of_a_batch(name, spec):
+    task, batch = make("task", name, spec), make_batch(spec)
+    prediction = make_prediction(spec, batch)
+    cuts = [slice(0, 2), slice(2, 6)]
+    parts = [(prediction[rows], pick(batch, rows)) for rows in cuts]
+    assert measure(task, parts) == pytest.approx(measure(task, [(prediction, batch)]), rel=1e-6)
+    whole = task.loss(prediction, batch)
+    for i in range(2):
+        assert sum(task.loss(*part)[i].item() for part in parts) == pytest.approx(whole[i].item(), rel=1e-12)
+
+
+@pytest.mark.parametrize(("name", "spec"), [pair for pair in suited() if pair[1].target_shape == "step"])
+def test_loss_adds_up_over_windows(name, spec):
+    task, batch = make("task", name, spec), make_batch(spec)
+    prediction, total, count = make_prediction(spec, batch), 0.0, 0.0
+    for steps in (slice(0, 2), slice(2, 5)):
+        lengths = (batch.lengths - steps.start).clamp(0, steps.stop - steps.start)
+        window = batch._replace(inputs=batch.inputs[:, steps], targets=batch.targets[:, steps], lengths=lengths)
+        more = task.loss(prediction[:, steps], window)
+        total, count = total + more[0].item(), count + more[1].item()
+    whole = task.loss(prediction, batch)
+    assert (total, count) == pytest.approx((whole[0].item(), whole[1].item()), rel=1e-12)
+
+
+@every
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_lower_precision_is_summed_in_float32(name, spec, dtype):
+    task, batch = make("task", name, spec), make_batch(spec)
+    if spec.targets == "values":
+        batch = batch._replace(targets=batch.targets.float())
+    prediction = make_prediction(spec, batch)
+    total, count = task.loss(prediction.to(dtype), batch)
+    assert total.dtype == count.dtype == torch.float32
+    assert total.item() == pytest.approx(task.loss(prediction.float(), batch)[0].item(), rel=0.03)
+
+
+@every
+def test_decode_gives_plain_values_for_each_row(name, spec):
+    task, batch = make("task", name, spec), make_batch(spec)
+    decoded = task.decode(make_prediction(spec, batch), batch)
+    assert len(decoded) == len(batch.lengths)
+    assert json.loads(json.dumps(decoded)) == decoded
+    if spec.target_shape != "own":
+        dirty_batch, dirty = spoil(spec, batch, make_prediction(spec, batch))
+        assert task.decode(dirty, dirty_batch) == decoded
+
+
+@every
+def test_the_monitored_metric_is_measured(name, spec):
+    task, batch = make("task", name, spec), make_batch(spec)
+    metric, mode = task.monitor
+    measured = measure(task, [(make_prediction(spec, batch), batch)])
+    assert mode in ("min", "max")
+    assert math.isfinite(measured[metric])
+    assert all(type(value) is float for value in measured.values())
+
+
+@every
+def test_metrics_can_be_copied_pickled_and_started_afresh(name, spec):
+    task, batch = make("task", name, spec), make_batch(spec)
+    metrics = pickle.loads(pickle.dumps(copy.deepcopy(task.metrics())))
+    task.update(metrics, make_prediction(spec, batch), batch)
+    metrics.reset()
+    task.update(metrics, make_prediction(spec, batch, seed=2), batch)
+    fresh = task.metrics()
+    task.update(fresh, make_prediction(spec, batch, seed=2), batch)
+    assert metrics.compute() == fresh.compute()
+
+
+@every
+@pytest.mark.parametrize("steps", [None, 4])
+def test_baselines_use_the_models_metrics(name, spec, steps):
+    task, batch = make("task", name, spec), make_batch(spec)
+    train, evaluation = make_dataset(spec, 0, steps=steps), make_dataset(spec, 1, steps=steps)
+    task.prepare(train)
+    measured = measure(task, [(make_prediction(spec, batch), batch)])
+    baselines = task.baselines(train, evaluation)
+    assert any(task.monitor[0] in values for values in baselines.values())
+    for values in baselines.values():
+        assert set(values) <= set(measured)
+        assert all(math.isfinite(value) for value in values.values())
+    assert task.verdict(measured, baselines).startswith("The model ")
+
+
+@every
+def test_baselines_learn_nothing_from_the_evaluation_split(name, spec):
+    """So what they reach on it is the mean, by number of items, of what they reach on its parts."""
+    task, train, whole = make("task", name, spec), make_dataset(spec, 0, steps=4), make_dataset(spec, 1, steps=4)
+    metric = {"rmse": "mse"}.get(task.monitor[0], task.monitor[0])
+    halves = [ArrayDataset(spec, whole.inputs[part], whole.targets[part]) for part in (slice(0, 5), slice(5, None))]
+    items = [sum(y.size for y in half.targets) for half in halves]
+    found = [task.baselines(train, half) for half in halves]
+    for title, values in task.baselines(train, whole).items():
+        if metric in values:
+            mean = sum(part[title][metric] * n for part, n in zip(found, items, strict=True)) / sum(items)
+            assert values[metric] == pytest.approx(mean, rel=1e-5)
+
+
+@every
+def test_pictures_can_be_drawn(name, spec, tmp_path):
+    task, batch = make("task", name, spec), make_batch(spec)
+    prediction = make_prediction(spec, batch).requires_grad_()
+    metrics = task.metrics()
+    task.update(metrics, prediction, batch)
+    metrics.compute()
+    figures = task.pictures(prediction, batch, metrics)
+    if (spec.targets == "values" and spec.inputs == "features") or name in ("classification", "tagging"):
+        assert figures
+    for figure in figures.values():
+        figure.savefig(tmp_path / "figure.png", dpi=30)
+    empty = make_batch(spec)
+    empty = empty._replace(lengths=torch.zeros_like(empty.lengths))
+    for figure in task.pictures(prediction, empty).values():
+        figure.savefig(tmp_path / "figure.png", dpi=30)
+
+
+@pytest.mark.parametrize("name", names("task"))
+def test_unsuitable_data_is_refused_with_the_tasks_that_fit(name):
+    task = find("task", name)
+    refused = [spec for spec in all_specs() if not task.suits(spec)]
+    assert refused
+    for spec in refused:
+        fitting = [other for other in names("task") if find("task", other).suits(spec)]
+        with pytest.raises(ValueError, match=f"targets are {spec.targets}.*{', '.join(fitting) or 'none'}$"):
+            make("task", name, spec)
+
+
+@every
+def test_a_prediction_of_another_shape_is_refused(name, spec):
+    task, batch = make("task", name, spec), make_batch(spec)
+    prediction = make_prediction(spec, batch)
+    with pytest.raises(ValueError, match=f"output_size={SIZE}"):
+        task.loss(prediction[..., :2], batch)
+    with pytest.raises(ValueError, match="prediction must be"):
+        task.loss(prediction[:2], batch)
+
+
+@pytest.mark.parametrize("name", names("task"))
+def test_the_config_file_lists_every_option_with_its_default(name):
+    config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+    assert next(iter(config)) == "name"
+    assert config.pop("name") == name
+    parameters = dict(inspect.signature(find("task", name)).parameters)
+    del parameters["spec"]
+    defaults = {key: parameter.default for key, parameter in parameters.items()}
+    assert config == {key: list(value) if isinstance(value, tuple) else value for key, value in defaults.items()}
