@@ -79,6 +79,15 @@ def stack_steps(states: list[State]) -> State:
     return map_state(lambda *steps: torch.stack(steps, dim=1), *states)
 
 
+def same_form(one: State, other: State) -> bool:
+    """Whether two states have the same classes and shapes throughout."""
+    if isinstance(one, Tensor) or isinstance(other, Tensor):
+        return isinstance(one, Tensor) and isinstance(other, Tensor) and one.shape == other.shape
+    if type(one) is not type(other) or not isinstance(one, tuple) or len(one) != len(other):
+        return False
+    return all(same_form(*parts) for parts in zip(one, other, strict=True))
+
+
 def describe(state: State) -> str:
     """A state's structure in words, for error messages: ``LSTMState(h: (2, 3), c: (2, 3))``."""
     if isinstance(state, Tensor):

@@ -69,7 +69,7 @@ def check_input(layer: Dropin, input: Tensor, packed: bool = False) -> None:
     if input.dim() not in axes:
         kind, wanted = type(layer).__name__, "2D" if packed else "2D or 3D"
         raise ValueError(f"{kind}: Expected input to be {wanted}, got {input.dim()}D tensor instead")
-    weight = next(layer.parameters())
+    weight = layer.all_weights[0][0]
     if input.dtype != weight.dtype and not torch.is_autocast_enabled(input.device.type):
         raise ValueError(
             f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqmodels.cells.base import Cell
 from seqmodels.scan.engine import traced
-from seqmodels.state import State, describe, leaves, where
+from seqmodels.state import State, describe, leaves, same_form, where
 
 
 def settle(
@@ -54,7 +54,7 @@ def _settle_state(cell: Cell, inputs: Tensor, state: State, reset: Tensor | None
     fresh = cell.initial_state(inputs.shape[0], inputs)
     if state is None:
         return fresh
-    if describe(state) != describe(fresh):
+    if not same_form(state, fresh):
         raise ValueError(f"state must be {describe(fresh)}, got {describe(state)}: see initial_state(batch_size, like)")
     for leaf in leaves(state):
         if leaf.dtype != inputs.dtype and not torch.is_autocast_enabled(inputs.device.type):

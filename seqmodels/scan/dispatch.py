@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 
 import torch
@@ -19,6 +18,7 @@ from seqmodels.state import State, map_state, stack_steps
 ENGINES: dict[str, Engine] = {"stateless": STATELESS, "vendor": VENDOR, "reference": REFERENCE}
 
 _log = logging.getLogger(__name__)
+_reported: set[tuple[str, str]] = set()
 
 
 def scan(
@@ -99,6 +99,8 @@ def choose(cell: Cell, inputs: Tensor | None = None, reset: Tensor | None = None
     ('reference', 'torch has no fused form of this LSTMCell')
     """
     reason = REFERENCE.reason
+    if inputs is not None and _is_one_step_on_cpu(inputs) and cell.state_type._fields:
+        return "reference", "for one step on a CPU the fused layers only cost time"
     for name, engine in ENGINES.items():
         obstacle = engine.obstacle(cell, inputs, reset)
         if obstacle is None and engine is not REFERENCE:
@@ -120,8 +122,8 @@ def engines_for(cell: Cell) -> list[str]:
 def _pick(cell: Cell, inputs: Tensor, reset: Tensor | None, name: str) -> Engine:
     if name == "auto":
         name, reason = choose(cell, inputs, reset)
-        if name == "reference" and not torch.compiler.is_compiling() and engines_for(cell)[0] != name:
-            _report_fallback(type(cell).__name__, reason)
+        if name == "reference" and not _is_one_step_on_cpu(inputs) and not torch.compiler.is_compiling():
+            _report_fallback(cell, reason)
         return ENGINES[name]
     check_engine(name)
     obstacle = ENGINES[name].obstacle(cell, inputs, reset)
@@ -136,6 +138,13 @@ def check_engine(name: str) -> None:
         raise ValueError(f"engine must be one of auto, {', '.join(ENGINES)}; got {name!r}")
 
 
-@functools.cache  # so that each is said once
-def _report_fallback(cell: str, reason: str) -> None:
-    _log.warning("%s falls back to the reference engine, which is slower: %s", cell, reason)
+def _is_one_step_on_cpu(inputs: Tensor) -> bool:
+    return inputs.shape[1] == 1 and inputs.device.type == "cpu"
+
+
+def _report_fallback(cell: Cell, reason: str) -> None:
+    """Say, once, why a cell that has a faster engine does not run by it."""
+    key = (type(cell).__name__, reason)
+    if key not in _reported and engines_for(cell)[0] != "reference":
+        _reported.add(key)
+        _log.warning("%s falls back to the reference engine, which is slower: %s", *key)

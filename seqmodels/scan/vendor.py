@@ -13,6 +13,7 @@ B rows, T steps, F features, H units.
 
 from __future__ import annotations
 
+import warnings
 from typing import cast
 
 import torch
@@ -24,6 +25,10 @@ from seqmodels.scan.derivative import FusedCall, differentiable_again
 from seqmodels.scan.engine import Engine, transformed
 from seqmodels.scan.reference import keep
 from seqmodels.state import State, leaves
+
+# torch advises flatten_parameters(), which is not to be had for weights that are a cell's own; the
+# copy that it warns of takes microseconds.
+warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
 
 # sigmoid(+-1e4) is exactly 1 and 0 in every floating dtype, and so is its gradient 0.
 _SATURATING = 1e4
