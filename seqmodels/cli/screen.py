@@ -16,10 +16,9 @@ def console(stderr: bool = False) -> Console:
 def report(title: str, problems: Sequence[str]) -> None:
     """Print one problem on a line, or several below a count."""
     screen = console(stderr=True)
-    head = Text(f"{title}: ", style="bold red")
     if len(problems) == 1:
-        screen.print(head + Text(problems[0]))
+        screen.print(Text.assemble((f"{title}: ", "bold red"), problems[0]))
         return
-    screen.print(head + Text(f"{len(problems)} problems", style="bold"))
+    screen.print(Text.assemble((f"{title}: ", "bold red"), f"{len(problems)} problems"))
     for problem in problems:
         screen.print(f"  {problem}")

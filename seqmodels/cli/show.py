@@ -42,6 +42,6 @@ def _print(prepared: Prepared) -> None:
     if sys.stdout.isatty():
         from rich.syntax import Syntax
 
-        console().print(Syntax(text, "yaml", theme="ansi_dark", background_color="default"))
+        console().print(Syntax(text.rstrip(), "yaml", theme="ansi_dark", background_color="default"))
     else:
         print(text, end="")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
 import types
 from pathlib import Path
 
+import hydra.core.utils
 import pytest
 import yaml
 from command import said
@@ -18,7 +20,7 @@ class Trainings(list):
     """The trainings that were asked for; each leaves a config behind, as a real one does."""
 
     def train(self, config, run_dir, console=None):
-        assert sys.argv[0] == "seqmodels"
+        assert sys.argv == ["seqmodels", "train"]  # the command's own, not what Hydra was given
         self.append((config, run_dir))
         run_dir.mkdir(parents=True, exist_ok=True)
         (run_dir / "config.yaml").write_text(yaml.safe_dump(config))
@@ -63,10 +65,20 @@ def test_run_dir_and_its_second_use(seqmodels, trainings):
     assert len(trainings) == 1
 
 
-def test_runs_within_a_second_do_not_share_a_folder(seqmodels, trainings):
+def test_runs_within_a_second_do_not_share_a_folder(seqmodels, trainings, monkeypatch):
+    class StoppedClock(datetime.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2026, 1, 31, 12, 0, 0)
+
+    monkeypatch.setattr(hydra.core.utils, "datetime", StoppedClock)
     for _ in range(3):
         assert seqmodels("train", *SMALL).code == 0
-    assert len({folder for _, folder in trainings}) == 3
+    assert [folder.name for _, folder in trainings] == [
+        "2026-01-31_12-00-00",
+        "2026-01-31_12-00-00_2",
+        "2026-01-31_12-00-00_3",
+    ]
 
 
 @pytest.mark.parametrize(
