@@ -96,7 +96,7 @@ class Trained:
 
         Args:
             prompt: the beginning of a text; for a sequence generator its whole input. Empty: a line end
-                begins the text.
+                begins the text (where there is none, the vocabulary's first token).
             length: tokens to draw, at most.
             temperature: below 1 likelier, above 1 wilder; 0 or None for always the likeliest.
             top_k, top_p: draw among the k likeliest, or the likeliest that make up this probability.
@@ -114,13 +114,14 @@ class Trained:
             raise ValueError(f"this model predicts {self.spec.targets}, not tokens: there is nothing to generate")
         if length < 1:
             raise ValueError(f"length must be at least 1, got {length}")
-        generator = None if seed is None else torch.Generator().manual_seed(seed)
         if temperature == 0 or beam > 1:
             temperature = None
+        generator = None if seed is None or temperature is None else torch.Generator().manual_seed(seed)
         if self.spec.target_shape == "step":
             if beam > 1:
                 raise ValueError("beam search is for sequence generators; a language model draws: set beam=1")
-            tokens = sample(self.model, self.encode(prompt or "\n"), length, temperature, top_k, top_p, generator)
+            start = prompt or ("\n" if "\n" in self.spec.input_names else self.spec.input_names[0])
+            tokens = sample(self.model, self.encode(start), length, temperature, top_k, top_p, generator)
             return prompt + decode(tokens.tolist(), self.spec)
         with torch.inference_mode():
             features, _ = self.model.features(self.encode(prompt).unsqueeze(0))

@@ -26,6 +26,8 @@ KINDS = {
 
 _parts: dict[str, dict[str, type]] = {kind: {} for kind in KINDS}
 _found: set[str] = set()
+# Registers nothing, and brings in Lightning, which takes seconds.
+_WITHOUT_PARTS = ("seqmodels.data.module",)
 
 
 def register(kind: str, name: str) -> Callable[[PartT], PartT]:
@@ -98,4 +100,5 @@ def _discover(kind: str) -> None:
     _found.add(kind)
     package = importlib.import_module(KINDS[kind])
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        importlib.import_module(module.name)
+        if module.name not in _WITHOUT_PARTS:
+            importlib.import_module(module.name)
