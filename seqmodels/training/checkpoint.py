@@ -7,6 +7,7 @@ state. With several processes each holds its own rows; the checkpoint holds them
 
 from __future__ import annotations
 
+import functools
 import random
 import signal
 import threading
@@ -64,13 +65,11 @@ class RunState(pl.Callback):
         }
 
     def on_load_checkpoint(self, trainer: pl.Trainer, learner: pl.LightningModule, stored: dict[str, Any]) -> None:
-        if checkpoint.KEY not in stored:
-            raise ValueError("this checkpoint was not written by seqmodels: it cannot be resumed")
         own = stored[checkpoint.KEY]
-        differences = compare(own, {**self.content, "world_size": trainer.world_size})
-        if differences:
+        if own["world_size"] != trainer.world_size:
             raise ValueError(
-                "this checkpoint cannot be resumed with these settings, which differ: " + "; ".join(differences)
+                f"this checkpoint is of a run with {own['world_size']} processes, and cannot be resumed with "
+                f"{trainer.world_size}: set trainer.devices={own['world_size']}"
             )
         _learner(learner).carried["train"] = _unpack(own["carried"][trainer.global_rank], _learner(learner))
         self._random = own["random"]
@@ -164,21 +163,29 @@ def _at_a_border(trainer: pl.Trainer) -> bool:
     return (done + 1) % int(every) == 0
 
 
-def compare(stored: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What keeps a run from going on from a checkpoint, in words; empty where nothing does."""
+def refuse_differences(path: str, now: dict[str, Any]) -> None:
+    """Refuse to go on from a checkpoint of another model, other data or another cut of the data.
+
+    Args:
+        path: the checkpoint.
+        now: "config" and "fingerprint" of the run that wants to go on.
+
+    Raises:
+        ValueError: what differs, in words.
+    """
+    stored = checkpoint.read(path)[checkpoint.KEY]
+    old, new = stored["config"], now["config"]
+    names = [("seed",), *(("training", key) for key in ("batch_size", "window", "random_window", "k2"))]
+    names += [(part, key) for part in ("model", "task") for key in sorted({*old[part], *new[part]})]
     differences = []
-    for group, keys in (("training", ("batch_size", "window", "random_window", "k2")), ("model", None), ("task", None)):
-        old, new = stored["config"].get(group, {}), now["config"].get(group, {})
-        for key in keys or sorted({*old, *new}):
-            if old.get(key) != new.get(key):
-                differences.append(f"{group}.{key} was {old.get(key)!r}, is {new.get(key)!r}")
-    if stored["config"].get("seed") != now["config"].get("seed"):
-        differences.append(f"seed was {stored['config'].get('seed')!r}, is {now['config'].get('seed')!r}")
+    for name in names:
+        before, after = (functools.reduce(lambda c, key: c.get(key, {}), name, config) for config in (old, new))
+        if before != after:
+            differences.append(f"{'.'.join(name)} was {before!r}, is {after!r}")
     if stored["fingerprint"] != now["fingerprint"]:
-        differences.append(f"the data: fingerprint was {stored['fingerprint']}, is {now['fingerprint']}")
-    if stored["world_size"] != now["world_size"]:
-        differences.append(f"the number of processes was {stored['world_size']}, is {now['world_size']}")
-    return differences
+        differences.append("the data are others (another file, other options, or the file has changed)")
+    if differences:
+        raise ValueError(f"{path} cannot be resumed with these settings, which differ: " + "; ".join(differences))
 
 
 def random_state() -> dict[str, Any]:

@@ -31,6 +31,13 @@ class RunProgress(ProgressBar):
         self._first_step = 0
         self._enabled = True
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A console holds locks, which another process cannot be given: it makes its own.
+        return {**self.__dict__, "console": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, console=Console())
+
     def disable(self) -> None:
         self._enabled = False
 

@@ -9,6 +9,7 @@ HINTS = (
     ".*does not have many workers.*",
     ".*Checkpoint directory .* exists and is not empty.*",
     ".*isinstance.*LeafSpec.*",
+    ".*smaller than the logging interval.*",
 )
 
 

@@ -16,7 +16,7 @@ from seqmodels import checkpoint
 from seqmodels.build import build_data, build_model, build_source, build_task, import_plugins, parameter_count
 from seqmodels.data.module import SequenceDataModule
 from seqmodels.inference import load
-from seqmodels.training.checkpoint import AtomicCheckpointIO, Interrupted, LastCheckpoint, RunState
+from seqmodels.training.checkpoint import AtomicCheckpointIO, Interrupted, LastCheckpoint, RunState, refuse_differences
 from seqmodels.training.diagnostics import Diagnostics
 from seqmodels.training.learner import Learner
 from seqmodels.training.progress import RunProgress
@@ -43,8 +43,6 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
     """
     console = console or Console()
     quieten()
-    run_dir.mkdir(parents=True, exist_ok=True)
-    write_config(config, run_dir / "config.yaml")
     import_plugins(config["plugins"])
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     source = build_source(config)
@@ -56,10 +54,15 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
         f"{config['name']}: {parameter_count(learner.model):,} parameters, {amount(data)}; run folder {run_dir}",
         highlight=False,
     )
+    stored = resume_path(config)
+    if stored is not None:
+        refuse_differences(stored, run_content(config, data))
+    run_dir.mkdir(parents=True, exist_ok=True)
+    write_config(config, run_dir / "config.yaml")
     trainer = make_trainer(config, run_dir, learner, data, console)
     began = time.monotonic()
     try:
-        trainer.fit(learner, data, ckpt_path=resume_path(config), weights_only=True)
+        trainer.fit(learner, data, ckpt_path=stored, weights_only=True)
     except Interrupted:
         resume = f"seqmodels train resume={run_dir}"
         console.print(f"\nStopped at step {trainer.global_step}; everything is saved. Go on with:\n  {resume}")
@@ -151,10 +154,9 @@ def make_trainer(
     config: dict[str, Any], run_dir: Path, learner: Learner, data: SequenceDataModule, console: Console
 ) -> pl.Trainer:
     """Lightning's Trainer with our callbacks, writing into the run folder."""
-    content = {"config": config, "spec": data.spec.to_plain(), "fingerprint": data.fingerprint}
     folder = run_dir / "checkpoints"
     callbacks: list[pl.Callback] = [
-        RunState(content),
+        RunState(run_content(config, data)),
         LastCheckpoint(folder / "last.ckpt", config["checkpoint"]["every_n_steps"]),
     ]
     options = dict(config["trainer"])
@@ -191,6 +193,11 @@ def make_trainer(
         enable_model_summary=False,
         enable_progress_bar=any(isinstance(c, RunProgress) for c in callbacks),
     )
+
+
+def run_content(config: dict[str, Any], data: SequenceDataModule) -> dict[str, Any]:
+    """What a checkpoint says of its run, in plain values."""
+    return {"config": config, "spec": data.spec.to_plain(), "fingerprint": data.fingerprint}
 
 
 def resume_path(config: dict[str, Any]) -> str | None:
