@@ -178,9 +178,7 @@ def make_trainer(
         )
         if config["early_stopping"]["patience"] is not None:
             callbacks.append(EarlyStopping(monitor, mode=mode, patience=config["early_stopping"]["patience"]))
-    diagnostics = dict(config["diagnostics"])
-    if diagnostics.pop("enabled"):
-        callbacks.append(Diagnostics(**diagnostics))
+    callbacks.append(Diagnostics(**config["diagnostics"]))
     if options["devices"] != 1 and options["strategy"] in ("auto", "ddp"):
         # Not by running the command again, which would do every run of a sweep in every process.
         options["strategy"] = "ddp_spawn"
