@@ -232,6 +232,8 @@ def test_a_short_run_gets_one_round_at_its_end(tmp_path):
     assert [e.step for e in found.Scalars("train/loss")] == [7]
     # The first validation is shown at once; the next waits for its share of the time, and gets it at the end.
     assert [e.step for e in found.Images("pictures/first")] == [3, 7]
+    texts = [e.tensor_proto.string_val[0].decode() for e in found.Tensors("texts/sample/text_summary")]
+    assert [text[-5:] for text in texts] == ["False", "False"]  # in evaluation mode, also at the end of the training
 
 
 def test_without_tensorboard_nothing_is_done(tmp_path):

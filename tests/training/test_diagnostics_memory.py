@@ -93,8 +93,10 @@ def test_the_same_targets_are_scored_for_every_context():
     model, task, _ = model_for("many_to_many")
     seen = []
     task.item_loss = lambda prediction, targets: seen.append(targets.clone()) or prediction.sum(-1)
-    effective_memory(model, task, batch_for("step", rows=3, steps=30), samples=9)
+    batch = batch_for("step", rows=3, steps=30, ragged=False)
+    effective_memory(model, task, batch, samples=9)
     assert len(seen) > 3
+    assert torch.equal(seen[0].flatten().sort().values, batch.targets[:, -3:].flatten().sort().values)
     assert all(torch.equal(targets, seen[0]) for targets in seen)
 
 
