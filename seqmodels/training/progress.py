@@ -76,7 +76,9 @@ class RunProgress(ProgressBar):
         else:
             total = total_updates(trainer)
             of = f"/{total}" if total else ""
-            self.console.print(f"epoch {self._epoch(trainer)}  step {trainer.global_step}{of}  {values}")
+            self.console.print(
+                f"epoch {self._epoch(trainer)}  step {trainer.global_step}{of}  {values}", soft_wrap=True
+            )
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self._enabled or trainer.sanity_checking or trainer.state.fn != "fit":
@@ -85,7 +87,10 @@ class RunProgress(ProgressBar):
         shown = "  ".join(f"{name} {value:.4g}" for name, value in found.items())
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
         (self._bar.console if self._bar else self.console).print(
-            f"[{minutes:02d}:{seconds:02d}] step {trainer.global_step}: {shown}", markup=False, highlight=False
+            f"[{minutes:02d}:{seconds:02d}] step {trainer.global_step}: {shown}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
         )
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -36,4 +36,4 @@ def print_results(metrics: dict[str, Any], verdicts: dict[str, str], console: Co
     for split, verdict in verdicts.items():
         console.print()
         console.print(result_table(split, metrics[split], metrics["baseline"].get(split, {})))
-        console.print(verdict, markup=False, highlight=False)
+        console.print(verdict, markup=False, highlight=False, soft_wrap=True)

@@ -47,12 +47,13 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     source = build_source(config)
     if hasattr(source, "describe"):
-        console.print(source.describe(), markup=False, highlight=False)
+        console.print(source.describe(), markup=False, highlight=False, soft_wrap=True)
     data = build_data(config, source)
     learner = build_learner(config, data)
     console.print(
         f"{config['name']}: {parameter_count(learner.model):,} parameters, {amount(data)}; run folder {run_dir}",
         highlight=False,
+        soft_wrap=True,
     )
     stored = resume_path(config)
     if stored is not None:
@@ -101,7 +102,11 @@ def report(
     write_json(metrics, run_dir / "metrics.json")
     log_hyperparameters(trainer, config, metrics)
     print_results(metrics, verdicts, console)
-    console.print(f"\nResults: {run_dir / 'metrics.json'}\nWatch it: tensorboard --logdir {run_dir}", highlight=False)
+    console.print(
+        f"\nResults: {run_dir / 'metrics.json'}\nWatch it: tensorboard --logdir {run_dir}",
+        highlight=False,
+        soft_wrap=True,
+    )
     return metrics
 
 
