@@ -16,19 +16,30 @@ import resource
 import statistics
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 
-from seqmodels.cli.compose import compose
-from seqmodels.training.run import make_trainer, quieten
+from seqmodels.build import build_data
+from seqmodels.cli.compose import compose, jobs
+from seqmodels.cli.library import Library
+from seqmodels.training.quiet import quieten
+from seqmodels.training.run import build_learner, make_trainer
 
-SETTINGS = ["experiment=text_characters", "trainer.max_epochs=1", "checkpoint.every_n_steps=1000000"]
+SETTINGS = ["experiment=text_characters", "scheduler=none", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
+SETTINGS += ["trainer.val_check_interval=null"]
 
 
 def settings(text: Path, steps: int) -> dict[str, Any]:
-    return compose([*SETTINGS, f"data.path={text}", f"trainer.max_steps={steps}", "scheduler=none"])
+    overrides = [*SETTINGS, f"data.path={text}", f"data.cache_dir={text.parent}", f"trainer.max_steps={steps}"]
+    library = Library()
+    found, problems = jobs(library, overrides)
+    if problems:
+        raise ValueError("; ".join(problems))
+    return compose(library, next(iter(found))).config
 
 
 def made_text(folder: Path, characters: int) -> Path:
@@ -46,11 +57,6 @@ def made_text(folder: Path, characters: int) -> Path:
 
 def run_trainer(config: dict[str, Any], folder: Path) -> float:
     """Seconds of `trainer.fit` alone."""
-    from rich.console import Console
-
-    from seqmodels.build import build_data
-    from seqmodels.training.run import build_learner
-
     torch.manual_seed(0)
     data = build_data(config)
     data.splits.pop("val", None)
@@ -64,15 +70,12 @@ def run_trainer(config: dict[str, Any], folder: Path) -> float:
 
 def run_bare(config: dict[str, Any]) -> float:
     """The same work in a plain loop."""
-    from seqmodels.build import build_data
-    from seqmodels.training.run import build_learner
-
     torch.manual_seed(0)
     data = build_data(config)
     learner = build_learner(config, data)
     model, task = learner.model, learner.task
     options = {key: value for key, value in config["optimizer"].items() if key != "name"}
-    optimizer = torch.optim.AdamW(model.parameters(), **{**options, "betas": tuple(options["betas"])})
+    optimizer = torch.optim.Adam(model.parameters(), **{**options, "betas": tuple(options["betas"])})
     state, marks = None, []
     for step, batch in enumerate(data.train_dataloader()):
         if step == config["trainer"]["max_steps"]:
@@ -101,23 +104,19 @@ def compare(steps: int, repeats: int) -> None:
     print(f"seqmodels takes {100 * (ratio - 1):+.1f} % against the bare loop (medians of {repeats})")
 
 
-def peak(characters: int, steps: int, results: Any) -> None:
+def peak(characters: int, steps: int) -> float:
+    """MiB at the most, of a process that does nothing else."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        config = settings(made_text(folder, characters), steps)
-        run_trainer(config, folder / "run")
-    results.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        run_trainer(settings(made_text(folder, characters), steps), folder / "run")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def memory(steps: int) -> None:
-    context = multiprocessing.get_context("spawn")
     peaks = []
     for characters in (1_000_000, 4_000_000):
-        results = context.Queue()
-        process = context.Process(target=peak, args=(characters, steps, results))
-        process.start()
-        peaks.append(results.get())
-        process.join()
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+            peaks.append(process.submit(peak, characters, steps).result())
         print(f"{characters:,} characters: peak {peaks[-1]:.0f} MiB", flush=True)
     print(f"ratio {peaks[1] / peaks[0]:.3f}")
 
