@@ -8,6 +8,8 @@ gradient may reach back:
                new window reaches k2 - k1 steps back into them
     k2 < k1    the state is detached every k2 steps inside the window
 
+Where windows differ in length, each is treated by its own: one shorter than k2 reaches back.
+
 A batch of whole sequences (``window: null``) is full backpropagation; with k2 only the last k2
 steps of each row are inside the graph.
 
@@ -27,7 +29,7 @@ from torch import Tensor
 
 from seqmodels.batch import SequenceBatch, step_mask
 from seqmodels.model import SequenceModel
-from seqmodels.state import State, detach, where
+from seqmodels.state import State, detach, map_state, where
 
 
 class PastWindow(NamedTuple):
@@ -45,11 +47,20 @@ class Carried:
 
     Attributes:
         state: the detached state after the last window; None before the first.
-        past: with k2 > k1, the windows that a gradient may still reach, oldest first.
+        past: with k2, the windows that a gradient may still reach, oldest first.
     """
 
     state: State = None
     past: list[PastWindow] = field(default_factory=list)
+
+    def to(self, device: torch.device) -> Carried:
+        """The same on another device."""
+
+        def move(state: State) -> State:
+            return None if state is None else map_state(lambda leaf: leaf.to(device), state)
+
+        past = [PastWindow(move(window.state), *(tensor.to(device) for tensor in window[1:])) for window in self.past]
+        return Carried(move(self.state), past)
 
 
 def fresh_state(model: SequenceModel, rows: int) -> State:
@@ -79,9 +90,10 @@ def run_window(model: SequenceModel, batch: SequenceBatch, carried: Carried, k2:
         features, state = model.features(batch.inputs, state, batch.lengths)
     else:
         features, state = _chunks(model, batch, state, reach)
-    if reach > steps:
+    if k2 is not None and k2 > 1:
+        # A longer window too: a shorter one may follow it, and reach back into it.
         carried.past.append(PastWindow(before, batch.inputs, batch.lengths, batch.reset))
-        _forget(carried.past, reach)
+        _forget(carried.past, k2)
     carried.state = detach(state)
     return model.head(features, batch.lengths)
 

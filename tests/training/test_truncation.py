@@ -87,6 +87,29 @@ def test_carried_windows_predict_as_one_run_does(cell: type, k2: int | None) -> 
         torch.testing.assert_close(prediction, whole[:, start : start + 6], rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("k2", [None, 1, 2, 5, 6, 7, 11])
+@pytest.mark.parametrize("sizes", [(3, 8, 2, 6, 1, 4), (7, 1, 1, 9, 5, 1), (1, 1, 12, 1, 1, 8), (5, 7, 6, 5, 1)])
+def test_windows_of_mixed_lengths_predict_as_one_run_and_reach_exactly_k2_steps(
+    sizes: tuple[int, ...], k2: int | None
+) -> None:
+    model, inputs, carried = make_model(GRUCell), make_inputs(), Carried()
+    whole = model(inputs)[0]
+    start = 0
+    for size in sizes:
+        stop = start + size
+        prediction = run_window(model, window(inputs, start, stop, start == 0), carried, k2)
+        torch.testing.assert_close(prediction, whole[:, start:stop], rtol=0, atol=1e-12)
+        (gradient,) = torch.autograd.grad(prediction[:, -1].sum(), inputs)
+        norms = gradient.abs().sum((0, 2))
+        inside = size if k2 is None else k2 if k2 >= size else (size % k2 or k2)
+        first = max(0, stop - inside)
+        assert (norms[first:stop] > 0).all()
+        assert (norms[:first] == 0).all()
+        start = stop
+        assert sum(past.inputs.shape[1] for past in carried.past[1:]) < (k2 or 1)
+    assert start == STEPS
+
+
 @pytest.mark.parametrize("k2", [None, 9])
 def test_a_reset_row_starts_fresh_and_cuts_the_gradient(k2: int | None) -> None:
     model, inputs, carried = make_model(LSTMCell), make_inputs(), Carried()
