@@ -78,7 +78,7 @@ def seqmodels(installed, tmp_path):
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "SEQMODELS"))}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**clean, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"}
+        environment = {**clean, "OMP_NUM_THREADS": "1"}
         return subprocess.run(
             [str(scripts / "seqmodels"), *arguments],
             cwd=tmp_path,
