@@ -94,12 +94,17 @@ def _run(prepared: Prepared, run_dir: Path) -> dict[str, Any]:
 
 
 def _free(prepared: Prepared, given: bool) -> Path:
-    """The run's folder; one that holds a run already is not written over."""
+    """The run's folder; one that holds a run already is not written over.
+
+    A folder that was asked for and holds no checkpoint is used again: its run ended before it had any.
+    """
     folder = prepared.run_dir
     is_second_process = os.environ.get("LOCAL_RANK", "0") != "0"
     if prepared.config["resume"] is not None or is_second_process or not (folder / "config.yaml").exists():
         return folder
     if given:
+        if not any((folder / "checkpoints").glob("*.ckpt")):
+            return folder
         raise ConfigError(f"run_dir: {folder} holds a run already: choose another, or go on with resume={folder}")
     numbered = (folder.with_name(f"{folder.name}_{number}") for number in itertools.count(2))
     return next(path for path in numbered if not path.exists())

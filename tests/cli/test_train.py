@@ -60,9 +60,22 @@ def test_single_run(seqmodels, trainings):
 def test_run_dir_and_its_second_use(seqmodels, trainings):
     assert seqmodels("train", *SMALL, "run_dir=my run").code == 0
     assert trainings[0][1] == Path("my run")
+    assert seqmodels("train", *SMALL, "run_dir=my run").code == 0  # the first ended before it had a checkpoint
+    Path("my run/checkpoints").mkdir()
+    Path("my run/checkpoints/last.ckpt").touch()
     problem = "run_dir: my run holds a run already: choose another, or go on with resume=my run"
     assert seqmodels("train", *SMALL, "run_dir=my run") == (2, "", said("train", problem))
-    assert len(trainings) == 1
+    assert len(trainings) == 2
+
+
+def test_plugins_are_found_in_the_working_folder(seqmodels, trainings, monkeypatch):
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    Path("a_users_module.py").write_text("")
+    assert seqmodels("train", "data=pen_digits", "plugins=[a_users_module]").code == 0
+    assert "a_users_module" in sys.modules
+    problem = "plugins names 'another_module', which cannot be imported: No module named 'another_module'"
+    result = seqmodels("train", "data=pen_digits", "plugins=[another_module]")
+    assert (result.code, result.err) == (1, said("train", problem))
 
 
 def test_runs_within_a_second_do_not_share_a_folder(seqmodels, trainings, monkeypatch):
