@@ -126,6 +126,11 @@ def _teacher(config: Plain) -> Iterator[str]:
         yield "model.head.teacher_end: teacher_schedule=constant has no end: choose another schedule, or leave it null"
     if schedule != "constant" and end is None:
         yield f"model.head.teacher_end: teacher_schedule={schedule} needs the probability at the training's end"
+    if schedule != "constant" and _endless(config["trainer"]):
+        yield (
+            f"model.head.teacher_schedule: {schedule} ends with the training: "
+            "set trainer.max_epochs or trainer.max_steps"
+        )
     if schedule == "exponential" and 0 in (head.get("teacher_start"), end):
         yield "model.head.teacher_end: an exponential schedule never reaches 0: 0.01 will do"
 
@@ -138,16 +143,31 @@ def _optimizer(config: Plain) -> Iterator[str]:
 
 def _schedule(config: Plain) -> Iterator[str]:
     name, trainer = config["scheduler"]["name"], config["trainer"]
-    unlimited = trainer["max_epochs"] == -1 and trainer["max_steps"] == -1
+    unlimited = _endless(trainer)
     if name in ("one_cycle", "cosine") and unlimited:
         yield f"scheduler: {name} ends with the training: set trainer.max_epochs or trainer.max_steps"
-    unwatched = trainer["limit_val_batches"] in (0, 0.0) and trainer["limit_val_batches"] is not None
+    unwatched = _unwatched(config)
     if name == "plateau" and unwatched:
-        yield "scheduler: plateau follows the validation metric, and trainer.limit_val_batches=0 leaves none"
+        yield f"scheduler: plateau follows the validation metric, and {unwatched} leaves none"
     if config["early_stopping"]["patience"] is not None and unwatched:
-        yield "early_stopping.patience: follows the validation metric, and trainer.limit_val_batches=0 leaves none"
+        yield f"early_stopping.patience: follows the validation metric, and {unwatched} leaves none"
     if unlimited and trainer["max_time"] is None and config["early_stopping"]["patience"] is None:
         yield "trainer: would never stop: set trainer.max_epochs, trainer.max_steps or trainer.max_time"
+
+
+def _endless(trainer: Plain) -> bool:
+    """Whether the training has no end that is known before."""
+    return bool(trainer["max_epochs"] == -1 and trainer["max_steps"] == -1)
+
+
+def _unwatched(config: Plain) -> str | None:
+    """The setting by which there is no validation, if one does."""
+    found = {
+        "data.val_fraction": config["data"].get("val_fraction"),
+        "data.val_size": config["data"].get("val_size"),
+        "trainer.limit_val_batches": config["trainer"]["limit_val_batches"],
+    }
+    return next((f"{name}=0" for name, value in found.items() if value is not None and value == 0), None)
 
 
 def _trainer(config: Plain) -> Iterator[str]:

@@ -163,8 +163,8 @@ RULES: dict[str, Rule] = {
     "data.cache_dir": optional(text),
     "data.max_length": optional(whole(1)),
     "data.train_size": whole(1),
-    "data.val_size": whole(1),
-    "data.test_size": whole(1),
+    "data.val_size": whole(0),
+    "data.test_size": whole(0),
     "data.steps": whole(1),
     "data.largest": whole(1),
     "data.delay": whole(1),
@@ -216,13 +216,11 @@ RULES: dict[str, Rule] = {
     "trainer.limit_train_batches": batches,
     "trainer.limit_val_batches": batches,
     "trainer.limit_test_batches": batches,
-    "trainer.limit_predict_batches": batches,
     "trainer.overfit_batches": batches,
     "trainer.num_sanity_val_steps": whole(-1),
     "trainer.log_every_n_steps": whole(1),
     "trainer.deterministic": either(boolean, choice("warn")),
     "trainer.benchmark": optional(boolean),
-    "trainer.profiler": optional(choice("simple", "advanced", "pytorch")),
 }
 
 

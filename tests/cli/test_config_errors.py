@@ -110,6 +110,11 @@ RANGES = [
         "trainer.limit_val_batches=1.5",
         "trainer.limit_val_batches: must be a whole number of batches, or a share from 0.0 to 1.0, or null, got 1.5",
     ),
+    (
+        "trainer.limit_predict_batches=1",
+        "trainer.limit_predict_batches: there is no such setting; did you mean trainer.limit_test_batches?",
+    ),
+    ("trainer.profiler=simple", "trainer.profiler: there is no such setting"),
     ("checkpoint.every_n_steps=0", "checkpoint.every_n_steps: must be a whole number of at least 1, got 0"),
 ]
 
@@ -212,6 +217,23 @@ COMBINED = [
     (
         "early_stopping.patience=2 trainer.limit_val_batches=0",
         "early_stopping.patience: follows the validation metric, and trainer.limit_val_batches=0 leaves none",
+    ),
+    (
+        "scheduler=plateau data.val_fraction=0",
+        "scheduler: plateau follows the validation metric, and data.val_fraction=0 leaves none",
+    ),
+    (
+        "early_stopping.patience=2 data.val_fraction=0.0",
+        "early_stopping.patience: follows the validation metric, and data.val_fraction=0 leaves none",
+    ),
+    (
+        "experiment=reversal early_stopping.patience=2 data.val_size=0",
+        "early_stopping.patience: follows the validation metric, and data.val_size=0 leaves none",
+    ),
+    (
+        "experiment=reversal scheduler=none model.head.teacher_schedule=linear model.head.teacher_end=0.5 "
+        "trainer.max_epochs=-1 trainer.max_time=00:00:01:00",
+        "model.head.teacher_schedule: linear ends with the training: set trainer.max_epochs or trainer.max_steps",
     ),
     (
         "trainer.precision=16-mixed trainer.accelerator=cpu",
