@@ -11,7 +11,7 @@ from seqmodels.data.csv_layout import Layout, infer
 from seqmodels.data.csv_read import Table, read_table
 from seqmodels.data.csv_sequences import Sequences, check_targets, encode, make_spec, read_sequences, split_sequences
 from seqmodels.data.csv_series import TRANSFORMS, read_series
-from seqmodels.data.dataset import SequenceDataset
+from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.series import SeriesRows, forecast_splits, new_windows, split_rows, usual_history
 from seqmodels.data.splits import check_fractions
 from seqmodels.registry import register
@@ -20,7 +20,7 @@ MISSING_CHOICES = ("error", "drop", "interpolate", "end")
 
 
 @register("data", "csv")
-class CSVSource:
+class CSVSource(DataSource):
     """A table in a file, read as time series or as sequences with labels or values.
 
     What the columns mean is inferred where there is one reading only, `describe` says it in a

@@ -253,7 +253,17 @@ def encode(sequences: Sequences, spec: BatchSpec, targets: bool) -> ArrayDataset
         inputs = [np.array([code.get(token, code[UNKNOWN]) for token in x]) for x in sequences.inputs]
     else:
         inputs = [apply_scale(x, spec.input_shift, spec.input_scale) for x in sequences.inputs]
-    return ArrayDataset(spec, inputs, _encode_targets(sequences, spec, inputs, targets))
+    dataset = ArrayDataset(spec, inputs, _encode_targets(sequences, spec, inputs, targets))
+    dataset.origins = origins(sequences)
+    return dataset
+
+
+def origins(sequences: Sequences) -> list[dict[str, Any]]:
+    """Of each sequence its name, where a column names it, else the line of the file it is from."""
+    column = sequences.layout.sequence
+    if column is not None:
+        return [{column: name} for name in sequences.cells(column)]
+    return [{"line": sequences.table.lines[rows[0]]} for rows in sequences.rows]
 
 
 def _encode_targets(

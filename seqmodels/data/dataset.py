@@ -1,4 +1,4 @@
-"""What a data set is: sequences that can be read in pieces.
+"""What a data set is, sequences that can be read in pieces, and what a source of them is.
 
 T steps of a sequence, F features, S target steps, V values.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,11 +23,14 @@ class SequenceDataset(ABC):
         lengths: int64 ``(N,)``, the steps in each sequence, each at least 1.
         stream: whether the sequences are one long stream each, which may be cut into as many
             rows as a batch has (a text), or whole things that must stay whole (a name).
+        origins: of each sequence where it is from, as column names and values, to stand beside its
+            prediction; None where there is nothing to tell.
     """
 
     spec: BatchSpec
     lengths: np.ndarray
     stream: bool = False
+    origins: Sequence[dict[str, Any]] | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -79,3 +83,64 @@ class ArrayDataset(SequenceDataset):
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         target = self.targets[index]
         return self.inputs[index][start:stop], target[start:stop] if self.spec.target_shape == "step" else target
+
+
+class DataSource(ABC):
+    """Where data sets come from; what one writes to add a kind of data.
+
+    A subclass takes plain options in its constructor, those in its file in ``configs/data/``, is
+    registered with ``@register("data", name)``, and writes `splits` and `open`; `suggest` and
+    `describe` where it knows better than what its spec says.
+
+    >>> class Parity(DataSource):
+    ...     def splits(self):
+    ...         spec = BatchSpec("tokens", 2, "labels", 2, "sequence")
+    ...         return {"train": ArrayDataset(spec, [np.array([1, 0, 1]), np.array([1])], [0, 1])}
+    ...
+    ...     @classmethod
+    ...     def open(cls, path, spec, targets=None):
+    ...         raise ValueError("there are no files of this kind")
+    >>> Parity().describe(), Parity().suggest()
+    ('2 train sequences', {'task': 'classification', 'head': 'many_to_one'})
+    """
+
+    @abstractmethod
+    def splits(self) -> dict[str, SequenceDataset]:
+        """The data sets: "train", and "val" and "test" where wanted, all with the same spec.
+
+        Vocabulary, classes and scales are taken from the training part alone.
+
+        Raises:
+            ValueError: what is wrong with the data, and where.
+        """
+
+    @classmethod
+    @abstractmethod
+    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> SequenceDataset:
+        """A new file, encoded with the vocabulary, classes and scales in `spec`.
+
+        A subclass may take options of its constructor too: they get the values of the run's config.
+
+        Args:
+            path: the file.
+            spec: of the training data.
+            targets: true if the file must hold them, to measure a model; false to put zeros; None to
+                take them where they are there.
+
+        Raises:
+            ValueError: what is wrong with the file, or what in it was never seen in training.
+        """
+
+    def suggest(self) -> dict[str, str]:
+        """The names of the task and the head that fit the data; neither is needed."""
+        spec = self.splits()["train"].spec
+        heads = {"step": "many_to_many", "sequence": "many_to_one", "own": "encoder_decoder"}
+        tasks = {"values": "regression", "labels": "tagging", "tokens": "language_modelling"}
+        if spec.target_shape == "sequence":
+            tasks |= {"labels": "classification"}
+        task = "sequence_generation" if spec.target_shape == "own" else tasks[spec.targets]
+        return {"task": task, "head": heads[spec.target_shape]}
+
+    def describe(self) -> str:
+        """One sentence on what the data were taken for."""
+        return ", ".join(f"{len(split):,} {name}" for name, split in self.splits().items()) + " sequences"

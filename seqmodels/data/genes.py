@@ -8,7 +8,7 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.csv_read import Table, read_table
-from seqmodels.data.dataset import ArrayDataset, SequenceDataset
+from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.files import read_text
 from seqmodels.data.splits import by_group
 from seqmodels.registry import register
@@ -35,7 +35,7 @@ _CODE[[ord("U"), ord("u")]] = LETTERS.index("T")
 
 
 @register("data", "gene_structure")
-class GeneStructureSource:
+class GeneStructureSource(DataSource):
     """Tag each letter of a gene as coding or not.
 
     Genes are read from 5' to 3'. A coding part begins with the start codon ATG, may be interrupted by
@@ -111,9 +111,7 @@ def _read_fasta(path: str) -> Table:
     return Table(path, {SEQUENCE: sequences}, [start + 1 for start in starts])
 
 
-def _read_genes(
-    table: Table, max_length: int | None, tagged: bool = True
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _read_genes(table: Table, max_length: int | None, tagged: bool = True) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Letters and tags of each gene that is short enough."""
     sequences = table.cells(SEQUENCE, "path")
     rows = [row for row, text in enumerate(sequences) if max_length is None or len(text) <= max_length]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 
 import numpy as np
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.dataset import ArrayDataset, SequenceDataset
+from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.files import read_text
 from seqmodels.data.vocabulary import encode
 
@@ -39,7 +39,7 @@ class MadeDataset(SequenceDataset):
         return inputs[start:stop], targets[start:stop] if self.spec.target_shape == "step" else targets
 
 
-class SyntheticSource(ABC):
+class SyntheticSource(DataSource):
     """What the made data sources share.
 
     Args:
@@ -65,12 +65,6 @@ class SyntheticSource(ABC):
     def draw_lengths(self, generator: np.random.Generator, count: int) -> np.ndarray:
         """The steps of some sequences, int64 ``(count,)``."""
 
-    def suggest(self) -> dict[str, str]:
-        """The names of the task and the head that fit the data."""
-        tasks = {"values": "regression", "labels": "tagging", "tokens": "sequence_generation"}
-        heads = {"step": "many_to_many", "sequence": "many_to_one", "own": "encoder_decoder"}
-        return {"task": tasks[self.spec.targets], "head": heads[self.spec.target_shape]}
-
     def splits(self) -> dict[str, SequenceDataset]:
         """Training, and validation and test where there are such."""
         found: dict[str, SequenceDataset] = {}
@@ -81,15 +75,17 @@ class SyntheticSource(ABC):
         return found
 
     @classmethod
-    def open(cls, path: str, spec: BatchSpec) -> ArrayDataset:
+    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> ArrayDataset:
         """Sequences from a text file, one a line; the targets are zeros.
 
         Tokens are written together (``abca``); numbers with blanks between steps, and commas between
         the features of a step (``0.3,0 0.5,1``).
 
         Raises:
-            ValueError: what is wrong with the file; the message names the line.
+            ValueError: what is wrong with the file, and in which line; or targets are wanted.
         """
+        if targets:
+            raise ValueError(f"{path}: a file of made sequences holds inputs only, nothing to measure a model by")
         lines = read_text(path).splitlines()
         inputs = [_parse(line, spec, f"{path}, line {i}") for i, line in enumerate(lines, 1) if line.strip()]
         values = (spec.target_size,) if spec.targets == "values" else ()

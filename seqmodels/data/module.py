@@ -37,7 +37,8 @@ class SequenceDataModule(pl.LightningDataModule):
 
     Raises:
         ValueError: no "train" split, an unknown one, splits that differ in their spec, windows over
-            sequences that have one target each, or fewer training steps than rows.
+            sequences that have one target each, random ones over more than one stream, or fewer
+            training steps than rows.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class SequenceDataModule(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         _check(splits, batch_size, window)
+        _check_random(splits, window, random_window)
         self.splits = splits
         self.batch_size, self.window, self.random_window = batch_size, window, random_window
         self.workers, self.seed = workers, seed
@@ -118,4 +120,13 @@ def _check(splits: dict[str, SequenceDataset], batch_size: int, window: int | No
         raise ValueError(
             f"the training data has {int(train.lengths.sum())} steps, fewer than the {batch_size} rows of a batch: "
             "give more data or a smaller batch_size"
+        )
+
+
+def _check_random(splits: dict[str, SequenceDataset], window: int | None, random_window: bool) -> None:
+    train = splits["train"]
+    if random_window and (window is None or not train.stream or len(train) > 1):
+        raise ValueError(
+            "training.random_window needs training.window and one long stream, such as a text; got "
+            f"window={window} and {len(train)} sequences: set training.random_window=false"
         )

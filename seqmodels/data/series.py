@@ -242,12 +242,15 @@ def new_windows(rows: SeriesRows, history: int, spec: BatchSpec, targets: bool) 
             _refuse_short("new", rows, everything, history, horizon)
         return SeriesWindows(values, starts, history, spec)
     future = np.zeros((horizon, values.shape[1]), dtype=np.float32)
-    pieces = []
+    pieces, origins = [], []
     for one in np.unique(rows.series):
         own = values[rows.series == one]
         if len(own) < history:
             label = f"the series {rows.names[one]!r}" if rows.names[one] else "the series"
             raise ValueError(f"a forecast needs the last {history} rows of each series; {label} has {len(own)}")
         pieces += [own[len(own) - history :], future]
+        origins.append({"series": rows.names[one]})
     starts = np.arange(len(pieces) // 2) * (history + horizon)
-    return SeriesWindows(np.concatenate(pieces), starts, history, spec)
+    windows = SeriesWindows(np.concatenate(pieces), starts, history, spec)
+    windows.origins = origins if len(origins) > 1 else None
+    return windows

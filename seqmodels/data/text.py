@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.dataset import SequenceDataset
+from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.splits import check_fractions
 from seqmodels.data.text_files import find_texts
 from seqmodels.data.text_tokens import build_tokens, encode_tokens
@@ -27,21 +27,24 @@ class TextDataset(SequenceDataset):
         spec: as `TextSource` makes it.
         tokens: the file.
         start, stop: which of its tokens; at least two.
+        whole: whether the last token is an input too, its target being 0, instead of a target only.
     """
 
     stream = True
 
-    def __init__(self, spec: BatchSpec, tokens: TokenFile, start: int, stop: int) -> None:
-        self.spec, self.tokens, self.start = spec, tokens, start
-        self.lengths = np.array([stop - start - 1], dtype=np.int64)
+    def __init__(self, spec: BatchSpec, tokens: TokenFile, start: int, stop: int, whole: bool = False) -> None:
+        self.spec, self.tokens, self.start, self.stop = spec, tokens, start, stop
+        self.lengths = np.array([stop - start - (not whole)], dtype=np.int64)
 
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        tokens = self.tokens[self.start + start : self.start + stop + 1].astype(np.int64)
+        first, last = self.start + start, self.start + stop + 1
+        tokens = self.tokens[first : min(last, self.stop)].astype(np.int64)
+        tokens = tokens if last <= self.stop else np.append(tokens, 0)
         return tokens[:-1], tokens[1:]
 
 
 @register("data", "text")
-class TextSource:
+class TextSource(DataSource):
     """A text to model: the first part for training, the last for evaluation.
 
     >>> source = TextSource()
@@ -120,8 +123,22 @@ class TextSource:
         return cached(self.cache_dir, files, options, lambda folder: build_tokens(folder, files, **options))
 
     @classmethod
-    def open(cls, path: str, spec: BatchSpec, encoding: str = "utf-8", cache_dir: str | None = None) -> TextDataset:
+    def open(
+        cls,
+        path: str,
+        spec: BatchSpec,
+        targets: bool | None = None,
+        encoding: str = "utf-8",
+        cache_dir: str | None = None,
+    ) -> TextDataset:
         """Another text, as the training data's vocabulary encodes it.
+
+        Args:
+            path: as for `TextSource`.
+            spec: of the training data.
+            targets: true where the next token of each must be there, as for measuring a model. Else
+                the last token, which has none, is an input too: what comes after it is foretold.
+            encoding, cache_dir: as for `TextSource`.
 
         Raises:
             ValueError: what is wrong with the file, or characters that the vocabulary has not.
@@ -129,6 +146,8 @@ class TextSource:
         files, vocabulary = find_texts(path), Vocabulary.of(spec)
         options = {"level": vocabulary.level, "names": vocabulary.names, "encoding": encoding}
         tokens = cached(cache_dir, files, options, lambda folder: encode_tokens(folder, files, vocabulary, encoding))
-        if len(tokens) < 2:
-            raise ValueError(f"{path}: expected a text of at least 2 {vocabulary.level}s, got {len(tokens)}")
-        return TextDataset(spec, tokens, 0, len(tokens))
+        least = 2 if targets else 1
+        if len(tokens) < least:
+            what = f"{least} {vocabulary.level}{'s' if targets else ''}"
+            raise ValueError(f"{path}: expected a text of at least {what}, got {len(tokens)}")
+        return TextDataset(spec, tokens, 0, len(tokens), whole=not targets)

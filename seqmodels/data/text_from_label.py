@@ -12,11 +12,13 @@ from seqmodels.data.csv_sequences import (
     Sequences,
     check_targets,
     encode_labels,
+    origins,
     read_sequences,
     sort_labels,
     split_sequences,
 )
-from seqmodels.data.dataset import ArrayDataset, SequenceDataset
+from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
+from seqmodels.data.splits import check_fractions
 from seqmodels.data.vocabulary import UNKNOWN
 from seqmodels.registry import register
 
@@ -24,7 +26,7 @@ STOP = "<stop>"
 
 
 @register("data", "text_from_label")
-class TextFromLabelSource:
+class TextFromLabelSource(DataSource):
     """A table of labels and texts, the label being the input and the text, with a stop token, the target.
 
     Labels have the same shares in all splits; copies of a text stay in one.
@@ -41,9 +43,10 @@ class TextFromLabelSource:
         text: column of texts.
         val_fraction, test_fraction: shares of validation and test.
         seed: what the random split depends on.
+        missing: what becomes of a row without a label or a text: "error", or "drop" to leave it out.
 
     Raises:
-        ValueError: from `splits`, for a file that does not fit.
+        ValueError: an option out of range; from `splits`, for a file that does not fit.
     """
 
     def __init__(
@@ -54,8 +57,12 @@ class TextFromLabelSource:
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
         seed: int = 0,
+        missing: str = "error",
     ) -> None:
-        self.path, self.label, self.text = path, label, text
+        check_fractions(val_fraction, test_fraction)
+        if missing not in ("error", "drop"):
+            raise ValueError(f"data.missing must be error or drop, got {missing!r}")
+        self.path, self.label, self.text, self.missing = path, label, text, missing
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
 
     def suggest(self) -> dict[str, str]:
@@ -69,7 +76,7 @@ class TextFromLabelSource:
         return f"{self.path}: {len(sequences)} texts in {self.text!r}, from {labels} labels in {self.label!r}"
 
     def _sequences(self) -> Sequences:
-        return _read(read_table(self.path), self.label, self.text)
+        return _read(read_table(self.path), self.label, self.text, self.missing)
 
     def splits(self) -> dict[str, SequenceDataset]:
         """The data sets "train", "val" and "test"."""
@@ -93,7 +100,7 @@ class TextFromLabelSource:
         return {name: _encode(sequences.select(items), spec, targets=True) for name, items in parts.items()}
 
     @classmethod
-    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> SequenceDataset:
+    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None, missing: str = "error") -> SequenceDataset:
         """Another table, encoded as in training; of the text column only if it is there.
 
         Args:
@@ -101,6 +108,7 @@ class TextFromLabelSource:
             spec: of the training data.
             targets: true if the texts must be there, false to leave them out; None takes them where
                 they are there. Without them the targets are empty texts.
+            missing: as for `TextFromLabelSource`.
 
         Raises:
             ValueError: what is wrong with the file, or a label never seen in training.
@@ -108,17 +116,20 @@ class TextFromLabelSource:
         options = spec.options or {}
         table = read_table(path)
         wanted = options["text"] in table.columns if targets is None else targets
-        return _encode(_read(table, options["label"], options["text"] if wanted else options["label"]), spec, wanted)
+        text = options["text"] if wanted else options["label"]
+        return _encode(_read(table, options["label"], text, missing), spec, wanted)
 
 
-def _read(table: Table, label: str, text: str) -> Sequences:
+def _read(table: Table, label: str, text: str, missing: str) -> Sequences:
     """The texts of a table, in the roles that a classifier would give them: label as target."""
     layout = Layout("text", label, "labels", "sequence", text=text)
-    return check_targets(read_sequences(table, layout, missing="error", differences=False), missing="error")
+    return check_targets(read_sequences(table, layout, missing, differences=False), missing)
 
 
 def _encode(sequences: Sequences, spec: BatchSpec, targets: bool) -> ArrayDataset:
     code = {letter: i for i, letter in enumerate(spec.target_names)}
     texts = [[code.get(letter, code[UNKNOWN]) for letter in text] if targets else [] for text in sequences.inputs]
     inputs = [label[None] for label in encode_labels(sequences, spec.input_names, per_step=False)]
-    return ArrayDataset(spec, inputs, [[*text, code[STOP]] for text in texts])
+    dataset = ArrayDataset(spec, inputs, [[*text, code[STOP]] for text in texts])
+    dataset.origins = origins(sequences)
+    return dataset

@@ -54,7 +54,7 @@ def test_numbers_and_what_is_missing(tmp_path):
 
 
 def test_text_in_a_column_of_numbers(tmp_path):
-    table = read_table(write(tmp_path, "a,b\n1,1\n2,2\nclosed,3\n4,\"5,5\"\n"))
+    table = read_table(write(tmp_path, 'a,b\n1,1\n2,2\nclosed,3\n4,"5,5"\n'))
     assert table.is_numeric("a")  # meant as numbers: most are
     with pytest.raises(ValueError, match=r"my.csv, line 4, column 'a': expected a number, got 'closed'; write"):
         table.numbers("a")

@@ -160,6 +160,12 @@ def test_the_fingerprint_reads_little():
             "'train' and 'val' must have one spec; they differ in target_size",
         ),
         ({"train": names()}, {"window": 5}, "set window=null"),
+        ({"train": names()}, {"random_window": True}, "set training.random_window=false"),
+        (
+            {"train": ArrayDataset(BatchSpec("tokens", 5, "tokens", 5, "step"), [[1, 2]] * 9, [[2, 3]] * 9)},
+            {"window": 2, "random_window": True},
+            "one long stream, such as a text; got window=2 and 9 sequences",
+        ),
         (
             {"train": ArrayDataset(BatchSpec("tokens", 5, "tokens", 5, "step"), [[1, 2]], [[2, 3]], stream=True)},
             {"window": 5},

@@ -144,9 +144,20 @@ def test_a_text_says_what_it_is(tmp_path):
 def test_another_text_is_encoded_by_the_same_vocabulary(tmp_path):
     for level, text in [("character", "abc abc\n"), ("word", "a bc a bc\n"), ("byte", "abc")]:
         spec = TextSource(write(tmp_path, text * 10), level=level).splits()["train"].spec
-        other = TextSource.open(write(tmp_path, "a bc", "b.txt"), spec)
+        other = TextSource.open(write(tmp_path, "a bc", "b.txt"), spec, targets=True)
         assert tokens_of(other) == encode("a bc", spec).tolist()
         assert other.spec is spec
+
+
+def test_without_targets_the_last_token_is_an_input_too(tmp_path):
+    spec = TextSource(write(tmp_path, "abcd" * 30)).splits()["train"].spec
+    data = TextSource.open(write(tmp_path, "abcd", "b.txt"), spec)
+    assert data.lengths.tolist() == [4]
+    for start in range(4):
+        inputs, targets = data.read(0, start, 4)
+        assert inputs.tolist() == [0, 1, 2, 3][start:]
+        assert targets.tolist() == [1, 2, 3, 0][start:]
+    assert [part.tolist() for part in data.read(0, 1, 3)] == [[1, 2], [2, 3]]
 
 
 def test_text_and_tokens_are_inverse(tmp_path):
@@ -309,8 +320,10 @@ def test_what_the_vocabulary_lacks_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"1 character \('z'\) that the vocabulary of 4 lacks"):
         TextSource.open(write(tmp_path, "abz", "b.txt"), spec)
     with pytest.raises(ValueError, match="expected a text of at least 2 characters, got 1"):
-        TextSource.open(write(tmp_path, "a", "b.txt"), spec)
+        TextSource.open(write(tmp_path, "a", "b.txt"), spec, targets=True)
+    with pytest.raises(ValueError, match="at least 1 character, got 0"):
+        TextSource.open(write(tmp_path, "", "b.txt"), spec)
     words = TextSource(write(tmp_path, "a b c " * 30), level="word").splits()["train"].spec
     with pytest.raises(ValueError, match=r"2 words \('x', 'yes'\) that the vocabulary of 4 lacks"):
         encode("a x yes b", words)
-    assert tokens_of(TextSource.open(write(tmp_path, "a x", "b.txt"), words))[1] == 0
+    assert tokens_of(TextSource.open(write(tmp_path, "a x", "b.txt"), words, targets=True))[1] == 0

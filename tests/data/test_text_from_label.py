@@ -77,8 +77,21 @@ def test_mistakes_are_told(tmp_path):
         TextFromLabelSource(write(tmp_path, ROWS), "kind", "nam").splits()
     with pytest.raises(ValueError, match="line 2, column 'name': the text is empty"):
         TextFromLabelSource(write(tmp_path, [("", "p"), *ROWS]), "kind", "name").splits()
+    with pytest.raises(ValueError, match="missing must be error or drop, got 'end'"):
+        TextFromLabelSource("my.csv", "kind", "name", missing="end")
     with pytest.raises(ValueError, match="got only 'p'"):
         TextFromLabelSource(write(tmp_path, [(text, "p") for text, _ in ROWS]), "kind", "name").splits()
+
+
+@pytest.mark.parametrize("row", [("", "p"), ("ax1", "")])
+def test_the_cure_of_a_missing_cell_works(tmp_path, row):
+    file = write(tmp_path, [row, *ROWS])
+    with pytest.raises(ValueError, match=r"data\.missing=drop"):
+        TextFromLabelSource(file, "kind", "name").splits()
+    source = TextFromLabelSource(file, "kind", "name", missing="drop")
+    splits = source.splits()
+    assert sum(len(split) for split in splits.values()) == len(ROWS)
+    assert pairs(TextFromLabelSource.open(file, splits["train"].spec, missing="drop")) == ROWS
 
 
 def test_surnames():
