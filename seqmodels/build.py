@@ -7,7 +7,9 @@ without them.
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from torch import nn
@@ -19,6 +21,7 @@ from seqmodels.model import FeatureEncoder, SequenceModel, TokenEncoder
 from seqmodels.registry import find, make, names
 
 if TYPE_CHECKING:
+    from seqmodels.data.dataset import DataSource, SequenceDataset
     from seqmodels.data.module import SequenceDataModule
     from seqmodels.tasks.base import Task
 
@@ -38,10 +41,11 @@ def import_plugins(names: Iterable[str]) -> None:
             raise ValueError(f"plugins names {name!r}, which cannot be imported: {error}") from error
 
 
-def build_source(config: Config) -> Any:
+def build_source(config: Config) -> DataSource:
     """The data source named in ``config["data"]``."""
     options = dict(config["data"])
-    return make("data", options.pop("name"), **options)
+    source: DataSource = make("data", options.pop("name"), **options)
+    return source
 
 
 def suggest(config: Config) -> dict[str, str]:
@@ -50,25 +54,59 @@ def suggest(config: Config) -> dict[str, str]:
     Raises:
         ValueError: data that cannot be read.
     """
-    source = build_source(config)
-    if not hasattr(source, "suggest"):
-        return {}
     groups = {"task": "task", "head": "model/head"}
-    return {groups[part]: name for part, name in source.suggest().items()}
+    return {groups[part]: name for part, name in build_source(config).suggest().items()}
 
 
-def build_data(config: Config, source: Any = None) -> SequenceDataModule:
+def build_data(config: Config, source: DataSource | None = None) -> SequenceDataModule:
     """The data module: the source's splits, cut and dealt as ``config["training"]`` says.
 
     Args:
         config: the whole config.
         source: the data source where it is built already.
     """
+    return _dealt(config, (source or build_source(config)).splits())
+
+
+def build_evaluation(config: Config, spec: BatchSpec, path: str | Path | None = None) -> SequenceDataModule:
+    """The data to score a trained model on: its own, or its own training part and another file as "test".
+
+    The training part is what baselines are made from.
+
+    Args:
+        config: the run's config; ``config["data"]`` is of the data it was trained on.
+        spec: of the data it was trained on, which encodes the other file.
+        path: the other file, with targets.
+
+    Raises:
+        ValueError: bad data, or the run's own have changed since.
+    """
+    splits = build_source(config).splits()
+    if splits["train"].spec != spec:
+        raise ValueError(
+            "the model was trained on data of another kind: its classes, vocabulary, columns or scales differ; "
+            "to score it on another file, set data.path only"
+        )
+    if path is not None:
+        splits = {"train": splits["train"], "test": open_data(config, spec, path, targets=True)}
+    return _dealt(config, splits)
+
+
+def open_data(config: Config, spec: BatchSpec, path: str | Path, targets: bool | None = None) -> SequenceDataset:
+    """Another file, encoded as the data that ``config["data"]`` names: see `DataSource.open`."""
+    source: Any = find("data", config["data"]["name"])
+    accepted = set(inspect.signature(source.open).parameters) - {"path", "spec", "targets"}
+    options = {name: value for name, value in config["data"].items() if name in accepted}
+    dataset: SequenceDataset = source.open(str(path), spec, targets=targets, **options)
+    return dataset
+
+
+def _dealt(config: Config, splits: dict[str, SequenceDataset]) -> SequenceDataModule:
     from seqmodels.data.module import SequenceDataModule
 
     training = config["training"]
     return SequenceDataModule(
-        (source or build_source(config)).splits(),
+        splits,
         batch_size=training["batch_size"],
         window=training["window"],
         random_window=training["random_window"],

@@ -6,10 +6,11 @@ Needs neither Hydra nor Lightning.
 from __future__ import annotations
 
 import csv
-import inspect
+import difflib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,17 +18,21 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from seqmodels import checkpoint
-from seqmodels.batch import BatchSpec
-from seqmodels.build import build_model, build_task, import_plugins
+from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.build import build_model, build_task, import_plugins, open_data
 from seqmodels.model import SequenceModel
-from seqmodels.registry import find
 from seqmodels.state import State
 
 if TYPE_CHECKING:
+    from seqmodels.data.dataset import SequenceDataset
     from seqmodels.tasks.base import Task
 
+# What `generate` does unless it is told otherwise.
+LENGTH, TEMPERATURE = 400, 0.8
 # Steps read at a time where a new file is one long stream.
 STREAM_WINDOW = 1024
+# Names that a message lists, at most.
+LISTED = 50
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ class Trained:
         """Predictions for a new file of the kind that the model was trained on, one per sequence.
 
         A text, which is one long stream, is read in windows with the state carried, and gives one
-        prediction per window.
+        prediction per window. Where the data tell sequences apart, by a column or by their line, a
+        prediction begins with that. A sequence generator unrolls freely, up to its stop token.
 
         Args:
             path: read as the training data was: same columns, vocabulary, classes and scales.
@@ -71,22 +77,29 @@ class Trained:
         with torch.inference_mode():
             for index in range(len(plan)):
                 rows = plan[index]
-                batch = collate(dataset, rows[rows[:, 0] >= 0])
-                prediction, state = self.model(batch.inputs, state if dataset.stream else None, batch.lengths)
-                yield from self.task.decode(prediction, batch)
+                rows = rows[rows[:, 0] >= 0]
+                batch = collate(dataset, rows)
+                prediction, state = self._predict(batch, state if dataset.stream else None)
+                for sequence, decoded in zip(rows[:, 0], self.task.decode(prediction, batch), strict=True):
+                    yield {**(dataset.origins[sequence] if dataset.origins else {}), **decoded}
 
-    def open(self, path: str | Path) -> Any:
+    def _predict(self, batch: SequenceBatch, state: State) -> tuple[torch.Tensor, State]:
+        if self.spec.target_shape != "own":
+            return self.model(batch.inputs, state, batch.lengths)
+        features, state = self.model.features(batch.inputs, state, batch.lengths)
+        head: Any = self.model.head
+        made = head.generate(features, batch.lengths)
+        return (made[0] if self.spec.targets == "tokens" else made), state
+
+    def open(self, path: str | Path) -> SequenceDataset:
         """A new file as a data set, encoded as the training data was."""
-        source: Any = find("data", self.config["data"]["name"])
-        accepted = inspect.signature(source.open).parameters
-        options = {k: v for k, v in self.config["data"].items() if k in accepted and k not in ("path", "spec")}
-        return source.open(str(path), self.spec, **options)
+        return open_data(self.config, self.spec, path)
 
     def generate(
         self,
         prompt: str = "",
-        length: int = 400,
-        temperature: float | None = 0.8,
+        length: int = LENGTH,
+        temperature: float | None = TEMPERATURE,
         top_k: int | None = None,
         top_p: float | None = None,
         seed: int | None = None,
@@ -95,10 +108,12 @@ class Trained:
         """New text: what follows a prompt, or what a sequence-generating model makes of it.
 
         Args:
-            prompt: the beginning of a text; for a sequence generator its whole input. Empty: a line end
-                begins the text (where there is none, the vocabulary's first token).
+            prompt: the beginning of a text; for a sequence generator its whole input, such as the
+                name of a class. Empty: a line end begins the text (where there is none, the
+                vocabulary's first token).
             length: tokens to draw, at most.
-            temperature: below 1 likelier, above 1 wilder; 0 or None for always the likeliest.
+            temperature: below 1 likelier, above 1 wilder; 0 or None for always the likeliest, whatever
+                top_k, top_p and seed are.
             top_k, top_p: draw among the k likeliest, or the likeliest that make up this probability.
             seed: the same seed, the same text.
             beam: above 1, search this many beams wide instead of drawing; sequence generators only.
@@ -114,15 +129,18 @@ class Trained:
             raise ValueError(f"this model predicts {self.spec.targets}, not tokens: there is nothing to generate")
         if length < 1:
             raise ValueError(f"length must be at least 1, got {length}")
-        if temperature == 0 or beam > 1:
+        if beam > 1:
             temperature = None
+        elif not temperature:
+            temperature = top_k = top_p = None
         generator = None if seed is None or temperature is None else torch.Generator().manual_seed(seed)
         if self.spec.target_shape == "step":
             if beam > 1:
                 raise ValueError("beam search is for sequence generators; a language model draws: set beam=1")
-            start = prompt or ("\n" if "\n" in self.spec.input_names else self.spec.input_names[0])
-            tokens = sample(self.model, self.encode(start), length, temperature, top_k, top_p, generator)
-            return prompt + decode(tokens.tolist(), self.spec)
+            given = self.encode(prompt) if prompt else self._line_end()
+            tokens = sample(self.model, given, length, temperature, top_k, top_p, generator)
+            # Together, because words need blanks between them, and bytes their neighbours.
+            return decode([*(given.tolist() if prompt else []), *tokens.tolist()], self.spec)
         with torch.inference_mode():
             features, _ = self.model.features(self.encode(prompt).unsqueeze(0))
             head: Any = self.model.head
@@ -130,14 +148,38 @@ class Trained:
         return decode(drawn[0][0].tolist(), self.spec)
 
     def encode(self, text: str) -> torch.Tensor:
-        """The tokens ``(T,)`` of a text; the name of a single input token (a class, say) is that token."""
+        """The tokens ``(T,)`` of a text; for a sequence generator, the name of a token (a class) is that token.
+
+        Raises:
+            ValueError: characters, words or a name that the model does not know.
+        """
         from seqmodels.data.vocabulary import encode
 
         if self.spec.inputs != "tokens":
             raise ValueError("this model reads numbers, not text")
-        if text in self.spec.input_names:
-            return torch.tensor([self.spec.input_names.index(text)])
+        if self.spec.target_shape == "own":
+            if text in self.spec.input_names:
+                return torch.tensor([self.spec.input_names.index(text)])
+            if not text or self._reads_names():
+                raise ValueError(f"prompt must be {self._known_inputs(text)}, got {text!r}")
         return torch.from_numpy(encode(text, self.spec))
+
+    def _line_end(self) -> torch.Tensor:
+        names = self.spec.input_names
+        return torch.tensor([names.index("\n") if "\n" in names else 0])
+
+    def _reads_names(self) -> bool:
+        """Whether an input is one name, such as a class, and not a text of characters, bytes or words."""
+        is_text = (self.spec.options or {}).get("level", "character") != "character"
+        return not is_text and any(len(name) > 1 and not name.startswith("<") for name in self.spec.input_names)
+
+    def _known_inputs(self, text: str) -> str:
+        names = self.spec.input_names
+        listed = ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")
+        if not self._reads_names():
+            return f"a text of the vocabulary ({listed})"
+        close = difflib.get_close_matches(text, names, n=1)
+        return f"one of {listed}{f' (did you mean {close[0]}?)' if close else ''}"
 
 
 def load(
@@ -158,26 +200,40 @@ def load(
     """
     path = checkpoint.locate(run, which)
     stored = checkpoint.read(path)
-    config, spec = stored[checkpoint.KEY]["config"], BatchSpec.from_plain(stored[checkpoint.KEY]["spec"])
+    with _damage(path):
+        config, spec = dict(stored[checkpoint.KEY]["config"]), BatchSpec.from_plain(stored[checkpoint.KEY]["spec"])
+        weights = dict(stored["state_dict"])
+        needed = list(config.get("plugins", []))
     _refuse_code(config, str(path))
     for name, value in (changes or {}).items():
         _change(config, name, value)
     given = set(plugins)
-    missing = [name for name in stored[checkpoint.KEY]["config"].get("plugins", []) if name not in given]
+    missing = [name for name in needed if name not in given]
     if missing:
         raise ValueError(
             f"{path} is made of parts from {', '.join(missing)}; if you trust them, load it with plugins={missing!r}"
         )
     import_plugins(given)
-    task = build_task(config, spec)
-    model = build_model(config, spec, task)
+    with _damage(path):
+        task = build_task(config, spec)
+        model = build_model(config, spec, task)
     prefix = "model."
-    weights = {k.removeprefix(prefix): v for k, v in stored["state_dict"].items() if k.startswith(prefix)}
     try:
-        model.load_state_dict(weights)
+        model.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
     except RuntimeError as error:
         raise ValueError(f"the weights in {path} do not fit the model its config describes: {error}") from error
     return Trained(model.eval(), task, spec, config)
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Say in words what a checkpoint lacks."""
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"{path} is damaged or of another version: its config lacks {error}") from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged or of another version: its config does not fit: {error}") from error
 
 
 def _change(config: dict[str, Any], name: str, value: Any) -> None:
@@ -206,10 +262,12 @@ def write_predictions(rows: Iterable[dict[str, Any]], path: Path) -> int:
         How many there were.
 
     Raises:
-        ValueError: another kind of file.
+        ValueError: another kind of file, or a folder that is not there.
     """
     if path.suffix not in (".csv", ".jsonl"):
         raise ValueError(f"predictions can be written as .csv or .jsonl, got {path}")
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {path.parent} to write {path.name} to: make it first")
     count = 0
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -51,7 +51,8 @@ seqmodels evaluate [RUN] [name=value ...]: score a trained model again
   seqmodels evaluate RUN data.path=other.csv trainer.accelerator=cpu
 
 RUN is a run folder or a checkpoint; the newest run under runs/ where it is left out.
-name=value changes a setting of the run.
+name=value changes a setting of the run. data.path=FILE scores it on another file, encoded as the run's own
+data were; the baselines are those of the run's training data.
 """,
     "predict": """\
 seqmodels predict [RUN] --input FILE [name=value ...]: predictions for a new file
@@ -73,7 +74,7 @@ seqmodels generate [RUN] [flags] [name=value ...]: sample from a trained model
 RUN is a run folder or a checkpoint; the newest run under runs/ where it is left out.
 
   --prompt TEXT        what comes before; for class to sequence, the class
-  --length N           steps to generate (default 500)
+  --length N           steps to generate (default 400)
   --temperature T      below 1 safer, above 1 bolder, 0 always the likeliest (default 0.8)
   --top-k K            sample from the K likeliest only
   --top-p P            sample from the likeliest that together have probability P

@@ -63,6 +63,8 @@ def _check_files(flags: argparse.Namespace) -> None:
         problems.append(f"--input: there is no file {flags.input}")
     if flags.output is not None and flags.output.suffix not in (".csv", ".jsonl"):
         problems.append(f"--output: must end in .csv or .jsonl, got {flags.output}")
+    elif flags.output is not None and not flags.output.parent.is_dir():
+        problems.append(f"--output: there is no folder {flags.output.parent}: make it first")
     if problems:
         raise ConfigError(*problems)
 
@@ -72,7 +74,8 @@ def generate(arguments: list[str]) -> int:
     parser = Parser()
     parser.add_argument("--prompt", default="")
     for flag, kind, default in (
-        ("--length", int, 500),
+        # Those of `seqmodels.inference.Trained.generate`, which is not imported before all is checked.
+        ("--length", int, 400),
         ("--temperature", float, 0.8),
         ("--top-k", int, None),
         ("--top-p", float, None),

@@ -157,6 +157,10 @@ def test_predict_names_what_is_missing(seqmodels, asked):
     problems = ["--input: there is no file no.csv", "--output: must end in .csv or .jsonl, got out.xls"]
     result = seqmodels("predict", "run", "--input", "no.csv", "--output", "out.xls")
     assert result == (2, "", said("predict", *problems))
+    Path("new.csv").touch()
+    problem = "--output: there is no folder missing: make it first"
+    result = seqmodels("predict", "run", "--input", "new.csv", "--output", "missing/out.csv")
+    assert result == (2, "", said("predict", problem))
 
 
 def test_generate(seqmodels, asked):
