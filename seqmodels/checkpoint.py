@@ -58,11 +58,21 @@ def read(path: str | Path, own: bool = True) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(f"{path} holds more than tensors and plain values, or is damaged: refused") from error
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
+    except Exception as error:  # bytes that are no checkpoint can go wrong in any way
         raise ValueError(f"{path} is damaged or cut short, not a checkpoint: {error}") from error
-    if own and (not isinstance(content, dict) or KEY not in content):
-        raise ValueError(f"{path} was not written by seqmodels: it has no entry {KEY!r}")
+    if own:
+        _refuse_foreign(content, path)
     return cast("dict[str, Any]", content)
+
+
+def _refuse_foreign(content: Any, path: Path) -> None:
+    if not isinstance(content, dict) or KEY not in content:
+        raise ValueError(f"{path} was not written by seqmodels: it has no entry {KEY!r}")
+    inside = content[KEY] if isinstance(content[KEY], dict) else {}
+    missing = [name for name in ("config", "spec") if not isinstance(inside.get(name), dict)]
+    missing += ["state_dict"] * (not isinstance(content.get("state_dict"), dict))
+    if missing:
+        raise ValueError(f"{path} is no whole checkpoint: it lacks {', '.join(missing)}")
 
 
 def locate(run: str | Path, prefer: str = "best") -> Path:

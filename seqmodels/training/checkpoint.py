@@ -7,10 +7,10 @@ state. With several processes each holds its own rows; the checkpoint holds them
 
 from __future__ import annotations
 
-import functools
 import random
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
 from lightning_fabric.plugins.io import TorchCheckpointIO
+from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
+from pytorch_lightning.trainer.states import TrainerFn
 
 from seqmodels import checkpoint
 from seqmodels.state import State, leaves, map_state
@@ -43,7 +45,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class RunState(pl.Callback):
-    """Puts config, data, carried state and random state into every checkpoint, and back.
+    """Puts config, data, carried state, random state and time used into every checkpoint, and back.
 
     Args:
         content: plain values to store: "config", "spec", "fingerprint".
@@ -52,16 +54,29 @@ class RunState(pl.Callback):
     def __init__(self, content: dict[str, Any]) -> None:
         self.content = content
         self._random: list[dict[str, Any]] | None = None
+        self._seconds = 0.0  # of the run's earlier legs
+        self._began = time.monotonic()
 
     def setup(self, trainer: pl.Trainer, learner: pl.LightningModule, stage: str) -> None:
         quieten()  # here too, for the processes that Lightning starts
 
+    def on_train_start(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
+        self._began = time.monotonic()
+
     def on_save_checkpoint(self, trainer: pl.Trainer, learner: pl.LightningModule, stored: dict[str, Any]) -> None:
+        own = _learner(learner)
+        if not bool(torch.stack([torch.isfinite(p).all() for p in own.parameters()]).all()):
+            raise NonFiniteError(
+                f"a weight is no longer finite after step {trainer.global_step}; the last good checkpoint is kept: "
+                f"{own.last_good or 'none yet'}. Try a lower optimizer.lr, or trainer.gradient_clip_val=1."
+            )
         stored[checkpoint.KEY] = {
             **self.content,
-            "carried": _gather(_pack(_learner(learner).carried["train"])),
+            "carried": _gather(_pack(own.carried["train"])),
             "random": _gather(random_state()),
             "world_size": trainer.world_size,
+            "total_updates": own.total_updates,
+            "seconds": self._seconds + time.monotonic() - self._began,
         }
 
     def on_load_checkpoint(self, trainer: pl.Trainer, learner: pl.LightningModule, stored: dict[str, Any]) -> None:
@@ -72,25 +87,46 @@ class RunState(pl.Callback):
                 f"{trainer.world_size}: set trainer.devices={own['world_size']}"
             )
         _learner(learner).carried["train"] = _unpack(own["carried"][trainer.global_rank], _learner(learner))
+        _learner(learner).last_good = str(trainer.ckpt_path)
         self._random = own["random"]
+        self._seconds = own["seconds"]
+        _follow_folder(trainer, stored["callbacks"])
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, learner: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        # As late as possible: setting up a training draws random numbers too.
+        # As late as possible: setting up a training draws random numbers too, and the device of the
+        # batches is not known before.
         if self._random is not None:
             set_random_state(self._random[trainer.global_rank])
+            _learner(learner).carried["train"] = _learner(learner).carried["train"].to(batch.inputs.device)
             self._random = None
 
 
-class LastCheckpoint(pl.Callback):
+def _follow_folder(trainer: pl.Trainer, states: dict[str, Any]) -> None:
+    """Let ModelCheckpoint, which remembers absolute paths, find its best in a run folder that was moved."""
+    folders = {c.state_key: c.dirpath for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)}
+    for key in folders.keys() & states.keys():
+        state, folder = states[key], str(folders[key])
+
+        def moved(path: str, folder: str = folder) -> str:
+            return str(Path(folder) / Path(path).name) if path else path
+
+        for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
+            state[name] = moved(state[name])
+        state["best_k_models"] = {moved(path): score for path, score in state["best_k_models"].items()}
+        state["dirpath"] = folder
+
+
+class LastCheckpoint(Checkpoint):
     """Writes `last.ckpt` every so many updates and at the end, and stops in good order.
 
     Ctrl-C (or SIGTERM) is answered at the end of the update: the checkpoint is written, then
     `Interrupted` is raised. A second Ctrl-C stops at once.
 
-    A checkpoint is never written at an update after which validation is due: Lightning would
-    leave that validation out on resume. It is then written one update later.
+    Where validation or the end of the epoch follows an update, the checkpoint is written after
+    those: Lightning would leave out on resume what was still due. (A `Checkpoint`, so that
+    Lightning calls it after the callbacks whose state it writes.)
 
     Args:
         path: where `last.ckpt` goes.
@@ -104,6 +140,7 @@ class LastCheckpoint(pl.Callback):
         self.every_n_steps = every_n_steps
         self._saved_at = 0
         self._stop = False
+        self._presses = 0
         self._handlers: dict[int, Any] = {}
 
     def on_train_start(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
@@ -113,79 +150,74 @@ class LastCheckpoint(pl.Callback):
                 self._handlers[number] = signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: Any) -> None:
-        if self._stop:
-            raise KeyboardInterrupt
+        # With several processes one Ctrl-C comes as SIGINT from the terminal and as SIGTERM from the first.
         self._stop = True
+        self._presses += number == signal.SIGINT
+        if self._presses > 1:
+            raise KeyboardInterrupt
+
+    def on_exception(self, trainer: pl.Trainer, learner: pl.LightningModule, exception: BaseException) -> None:
+        self._restore_handlers()
 
     def teardown(self, trainer: pl.Trainer, learner: pl.LightningModule, stage: str) -> None:
+        self._restore_handlers()
+
+    def _restore_handlers(self) -> None:
         while self._handlers:
             number, handler = self._handlers.popitem()
             signal.signal(number, handler)
 
+    # Where a checkpoint can be written: after an update, after validation, before a new epoch, at the end.
+
     def on_train_batch_end(
         self, trainer: pl.Trainer, learner: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        loop = trainer.fit_loop.epoch_loop
+        if not (loop._should_accumulate() or loop.batch_progress.is_last_batch or _validation_follows(trainer)):
+            self._save_if_due(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
+        loop = trainer.fit_loop.epoch_loop
+        if trainer.state.fn != TrainerFn.FITTING or trainer.sanity_checking:
+            return
+        if not (loop._should_accumulate() or loop.batch_progress.is_last_batch):
+            self._save_if_due(trainer)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
+        # The schedules of the epoch before have moved by now. What Lightning does after this hook,
+        # it would not do in an epoch that is resumed.
+        loop = trainer.fit_loop.epoch_loop
+        if trainer.global_step != self._saved_at and not loop.restarting:
+            loop.batch_progress.reset_on_run()
+            loop.scheduler_progress.reset_on_run()
+            loop.automatic_optimization.optim_progress.reset_on_run()
+            loop.val_loop.batch_progress.total.reset()
+            self._save_if_due(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
+        self._save(trainer)
+
+    def _save_if_due(self, trainer: pl.Trainer) -> None:
         stop = self._stop
         if trainer.world_size > 1:
             stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
-        due = trainer.global_step - self._saved_at >= self.every_n_steps
-        if not (due or stop) or _at_a_border(trainer):
-            return
-        self.save(trainer, learner)
+        if stop or trainer.global_step - self._saved_at >= self.every_n_steps:
+            self._save(trainer)
         if stop:
             raise Interrupted
 
-    def on_train_end(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
-        self.save(trainer, learner)
-
-    def save(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
-        """Write `last.ckpt`, unless the weights are no longer finite."""
-        if not all(bool(torch.isfinite(p).all()) for p in learner.parameters()):
-            raise NonFiniteError(
-                f"a weight is no longer finite after step {trainer.global_step}; the last good checkpoint is kept: "
-                f"{self.path if self.path.exists() else 'none yet'}. Try a lower optimizer.lr, or "
-                "trainer.gradient_clip_val=1."
-            )
+    def _save(self, trainer: pl.Trainer) -> None:
         self._saved_at = trainer.global_step
         trainer.save_checkpoint(self.path)
-        _learner(learner).last_good = str(self.path)
+        _learner(trainer.lightning_module).last_good = str(self.path)
 
 
-def _at_a_border(trainer: pl.Trainer) -> bool:
-    """Whether validation or the end of the epoch follows this update, or updates are being gathered."""
-    loop = trainer.fit_loop.epoch_loop
-    if loop._should_accumulate() or loop.batch_progress.is_last_batch:
-        return True
-    every = trainer.val_check_batch
-    if not trainer.enable_validation or every is None or every == float("inf"):
+def _validation_follows(trainer: pl.Trainer) -> bool:
+    every, loop = trainer.val_check_batch, trainer.fit_loop.epoch_loop
+    if not loop._should_check_val_epoch() or every is None or every == float("inf"):
         return False
     done = loop.total_batch_idx if trainer.check_val_every_n_epoch is None else loop.batch_idx
     return (done + 1) % int(every) == 0
-
-
-def refuse_differences(path: str, now: dict[str, Any]) -> None:
-    """Refuse to go on from a checkpoint of another model, other data or another cut of the data.
-
-    Args:
-        path: the checkpoint.
-        now: "config" and "fingerprint" of the run that wants to go on.
-
-    Raises:
-        ValueError: what differs, in words.
-    """
-    stored = checkpoint.read(path)[checkpoint.KEY]
-    old, new = stored["config"], now["config"]
-    names = [("seed",), *(("training", key) for key in ("batch_size", "window", "random_window", "k2"))]
-    names += [(part, key) for part in ("model", "task") for key in sorted({*old[part], *new[part]})]
-    differences = []
-    for name in names:
-        before, after = (functools.reduce(lambda c, key: c.get(key, {}), name, config) for config in (old, new))
-        if before != after:
-            differences.append(f"{'.'.join(name)} was {before!r}, is {after!r}")
-    if stored["fingerprint"] != now["fingerprint"]:
-        differences.append("the data are others (another file, other options, or the file has changed)")
-    if differences:
-        raise ValueError(f"{path} cannot be resumed with these settings, which differ: " + "; ".join(differences))
 
 
 def random_state() -> dict[str, Any]:
@@ -235,9 +267,9 @@ def _unpack(packed: dict[str, Any], learner: Learner) -> Carried:
     def restore(tensors: list[torch.Tensor]) -> State:
         parts = iter(tensors)
         like = fresh_state(learner.model, 1)
-        return map_state(lambda leaf: next(parts).to(leaf.device), like)
+        return map_state(lambda _: next(parts), like)
 
-    past = [PastWindow(restore(p["state"]), *(t.to(learner.device) for t in p["window"])) for p in packed["past"]]
+    past = [PastWindow(restore(p["state"]), *p["window"]) for p in packed["past"]]
     return Carried(None if packed["state"] is None else restore(packed["state"]), past)
 
 

@@ -22,18 +22,25 @@ from seqmodels.training.optimizers import make_optimizer, make_scheduler
 from seqmodels.training.truncation import Carried, run_sequences, run_window
 
 
-def total_updates(trainer: pl.Trainer) -> int | None:
+def epoch_batches(data: Any, limit: int | float | None) -> int:
+    """Batches in an epoch, of those that `data` has as many as ``trainer.limit_train_batches`` lets through."""
+    batches = len(data.train_dataloader())
+    return min(batches, limit) if isinstance(limit, int) else int(batches * (1.0 if limit is None else limit))
+
+
+def total_updates(trainer: pl.Trainer, data: Any) -> int | None:
     """Updates in the whole training; None where it has no end.
 
     Lightning's own `estimated_stepping_batches` sets up the loaders, and a loader that is set up
     before a checkpoint is restored never learns its position.
+
+    Args:
+        trainer: its limits.
+        data: the data module; None where there is none.
     """
     ends = [trainer.max_steps] if trainer.max_steps > 0 else []
-    datamodule: Any = getattr(trainer, "datamodule", None)
-    if datamodule is not None and trainer.max_epochs is not None and trainer.max_epochs > 0:
-        batches = len(datamodule.train_dataloader())
-        limit = trainer.limit_train_batches
-        batches = min(batches, limit) if isinstance(limit, int) else int(batches * (1.0 if limit is None else limit))
+    if data is not None and trainer.max_epochs is not None and trainer.max_epochs > 0:
+        batches = epoch_batches(data, trainer.limit_train_batches)
         ends.append(math.ceil(batches / trainer.accumulate_grad_batches) * trainer.max_epochs)
     return min(ends) if ends else None
 
@@ -86,9 +93,9 @@ class Learner(pl.LightningModule):
         self.last_batch: SequenceBatch | None = None
         self.last_loss: Tensor | None = None
         self.last_good: str | None = None
-        self._total_steps: int | None = None
+        self.total_updates: int | None = None
+        self.metrics: dict[str, Any] = {}
         self._totals: dict[str, Tensor] = {}
-        self._metrics: dict[str, Any] = {}
 
     def predict_batch(self, batch: SequenceBatch, stage: str, k2: int | None = None) -> Tensor:
         """The prediction for a batch, from and into the stage's carried state."""
@@ -100,21 +107,19 @@ class Learner(pl.LightningModule):
         prediction = self.predict_batch(batch, "train", self.k2)
         total, count = self.task.loss(prediction, batch)
         loss = total / self._share(count)
-        self._refuse_non_finite(loss)
+        self._refuse_non_finite(loss, prediction, batch.lengths)
         self.last_batch, self.last_loss = batch, loss.detach()
         return loss
 
-    def on_train_start(self) -> None:
-        self._total_steps = total_updates(self.trainer)
+    def setup(self, stage: str) -> None:
+        if stage == "fit":
+            self.total_updates = total_updates(self.trainer, getattr(self.trainer, "datamodule", None))
 
     def on_train_batch_start(self, batch: SequenceBatch, batch_idx: int) -> None:
-        if self._total_steps is not None:
-            self.model.head.set_progress(min(1.0, self.global_step / max(1, self._total_steps)))
-
-    def on_train_epoch_start(self) -> None:
-        # A fresh epoch deals the sequences anew; a resumed one goes on in the middle.
-        if self.trainer.fit_loop.epoch_loop.batch_progress.current.ready == 0:
+        if batch_idx == 0:  # an epoch deals the sequences anew; one that is resumed goes on at a later batch
             self.carried["train"] = Carried()
+        if self.total_updates is not None:
+            self.model.head.set_progress(min(1.0, self.global_step / max(1, self.total_updates)))
 
     def _share(self, count: Tensor) -> Tensor:
         """What to divide by so that the mean over ranks of losses is the global batch's loss."""
@@ -124,18 +129,18 @@ class Learner(pl.LightningModule):
             count = count / self.trainer.world_size
         return count.clamp(min=torch.finfo(count.dtype).tiny)
 
-    def _refuse_non_finite(self, loss: Tensor) -> None:
-        state = self.carried["train"].state
-        values = [loss.detach()] if state is None else [loss.detach(), *leaves(state)]
-        if all(bool(torch.isfinite(value).all()) for value in values):
+    def _refuse_non_finite(self, loss: Tensor, prediction: Tensor, lengths: Tensor) -> None:
+        state = list(leaves(self.carried["train"].state or ()))
+        # One number for all, because reading one waits for the device.
+        if bool(torch.stack([torch.isfinite(value).all() for value in (loss, *state)]).all()):
             return
-        rows: set[int] = set()
-        for leaf in values[1:]:
-            bad = ~torch.isfinite(leaf).flatten(1).all(1)
-            rows.update(bad.nonzero().flatten().tolist())
-        where = f"the carried state of row {', '.join(map(str, sorted(rows)))}" if rows else "the loss"
+        rows, where = bad_rows(state), "the carried state"
+        if not rows:
+            rows, where = bad_rows([prediction[lengths > 0]]), "the loss"
+            rows = (lengths > 0).nonzero().flatten()[rows].tolist()
+        of_rows = f" of row {', '.join(map(str, rows))}" if rows else ""
         raise NonFiniteError(
-            f"{where} is no longer finite at step {self.global_step}. "
+            f"{where}{of_rows} is no longer finite at step {self.global_step}. "
             f"Last good checkpoint: {self.last_good or 'none yet'}. "
             "Try a lower optimizer.lr, or trainer.gradient_clip_val=1."
         )
@@ -147,7 +152,9 @@ class Learner(pl.LightningModule):
         name = options.pop("name")
         if name == "none":
             return optimizer
-        scheduler = make_scheduler(optimizer, name, total_updates(self.trainer), self.task.monitor, **options)
+        scheduler = make_scheduler(optimizer, name, self.total_updates, self.task.monitor, **options)
+        if name == "plateau":  # moves where there was a validation to look at
+            scheduler["frequency"] = self.trainer.check_val_every_n_epoch or 1
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
@@ -192,13 +199,13 @@ class Learner(pl.LightningModule):
     def _start_stage(self, stage: str) -> None:
         self.carried[stage] = Carried()
         self._totals = {"loss": torch.zeros(2, dtype=torch.float64, device="cpu")}
-        self._metrics[stage] = self.task.metrics().to(self.device)
+        self.metrics[stage] = self.task.metrics().to(self.device)
 
     def _evaluate(self, batch: SequenceBatch, stage: str) -> Tensor:
         prediction = self.predict_batch(batch, stage)
         total, count = self.task.loss(prediction, batch)
-        self._totals["loss"] += torch.stack((total.detach(), count)).double().cpu()
-        self.task.update(self._metrics[stage], prediction, batch)
+        self._totals["loss"] += torch.stack((total.detach(), count)).cpu().double()
+        self.task.update(self.metrics[stage], prediction, batch)
         return prediction
 
     def _end_stage(self, stage: str) -> dict[str, float]:
@@ -207,6 +214,14 @@ class Learner(pl.LightningModule):
             totals = totals.to(self.device)
             dist.all_reduce(totals)
         values = {"loss": float(totals[0] / totals[1].clamp(min=1))}
-        values.update({name: float(value) for name, value in self._metrics[stage].compute().items()})
+        values.update({name: float(value) for name, value in self.metrics[stage].compute().items()})
         self.carried[stage] = Carried()
         return {f"{stage}/{name}": value for name, value in self.task.summary(values).items()}
+
+
+def bad_rows(values: list[Tensor]) -> list[int]:
+    """The rows in which any of the values, each ``(B, ...)``, is not finite."""
+    rows: set[int] = set()
+    for value in values:
+        rows.update((~torch.isfinite(value).flatten(1).all(1)).nonzero().flatten().tolist())
+    return sorted(rows)

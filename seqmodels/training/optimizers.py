@@ -54,7 +54,8 @@ def make_scheduler(
         return None
     if name == "plateau":
         plateau = lr_scheduler.ReduceLROnPlateau(optimizer, mode=monitor[1], **options)
-        return {"scheduler": plateau, "interval": "epoch", "monitor": f"val/{monitor[0]}"}
+        # Not strict: an epoch may end without a validation behind it.
+        return {"scheduler": plateau, "interval": "epoch", "monitor": f"val/{monitor[0]}", "strict": False}
     if name not in SCHEDULERS:
         raise ValueError(f"scheduler.name must be one of {', '.join(SCHEDULERS)}; got {name!r}")
     if not total_steps:

@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from seqmodels.training.learner import Learner, total_updates
+from seqmodels.training.learner import Learner
 
 
 class RunProgress(ProgressBar):
@@ -29,6 +29,7 @@ class RunProgress(ProgressBar):
         self._task = TaskID(0)
         self._began = self._shown = 0.0
         self._first_step = 0
+        self._total: int | None = None
         self._enabled = True
 
     def __getstate__(self) -> dict[str, Any]:
@@ -47,6 +48,7 @@ class RunProgress(ProgressBar):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._began = self._shown = time.monotonic()
         self._first_step = trainer.global_step
+        self._total = pl_module.total_updates if isinstance(pl_module, Learner) else None
         if self._enabled and self.console.is_terminal:
             self._bar = Progress(
                 TextColumn("epoch {task.fields[epoch]}"),
@@ -57,9 +59,7 @@ class RunProgress(ProgressBar):
                 console=self.console,
                 refresh_per_second=4,
             )
-            self._task = self._bar.add_task(
-                "train", total=total_updates(trainer), epoch=self._epoch(trainer), values=""
-            )
+            self._task = self._bar.add_task("train", total=self._total, epoch=self._epoch(trainer), values="")
             self._bar.start()
 
     def on_train_batch_end(
@@ -74,8 +74,7 @@ class RunProgress(ProgressBar):
         if self._bar:
             self._bar.update(self._task, completed=trainer.global_step, epoch=self._epoch(trainer), values=values)
         else:
-            total = total_updates(trainer)
-            of = f"/{total}" if total else ""
+            of = f"/{self._total}" if self._total else ""
             self.console.print(
                 f"epoch {self._epoch(trainer)}  step {trainer.global_step}{of}  {values}", soft_wrap=True
             )

@@ -10,6 +10,7 @@ HINTS = (
     ".*Checkpoint directory .* exists and is not empty.*",
     ".*isinstance.*LeafSpec.*",
     ".*smaller than the logging interval.*",
+    ".*ReduceLROnPlateau conditioned on metric.*",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,27 @@ from rich.console import Console
 from rich.table import Table
 
 
-def write_json(content: dict[str, Any], path: Path) -> None:
-    """Write JSON whole or not at all."""
+def write_text(text: str, path: Path) -> None:
+    """Write a file whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(content: dict[str, Any], path: Path) -> None:
+    """Write JSON whole or not at all; what is no finite number becomes null, which JSON has no other word for."""
+    write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n", path)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def result_table(split: str, model: dict[str, float], baselines: dict[str, dict[str, float]]) -> Table:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import itertools
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ from seqmodels import checkpoint
 from seqmodels.build import build_data, build_model, build_source, build_task, import_plugins, parameter_count
 from seqmodels.data.module import SequenceDataModule
 from seqmodels.inference import load
-from seqmodels.training.checkpoint import AtomicCheckpointIO, Interrupted, LastCheckpoint, RunState, refuse_differences
+from seqmodels.training.checkpoint import AtomicCheckpointIO, Interrupted, LastCheckpoint, RunState
 from seqmodels.training.diagnostics import Diagnostics
-from seqmodels.training.learner import Learner
+from seqmodels.training.learner import Learner, epoch_batches, total_updates
+from seqmodels.training.processes import fit, process_count
 from seqmodels.training.progress import RunProgress
 from seqmodels.training.quiet import quieten
-from seqmodels.training.report import print_results, write_json
+from seqmodels.training.report import print_results, write_json, write_text
+from seqmodels.training.resume import bring_along, refuse_differences, resume_path
 
 
 def train(config: dict[str, Any], run_dir: Path, console: Console | None = None) -> dict[str, Any]:
@@ -49,27 +52,36 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
     if hasattr(source, "describe"):
         console.print(source.describe(), markup=False, highlight=False, soft_wrap=True)
     data = build_data(config, source)
+    refuse_unwatched(config, data)
     learner = build_learner(config, data)
     console.print(
         f"{config['name']}: {parameter_count(learner.model):,} parameters, {amount(data)}; run folder {run_dir}",
+        markup=False,
         highlight=False,
         soft_wrap=True,
     )
+    trainer = make_trainer(config, run_dir, learner, data, console)
     stored = resume_path(config)
     if stored is not None:
-        refuse_differences(stored, run_content(config, data))
+        planned = {"total_updates": total_updates(trainer, data)}
+        refuse_differences(stored, {**run_content(config, data), **planned})
+        bring_along(stored, run_dir / "checkpoints")
     run_dir.mkdir(parents=True, exist_ok=True)
     write_config(config, run_dir / "config.yaml")
-    trainer = make_trainer(config, run_dir, learner, data, console)
-    began = time.monotonic()
     try:
-        trainer.fit(learner, data, ckpt_path=stored, weights_only=True)
+        fit(trainer, learner, data, stored)
     except Interrupted:
-        resume = f"seqmodels train resume={run_dir}"
-        console.print(f"\nStopped at step {trainer.global_step}; everything is saved. Go on with:\n  {resume}")
-        return {"interrupted": True, "resume": resume}
-    seconds = time.monotonic() - began
-    return report(config, run_dir, learner, data, seconds, trainer, console)
+        return how_to_go_on(run_dir, console)
+    return report(config, run_dir, learner, data, trainer, console)
+
+
+def how_to_go_on(run_dir: Path, console: Console) -> dict[str, Any]:
+    """Say where a run was stopped, and the command that resumes it."""
+    step = checkpoint.read(checkpoint.locate(run_dir, "last"))["global_step"]
+    resume = f"seqmodels train resume={shlex.quote(str(run_dir))}"
+    words = f"\nStopped at step {step}; everything is saved. Go on with:\n  {resume}"
+    console.print(words, markup=False, highlight=False, soft_wrap=True)
+    return {"interrupted": True, "resume": resume}
 
 
 def amount(data: SequenceDataModule) -> str:
@@ -84,49 +96,69 @@ def report(
     run_dir: Path,
     learner: Learner,
     data: SequenceDataModule,
-    seconds: float,
     trainer: pl.Trainer,
     console: Console,
 ) -> dict[str, Any]:
     """Evaluate the best checkpoint and the baselines, write metrics.json, print the table."""
-    best = checkpoint.locate(run_dir, "best")
-    learner.load_state_dict(checkpoint.read(best)["state_dict"])
-    scores, verdicts = score(learner, data)
+    last = checkpoint.read(checkpoint.locate(run_dir, "last"))
+    say_if_early(last, learner, console)
+    learner.load_state_dict(checkpoint.read(checkpoint.locate(run_dir, "best"))["state_dict"])
+    scores, verdicts = score(learner, data, config["trainer"])
     metrics = {
         "task": config["task"]["name"],
         "parameters": parameter_count(learner.model),
-        "seconds": round(seconds, 2),
-        "steps": checkpoint.read(checkpoint.locate(run_dir, "last"))["global_step"],
+        "seconds": round(last[checkpoint.KEY]["seconds"], 2),
+        "steps": last["global_step"],
         **scores,
     }
     write_json(metrics, run_dir / "metrics.json")
     log_hyperparameters(trainer, config, metrics)
     print_results(metrics, verdicts, console)
     console.print(
-        f"\nResults: {run_dir / 'metrics.json'}\nWatch it: tensorboard --logdir {run_dir}",
+        f"\nResults: {run_dir / 'metrics.json'}\nWatch it: tensorboard --logdir {shlex.quote(str(run_dir))}",
+        markup=False,
         highlight=False,
         soft_wrap=True,
     )
     return metrics
 
 
-def score(learner: Learner, data: SequenceDataModule) -> tuple[dict[str, Any], dict[str, str]]:
-    """Metrics of the model and of the baselines on "val" and "test", and a verdict on each."""
+def say_if_early(last: dict[str, Any], learner: Learner, console: Console) -> None:
+    """One line if early stopping ended the run; its state lies in the last checkpoint."""
+    states = [state for key, state in last["callbacks"].items() if key.startswith("EarlyStopping")]
+    name = learner.task.monitor[0]
+    if states and states[0]["wait_count"] >= states[0]["patience"]:
+        validations = f"{states[0]['patience']} validations" if states[0]["patience"] != 1 else "a validation"
+        console.print(f"Stopped early at step {last['global_step']}: {validations} without a better {name}.")
+    elif states and states[0]["stopped_epoch"]:
+        console.print(f"Stopped early at step {last['global_step']}: {name} is no longer finite.")
+
+
+def score(learner: Learner, data: SequenceDataModule, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Metrics of the model and of the baselines on "val" and "test", and a verdict on each.
+
+    Args:
+        learner: the model and its task.
+        data: the splits.
+        options: the training's own settings of the Trainer.
+    """
     scores: dict[str, Any] = {"val": None, "test": None, "baseline": {}}
     verdicts: dict[str, str] = {}
     for split in ("val", "test"):
-        if split in data.splits:
-            scores[split] = evaluate_split(learner, data, split)
+        if split in data.splits and options[f"limit_{split}_batches"] != 0:
+            scores[split] = evaluate_split(learner, data, split, options)
             scores["baseline"][split] = learner.task.baselines(data.splits["train"], data.splits[split])
             verdicts[split] = learner.task.verdict(scores[split], scores["baseline"][split])
     return scores, verdicts
 
 
-def evaluate_split(learner: Learner, data: SequenceDataModule, split: str) -> dict[str, float]:
+def evaluate_split(learner: Learner, data: SequenceDataModule, split: str, options: dict[str, Any]) -> dict[str, float]:
     """The task's metrics on one split, with a carried state of its own."""
+    devices, limit = options["devices"], f"limit_{split}_batches"
+    settings = {name: options[name] for name in ("accelerator", "precision", limit)}
     trainer = pl.Trainer(
-        accelerator="auto",
-        devices=1,
+        **settings,
+        devices=devices[:1] if isinstance(devices, list) else 1,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -137,6 +169,21 @@ def evaluate_split(learner: Learner, data: SequenceDataModule, split: str) -> di
     run = trainer.validate if split == "val" else trainer.test
     results = run(learner, dataloaders=loader, verbose=False)[0]
     return {name.removeprefix(f"{split}/"): float(value) for name, value in results.items()}
+
+
+def refuse_unwatched(config: dict[str, Any], data: SequenceDataModule) -> None:
+    """Refuse what follows the validation metric where there is none.
+
+    Raises:
+        ValueError: the setting, and the cure.
+    """
+    if "val" in data.splits and config["trainer"]["limit_val_batches"] != 0:
+        return
+    cure = "but there is no validation: give the data a val split (data.val_fraction=0.1)"
+    if config["scheduler"]["name"] == "plateau":
+        raise ValueError(f"scheduler=plateau follows the validation metric, {cure}, or choose scheduler=none")
+    if config["early_stopping"]["patience"] is not None:
+        raise ValueError(f"early_stopping.patience follows the validation metric, {cure}, or set it to null")
 
 
 def build_learner(config: dict[str, Any], data: SequenceDataModule) -> Learner:
@@ -159,34 +206,20 @@ def make_trainer(
     config: dict[str, Any], run_dir: Path, learner: Learner, data: SequenceDataModule, console: Console
 ) -> pl.Trainer:
     """Lightning's Trainer with our callbacks, writing into the run folder."""
-    folder = run_dir / "checkpoints"
-    callbacks: list[pl.Callback] = [
-        RunState(run_content(config, data)),
-        LastCheckpoint(folder / "last.ckpt", config["checkpoint"]["every_n_steps"]),
-    ]
     options = dict(config["trainer"])
+    callbacks: list[pl.Callback] = [RunState(run_content(config, data)), Diagnostics(**config["diagnostics"])]
     if options.pop("enable_progress_bar", True):
         callbacks.append(RunProgress(console))
     if "val" in data.splits:
-        name, mode = learner.task.monitor
-        monitor = f"val/{name}"
-        callbacks.append(
-            ModelCheckpoint(
-                folder,
-                "best",
-                monitor=monitor,
-                mode=mode,
-                save_top_k=1,
-                enable_version_counter=False,
-                save_on_train_epoch_end=False,
-            )
-        )
-        if config["early_stopping"]["patience"] is not None:
-            callbacks.append(EarlyStopping(monitor, mode=mode, patience=config["early_stopping"]["patience"]))
-    callbacks.append(Diagnostics(**config["diagnostics"]))
-    if options["devices"] != 1 and options["strategy"] in ("auto", "ddp"):
+        callbacks += best_callbacks(config, run_dir, *learner.task.monitor)
+    callbacks.append(LastCheckpoint(run_dir / "checkpoints" / "last.ckpt", config["checkpoint"]["every_n_steps"]))
+    if process_count(options) * options["num_nodes"] > 1 and options["strategy"] in ("auto", "ddp"):
         # Not by running the command again, which would do every run of a sweep in every process.
         options["strategy"] = "ddp_spawn"
+    every = options["val_check_interval"]
+    if isinstance(every, int) and options["check_val_every_n_epoch"] is not None:
+        # Lightning refuses more than an epoch has.
+        options["val_check_interval"] = max(1, min(every, epoch_batches(data, options["limit_train_batches"])))
     return pl.Trainer(
         **options,
         callbacks=callbacks,
@@ -198,14 +231,24 @@ def make_trainer(
     )
 
 
+def best_callbacks(config: dict[str, Any], run_dir: Path, name: str, mode: str) -> list[pl.Callback]:
+    """What follows the validation metric: the best checkpoint, and early stopping if it is asked for."""
+    best = ModelCheckpoint(
+        run_dir / "checkpoints",
+        "best",
+        monitor=f"val/{name}",
+        mode=mode,
+        save_top_k=1,
+        enable_version_counter=False,
+        save_on_train_epoch_end=False,
+    )
+    patience = config["early_stopping"]["patience"]
+    return [best] if patience is None else [best, EarlyStopping(f"val/{name}", mode=mode, patience=patience)]
+
+
 def run_content(config: dict[str, Any], data: SequenceDataModule) -> dict[str, Any]:
     """What a checkpoint says of its run, in plain values."""
     return {"config": config, "spec": data.spec.to_plain(), "fingerprint": data.fingerprint}
-
-
-def resume_path(config: dict[str, Any]) -> str | None:
-    """The checkpoint to go on from."""
-    return None if config["resume"] is None else str(checkpoint.locate(config["resume"], "last"))
 
 
 def log_hyperparameters(trainer: pl.Trainer, config: dict[str, Any], metrics: dict[str, Any]) -> None:
@@ -230,10 +273,14 @@ def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def write_config(config: dict[str, Any], path: Path) -> None:
-    """The resolved config as YAML."""
+    """The resolved config as YAML; that of the run's earlier leg is kept as `config_1.yaml`, and so on."""
     import yaml
 
-    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    text = yaml.safe_dump(config, sort_keys=False)
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        kept = (path.with_name(f"{path.stem}_{number}{path.suffix}") for number in itertools.count(1))
+        write_text(path.read_text(encoding="utf-8"), next(one for one in kept if not one.exists()))
+    write_text(text, path)
 
 
 def evaluate(
@@ -263,6 +310,6 @@ def evaluate(
         )
     trained.task.prepare(data.splits["train"])
     learner = Learner(trained.model, trained.task, window=trained.config["training"]["window"])
-    metrics, verdicts = score(learner, data)
+    metrics, verdicts = score(learner, data, trained.config["trainer"])
     print_results(metrics, verdicts, console)
     return metrics

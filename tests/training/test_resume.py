@@ -35,7 +35,24 @@ VARIANTS = {
     ),
     "plateau": (["trainer.max_epochs=3", "scheduler=plateau", "scheduler.patience=0", "scheduler.factor=0.1"], 130),
     "cosine": (["trainer.max_epochs=1", "scheduler=cosine", "scheduler.warmup_steps=30"], 25),
+    "k2 over the epoch's end": (["trainer.max_epochs=2", "training.k2=50"], 123),
+    "validation after every update": (
+        ["trainer.max_epochs=1", "trainer.limit_train_batches=12", "trainer.val_check_interval=1"],
+        9,
+    ),
+    "one update an epoch": (
+        [
+            "trainer.max_epochs=16",
+            "trainer.limit_train_batches=1",
+            "trainer.check_val_every_n_epoch=2",
+            "scheduler=plateau",
+            "scheduler.patience=0",
+            "scheduler.factor=0.1",
+        ],
+        9,
+    ),
 }
+FAST = ("one update an epoch", "k2 reaches back")
 
 
 def check(config: dict, folder: Path, kill_at: int) -> None:
@@ -49,17 +66,19 @@ def check(config: dict, folder: Path, kill_at: int) -> None:
         assert torch.equal(weights(folder / "killed")[name], expected), name
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", [v if v in FAST else pytest.param(v, marks=pytest.mark.slow) for v in VARIANTS])
 def test_a_killed_stream_goes_on_bit_for_bit(variant: str, tmp_path: Path) -> None:
     overrides, kill_at = VARIANTS[variant]
     check(text_config(tmp_path, *overrides), tmp_path, kill_at)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill_at", [7, 13, 23])
 def test_killed_training_on_whole_sequences_goes_on_bit_for_bit(kill_at: int, tmp_path: Path) -> None:
     check(compose_config(*WHOLE_SEQUENCES), tmp_path, kill_at)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_losses_and_another_seed_others(tmp_path: Path) -> None:
     config = text_config(tmp_path, "trainer.max_steps=12")
     first, second = run(config, tmp_path / "a"), run(config, tmp_path / "b")

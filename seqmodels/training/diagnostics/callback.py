@@ -198,7 +198,7 @@ class Diagnostics(pl.Callback):
         if board is None or batch is None:
             return
         self._to_show = None
-        metrics = getattr(learner, "_metrics", {}).get("val")  # of the whole validation, for confusion matrices
+        metrics = getattr(learner, "metrics", {}).get("val")  # of the whole validation, for confusion matrices
         with self._shown_budget.spending():
             write_shown(board, learner.model, learner.task, batch, metrics)
 

@@ -1,0 +1,92 @@
+"""Training in one process or several: how many, how they are stopped, and what they raise."""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
+
+from seqmodels.training.checkpoint import Interrupted
+from seqmodels.training.learner import NonFiniteError
+
+
+def process_count(options: dict[str, Any]) -> int:
+    """Processes on this machine that Lightning makes of the Trainer's `devices` and `accelerator`.
+
+    >>> process_count({"devices": [0], "accelerator": "gpu"}), process_count({"devices": "auto", "accelerator": "cpu"})
+    (1, 1)
+    """
+    devices = options["devices"]
+    if isinstance(devices, list):
+        return len(devices)
+    if devices == "auto":
+        return max(1, torch.cuda.device_count()) if options["accelerator"] in ("auto", "gpu", "cuda") else 1
+    return int(devices)
+
+
+def fit(trainer: pl.Trainer, learner: pl.LightningModule, data: pl.LightningDataModule, stored: str | None) -> None:
+    """Train, in as many processes as the Trainer says, and raise what went wrong as one process would.
+
+    Args:
+        trainer, learner, data: as for Lightning's own `fit`.
+        stored: the checkpoint to go on from.
+
+    Raises:
+        Interrupted: the user asked to stop; all is saved.
+        KeyboardInterrupt: the user asked twice; the last checkpoint is older.
+    """
+    signals: list[int] = []
+    try:
+        with _passing_on_signals(signals) if trainer.strategy.launcher is not None else nullcontext():
+            trainer.fit(learner, data, ckpt_path=stored, weights_only=True)
+    except ProcessRaisedException as error:
+        raise original(error) from error
+    except ProcessExitedException as error:
+        if signals:
+            raise KeyboardInterrupt from error
+        raise
+    except SystemExit as error:  # what Lightning makes of KeyboardInterrupt
+        raise KeyboardInterrupt from error
+
+
+@contextmanager
+def _passing_on_signals(received: list[int]) -> Iterator[None]:
+    """Tell the processes of the training to stop, and wait for them, instead of stopping here."""
+
+    def pass_on(number: int, frame: Any) -> None:
+        received.append(number)
+        for process in multiprocessing.active_children():
+            process.terminate()  # SIGTERM: a training saves and stops
+
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def original(error: Exception) -> Exception:
+    """What a process of the training raised, from the traceback that is all there is of it here.
+
+    >>> original(RuntimeError("-- Process 1 ...\\nTraceback ...\\n  File ...\\nValueError: too few rows"))
+    ValueError('too few rows')
+    """
+    found = list(re.finditer(r"^(?:\w+\.)*(\w*(?:Error|Exception|Interrupted))(?:: |$)", str(error), re.MULTILINE))
+    if not found:
+        return error
+    name, words = found[-1].group(1), str(error)[found[-1].end() :].strip()
+    if name in ("Interrupted", "NonFiniteError", "ValueError", "OSError"):
+        kinds = {"Interrupted": Interrupted, "NonFiniteError": NonFiniteError, "ValueError": ValueError}
+        return kinds.get(name, OSError)(words)
+    return RuntimeError(f"{name}: {words}")
