@@ -42,9 +42,18 @@ def import_plugins(names: Iterable[str]) -> None:
 
 
 def build_source(config: Config) -> DataSource:
-    """The data source named in ``config["data"]``."""
+    """The data source named in ``config["data"]``.
+
+    Raises:
+        ValueError: no such source, an option that it does not take, or a class of another kind.
+    """
+    from seqmodels.data.dataset import DataSource
+
     options = dict(config["data"])
-    source: DataSource = make("data", options.pop("name"), **options)
+    name = options.pop("name")
+    source = make("data", name, **options)
+    if not isinstance(source, DataSource):
+        raise ValueError(f"data={name}: {type(source).__name__} must derive from seqmodels.data.dataset.DataSource")
     return source
 
 

@@ -231,9 +231,9 @@ def _damage(path: Path) -> Iterator[None]:
     try:
         yield
     except KeyError as error:
-        raise ValueError(f"{path} is damaged or of another version: its config lacks {error}") from error
+        raise ValueError(f"{path} is damaged or of another version: it lacks {error}") from error
     except (TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is damaged or of another version: its config does not fit: {error}") from error
+        raise ValueError(f"{path} is damaged or of another version: {error}") from error
 
 
 def _change(config: dict[str, Any], name: str, value: Any) -> None:
