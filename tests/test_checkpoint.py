@@ -21,7 +21,9 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["last.ckpt"]
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("PytorchStreamWriter")])
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("PytorchStreamWriter")]
+)
 def test_a_full_disk_leaves_the_previous_checkpoint(error: Exception, tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "last.ckpt"
     checkpoint.save(CONTENT, path)
@@ -57,7 +59,7 @@ def test_code_in_a_checkpoint_is_not_run(zipped: bool, tmp_path: Path) -> None:
         torch.save({**CONTENT, "extra": Bomb(made)}, path)
     else:
         path.write_bytes(pickle.dumps({**CONTENT, "state_dict": {}, "extra": Bomb(made)}))
-    with pytest.raises(ValueError, match="refused|damaged"):
+    with pytest.raises(ValueError, match=r"refused|damaged"):
         checkpoint.read(path)
     assert not made.exists()
 
@@ -81,7 +83,7 @@ def test_any_bytes_are_refused_as_a_value_error(tmp_path: Path) -> None:
     for start in starts * 15:
         noise = torch.randint(0, 256, (200,), generator=generator, dtype=torch.uint8)
         path.write_bytes(start + bytes(noise.tolist()))
-        with pytest.raises(ValueError, match="last.ckpt"):
+        with pytest.raises(ValueError, match=r"last\.ckpt"):
             checkpoint.read(path)
 
 

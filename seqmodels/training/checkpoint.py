@@ -196,11 +196,17 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_end(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
         self._save(trainer)
+        if self._stopping(trainer):
+            raise Interrupted
+
+    def _stopping(self, trainer: pl.Trainer) -> bool:
+        """Whether any of the processes was asked to stop."""
+        if trainer.world_size == 1:
+            return self._stop
+        return bool(trainer.strategy.reduce_boolean_decision(self._stop, all=False))
 
     def _save_if_due(self, trainer: pl.Trainer) -> None:
-        stop = self._stop
-        if trainer.world_size > 1:
-            stop = trainer.strategy.reduce_boolean_decision(stop, all=False)
+        stop = self._stopping(trainer)
         if stop or trainer.global_step - self._saved_at >= self.every_n_steps:
             self._save(trainer)
         if stop:
