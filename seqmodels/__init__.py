@@ -57,6 +57,7 @@ __all__ = [
     "SequenceModel",
     "Stack",
     "TokenEncoder",
+    "Trained",
     "load",
     "register",
 ]

@@ -14,7 +14,15 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from rich.console import Console
 
 from seqmodels import checkpoint
-from seqmodels.build import build_data, build_model, build_source, build_task, import_plugins, parameter_count
+from seqmodels.build import (
+    build_data,
+    build_evaluation,
+    build_model,
+    build_source,
+    build_task,
+    import_plugins,
+    parameter_count,
+)
 from seqmodels.data.module import SequenceDataModule
 from seqmodels.inference import load
 from seqmodels.training.checkpoint import AtomicCheckpointIO, Interrupted, LastCheckpoint, RunState
@@ -49,8 +57,7 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
     import_plugins(config["plugins"])
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     source = build_source(config)
-    if hasattr(source, "describe"):
-        console.print(source.describe(), markup=False, highlight=False, soft_wrap=True)
+    console.print(source.describe(), markup=False, highlight=False, soft_wrap=True)
     data = build_data(config, source)
     refuse_unwatched(config, data)
     learner = build_learner(config, data)
@@ -302,12 +309,10 @@ def evaluate(
     """
     quieten()
     console = console or Console()
+    changes = dict(changes or {})
+    other = changes.pop("data.path", None)
     trained = load(run, plugins, changes=changes)
-    data = build_data(trained.config)
-    if data.spec != trained.spec:
-        raise ValueError(
-            f"{run} was trained on data of another kind: its classes, vocabulary, columns or scales differ"
-        )
+    data = build_evaluation(trained.config, trained.spec, other)
     trained.task.prepare(data.splits["train"])
     learner = Learner(trained.model, trained.task, window=trained.config["training"]["window"])
     metrics, verdicts = score(learner, data, trained.config["trainer"])
