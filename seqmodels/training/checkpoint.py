@@ -195,7 +195,10 @@ class LastCheckpoint(Checkpoint):
             self._save_if_due(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
-        self._save(trainer)
+        # Lightning counts an epoch that `max_steps` or `max_time` cut short as a whole one: written here,
+        # the checkpoint would leave out the rest of it on resume. It was written after the last update.
+        if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch or self._saved_at != trainer.global_step:
+            self._save(trainer)
         if self._stopping(trainer):
             raise Interrupted
 
@@ -207,7 +210,8 @@ class LastCheckpoint(Checkpoint):
 
     def _save_if_due(self, trainer: pl.Trainer) -> None:
         stop = self._stopping(trainer)
-        if stop or trainer.global_step - self._saved_at >= self.every_n_steps:
+        ends = trainer.should_stop or 0 < trainer.max_steps <= trainer.global_step
+        if stop or ends or trainer.global_step - self._saved_at >= self.every_n_steps:
             self._save(trainer)
         if stop:
             raise Interrupted

@@ -85,3 +85,14 @@ def test_the_same_seed_gives_the_same_losses_and_another_seed_others(tmp_path: P
     other = run({**config, "seed": 1}, tmp_path / "c")
     assert first == second
     assert first != other
+
+
+@pytest.mark.slow
+def test_a_run_that_max_steps_cut_short_goes_on_in_the_middle_of_its_epoch(tmp_path: Path) -> None:
+    config = text_config(tmp_path, "trainer.max_epochs=1", "trainer.limit_train_batches=40")
+    whole = run(config, tmp_path / "whole")
+    before = run({**config, "trainer": {**config["trainer"], "max_steps": 23}}, tmp_path / "short")
+    after = run({**config, "resume": str(tmp_path / "short")}, tmp_path / "short")
+    assert before + after == whole
+    for name, expected in weights(tmp_path / "whole").items():
+        assert torch.equal(weights(tmp_path / "short")[name], expected), name
