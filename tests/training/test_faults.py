@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,14 @@ from seqmodels.training.learner import Learner, NonFiniteError
 from seqmodels.training.processes import original
 from tests.training.runs import small_text, text_config
 from tests.training.test_run import adding, run
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_interrupts() -> Iterator[None]:
+    """As in a terminal; a job that a script started in the background ignores Ctrl-C, its tests with it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def spoilt(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
