@@ -123,7 +123,7 @@ class Cell(nn.Module):
 
     def computes_as(self, cls: type[Cell], *methods: str) -> bool:
         """Whether no subclass of `cls` has changed what a step computes, in these `methods` or the usual ones."""
-        names = ("project", "step", "update", *methods)
+        names = ("project", "step", "recurrent_input", "recur", "update", *methods)
         return all(getattr(type(self), name) is getattr(cls, name) for name in names)
 
     def extra_repr(self) -> str:
@@ -150,11 +150,14 @@ class GatedCell(Cell):
     torch.Size([2, 5])
 
     Parameters, named and shaped as in torch: `weight_ih` ``(G*H, F)``, `weight_hh`
-    ``(G*H, H)``, `bias_ih` and `bias_hh` ``(G*H,)``.
+    ``(G*H, H)``, `bias_ih` and `bias_hh` ``(G*H,)``. With several heads the recurrent matrix of
+    each gate is block-diagonal, and `weight_hh`, ``(G*H, H/heads)``, holds the blocks only:
+    a unit sees the units of its own head. With as many heads as units it sees only itself.
 
     Args:
         input_size: F.
         hidden_size: H.
+        heads: groups of units that do not see each other's past; must divide hidden_size.
         bias: whether there are `bias_ih` and `bias_hh`.
         init: "uniform" (torch's own), "orthogonal", "chrono" or "identity"; see
             `seqmodels.cells.initialise`.
@@ -177,13 +180,17 @@ class GatedCell(Cell):
         init: str = "uniform",
         forget_bias: float | None = None,
         chrono_steps: int | None = None,
+        heads: int = 1,
     ) -> None:
         super().__init__(input_size, hidden_size)
+        if not isinstance(heads, int) or heads < 1 or hidden_size % heads:
+            raise ValueError(f"heads must be a whole number that divides hidden_size={hidden_size}, got {heads!r}")
+        self.heads = heads
         self.bias = bias
         self.init = init
         self.forget_bias = forget_bias
         self.chrono_steps = chrono_steps
-        self._make_parameters(recurrent_size=hidden_size)
+        self._make_parameters(recurrent_size=hidden_size // heads)
         self.reset_parameters()
 
     def _make_parameters(self, recurrent_size: int) -> None:
@@ -201,9 +208,22 @@ class GatedCell(Cell):
         return functional.linear(x, self.weight_ih, self.bias_ih)
 
     def step(self, u: Tensor, state: State) -> tuple[Tensor, State]:
-        r = functional.linear(state.h, self.weight_hh, self.bias_hh)
-        state = self.update(u, r, state)
+        state = self.update(u, self.recur(state), state)
         return state.h, state
+
+    def recurrent_input(self, state: State) -> Tensor:
+        """What the recurrent product reads of the state, ``(B, H)``: `h`, or a pointwise function of the fields."""
+        return state.h
+
+    def recur(self, state: State) -> Tensor:
+        """The recurrent product ``weight_hh h + bias_hh``, ``(B, G*H)``."""
+        h = self.recurrent_input(state)
+        if self.heads == 1:
+            return functional.linear(h, self.weight_hh, self.bias_hh)
+        size = self.hidden_size // self.heads
+        blocks = self.weight_hh.view(len(self.gates), self.heads, size, size)
+        r = torch.einsum("gkij,...kj->...gki", blocks, h.unflatten(-1, (self.heads, size))).flatten(-3)
+        return r if self.bias_hh is None else r + self.bias_hh
 
     def update(self, u: Tensor, r: Tensor, state: State) -> State:
         """The pointwise part of a step.
