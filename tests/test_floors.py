@@ -26,7 +26,7 @@ FLOORS = {
     "layers": 3,
     **dict.fromkeys(("heads", "model"), 4),
     **dict.fromkeys(("tasks", "data"), 5),
-    **dict.fromkeys(("training", "build", "checkpoint", "inference"), 6),
+    **dict.fromkeys(("training", "benchmark", "build", "checkpoint", "inference"), 6),
     **dict.fromkeys(("cli", "__main__", "__init__"), 7),
 }
 SIBLINGS = {"tasks", "data"}
@@ -106,6 +106,8 @@ def _wrong_outside(one: Import, path: Path, room: str, top: str) -> str | None:
         return "only cli may import Hydra"
     if top in LIGHTNING and room != "training" and path.as_posix() != "data/module.py":
         return "only training and data/module.py may import Lightning"
+    if top == "triton" and path.parts[0] == "scan" and path.stem.endswith("_triton"):
+        return None  # files of kernels, brought in where Triton is installed and there is a GPU
     if FLOORS[room] <= 4 and top not in PLAIN:
         return "floors 0 to 4 need torch only"
     if FLOORS[room] == 5 and one.at_once and top not in PLAIN | {"numpy"} | LIGHTNING:
@@ -141,12 +143,14 @@ BROKEN = [
     ("heads/bad.py", "from lightning.pytorch import Trainer", "may import Lightning"),
     ("training/bad.py", "from omegaconf import OmegaConf", "only cli may import Hydra"),
     ("layers/bad.py", "def late():\n    import pandas", "floors 0 to 4 need torch only"),
+    ("scan/bad.py", "import triton", "floors 0 to 4 need torch only"),
     ("tasks/bad.py", "import sklearn.linear_model", "import it inside the function"),
     ("tasks/bad.py", "class Late:\n    import pandas", "import it inside the function"),
     ("utils/bad.py", "import torch", "the room 'utils' has no floor"),
 ]
 SOUND = [
     ("layers/good.py", "from seqmodels.cells import Cell\nfrom .stack import Stack\nimport torch.nn"),
+    ("scan/good_triton.py", "import triton.language as tl"),
     ("data/module.py", "import pytorch_lightning as pl\nimport numpy as np"),
     ("tasks/good.py", "def late():\n    import pandas\n    from sklearn import svm"),
     ("tasks/good.py", "if TYPE_CHECKING:\n    from torchmetrics import MetricCollection"),

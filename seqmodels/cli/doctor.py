@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import shutil
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from seqmodels.cli.arguments import config_parser
@@ -98,8 +99,26 @@ def _machine() -> None:
     gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     mps = ["Apple MPS"] if torch.backends.mps.is_available() else []
     _line("GPU", ", ".join(gpus + mps) or "none: training runs on the CPU")
-    compiler = next((name for name in ("cc", "gcc", "clang", "cl") if shutil.which(name)), None)
-    _line("compiler", shutil.which(compiler) or "" if compiler else "none; not needed")
+    _compiler()
+
+
+def _compiler() -> None:
+    """What the fused engine builds its code with, and where it keeps it."""
+    from seqmodels.scan.fused.compiler import cache_folder, describe
+
+    _line("compiler", describe())
+    folder = cache_folder()
+    _line("compiled code", f"{folder}" + ("" if _can_write(folder) else " cannot be written: set SEQMODELS_CACHE"))
+
+
+def _can_write(folder: Path) -> bool:
+    """Whether a file can be made in a folder, or in the nearest above it that is there."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            return True
+    except OSError:
+        return False
 
 
 def _wanted_cell(library: Library, overrides: list[str], config_name: str) -> Plain:
@@ -123,12 +142,18 @@ def _wanted_cell(library: Library, overrides: list[str], config_name: str) -> Pl
 
 def _engines(cells: list[Plain]) -> None:
     from seqmodels.registry import make
-    from seqmodels.scan import choose
+    from seqmodels.scan import ENGINES, choose, engines_for
 
-    _title("engines (engine=auto)")
+    _title("engines, the most wanted first")
+    for name, engine in ENGINES.items():
+        _line(name, engine.reason)
+    _title("what each cell runs by (engine=auto), and what else it could")
     for options in cells:
         settings = {key: value for key, value in options.items() if key != "name"}
-        _line(options["name"], ": ".join(choose(make("cell", options["name"], 4, 4, **settings))))
+        cell = make("cell", options["name"], 4, 4, **settings)
+        picked, reason = choose(cell)
+        others = ", ".join(name for name in engines_for(cell) if name != picked)
+        _line(options["name"], f"{picked}: {reason}" + (f" (or {others})" if others else ""))
 
 
 def _title(text: str) -> None:

@@ -10,6 +10,7 @@ seqmodels: train recurrent sequence models, watch them, use them
   seqmodels list       cells, heads, tasks, data and experiments, one line each
   seqmodels show       the composed config
   seqmodels doctor     versions, devices, engines, and what is missing
+  seqmodels benchmark  speed and memory against torch's own layers
 
 Settings are written name=value and parts are chosen group=option, as in Hydra:
 
@@ -101,4 +102,29 @@ seqmodels doctor [name=value ...]: versions, devices, and what is missing; which
   seqmodels doctor model.cell.peephole=true    (and why, for this config)
 
 {_CONFIG_FLAGS}""",
+    "benchmark": """\
+seqmodels benchmark [flags]: speed and memory against torch's own layers and a plain loop, side by side
+
+  seqmodels benchmark --cells lstm,gru --modes train,infer --json numbers.json
+  seqmodels benchmark --shapes small,256x1x32x64 --threads 1
+  seqmodels benchmark --cell my_cells:LeakyCell    (your own cell, against nn.LSTM)
+
+The contenders run in turn, A B A B, in one process; shown are medians, and ratios of torch's time to ours.
+
+  --cells NAMES        lstm, gru, rnn, peephole_lstm, two_memories, or any registered cell, with commas
+  --cell MODULE:CLASS  a cell of your own; may be given again
+  --modes NAMES        of train (forward and backward), infer, step (one step of one row), first (first use)
+                       and memory; the last two run in fresh processes, at the first shape
+  --shapes NAMES       of small, medium, wide, pixels, single, words and long, or TxBxFxH:
+                       steps x rows x features x units
+  --repeats N          rounds (default 11)
+  --threads N          threads of torch's (default: torch's own choice)
+  --device DEVICE      cpu or cuda (default cpu)
+  --dtype DTYPE        float32, float64, bfloat16 or float16 (default float32; on cuda bfloat16)
+  --no-loop            leave out the plain Python loop, which is slow
+  --quick              tiny sizes, two rounds: whether all works, and no numbers to rely on
+  --targets            hold the outcome against the project's own targets
+  --json FILE          everything, as JSON
+  --markdown FILE      the tables, as Markdown
+""",
 }

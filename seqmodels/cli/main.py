@@ -18,6 +18,7 @@ VERBS = {
     "list": ("listing", "list_options"),
     "show": ("show", "show"),
     "doctor": ("doctor", "doctor"),
+    "benchmark": ("benchmark", "benchmark"),
 }
 
 

@@ -9,10 +9,12 @@ import pytest
 import yaml
 from command import said
 
+from seqmodels.cells import LSTMCell
 from seqmodels.cli import doctor
 from seqmodels.cli.help import OVERVIEW, VERBS
 from seqmodels.cli.library import Library, describe
 from seqmodels.cli.main import VERBS as MODULES
+from seqmodels.scan import ENGINES, choose
 
 MINE = """\
 # @package _global_
@@ -106,6 +108,7 @@ def test_mistakes_in_the_users_own_files(seqmodels, mine):
 
 
 HEADER = "# @package _global_\n"
+CELLS = ", ".join(sorted([*Library().options("model/cell"), "my_cell"]))
 UNUSABLE = [
     (
         "experiment/adding",
@@ -125,7 +128,7 @@ UNUSABLE = [
     (
         "experiment/new",
         HEADER + "defaults:\n  - override /model/cell: lsmt\n",
-        "model/cell: there is no 'lsmt'; did you mean 'lstm'? choose from: elman, feedforward, gru, lstm, my_cell",
+        f"model/cell: there is no 'lsmt'; did you mean 'lstm'? choose from: {CELLS}",
     ),
 ]
 
@@ -145,15 +148,25 @@ def test_no_such_folder(seqmodels):
 def test_doctor(seqmodels):
     result = seqmodels("doctor")
     assert result.code == 0
-    for name in (*doctor.REQUIRED, "python", "GPU", "compiler", "lstm"):
+    for name in (*doctor.REQUIRED, "python", "GPU", "compiler", "compiled", *ENGINES, *Library().options("model/cell")):
         assert any(line.split()[:1] == [name] for line in result.out.splitlines()), name
     assert result.out.endswith("\nAll is well.\n")
 
 
 def test_doctor_explains_the_engine_of_a_config(seqmodels):
-    assert "reference: torch has no fused form" in seqmodels("doctor", "model.cell.peephole=true").out
+    out = seqmodels("doctor", "model.cell.peephole=true").out
+    assert f"  lstm              {': '.join(choose(LSTMCell(4, 4, peephole=True)))}" in out
+    assert "\n  gru  " not in out
     problem = "model.cell.peephle: there is no such setting; did you mean model.cell.peephole?"
     assert seqmodels("doctor", "model.cell.peephle=true") == (2, "", said("doctor", problem))
+
+
+def test_doctor_says_where_compiled_code_is_kept(seqmodels, monkeypatch, tmp_path):
+    monkeypatch.setenv("SEQMODELS_CACHE", str(tmp_path / "new" / "folder"))
+    assert f"  compiled code     {tmp_path / 'new' / 'folder'}\n" in seqmodels("doctor").out
+    assert not (tmp_path / "new").exists()  # it only looks
+    monkeypatch.setenv("SEQMODELS_CACHE", "/proc/nothing")
+    assert "  compiled code     /proc/nothing cannot be written: set SEQMODELS_CACHE\n" in seqmodels("doctor").out
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ QUICK = [
     (["trian"], 2),
     (["evaluate", "nowhere"], 2),
     (["generate"], 2),
+    (["benchmark", "--help"], 0),
+    (["benchmark", "--modes", "trian"], 2),
 ]
 
 

@@ -1,0 +1,185 @@
+"""One comparison: a cell, in one mode, at one shape.
+
+T steps, B rows, F features, H units.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from seqmodels.benchmark.cases import Case, find
+from seqmodels.benchmark.shapes import Shape
+from seqmodels.benchmark.timing import Call, Spread, in_turn, seconds, spread
+from seqmodels.layers import Recurrent
+from seqmodels.scan import choose
+from seqmodels.state import State
+
+# A plain loop is up to twenty times as slow, and needs no fine reading.
+_LOOP_ROUNDS = 3
+
+
+class Settings(NamedTuple):
+    """What all comparisons of a run share; plain values, so that fresh processes can be told them."""
+
+    device: str = "cpu"
+    dtype: str = "float32"
+    repeats: int = 11
+    threads: int | None = None
+    loop: bool = True
+
+    def like(self) -> dict[str, Any]:
+        """The keywords of a tensor factory."""
+        return {"device": self.device, "dtype": getattr(torch, self.dtype)}
+
+
+class Row(NamedTuple):
+    """The outcome of one comparison; times in seconds.
+
+    Fields:
+        ratio: torch's time over ours within each round: above 1 we are faster.
+        share: our arithmetic per second, as a share of what one large product reaches.
+    """
+
+    cell: str
+    mode: str
+    shape: Shape
+    peer: str
+    engine: str
+    times: dict[str, Spread]
+    ratio: Spread
+    share: float | None
+
+
+def compare(name: str, mode: str, shape: Shape, settings: Settings, peak: float) -> Row:
+    """Time our layer, torch's, and the plain loop.
+
+    Args:
+        name: a cell, as `seqmodels.benchmark.cases.find` takes it.
+        mode: "train", "infer" or "step"; the last takes one step of one row, whatever the shape.
+        shape: the sizes.
+        settings: device, dtype and repeats.
+        peak: what `peak_of_products` gave.
+    """
+    case = find(name)
+    if mode == "step":
+        shape = shape._replace(steps=1, rows=1)
+    calls = contenders(case, mode, shape, settings)
+    times = in_turn(calls, settings.repeats, settings.device, {"loop": _LOOP_ROUNDS})
+    spreads = {contender: spread(values) for contender, values in times.items()}
+    ours = spreads["seqmodels"].median
+    work = arithmetic(case, shape) * (3 if mode == "train" else 1)
+    return Row(
+        cell=name,
+        mode=mode,
+        shape=shape,
+        peer=case.peer + ("Cell" if mode == "step" else ""),
+        engine=_engine(case, mode, shape, settings),
+        times=spreads,
+        ratio=spread([theirs / own for theirs, own in zip(times["torch"], times["seqmodels"], strict=True)]),
+        share=None if mode == "step" else work / ours / peak,
+    )
+
+
+def contenders(case: Case, mode: str, shape: Shape, settings: Settings) -> dict[str, Call]:
+    """What is timed, by name: "seqmodels", "torch", and "loop" where it is wanted."""
+    if mode == "step":
+        return _step_calls(case, shape, settings)
+    sizes = shape.features, shape.units
+    layers = {"seqmodels": case.layer(*sizes), "torch": getattr(nn, case.peer)(*sizes, batch_first=True)}
+    if settings.loop:
+        layers["loop"] = case.loop(*sizes)
+    make = train_call if mode == "train" else _infer_call
+    return {name: make(layer.to(**settings.like()), shape, settings) for name, layer in layers.items()}
+
+
+def train_call(layer: nn.Module, shape: Shape, settings: Settings) -> Call:
+    """Forward and backward, from a gradient for the outputs to all weights and the inputs."""
+    inputs = _inputs(shape, settings).requires_grad_()
+    tensors = [inputs, *layer.parameters()]
+    width = layer(inputs[:, :2])[0].shape[-1]
+    gradient = torch.randn(shape.rows, shape.steps, width, **settings.like())
+
+    def call() -> None:
+        for tensor in tensors:
+            tensor.grad = None
+        layer(inputs)[0].backward(gradient)
+
+    return call
+
+
+def _infer_call(layer: nn.Module, shape: Shape, settings: Settings) -> Call:
+    inputs = _inputs(shape, settings)
+    layer.eval()
+
+    @torch.no_grad()
+    def call() -> None:
+        layer(inputs)
+
+    return call
+
+
+def _step_calls(case: Case, shape: Shape, settings: Settings) -> dict[str, Call]:
+    """One step from a given state: our layer, torch's cell, and our cell without a layer."""
+    sizes, like = (shape.features, shape.units), settings.like()
+    layer = case.layer(*sizes).to(**like).eval()
+    theirs = getattr(nn, f"{case.peer}Cell")(*sizes).to(**like)
+    cell = case.cell(*sizes).to(**like).eval()
+    inputs = _inputs(shape, settings)
+    x = inputs[:, 0]
+    with torch.no_grad():
+        state, their_state = layer(inputs)[1], theirs(x)
+        own: State = cell.initial_state(1, x)
+
+    def call_layer() -> None:
+        with torch.no_grad():
+            layer(inputs, state)
+
+    def call_theirs() -> None:
+        with torch.no_grad():
+            theirs(x, their_state)
+
+    def call_cell() -> None:
+        with torch.no_grad():
+            cell.step(cell.project(x), own)
+
+    calls: dict[str, Call] = {"seqmodels": call_layer, "torch": call_theirs}
+    if settings.loop:
+        calls["loop"] = call_cell
+    return calls
+
+
+def _inputs(shape: Shape, settings: Settings) -> Tensor:
+    return torch.randn(shape.rows, shape.steps, shape.features, **settings.like())
+
+
+def _engine(case: Case, mode: str, shape: Shape, settings: Settings) -> str:
+    layer = case.layer(shape.features, shape.units).to(**settings.like()).train(mode == "train")
+    inputs = _inputs(shape, settings).requires_grad_(mode == "train")
+    if isinstance(layer, Recurrent):  # its regularisers are part of the cell that runs
+        cell = layer.regularisers.on_cell(layer.cell, inputs, layer.training, draw=False)
+    else:
+        cell = case.cell(shape.features, shape.units).to(**settings.like())
+    with torch.set_grad_enabled(mode == "train"):
+        return choose(cell, inputs)[0]
+
+
+def arithmetic(case: Case, shape: Shape) -> int:
+    """Additions and multiplications of the products of one forward pass, ``2 T B G H (F + H)`` for G gates.
+
+    >>> arithmetic(find("lstm"), Shape(2, 3, 5, 7)) == 2 * 2 * 3 * 4 * 7 * (5 + 7)
+    True
+
+    The backward pass takes twice as many.
+    """
+    weights = case.cell(shape.features, shape.units).parameters()
+    return 2 * shape.steps * shape.rows * sum(weight.numel() for weight in weights if weight.dim() == 2)
+
+
+def peak_of_products(settings: Settings, size: int = 2048) -> float:
+    """Additions and multiplications a second of one large matrix product: the fastest of some."""
+    a, b = (torch.randn(size, size, **settings.like()) for _ in range(2))
+    torch.mm(a, b)
+    return 2 * size**3 / min(seconds(lambda: torch.mm(a, b), 1, settings.device) for _ in range(9))
