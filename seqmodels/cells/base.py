@@ -169,7 +169,7 @@ class GatedCell(Cell):
     gates: tuple[str, ...] = ("h",)
     #: The gate that keeps the old state when it is near 1, for forget-bias and chrono.
     keep_gate: ClassVar[str | None] = None
-    #: The gate that lets new values in, set to the opposite by chrono where it is separate.
+    #: The gate that lets new values in, set to the opposite by chrono; without a `keep_gate`, also by forget-bias.
     write_gate: ClassVar[str | None] = None
 
     def __init__(
@@ -210,6 +210,11 @@ class GatedCell(Cell):
     def step(self, u: Tensor, state: State) -> tuple[Tensor, State]:
         state = self.update(u, self.recur(state), state)
         return state.h, state
+
+    @property
+    def usual_step(self) -> bool:
+        """Whether a step is ``update(u, recur(state), state)``: not where a subclass has a `step` or `recur` of its own."""
+        return type(self).step is GatedCell.step and type(self).recur is GatedCell.recur
 
     def recurrent_input(self, state: State) -> Tensor:
         """What the recurrent product reads of the state, ``(B, H)``: `h`, or a pointwise function of the fields."""

@@ -1,0 +1,135 @@
+"""The system's C compiler: found, run with a time limit, its results cached on disk by content.
+
+Neither a shell nor any name from outside takes part in a command. A cache entry is written
+beside its place and renamed there, so that several processes may build one at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+_log = logging.getLogger(__name__)
+_FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math", "-w")
+#: Seconds after which a compiler counts as hanging.
+TIME_LIMIT = 60.0
+
+
+class CannotCompileError(Exception):
+    """Why there is no compiled code, in words."""
+
+
+@functools.cache
+def find() -> str | None:
+    """The path of a C compiler: what the variable CC names, else cc, gcc or clang."""
+    names = [os.environ.get("CC", ""), "cc", "gcc", "clang"]
+    return next((path for path in map(shutil.which, filter(None, names)) if path), None)
+
+
+def describe() -> str:
+    """The compiler and its version in one line, or why there is none."""
+    path = find()
+    if path is None:
+        return "no C compiler found (set CC, or install gcc or clang)"
+    try:
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"{path}: {error}"
+    return f"{path} ({done.stdout.splitlines()[0] if done.stdout else 'version unknown'})"
+
+
+def cache_folder() -> Path:
+    """Where compiled code lies: $SEQMODELS_CACHE, or ``seqmodels`` in the user's cache folder."""
+    if named := os.environ.get("SEQMODELS_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqmodels"
+
+
+def load(source: str) -> ctypes.CDLL:
+    """The compiled code of a C text, from the cache or built now.
+
+    Raises:
+        CannotCompileError: no compiler, or it failed or took too long.
+    """
+    name = hashlib.sha256("\0".join((source, *_FLAGS, _machine())).encode()).hexdigest()[:32]
+    for folder in _folders():
+        path = folder / f"{name}.so"
+        if path.exists():
+            with contextlib.suppress(OSError, AttributeError):
+                return _open(path)
+            _log.warning("the cache entry %s is broken and is built again", path)
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                built = _build(source, Path(scratch))
+                os.replace(built, path)
+            return _open(path)
+    raise CannotCompileError("no folder for compiled code can be written; set SEQMODELS_CACHE to one")
+
+
+def _folders() -> list[Path]:
+    """The cache, and where that cannot be written, a folder of this user alone for this process."""
+    return [cache_folder(), Path(tempfile.gettempdir()) / f"seqmodels-{os.getpid()}"]
+
+
+def _open(path: Path) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(path))
+    library.lanes.restype = ctypes.c_long
+    library.forward, library.backward  # noqa: B018  a half-written file lacks them
+    return library
+
+
+def _build(source: str, folder: Path) -> Path:
+    compiler = find()
+    if compiler is None:
+        raise CannotCompileError(describe())
+    text, built = folder / "step.c", folder / "step.so"
+    text.write_text(source)
+    start = time.perf_counter()
+    _log.info("compiling a recurrence by %s ...", compiler)
+    command = [compiler, *_FLAGS, *_processor_flags(), str(text), "-o", str(built), *_openmp(), "-lm"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False, cwd=folder)
+    except subprocess.TimeoutExpired as error:
+        raise CannotCompileError(f"{compiler} took longer than {TIME_LIMIT:.0f} seconds") from error
+    except OSError as error:
+        raise CannotCompileError(f"{compiler} could not be started: {error}") from error
+    if done.returncode:
+        words = (done.stderr or done.stdout).strip().splitlines()
+        raise CannotCompileError(f"{compiler} failed: {words[0] if words else f'exit code {done.returncode}'}")
+    _log.info("compiled in %.1f s; kept for next time", time.perf_counter() - start)
+    return built
+
+
+def _processor_flags() -> tuple[str, ...]:
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        return ("-march=native", "-mprefer-vector-width=512")
+    return ("-mcpu=native",)
+
+
+def _openmp() -> list[str]:
+    """torch's own OpenMP library, so that there is one pool of threads and not two that fight."""
+    found = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))
+    return ["-fopenmp", *map(str, found[:1])]
+
+
+@functools.cache
+def _machine() -> str:
+    """What compiled code depends on besides its text: the processor and the compiler."""
+    processor = platform.processor() + platform.machine()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        processor = next((line for line in lines if line.startswith(("flags", "Features"))), processor)
+    return f"{describe()} {processor} {torch.__version__}"

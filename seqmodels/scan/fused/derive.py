@@ -1,0 +1,43 @@
+"""The backward of a step, as a graph made from the graph of the step."""
+
+from __future__ import annotations
+
+from seqmodels.scan.fused.graph import Graph, Node, needed
+from seqmodels.scan.fused.operations import OPERATIONS
+
+#: The leaves that a gradient is always wanted of.
+_DIFFERENTIABLE = ("u", "r", "state")
+
+
+def derive(graph: Graph, outputs: list[Node], cotangents: list[Node], tensors: set[int]) -> dict[Node, Node]:
+    """The gradient of each leaf that `outputs` depend on, from those of `outputs`, by reverse mode.
+
+    Of the leaves "tensor", only those whose index is in `tensors`. The new nodes are added to `graph`. The gradient of a value of each unit (a vector of the cell)
+    is still to be summed over rows, that of a number in all over rows and units.
+    """
+    nodes = needed(outputs)
+    live: set[Node] = set()
+    for node in nodes:
+        leaf = node.leaf
+        own = leaf and (leaf.role in _DIFFERENTIABLE or (leaf.role == "tensor" and leaf.index in tensors))
+        if own or any(arg in live for arg in node.args):
+            live.add(node)
+    gradients: dict[Node, Node] = {}
+    for output, cotangent in zip(outputs, cotangents, strict=True):
+        _accumulate(graph, gradients, output, cotangent)
+    for node in reversed(nodes):
+        if node not in live or node not in gradients or node.leaf:
+            continue
+        shares = OPERATIONS[node.operation].derivative(graph, node, gradients[node])
+        for arg, share in zip(node.args, shares, strict=True):
+            if share is not None and arg in live:
+                _accumulate(graph, gradients, arg, share)
+    return {node: gradient for node, gradient in gradients.items() if node.leaf and node in live}
+
+
+def _accumulate(graph: Graph, gradients: dict[Node, Node], node: Node, share: Node) -> None:
+    if "j" in share.kind and "j" not in node.kind and not node.leaf:
+        share = graph.apply("sum", share)
+    if node.leaf and node.kind == "b" and "j" in share.kind:
+        share = graph.apply("sum", share)
+    gradients[node] = graph.add(gradients[node], share) if node in gradients else share

@@ -1,0 +1,131 @@
+"""One step of a cell as a graph of elementwise operations on blocks of H units.
+
+A node stands for one number per row and unit, per row, per unit, or for one number in all; its
+`kind` says which. Nodes are made by `Graph` only, which makes equal ones once and simplifies
+what is constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from seqmodels.scan.fused.operations import OPERATIONS
+
+#: What a value depends on: a kind is the union of its arguments' letters, `b` for rows and `j` for units.
+SCALAR, UNIT, ROW, FULL = "", "j", "b", "bj"
+
+
+class Leaf(NamedTuple):
+    """Where a value comes from.
+
+    Fields:
+        role: "u" and "r", the input and recurrent product; "state", before the step; "next",
+            after it; "tensor", what `update` reads from the cell; "number", a Python number;
+            "cotangent", the gradient that reaches a field of the next state; "product", that of
+            the recurrent product's input.
+        index: which field, tensor or number.
+        block: which of the value's blocks of H units.
+    """
+
+    role: str
+    index: int
+    block: int = 0
+
+
+class Node:
+    """A value in a graph: an operation on other nodes, or a leaf."""
+
+    __slots__ = ("args", "index", "kind", "leaf", "number", "operation")
+
+    def __init__(
+        self, index: int, operation: str, args: tuple[Node, ...], kind: str, leaf: Leaf | None, number: float | None
+    ) -> None:
+        self.index = index
+        self.operation = operation
+        self.args = args
+        self.kind = kind
+        self.leaf = leaf
+        self.number = number
+
+    def __repr__(self) -> str:
+        what = self.leaf or self.number or ", ".join(f"v{arg.index}" for arg in self.args)
+        return f"v{self.index} = {self.operation}({what})"
+
+
+#: Numbers that are written into the code, because they let it be simplified; all others are arguments of it.
+_LITERALS = (0.0, 1.0, -1.0, 2.0, 0.5)
+
+
+class Graph:
+    """The nodes of one step, in an order in which each comes after its arguments."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.numbers: list[float] = []
+        self._known: dict[tuple[object, ...], Node] = {}
+
+    def leaf(self, role: str, index: int, block: int = 0, kind: str = FULL) -> Node:
+        """The value that comes from `role`; the same node each time."""
+        return self._make("leaf", (), kind, Leaf(role, index, block), None)
+
+    def number(self, value: float) -> Node:
+        """A constant."""
+        value = float(value)
+        if value in _LITERALS:
+            return self._make("literal", (), SCALAR, None, value)
+        if value not in self.numbers:
+            self.numbers.append(value)
+        return self._make("leaf", (), SCALAR, Leaf("number", self.numbers.index(value)), value)
+
+    def apply(self, operation: str, *args: Node) -> Node:
+        """`operation`, by its name in `OPERATIONS`, on `args`."""
+        simpler = _simplify(self, operation, args)
+        if simpler is not None:
+            return simpler
+        if operation == "sum":
+            return self._make("sum", args, ROW, None, None)
+        kind = "".join(letter for letter in "bj" if any(letter in arg.kind for arg in args))
+        return self._make(operation, args, kind, None, None)
+
+    def add(self, one: Node, other: Node) -> Node:
+        return self.apply("add", one, other)
+
+    def mul(self, one: Node, other: Node) -> Node:
+        return self.apply("mul", one, other)
+
+    def sub(self, one: Node, other: Node) -> Node:
+        return self.apply("sub", one, other)
+
+    def _make(
+        self, operation: str, args: tuple[Node, ...], kind: str, leaf: Leaf | None, number: float | None
+    ) -> Node:
+        key = (operation, *(arg.index for arg in args), leaf, number if leaf is None else None)
+        if key not in self._known:
+            self._known[key] = Node(len(self.nodes), operation, args, kind, leaf, number)
+            self.nodes.append(self._known[key])
+        return self._known[key]
+
+
+def needed(outputs: Iterable[Node]) -> list[Node]:
+    """The nodes that `outputs` depend on, themselves included, each after its arguments."""
+    found: dict[int, Node] = {}
+    waiting = list(outputs)
+    while waiting:
+        node = waiting.pop()
+        if node.index not in found:
+            found[node.index] = node
+            waiting.extend(node.args)
+    return [found[index] for index in sorted(found)]
+
+
+def _simplify(graph: Graph, operation: str, args: tuple[Node, ...]) -> Node | None:
+    """What `operation` on `args` comes to where a literal makes it simpler, else None."""
+    values = [arg.number if arg.operation == "literal" else None for arg in args]
+    fold = OPERATIONS[operation].fold
+    if fold is None or all(value is None for value in values):
+        return None
+    if all(value is not None for value in values):
+        exact = {"add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "neg": lambda a: -a}
+        return graph.number(exact[operation](*values)) if operation in exact else None
+    return fold(graph, args, values)

@@ -1,0 +1,136 @@
+"""Compiled code for a kind of cell: found by what the cell is, built once, called with addresses.
+
+B rows, T steps, H units.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from importlib import resources
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from seqmodels.cells.base import Cell
+from seqmodels.scan.fused import compiler
+from seqmodels.scan.fused.emit import PROBLEM, Shape, emit
+from seqmodels.scan.fused.step import Step, backward_of, trace_step
+from seqmodels.scan.fused.trace import CannotFuseError
+
+_kernels: dict[Any, Kernel | CannotFuseError] = {}
+_forked = False
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class Kernel(NamedTuple):
+    """The compiled forward and backward of a kind of cell.
+
+    Fields:
+        step: what one step is.
+        shape: what its memory is.
+        library: the code.
+        lanes: numbers in a vector; blocks of units are padded to a multiple of it.
+        numbers: the constants that the code reads.
+        dtype: float32 or float64.
+    """
+
+    step: Step
+    shape: Shape
+    library: ctypes.CDLL
+    lanes: int
+    numbers: Tensor
+    dtype: torch.dtype
+
+    @property
+    def outputs(self) -> int:
+        """Blocks of H in the output."""
+        return self.step.fields.count("h")
+
+    def run(self, name: str, values: dict[str, int], tensors: list[int], *by_field: list[int]) -> None:
+        """Call "forward" or "backward"; addresses and sizes by the names in `PROBLEM`, 0 where not given.
+
+        Args:
+            name: of the function.
+            values: the fields of a problem.
+            tensors: addresses of what the step reads from the cell.
+            by_field: for each block of the state: address, step, and in backward those of the
+                output's gradient and its two steps.
+        """
+        pointers = (ctypes.c_int64 * max(1, len(tensors)))(*tensors)
+        fields = [values.get(field, 0) for field in PROBLEM]
+        fields += [ctypes.addressof(pointers), *(number for numbers in by_field for number in numbers)]
+        getattr(self.library, name)((ctypes.c_int64 * len(fields))(*fields))
+
+
+def kernel_for(cell: Cell, dtype: torch.dtype, bias_inside: bool) -> Kernel:
+    """The compiled code for `cell`; built at first use.
+
+    Args:
+        cell: a gated or linear cell.
+        dtype: float32 or float64.
+        bias_inside: whether the input comes without `bias_ih`, which is then added in the step.
+
+    Raises:
+        CannotFuseError: the cell cannot be generated, or there is no compiler.
+    """
+    key = (_signature(cell), dtype, bias_inside)
+    found = _kernels.get(key)
+    if found is None:
+        try:
+            found = _build(cell, dtype, bias_inside)
+        except (CannotFuseError, compiler.CannotCompileError) as error:
+            found = CannotFuseError(str(error))
+        _kernels[key] = found
+    if isinstance(found, CannotFuseError):
+        raise found
+    return found
+
+
+def check(cell: Cell) -> None:
+    """Whether `cell` can be generated, without building it.
+
+    Raises:
+        CannotFuseError: why not.
+    """
+    if compiler.find() is None:
+        raise CannotFuseError(compiler.describe())
+    trace_step(cell, bias_inside=False)
+
+
+def threads() -> int:
+    """How many threads to use: torch's number, but one in a forked process, where the pool is gone."""
+    return 1 if _forked else torch.get_num_threads()
+
+
+def _build(cell: Cell, dtype: torch.dtype, bias_inside: bool) -> Kernel:
+    step = trace_step(cell, bias_inside)
+    own = resources.files("seqmodels.scan.fused")
+    parts = [(own / name).read_text() for name in ("vectors.c", "sequence.c")]
+    source, shape = emit(step, backward_of(step), dtype == torch.float64, *parts)
+    library = compiler.load(source)
+    numbers = torch.tensor(step.graph.numbers or [0.0], dtype=dtype)
+    return Kernel(step, shape, library, library.lanes(), numbers, dtype)
+
+
+def _signature(module: nn.Module) -> tuple[Any, ...]:
+    """What the graph of a cell depends on: its class, its options, the shapes of its tensors, those of its parts."""
+    parts: list[Any] = [type(module)]
+    for name, value in module.__dict__.items():
+        if isinstance(value, Tensor):
+            parts.append((name, value.shape, value.requires_grad))
+        elif not name.startswith("_"):
+            parts.append((name, value if value.__hash__ else repr(value)))
+    for home in (module._parameters, module._buffers):
+        parts.extend((name, None if tensor is None else tensor.shape) for name, tensor in home.items())
+    parts.extend((name, _signature(part)) for name, part in module._modules.items() if part is not None)
+    return tuple(parts)

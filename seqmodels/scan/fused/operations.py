@@ -1,0 +1,171 @@
+"""The operations that a step may be made of: one entry each, with its C text and its derivative.
+
+To add an operation: an entry in `OPERATIONS`. Where it is torch's own, name the aten functions
+that are it; where it is made of others, write a lowering in ``lowering.py`` instead. Where its C
+text calls a function that is not there yet, write that in ``vectors.c``. The laws in
+``tests/scan/test_fused_operations.py`` try every entry against torch, values and gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from seqmodels.scan.fused.graph import Graph, Node
+
+#: ``(graph, node, cotangent) -> one gradient per argument``, None for no gradient.
+Derivative = Callable[["Graph", "Node", "Node"], "list[Node | None]"]
+#: ``(graph, args, literals) -> a simpler node or None``.
+Fold = Callable[["Graph", "tuple[Node, ...]", "list[float | None]"], "Node | None"]
+
+
+class Operation(NamedTuple):
+    """An elementwise operation.
+
+    Fields:
+        text: C text of the value on vectors, with ``{0}``, ``{1}`` ... for the arguments.
+        derivative: the gradients of its arguments from that of its value.
+        aten: the names of torch's functions that are it.
+        fold: what it comes to when an argument is a literal.
+        cheap: whether to compute it again in backward rather than keep it.
+    """
+
+    text: str
+    derivative: Derivative
+    aten: tuple[str, ...] = ()
+    fold: Fold | None = None
+    cheap: bool = True
+
+
+def _flat(graph: Graph, node: Node, gradient: Node) -> list[Node | None]:
+    """Of an operation whose value is a step function."""
+    return [None] * len(node.args)
+
+
+def _by(slope: Callable[[Graph, Node], Node]) -> Derivative:
+    """The derivative of a function of one argument, from its slope."""
+    return lambda graph, node, gradient: [graph.mul(gradient, slope(graph, node))]
+
+
+def _mul(graph: Graph, node: Node, gradient: Node) -> list[Node | None]:
+    return [graph.mul(gradient, node.args[1]), graph.mul(gradient, node.args[0])]
+
+
+def _div(graph: Graph, node: Node, gradient: Node) -> list[Node | None]:
+    share = graph.apply("div", gradient, node.args[1])
+    return [share, graph.apply("neg", graph.mul(share, node))]
+
+
+def _pow(graph: Graph, node: Node, gradient: Node) -> list[Node | None]:
+    base, exponent = node.args
+    less = graph.sub(exponent, graph.number(1)) if exponent.number is None else graph.number(exponent.number - 1)
+    lower = graph.apply("pow", base, less)
+    return [graph.mul(gradient, graph.mul(exponent, lower)), graph.mul(gradient, graph.mul(node, graph.apply("log", base)))]
+
+
+def _larger(comparison: str) -> Derivative:
+    """Of maximum and minimum: where the arguments are equal each gets half, as in torch."""
+
+    def derivative(graph: Graph, node: Node, gradient: Node) -> list[Node | None]:
+        one, other = node.args
+        zero, half = graph.number(0), graph.mul(gradient, graph.number(0.5))
+        equal = graph.apply("eq", one, other)
+
+        def share(chosen: Node) -> Node:
+            return graph.apply("where", equal, half, graph.apply("where", chosen, gradient, zero))
+
+        return [share(graph.apply(comparison, one, other)), share(graph.apply(comparison, other, one))]
+
+    return derivative
+
+
+def _where(graph: Graph, node: Node, gradient: Node) -> list[Node | None]:
+    zero, condition = graph.number(0), node.args[0]
+    return [None, graph.apply("where", condition, gradient, zero), graph.apply("where", condition, zero, gradient)]
+
+
+def _clip_gradient(graph: Graph, node: Node, gradient: Node) -> list[Node | None]:
+    limit = node.args[1]
+    low = graph.apply("maximum", gradient, graph.apply("neg", limit))
+    return [graph.apply("minimum", low, limit), None]
+
+
+def _fold_add(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
+    return args[1] if values[0] == 0 else args[0] if values[1] == 0 else None
+
+
+def _fold_sub(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
+    return graph.apply("neg", args[1]) if values[0] == 0 else args[0] if values[1] == 0 else None
+
+
+def _fold_mul(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
+    for value, other in ((values[0], args[1]), (values[1], args[0])):
+        if value == 1:
+            return other
+        if value == -1:
+            return graph.apply("neg", other)
+    return None
+
+
+def _fold_div(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
+    return args[0] if values[1] == 1 else None
+
+
+def _fold_neg(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
+    return None
+
+
+def _fold_pow(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
+    known = {1.0: lambda x: x, 2.0: lambda x: graph.mul(x, x), 0.5: lambda x: graph.apply("sqrt", x)}
+    known[-1.0] = lambda x: graph.apply("div", graph.number(1), x)
+    return known[values[1]](args[0]) if values[1] in known else None
+
+
+OPERATIONS: dict[str, Operation] = {
+    "add": Operation("{0} + {1}", lambda g, n, d: [d, d], (), _fold_add),
+    "sub": Operation("{0} - {1}", lambda g, n, d: [d, g.apply("neg", d)], (), _fold_sub),
+    "mul": Operation("{0} * {1}", _mul, ("mul",), _fold_mul),
+    "div": Operation("{0} / {1}", _div, (), _fold_div),
+    "neg": Operation("-{0}", lambda g, n, d: [g.apply("neg", d)], ("neg",), _fold_neg),
+    "abs": Operation("v_abs({0})", _by(lambda g, n: g.apply("sign", n.args[0])), ("abs",)),
+    "sign": Operation("v_sign({0})", _flat, ("sign", "sgn")),
+    "floor": Operation("v_floor({0})", _flat, ("floor",)),
+    "maximum": Operation("v_max({0}, {1})", _larger("gt"), ("maximum",)),
+    "minimum": Operation("v_min({0}, {1})", _larger("lt"), ("minimum",)),
+    "gt": Operation("v_bool({0} > {1})", _flat, ("gt",)),
+    "ge": Operation("v_bool({0} >= {1})", _flat, ("ge",)),
+    "lt": Operation("v_bool({0} < {1})", _flat, ("lt",)),
+    "le": Operation("v_bool({0} <= {1})", _flat, ("le",)),
+    "eq": Operation("v_bool({0} == {1})", _flat, ("eq",)),
+    "ne": Operation("v_bool({0} != {1})", _flat, ("ne",)),
+    "where": Operation("v_where({0}, {1}, {2})", _where, ("where",)),
+    "sqrt": Operation("v_sqrt({0})", lambda g, n, d: [g.apply("div", g.mul(d, g.number(0.5)), n)], ("sqrt",), cheap=False),
+    "exp": Operation("v_exp({0})", _by(lambda g, n: n), ("exp",), cheap=False),
+    "expm1": Operation("v_expm1({0})", _by(lambda g, n: g.add(n, g.number(1))), ("expm1",), cheap=False),
+    "log": Operation("v_log({0})", lambda g, n, d: [g.apply("div", d, n.args[0])], ("log",), cheap=False),
+    "log1p": Operation(
+        "v_log1p({0})", lambda g, n, d: [g.apply("div", d, g.add(n.args[0], g.number(1)))], ("log1p",), cheap=False
+    ),
+    "sigmoid": Operation(
+        "v_sigmoid({0})", _by(lambda g, n: g.mul(n, g.sub(g.number(1), n))), ("sigmoid",), cheap=False
+    ),
+    "tanh": Operation("v_tanh({0})", _by(lambda g, n: g.sub(g.number(1), g.mul(n, n))), ("tanh",), cheap=False),
+    "sin": Operation("v_sin({0})", _by(lambda g, n: g.apply("cos", n.args[0])), ("sin",), cheap=False),
+    "cos": Operation(
+        "v_cos({0})", _by(lambda g, n: g.apply("neg", g.apply("sin", n.args[0]))), ("cos",), cheap=False
+    ),
+    "erf": Operation(
+        "v_erf({0})",
+        _by(lambda g, n: g.mul(g.number(1.1283791670955126), g.apply("exp", g.apply("neg", g.mul(*n.args * 2))))),
+        ("erf",),
+        cheap=False,
+    ),
+    "pow": Operation("v_pow({0}, {1})", _pow, ("pow",), _fold_pow, cheap=False),
+    # The sum over all units of a row.
+    "sum": Operation("", lambda g, n, d: [d], cheap=False),
+    # Its value, but no gradient.
+    "detach": Operation("{0}", _flat, ("detach",)),
+    # Its first argument; the gradient is clamped to the second.
+    "clip_gradient": Operation("{0}", _clip_gradient),
+}

@@ -1,0 +1,211 @@
+"""A cell's step as a graph, and its backward: what is kept between the two, and what is computed again.
+
+B rows, H units.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from seqmodels.cells.base import Cell, GatedCell
+from seqmodels.cells.linear import LinearCell
+from seqmodels.scan.fused.derive import derive
+from seqmodels.scan.fused.graph import FULL, UNIT, Graph, Leaf, Node, needed
+from seqmodels.scan.fused.operations import OPERATIONS
+from seqmodels.scan.fused.trace import Blocks, CannotFuseError, Source, Tracer, attributes, record
+
+
+class Step(NamedTuple):
+    """One step of a cell.
+
+    Fields:
+        graph: its nodes.
+        fields: the state's blocks of H: for each the name of its field, those of `h` first.
+        inputs: blocks of H units in the projected input.
+        gates: blocks of the recurrent product; 0 where there is none to compute.
+        sources: the tensors that it reads from the cell.
+        next: each field of the state after it.
+        product_input: what the recurrent product reads, made of the state before; None without a product.
+    """
+
+    graph: Graph
+    fields: tuple[str, ...]
+    inputs: int
+    gates: int
+    sources: tuple[Source, ...]
+    next: tuple[Node, ...]
+    product_input: Node | None
+
+
+class Backward(NamedTuple):
+    """The backward of a `Step`; its nodes read the kept values as leaves "kept" and "kept_number".
+
+    Fields:
+        kept: the nodes of the step whose values forward keeps, each a block.
+        kept_numbers: those of which it keeps one number a row.
+        inputs: the gradient of each block of the projected input; None where it has none.
+        products: that of each block of the recurrent product.
+        states: that of each field before the step, without what comes through the product.
+        through_product: what the product's input hands to each field.
+        tensors: of each source and block that has one, the gradient, still to be summed.
+    """
+
+    kept: tuple[Node, ...]
+    kept_numbers: tuple[Node, ...]
+    inputs: tuple[Node | None, ...]
+    products: tuple[Node | None, ...]
+    states: tuple[Node | None, ...]
+    through_product: tuple[Node | None, ...]
+    tensors: dict[tuple[int, int], Node]
+    tensors_of_product_input: dict[tuple[int, int], Node]
+
+
+def trace_step(cell: Cell, bias_inside: bool) -> Step:
+    """Run one step of `cell` on small tensors and write it down.
+
+    Args:
+        cell: a `GatedCell` or `LinearCell`.
+        bias_inside: whether `bias_ih` is still to be added to the projected input.
+
+    Raises:
+        CannotFuseError: what cannot be generated, in words.
+    """
+    known = attributes(cell)
+    # Any number of rows will do, unless the cell holds tensors of one value per row.
+    rows = next((t.shape[0] for _, t, per_row in known.values() if per_row and t.dim() == 2), 2)
+    like = next((tensor for _, tensor, _ in known.values() if tensor.is_floating_point()), torch.empty(0))
+    with torch.no_grad():
+        input_width = cell.project(like.new_zeros(rows, 1, cell.input_size)).shape[-1]
+    sizes, units = cell.state_sizes(), cell.hidden_size
+    if "h" not in sizes or any(size % units for size in (*sizes.values(), input_width)):
+        raise CannotFuseError(f"its state {sizes} and projected input {input_width} are not blocks of H = {units}")
+    graph = Graph()
+    tracer = Tracer(graph, units, rows, known)
+
+    def make(width: int) -> torch.Tensor:
+        return like.new_full((rows, width), 0.5)
+
+    inputs = tuple(graph.leaf("u", 0, block) for block in range(input_width // units))
+    if bias_inside:
+        inputs = tuple(graph.add(*pair) for pair in zip(inputs, tracer.value(cell.bias_ih).nodes, strict=True))
+    u = make(input_width)
+    tracer.know(u, Blocks(inputs))
+    state = cell.state_type(*(make(size) for size in sizes.values()))
+    fields = state_blocks(cell)
+    for name, leaf in zip(sizes, state, strict=True):
+        own = (index for index, (field, _) in enumerate(fields) if field == name)
+        tracer.know(leaf, Blocks(tuple(graph.leaf("state", index) for index in own)))
+    gates, product_input = 0, None
+    if isinstance(cell, LinearCell):
+        after = record(tracer, lambda: cell.advance(*cell.coefficients(u), state.h))
+    else:
+        gates, product_input, product = _product(tracer, cell, state)
+        r = make(len(product) * units)
+        tracer.know(r, Blocks(product))
+        after = record(tracer, lambda: tuple(cell.update(u, r, state)))
+    made = {name: value.nodes * (sizes[name] // units // len(value.nodes)) for name, value in zip(sizes, after, strict=True)}
+    return Step(
+        graph,
+        tuple(name for name, _ in fields),
+        input_width // units,
+        gates,
+        tuple(tracer.sources),
+        tuple(made[name][block] for name, block in fields),
+        product_input,
+    )
+
+
+def state_blocks(cell: Cell) -> list[tuple[str, int]]:
+    """The blocks of H that a cell's state is made of, as field and position in it; the output `h` first."""
+    sizes = cell.state_sizes()
+    names = ["h", *(name for name in sizes if name != "h")]
+    return [(name, block) for name in names for block in range(sizes[name] // cell.hidden_size)]
+
+
+def _product(tracer: Tracer, cell: GatedCell, state: tuple[torch.Tensor, ...]) -> tuple[int, Node | None, tuple[Node, ...]]:
+    """The recurrent product: how many blocks are to be computed, of what, and each block with its bias."""
+    graph, gates = tracer.graph, len(cell.gates)
+    (read,) = record(tracer, cell.recurrent_input, state)
+    if len(read.nodes) != 1:
+        raise CannotFuseError("recurrent_input is not of width H")
+    product: tuple[Node, ...] = tuple(graph.leaf("r", 0, block) for block in range(gates))
+    diagonal = cell.heads == cell.hidden_size
+    if diagonal:  # an elementwise product, and no matrix
+        tracer.sources.append(Source("weight_hh", UNIT, gates, True))
+        index = len(tracer.sources) - 1
+        product = tuple(graph.mul(graph.leaf("tensor", index, block, UNIT), read.nodes[0]) for block in range(gates))
+    if cell.bias_hh is not None:
+        product = tuple(graph.add(*pair) for pair in zip(product, tracer.value(cell.bias_hh).nodes, strict=True))
+    return (0, None, product) if diagonal else (gates, read.nodes[0], product)
+
+
+def backward_of(step: Step) -> Backward:
+    """The backward of `step`, and which of its values are kept for it."""
+    graph = step.graph
+    forward = {node.index for node in needed([*step.next, *([step.product_input] if step.product_input else [])])}
+    wanted = {index for index, source in enumerate(step.sources) if source.wanted}
+    cotangents = [graph.leaf("cotangent", index) for index in range(len(step.next))]
+    gradients = _by_leaf(derive(graph, list(step.next), cotangents, wanted))
+    through: dict[Leaf, Node] = {}
+    if step.product_input is not None:
+        through = _by_leaf(derive(graph, [step.product_input], [graph.leaf("product", 0)], wanted))
+    kept = _keep(step, forward, list(gradients.values()))
+    blocks = [node for node in kept if "j" in node.kind]
+    numbers = [node for node in kept if "j" not in node.kind]
+    known = {node.index: graph.leaf("kept", 0, k) for k, node in enumerate(blocks)}
+    known.update((node.index, graph.leaf("kept_number", 0, k, node.kind)) for k, node in enumerate(numbers))
+    for index, node in enumerate(step.next):
+        if not node.leaf:
+            known[node.index] = graph.leaf("next", index)
+    found = {leaf: _rewrite(graph, node, known) for leaf, node in gradients.items()}
+    return Backward(
+        tuple(blocks),
+        tuple(numbers),
+        tuple(found.get(Leaf("u", 0, block)) for block in range(step.inputs)),
+        tuple(found.get(Leaf("r", 0, block)) for block in range(step.gates)),
+        tuple(found.get(Leaf("state", index)) for index in range(len(step.next))),
+        tuple(through.get(Leaf("state", index)) for index in range(len(step.next))),
+        {(leaf.index, leaf.block): node for leaf, node in found.items() if leaf.role == "tensor"},
+        {(leaf.index, leaf.block): node for leaf, node in through.items() if leaf.role == "tensor"},
+    )
+
+
+def _by_leaf(gradients: dict[Node, Node]) -> dict[Leaf, Node]:
+    return {node.leaf: gradient for node, gradient in gradients.items() if node.leaf is not None}
+
+
+def _keep(step: Step, forward: set[int], gradients: list[Node]) -> list[Node]:
+    """The values of the step that backward reads and cannot make again from the states and few operations."""
+    nodes = needed(gradients)
+    read = {arg.index for node in nodes if node.index not in forward for arg in node.args if arg.index in forward}
+    read |= {node.index for node in gradients if node.index in forward}
+    states = {node.index for node in step.next if not node.leaf}
+    effort: dict[int, float] = {}  # how many costly operations lead to a value from what is at hand
+    kept = []
+    for node in nodes:
+        if node.index not in forward:
+            continue
+        effort[node.index] = 0.0 if node.index in states else _effort(node, effort)
+        if node.index in read and effort[node.index] > 1:
+            kept.append(node)
+            effort[node.index] = 0.0
+    return kept
+
+
+def _effort(node: Node, effort: dict[int, float]) -> float:
+    if node.leaf:
+        return float("inf") if node.leaf.role in ("u", "r") else 0.0
+    if node.operation == "sum":
+        return float("inf")
+    own = 0.0 if node.operation == "literal" or OPERATIONS[node.operation].cheap else 1.0
+    return own + sum(effort[arg.index] for arg in node.args)
+
+
+def _rewrite(graph: Graph, node: Node, known: dict[int, Node]) -> Node:
+    """`node` with what is kept in the place of what led to it; `known` grows."""
+    if node.index not in known:
+        args = [_rewrite(graph, arg, known) for arg in node.args]
+        known[node.index] = graph.apply(node.operation, *args) if args else node
+    return known[node.index]
