@@ -1,0 +1,90 @@
+"""Cells that are linear in their state, so that all steps can be run at once.
+
+    h_t = a_t h_(t-1) + b_t        a_t, b_t free of the state
+
+W width of h: H, or 2H where h is complex.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from seqmodels.cells.base import Cell, HiddenState
+
+
+class LinearCell(Cell):
+    """A diagonal linear recurrence: each unit is scaled and added to, and sees no other unit's past.
+
+    A subclass writes `project` and `coefficients`, in plain PyTorch and without Python branches
+    on values, and `readout` where the output is not h itself:
+
+    >>> import torch
+    >>> from seqmodels.cells import LinearCell
+    >>> class AverageCell(LinearCell):
+    ...     def __init__(self, input_size, hidden_size):
+    ...         super().__init__(input_size, hidden_size)
+    ...         self.linear = torch.nn.Linear(input_size, hidden_size)
+    ...         self.rate = torch.nn.Parameter(torch.zeros(hidden_size))
+    ...     def project(self, x):
+    ...         return self.linear(x)
+    ...     def coefficients(self, u):
+    ...         a = torch.sigmoid(self.rate)
+    ...         return a, (1 - a) * u
+    >>> cell = AverageCell(3, 5)
+    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y.shape, torch.equal(y, state.h)
+    (torch.Size([2, 5]), True)
+
+    Attributes:
+        complex: whether h, a and b are complex: real tensors, the real parts in the first half
+            of the last axis and the imaginary parts in the second. A subclass then says in
+            `state_sizes` that h is twice as wide.
+    """
+
+    state_type = HiddenState
+    complex: ClassVar[bool] = False
+
+    def coefficients(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """The factor a and the addend b from projected input ``(..., U)``, pointwise.
+
+        Each is ``(..., W)``, or ``(W,)`` where it is the same at all steps. The steps of a sequence
+        may come all at once, ``(B, T, U)``.
+        """
+        raise NotImplementedError
+
+    def advance(self, a: Tensor, b: Tensor, h: Tensor) -> Tensor:
+        """``a h + b``, the product that of complex numbers where the cell is `complex`."""
+        return (complex_product(a, h) if self.complex else a * h) + b
+
+    def readout(self, h: Tensor, u: Tensor) -> Tensor:
+        """The output from the new state ``(..., W)`` and the projected input, for one step or for all."""
+        return h
+
+    def step(self, u: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
+        a, b = self.coefficients(u)
+        h = self.advance(a, b, state.h)
+        return self.readout(h, u), HiddenState(h)
+
+
+def complex_product(one: Tensor, other: Tensor) -> Tensor:
+    """Of two numbers ``(..., 2H)`` as ``[real | imaginary]``, either of which may broadcast.
+
+    >>> complex_product(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0])).tolist()  # (1 + 2i)(3 + 4i)
+    [-5.0, 10.0]
+    """
+    a, b = one.chunk(2, dim=-1)
+    c, d = other.chunk(2, dim=-1)
+    return torch.cat((a * c - b * d, a * d + b * c), dim=-1)
+
+
+def check_radii(r_min: float, r_max: float) -> None:
+    """Refuse a range of |a| that is none.
+
+    Raises:
+        ValueError: unless 0 <= r_min < r_max <= 1.
+    """
+    if not 0 <= r_min < r_max <= 1:
+        raise ValueError(f"r_min and r_max must be 0 <= r_min < r_max <= 1, got r_min={r_min!r}, r_max={r_max!r}")

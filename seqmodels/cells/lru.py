@@ -1,0 +1,101 @@
+"""The linear recurrent unit: a complex diagonal recurrence, the same at all steps.
+
+    a = exp(-exp(nu) + i exp(theta))
+    h_t = a h_(t-1) + exp(gamma) B x_t        complex
+    y_t = Re(C h_t) + D x_t
+
+nu, theta and gamma are the parameters `nu_log`, `theta_log`, `gamma_log`. At the start a is
+uniform on the ring r_min <= |a| <= r_max with phases from 0 to max_phase, and gamma = log
+sqrt(1 - |a|^2), which keeps the size of h whatever |a| is.
+
+Source: Orvieto et al. 2023, arXiv 2303.06349, sections 3.2-3.4 and appendix A.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqmodels.cells.linear import LinearCell, check_radii
+from seqmodels.registry import register
+
+
+@register("cell", "lru")
+class LRUCell(LinearCell):
+    """Linear recurrent unit (Orvieto et al. 2023). The state h is complex: ``[real | imaginary]``, ``(B, 2H)``.
+
+    >>> import torch
+    >>> cell = LRUCell(3, 5, r_min=0.9)
+    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y.shape, state.h.shape
+    (torch.Size([2, 5]), torch.Size([2, 10]))
+
+    Parameters: `weight_ih` ``(3H, F)``, the blocks Re B, Im B and D; `weight_ho` ``(H, 2H)``, the
+    blocks Re C and -Im C side by side; `nu_log`, `theta_log` and `gamma_log` ``(H,)``.
+
+    Args:
+        input_size: F.
+        hidden_size: H, the complex units and the output's width.
+        r_min, r_max: the range of ``|a|`` at the start; near 1 for long memory.
+        max_phase: the largest phase of a at the start, in radians; small for long memory.
+
+    Raises:
+        ValueError: a size below 1, or a ring that is none.
+    """
+
+    complex = True
+    nu_log: nn.Parameter
+    theta_log: nn.Parameter
+    gamma_log: nn.Parameter
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        r_min: float = 0.0,
+        r_max: float = 1.0,
+        max_phase: float = 6.283185307179586,
+    ) -> None:
+        super().__init__(input_size, hidden_size)
+        check_radii(r_min, r_max)
+        if not 0 < max_phase <= 2 * math.pi:
+            raise ValueError(f"max_phase must be above 0 and at most 2 pi, got {max_phase!r}")
+        self.ring = (r_min, r_max, max_phase)
+        self.weight_ih = nn.Parameter(torch.empty(3 * hidden_size, input_size))
+        self.weight_ho = nn.Parameter(torch.empty(hidden_size, 2 * hidden_size))
+        for name in ("nu_log", "theta_log", "gamma_log"):
+            setattr(self, name, nn.Parameter(torch.empty(hidden_size)))
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Draw the weights afresh: a on the ring, B, C and D normal."""
+        r_min, r_max, max_phase = self.ring
+        uniform = torch.rand(2, self.hidden_size, dtype=torch.float64).clamp(
+            1e-6, 1 - 1e-6
+        )  # 0 and 1 have no logarithm
+        square = uniform[0] * (r_max**2 - r_min**2) + r_min**2  # of |a|: uniform in area
+        self.nu_log.copy_(torch.log(-0.5 * torch.log(square)))
+        self.theta_log.copy_(torch.log(max_phase * uniform[1]))
+        self.gamma_log.copy_(0.5 * torch.log1p(-square))
+        nn.init.normal_(self.weight_ih[: 2 * self.hidden_size], std=(2 * self.input_size) ** -0.5)
+        nn.init.normal_(self.weight_ih[2 * self.hidden_size :], std=self.input_size**-0.5)
+        nn.init.normal_(self.weight_ho, std=self.hidden_size**-0.5)
+
+    def state_sizes(self) -> dict[str, int]:
+        return {"h": 2 * self.hidden_size}
+
+    def project(self, x: Tensor) -> Tensor:
+        return functional.linear(x, self.weight_ih)
+
+    def coefficients(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        radius, phase, gamma = torch.exp(-torch.exp(self.nu_log)), torch.exp(self.theta_log), torch.exp(self.gamma_log)
+        a = torch.cat((radius * torch.cos(phase), radius * torch.sin(phase)), dim=-1)
+        real, imaginary, _ = u.chunk(3, dim=-1)
+        return a, torch.cat((gamma * real, gamma * imaginary), dim=-1)
+
+    def readout(self, h: Tensor, u: Tensor) -> Tensor:
+        return functional.linear(h, self.weight_ho) + u[..., 2 * self.hidden_size :]

@@ -1,0 +1,67 @@
+"""The minimal gated recurrent unit: a GRU whose gate and candidate do not see the state.
+
+    z = sigmoid(W_z x + b_z)
+    n = W_n x + b_n
+    h_t = (1 - z) h_(t-1) + z n
+
+Here z writes, as in the paper; in `GRUCell` it keeps.
+
+Source: Feng et al. 2024, "Were RNNs all we needed?", arXiv 2410.01201, section 3.1.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from seqmodels.cells.base import HiddenState
+from seqmodels.cells.linear import LinearCell
+from seqmodels.registry import register
+
+
+@register("cell", "mingru")
+class MinGRUCell(LinearCell):
+    """Minimal gated recurrent unit (Feng et al. 2024).
+
+    >>> import torch
+    >>> cell = MinGRUCell(3, 5)
+    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y.shape, torch.equal(y, state.h)
+    (torch.Size([2, 5]), True)
+
+    Its weights are those of one `torch.nn.Linear`, ``(2H, F)``: the blocks z and n.
+
+    Args:
+        input_size: F.
+        hidden_size: H.
+        bias: whether the products have biases.
+        forget_bias: where given, the biases are set so that the state is kept by ``sigmoid(forget_bias)``
+            at the start: that of z to ``-forget_bias``.
+
+    Raises:
+        ValueError: a size below 1, or `forget_bias` without biases.
+    """
+
+    write_gate: ClassVar[str] = "z"
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, forget_bias: float | None = None) -> None:
+        super().__init__(input_size, hidden_size)
+        self.linear = nn.Linear(input_size, 2 * hidden_size, bias=bias)
+        if forget_bias is not None:
+            if not bias:
+                raise ValueError("forget_bias needs biases: build the cell with bias=True")
+            nn.init.constant_(self.linear.bias[:hidden_size], -forget_bias)
+
+    def project(self, x: Tensor) -> Tensor:
+        return self.linear(x)
+
+    def coefficients(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        z, n = u.chunk(2, dim=-1)
+        z = torch.sigmoid(z)
+        return 1 - z, z * n
+
+    def activations(self, u: Tensor, state: HiddenState) -> dict[str, Tensor]:
+        z, n = u.chunk(2, dim=-1)
+        return {"z": torch.sigmoid(z), "n": n}

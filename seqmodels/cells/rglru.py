@@ -1,0 +1,80 @@
+"""The real-gated linear recurrent unit.
+
+    r = sigmoid(W_r x + b_r)                     recurrence gate
+    i = sigmoid(W_i x + b_i)                     input gate
+    v = W_v x + b_v
+    a = sigmoid(Lambda)^(c r)
+    h_t = a h_(t-1) + sqrt(1 - a^2) i v
+
+In the paper v is x itself, H wide, for a product and a convolution came before; here the product
+W_v is part of the cell.
+
+Source: De et al. 2024 (Griffin), arXiv 2402.19427, section 2.4.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqmodels.cells.base import HiddenState
+from seqmodels.cells.linear import LinearCell, check_radii
+from seqmodels.registry import register
+
+
+@register("cell", "rglru")
+class RGLRUCell(LinearCell):
+    """Real-gated linear recurrent unit (De et al. 2024).
+
+    >>> import torch
+    >>> cell = RGLRUCell(3, 5)
+    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y.shape, torch.equal(y, state.h)
+    (torch.Size([2, 5]), True)
+
+    Its weights are those of one `torch.nn.Linear`, ``(3H, F)``: the blocks r, i and v; and
+    `a_logit` ``(H,)``, the paper's Lambda.
+
+    Args:
+        input_size: F.
+        hidden_size: H.
+        r_min, r_max: the range of a at the start where the recurrence gate is fully open.
+        exponent: c, how much faster than ``sigmoid(Lambda)`` the state decays when that gate is open.
+        bias: whether the products have biases.
+
+    Raises:
+        ValueError: a size below 1, a range that is none, or an exponent that is not positive.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        r_min: float = 0.9,
+        r_max: float = 0.999,
+        exponent: float = 8.0,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(input_size, hidden_size)
+        check_radii(r_min, r_max)
+        if not 0 < exponent < float("inf"):
+            raise ValueError(f"exponent must be a positive number, got {exponent!r}")
+        self.exponent = exponent
+        self.linear = nn.Linear(input_size, 3 * hidden_size, bias=bias)
+        power = torch.rand(hidden_size, dtype=torch.float64).mul(r_max - r_min).add(r_min).clamp(1e-6, 1 - 1e-6)
+        self.a_logit = nn.Parameter(torch.logit(power ** (1 / exponent)).to(self.linear.weight.dtype))
+
+    def project(self, x: Tensor) -> Tensor:
+        return self.linear(x)
+
+    def coefficients(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        r, i, v = u.chunk(3, dim=-1)
+        log_a = -self.exponent * torch.sigmoid(r) * functional.softplus(-self.a_logit)
+        # 1 - a^2 without cancellation; the root's slope is infinite at 0, where the gate is shut.
+        rest = (-torch.expm1(2 * log_a)).clamp(min=torch.finfo(log_a.dtype).tiny)
+        return torch.exp(log_a), torch.sqrt(rest) * torch.sigmoid(i) * v
+
+    def activations(self, u: Tensor, state: HiddenState) -> dict[str, Tensor]:
+        r, i, _ = u.chunk(3, dim=-1)
+        return {"r": torch.sigmoid(r), "i": torch.sigmoid(i)}
