@@ -1,0 +1,170 @@
+"""All steps of h_t = a_t h_(t-1) + b_t at once, exactly, and the gradient of that, which is such a scan too.
+
+No logarithm and no quotient of products of a: a may be 0, negative, complex, or so small that a
+product of many is 0. In chunks, all chunks at once, step by step: first the state that each would
+end with had it started from 0, and the product of its a; from these, as a scan over the chunks,
+the state that each starts from; then all states.
+
+    steps      | 0 1 2 3 | 4 5 6 7 | 8 9 ...      step 0 of all chunks, step 1 of all chunks, ...
+    starts     h0      state     state
+
+B rows, T steps, W width of h, L steps of a chunk, N chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seqmodels.cells.linear import complex_product
+from seqmodels.scan.engine import traced
+
+# Steps of a chunk; its products of a stay representable for |a| up to 16 in float32.
+CHUNK = 32
+# With steps as few, or with as many numbers in a step, the plain loop costs less than going twice over a and b.
+FEW_STEPS = 96
+MANY_NUMBERS = 4096
+
+
+def linear_scan(a: Tensor, b: Tensor, h0: Tensor, complex: bool = False, reverse: bool = False) -> Tensor:
+    """Every state of the recurrence ``h_t = a_t h_(t-1) + b_t``.
+
+    >>> a, b = torch.tensor([[[0.5]]]), torch.ones(1, 3, 1)
+    >>> linear_scan(a, b, torch.zeros(1, 1)).flatten().tolist()
+    [1.0, 1.5, 1.75]
+
+    The gradient may be differentiated again, and memory is linear in T.
+
+    Args:
+        a: ``(B, T, W)``, or 1 in place of B or T.
+        b: ``(B, T, W)``.
+        h0: the state before the first step, ``(B, W)``.
+        complex: whether the numbers are complex, ``[real | imaginary]`` along the last axis.
+        reverse: whether time runs backwards: ``h_t = a_t h_(t+1) + b_t``, from h0 after the last step.
+
+    Returns:
+        h_t ``(B, T, W)``; sums are kept in float32 at least.
+    """
+    if traced():  # plain operations: every transform knows them
+        return _run(a, b, h0, complex, reverse)
+    return _LinearScan.apply(a, b, h0, complex, reverse)
+
+
+class _LinearScan(torch.autograd.Function):
+    """Keeps a and h only. Its backward is made of operations that can be differentiated, itself among them."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor, h0: Tensor, complex: bool, reverse: bool) -> Tensor:
+        h = _run(a, b, h0, complex, reverse)
+        ctx.save_for_backward(a, h0, h)
+        ctx.complex, ctx.reverse, ctx.dtypes = complex, reverse, (a.dtype, b.dtype, h0.dtype)
+        return h
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        a, h0, h = ctx.saved_tensors
+        conjugate = _conjugate(a) if ctx.complex else a
+        db = _adjoint(conjugate, gradient, ctx.complex, ctx.reverse)
+        first = -1 if ctx.reverse else 0
+        dh0 = _product(conjugate[:, first], db[:, first], ctx.complex)
+        da = None
+        if ctx.needs_input_grad[0]:
+            start = h0.unsqueeze(1).to(h.dtype)
+            before = torch.cat((h[:, 1:], start) if ctx.reverse else (start, h[:, :-1]), dim=1)
+            da = _product(db, _conjugate(before) if ctx.complex else before, ctx.complex).sum_to_size(a.shape)
+        gradients = (da, db, dh0)
+        return *(d if d is None else d.to(dtype) for d, dtype in zip(gradients, ctx.dtypes, strict=True)), None, None
+
+
+def _adjoint(conjugate: Tensor, gradient: Tensor, complex: bool, reverse: bool) -> Tensor:
+    """The gradient of each b: that of its h, and a* of the next step times the gradient of that step's b."""
+    constant = conjugate.shape[1] == 1
+    if reverse:
+        start, rest, end = gradient[:, :1], gradient[:, 1:], gradient[:, 0]
+        a = conjugate if constant else conjugate[:, :-1]
+    else:
+        start, rest, end = gradient[:, -1:], gradient[:, :-1], gradient[:, -1]
+        a = conjugate if constant else conjugate[:, 1:]
+    if rest.shape[1] == 0:
+        return gradient
+    rest = linear_scan(a, rest, end, complex, not reverse)
+    return torch.cat((start, rest) if reverse else (rest, start), dim=1)
+
+
+def _product(one: Tensor, other: Tensor, complex: bool) -> Tensor:
+    return complex_product(one, other) if complex else one * other
+
+
+def _conjugate(pair: Tensor) -> Tensor:
+    real, imaginary = pair.chunk(2, dim=-1)
+    return torch.cat((real, -imaginary), dim=-1)
+
+
+def _run(a: Tensor, b: Tensor, h0: Tensor, complex: bool, reverse: bool) -> Tensor:
+    dtype = torch.promote_types(torch.promote_types(a.dtype, b.dtype), h0.dtype)
+    if b.is_cuda and not traced() and _has_triton():
+        from seqmodels.scan.linear_scan_triton import triton_scan
+
+        return triton_scan(a, b, h0, complex, reverse, dtype)
+    wide = torch.promote_types(dtype, torch.float32)
+    a, b, h0 = a.to(wide), b.to(wide), h0.to(wide)
+    if not complex:
+        return _chunked(a, b, h0, reverse).to(dtype)
+    a, b, h0 = (torch.complex(*pair.chunk(2, dim=-1)) for pair in (a, b, h0))
+    h = _chunked(a, b, h0, reverse)
+    return torch.cat((h.real, h.imag), dim=-1).to(dtype)
+
+
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None
+
+
+def _chunked(a: Tensor, b: Tensor, h: Tensor, reverse: bool) -> Tensor:
+    steps, numbers = b.shape[1], b.shape[0] * b.shape[2]
+    if steps <= FEW_STEPS or numbers >= MANY_NUMBERS:
+        return _stepwise(a, b, h, reverse)
+    odd = steps % CHUNK
+    if odd:  # those steps that come first, so that whole chunks are left
+        parts = (slice(steps - odd, None), slice(0, steps - odd)) if reverse else (slice(0, odd), slice(odd, None))
+        first = _stepwise(_steps_of(a, parts[0]), b[:, parts[0]], h, reverse)
+        rest = _chunked(_steps_of(a, parts[1]), b[:, parts[1]], first[:, 0 if reverse else -1], reverse)
+        return torch.cat((rest, first) if reverse else (first, rest), dim=1)
+    b = b.unflatten(1, (-1, CHUNK))
+    a = a.unsqueeze(1) if a.shape[1] == 1 else a.unflatten(1, (-1, CHUNK))
+    return _stepwise(a, b, _starts(a, b, h, reverse), reverse).flatten(1, 2)
+
+
+def _steps_of(a: Tensor, part: slice) -> Tensor:
+    return a if a.shape[1] == 1 else a[:, part]
+
+
+def _starts(a: Tensor, b: Tensor, h0: Tensor, reverse: bool) -> Tensor:
+    """The state that each chunk starts from ``(B, N, W)``, of a and b ``(B, N, L, W)``."""
+    end, product = torch.zeros_like(b[:, :, 0]), torch.ones_like(a[:, :, 0])
+    for a_t, b_t in _in_order(a, b, reverse):
+        end, product = torch.addcmul(b_t, a_t, end), product * a_t
+    part = slice(1, None) if reverse else slice(None, -1)
+    starts = _chunked(_steps_of(product, part), end[:, part], h0, reverse)
+    return torch.cat((starts, h0.unsqueeze(1)) if reverse else (h0.unsqueeze(1), starts), dim=1)
+
+
+def _stepwise(a: Tensor, b: Tensor, h: Tensor, reverse: bool) -> Tensor:
+    """One step after another along the last axis but one."""
+    states = []
+    for a_t, b_t in _in_order(a, b, reverse):
+        h = torch.addcmul(b_t, a_t, h)
+        states.append(h)
+    return torch.stack(states[::-1] if reverse else states, dim=-2)
+
+
+def _in_order(a: Tensor, b: Tensor, reverse: bool) -> Iterator[tuple[Tensor, Tensor]]:
+    steps = b.shape[-2]
+    a_steps = a.unbind(-2) * (steps if a.shape[-2] == 1 else 1)
+    pairs = list(zip(a_steps, b.unbind(-2), strict=True))
+    return reversed(pairs) if reverse else iter(pairs)

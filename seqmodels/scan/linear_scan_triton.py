@@ -1,0 +1,104 @@
+"""The scan of `seqmodels.scan.linear_scan` as one Triton kernel, for CUDA.
+
+A program runs a few units of one row through all steps, a tile of steps at a time: an associative
+scan inside the tile, from the state that the tile before left. Time runs either way. Sums are
+kept in float32 at least, whatever is read and written. Imported only where Triton is installed.
+
+B rows, T steps, W width of h, U complex or real units.
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+
+@triton.jit
+def _follow(a1, b1, a2, b2):  # type: ignore[no-untyped-def]
+    """Two steps as one: h -> a2 (a1 h + b1) + b2."""
+    return a1 * a2, a2 * b1 + b2
+
+
+@triton.jit
+def _follow_complex(a1, i1, b1, j1, a2, i2, b2, j2):  # type: ignore[no-untyped-def]
+    """The same in complex numbers a + i, b + j."""
+    return a1 * a2 - i1 * i2, a1 * i2 + i1 * a2, a2 * b1 - i2 * j1 + b2, a2 * j1 + i2 * b1 + j2
+
+
+@triton.jit
+def _row_of(tile, row):  # type: ignore[no-untyped-def]
+    """One row of a tile, by a select: whatever the other rows hold."""
+    return tl.sum(tl.where(row[:, None], tile, 0.0), axis=0)
+
+
+@triton.jit
+def _scan(  # type: ignore[no-untyped-def]
+    a, b, h0, h,
+    a_row, a_step, b_row, b_step, h0_row, h_row, h_step,
+    steps, units,
+    REVERSE: tl.constexpr, COMPLEX: tl.constexpr, KIND: tl.constexpr, TILE: tl.constexpr, UNITS: tl.constexpr,
+):  # fmt: skip
+    row = tl.program_id(0).to(tl.int64)
+    unit = tl.program_id(1) * UNITS + tl.arange(0, UNITS)
+    real = unit < units
+    place = tl.arange(0, TILE)
+    state = tl.load(h0 + row * h0_row + unit, mask=real, other=0.0).to(KIND)
+    if COMPLEX:
+        state_i = tl.load(h0 + row * h0_row + units + unit, mask=real, other=0.0).to(KIND)
+    for start in range(0, steps, TILE):
+        order = start + place
+        inside = (order < steps)[:, None] & real[None, :]
+        t = ((steps - 1 - order) if REVERSE else order).to(tl.int64)
+        a_at = a + row * a_row + t[:, None] * a_step + unit[None, :]
+        b_at = b + row * b_row + t[:, None] * b_step + unit[None, :]
+        h_at = h + row * h_row + t[:, None] * h_step + unit[None, :]
+        # Past the last step the state stands still, so that the tile's last row is the state after it.
+        a_t = tl.load(a_at, mask=inside, other=1.0).to(KIND)
+        b_t = tl.load(b_at, mask=inside, other=0.0).to(KIND)
+        if COMPLEX:
+            i_t = tl.load(a_at + units, mask=inside, other=0.0).to(KIND)
+            j_t = tl.load(b_at + units, mask=inside, other=0.0).to(KIND)
+            a_t, i_t, b_t, j_t = tl.associative_scan((a_t, i_t, b_t, j_t), 0, _follow_complex)
+            j_t += a_t * state_i[None, :] + i_t * state[None, :]
+            b_t += a_t * state[None, :] - i_t * state_i[None, :]
+            tl.store(h_at + units, j_t, mask=inside)
+            state_i = _row_of(j_t, place == TILE - 1)
+        else:
+            a_t, b_t = tl.associative_scan((a_t, b_t), 0, _follow)
+            b_t += a_t * state[None, :]
+        tl.store(h_at, b_t, mask=inside)
+        state = _row_of(b_t, place == TILE - 1)
+
+
+def triton_scan(
+    a: Tensor,
+    b: Tensor,
+    h0: Tensor,
+    complex: bool,
+    reverse: bool,
+    dtype: torch.dtype,
+    tile: int = 64,
+    units: int = 32,
+) -> Tensor:
+    """As `seqmodels.scan.linear_scan.linear_scan`, without a gradient of its own.
+
+    Args:
+        dtype: of the answer.
+        tile: steps that a program takes at a time, a power of 2.
+        units: units of one program, a power of 2.
+    """
+    rows, steps, width = b.shape
+    a, b, h0 = (tensor if tensor.stride(-1) == 1 else tensor.contiguous() for tensor in (a, b, h0))
+    a = a.expand(rows, steps, width)  # without a copy: the steps of an axis of one number are 0
+    h = torch.empty(rows, steps, width, dtype=dtype, device=b.device)
+    count = width // 2 if complex else width
+    _scan[(rows, triton.cdiv(count, units))](
+        a, b, h0, h,
+        *a.stride()[:2], *b.stride()[:2], h0.stride(0), *h.stride()[:2],
+        steps, count,
+        REVERSE=reverse, COMPLEX=complex, KIND=tl.float64 if dtype == torch.float64 else tl.float32,
+        TILE=tile, UNITS=min(units, triton.next_power_of_2(count)),
+    )  # fmt: skip
+    return h
