@@ -69,8 +69,7 @@ def _prepared(
 ) -> float:
     if cache is not None:
         os.environ["SEQMODELS_CACHE"] = cache
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    settings.apply()
     return function(cell, shape, settings, *rest)
 
 

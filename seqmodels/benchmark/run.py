@@ -34,6 +34,13 @@ class Settings(NamedTuple):
         """The keywords of a tensor factory."""
         return {"device": self.device, "dtype": getattr(torch, self.dtype)}
 
+    def apply(self) -> None:
+        """Set what torch holds for the whole process: its threads, and the device whose clock is read."""
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        if self.device != "cpu":
+            torch.cuda.set_device(self.device)
+
 
 class Row(NamedTuple):
     """The outcome of one comparison; times in seconds.

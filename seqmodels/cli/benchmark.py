@@ -145,17 +145,18 @@ def _settings(flags: argparse.Namespace) -> Settings:
     from seqmodels.benchmark.run import Settings
 
     on_cuda = flags.device != "cpu"
-    if on_cuda and int(flags.device.partition(":")[2] or 0) >= torch.cuda.device_count():
+    number = int(flags.device.partition(":")[2] or 0)
+    if on_cuda and number >= torch.cuda.device_count():
         raise ConfigError(f"--device: there is no {flags.device} here; torch sees {torch.cuda.device_count()}")
-    if flags.threads:
-        torch.set_num_threads(flags.threads)
-    return Settings(
-        device=flags.device,
+    settings = Settings(
+        device=f"cuda:{number}" if on_cuda else "cpu",
         dtype=flags.dtype or ("bfloat16" if on_cuda else "float32"),
         repeats=flags.repeats or (2 if flags.quick else Settings().repeats),
         threads=flags.threads,
         loop=not flags.no_loop,
     )
+    settings.apply()
+    return settings
 
 
 def _cells(flags: argparse.Namespace) -> list[str]:
@@ -164,10 +165,10 @@ def _cells(flags: argparse.Namespace) -> list[str]:
     Raises:
         ConfigError: those that cannot.
     """
-    from seqmodels.benchmark.cases import find, known
+    from seqmodels.benchmark.cases import find
     from seqmodels.benchmark.plan import CELLS
 
-    cells = [*(flags.cells or ([] if flags.cell else [name for name in CELLS if name in known()])), *flags.cell]
+    cells = [*(flags.cells or ([] if flags.cell else CELLS)), *flags.cell]
     problems = []
     for name in cells:
         try:
