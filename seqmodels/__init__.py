@@ -11,7 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqmodels.batch import BatchSpec, SequenceBatch
-    from seqmodels.cells import Cell, ElmanCell, FeedforwardCell, GatedCell, GRUCell, LSTMCell, LSTMState
+    from seqmodels.cells import (
+        Cell,
+        DiagonalGRUCell,
+        DiagonalLSTMCell,
+        ElmanCell,
+        FeedforwardCell,
+        GatedCell,
+        GRUCell,
+        IndRNNCell,
+        LayerNormGRUCell,
+        LayerNormLSTMCell,
+        LSTMCell,
+        LSTMState,
+        MGUCell,
+    )
     from seqmodels.heads import EncoderDecoder, Head, ManyToMany, ManyToOne, OneToMany, OneToOne
     from seqmodels.inference import Trained, load
     from seqmodels.layers import GRU, LSTM, RNN, Bidirectional, Layer, Recurrent, Stack
@@ -23,7 +37,21 @@ __version__ = "0.1.0"
 _HOMES = {
     "seqmodels.batch": ("BatchSpec", "SequenceBatch"),
     "seqmodels.inference": ("Trained", "load"),
-    "seqmodels.cells": ("Cell", "ElmanCell", "FeedforwardCell", "GRUCell", "GatedCell", "LSTMCell", "LSTMState"),
+    "seqmodels.cells": (
+        "Cell",
+        "DiagonalGRUCell",
+        "DiagonalLSTMCell",
+        "ElmanCell",
+        "FeedforwardCell",
+        "GRUCell",
+        "GatedCell",
+        "IndRNNCell",
+        "LSTMCell",
+        "LSTMState",
+        "LayerNormGRUCell",
+        "LayerNormLSTMCell",
+        "MGUCell",
+    ),
     "seqmodels.heads": ("EncoderDecoder", "Head", "ManyToMany", "ManyToOne", "OneToMany", "OneToOne"),
     "seqmodels.layers": ("Bidirectional", "GRU", "LSTM", "Layer", "RNN", "Recurrent", "Stack"),
     "seqmodels.model": ("FeatureEncoder", "SequenceModel", "TokenEncoder"),
@@ -38,6 +66,8 @@ __all__ = [
     "BatchSpec",
     "Bidirectional",
     "Cell",
+    "DiagonalGRUCell",
+    "DiagonalLSTMCell",
     "ElmanCell",
     "EncoderDecoder",
     "FeatureEncoder",
@@ -45,9 +75,13 @@ __all__ = [
     "GRUCell",
     "GatedCell",
     "Head",
+    "IndRNNCell",
     "LSTMCell",
     "LSTMState",
     "Layer",
+    "LayerNormGRUCell",
+    "LayerNormLSTMCell",
+    "MGUCell",
     "ManyToMany",
     "ManyToOne",
     "OneToMany",

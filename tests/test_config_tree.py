@@ -162,4 +162,5 @@ def test_the_combinations_know_the_same_shapes_as_the_parts():
 
 def test_the_combinations_know_which_cells_have_no_gate():
     cells: dict[str, type[Cell]] = {name: find("cell", name) for name in own("cell")}
-    assert {name for name, cell in cells.items() if not getattr(cell, "keep_gate", None)} == set(combinations.UNGATED)
+    gated = {name for name, cell in cells.items() for gate in ("keep_gate", "write_gate") if getattr(cell, gate, None)}
+    assert set(cells) - gated == set(combinations.UNGATED)

@@ -26,24 +26,30 @@ class ElmanCell(GatedCell):
 
     Args:
         nonlinearity: "tanh" or "relu".
-        input_size, hidden_size, bias, init: as for `GatedCell`.
+        input_size, hidden_size, bias, init, heads: as for `GatedCell`.
     """
 
     gates = ("h",)
 
     def __init__(
-        self, input_size: int, hidden_size: int, nonlinearity: str = "tanh", bias: bool = True, init: str = "uniform"
+        self,
+        input_size: int,
+        hidden_size: int,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        init: str = "uniform",
+        heads: int = 1,
     ) -> None:
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
         self.nonlinearity = nonlinearity
-        super().__init__(input_size, hidden_size, bias, init)
+        super().__init__(input_size, hidden_size, bias, init, heads=heads)
 
     def update(self, u: Tensor, r: Tensor, state: HiddenState) -> HiddenState:
         return HiddenState(getattr(torch, self.nonlinearity)(u + r))
 
     def vendor(self) -> VendorForm | None:
-        if not self.computes_as(ElmanCell):
+        if self.heads != 1 or not self.computes_as(ElmanCell):
             return None
         biases = [b for b in (self.bias_ih, self.bias_hh) if b is not None]
         return VendorForm(f"rnn_{self.nonlinearity}", [self.weight_ih, self.weight_hh, *biases])

@@ -31,8 +31,9 @@ class GRUCell(GatedCell):
 
     Args:
         reset_gate: "after" (as torch and cuDNN) or "before" (as in the paper).
-        input_size, hidden_size, bias, init, forget_bias, chrono_steps: as for `GatedCell`;
-            `forget_bias` is that of the gate z, which keeps the state.
+        input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads: as for `GatedCell`;
+            `forget_bias` is that of the gate z, which keeps the state. Several heads need
+            ``reset_gate="after"``.
     """
 
     gates = ("r", "z", "n")
@@ -47,17 +48,24 @@ class GRUCell(GatedCell):
         init: str = "uniform",
         forget_bias: float | None = None,
         chrono_steps: int | None = None,
+        heads: int = 1,
     ) -> None:
         if reset_gate not in ("after", "before"):
             raise ValueError(f"reset_gate must be 'after' or 'before', got {reset_gate!r}")
+        if reset_gate == "before" and heads != 1:
+            raise ValueError(f"heads needs reset_gate='after', got heads={heads!r} and reset_gate='before'")
         self.reset_gate = reset_gate
-        super().__init__(input_size, hidden_size, bias, init, forget_bias, chrono_steps)
+        super().__init__(input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads)
 
     def step(self, u: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
         if self.reset_gate == "after":
             return super().step(u, state)
         h = self._reset_before(u, state)[0]
         return h, HiddenState(h)
+
+    @property
+    def usual_step(self) -> bool:
+        return self.reset_gate == "after" and type(self).step is GRUCell.step and type(self).recur is GatedCell.recur
 
     def update(self, u: Tensor, r: Tensor, state: HiddenState) -> HiddenState:
         return HiddenState(self._reset_after(u, r, state)[0])
@@ -75,17 +83,18 @@ class GRUCell(GatedCell):
         u_rz, u_n = u.split((2 * size, size), dim=-1)
         bias_rz, bias_n = (None, None) if self.bias_hh is None else self.bias_hh.split((2 * size, size))
         weight_rz, weight_n = self.weight_hh.split((2 * size, size))
-        r, z = torch.sigmoid(u_rz + functional.linear(state.h, weight_rz, bias_rz)).chunk(2, dim=-1)
-        n = torch.tanh(u_n + functional.linear(r * state.h, weight_n, bias_n))
+        h = self.recurrent_input(state)
+        r, z = torch.sigmoid(u_rz + functional.linear(h, weight_rz, bias_rz)).chunk(2, dim=-1)
+        n = torch.tanh(u_n + functional.linear(r * h, weight_n, bias_n))
         return (1 - z) * n + z * state.h, {"r": r, "z": z, "n": n}
 
     def activations(self, u: Tensor, state: HiddenState) -> dict[str, Tensor]:
         if self.reset_gate == "before":
             return self._reset_before(u, state)[1]
-        return self._reset_after(u, functional.linear(state.h, self.weight_hh, self.bias_hh), state)[1]
+        return self._reset_after(u, self.recur(state), state)[1]
 
     def vendor(self) -> VendorForm | None:
-        if self.reset_gate != "after" or not self.computes_as(GRUCell, "_reset_after"):
+        if self.heads != 1 or self.reset_gate != "after" or not self.computes_as(GRUCell, "_reset_after"):
             return None
         biases = [b for b in (self.bias_ih, self.bias_hh) if b is not None]
         return VendorForm("gru", [self.weight_ih, self.weight_hh, *biases])

@@ -7,6 +7,10 @@
 | chrono | as orthogonal | as orthogonal | keep gate log U(1, steps - 1), write gate the negative |
 | identity | normal, std 0.001 | identity | zero |
 
+Where the recurrence is block-diagonal, "per gate" is per block: orthogonal blocks make an
+orthogonal matrix, identity blocks the identity. Gains, the parameters whose names begin with
+`gain`, are 1 in every scheme.
+
 Sources: Saxe et al. 2014 (orthogonal); Jozefowicz et al. 2015, section 2.2 (forget bias);
 Tallec & Ollivier 2018, section 2 (chrono); Le, Jaitly & Hinton 2015, section 2 (identity: the
 "IRNN", meant for the relu Elman cell).
@@ -35,7 +39,8 @@ def initialise(
     Args:
         cell: the cell; its `gates`, `keep_gate` and `write_gate` say what the blocks are.
         scheme: one of `SCHEMES`.
-        forget_bias: where given, the keep gate's total bias, on top of any scheme.
+        forget_bias: where given, the keep gate's total bias, on top of any scheme; minus that of the
+            write gate, where this alone decides what is kept.
         chrono_steps: for "chrono": the longest dependency to expect, at least 3 steps.
 
     Raises:
@@ -49,13 +54,17 @@ def initialise(
             nn.init.uniform_(parameter, -bound, bound)
     else:
         _scaled(cell, scheme)
+    for name, parameter in cell.named_parameters(recurse=False):
+        if name.startswith("gain"):
+            nn.init.ones_(parameter)
     if scheme == "chrono":
         _chrono(cell, chrono_steps)
     elif chrono_steps is not None:
         raise ValueError(f"chrono_steps is only read by init='chrono', got init={scheme!r}")
     if forget_bias is not None:
         _need(cell, "forget_bias")
-        _set_bias(cell, cell.keep_gate, torch.full((cell.hidden_size,), float(forget_bias)))
+        sign, gate = (1, cell.keep_gate) if cell.keep_gate else (-1, cell.write_gate)
+        _set_bias(cell, gate, torch.full((cell.hidden_size,), sign * float(forget_bias)))
 
 
 def _scaled(cell: GatedCell, scheme: str) -> None:
@@ -67,10 +76,9 @@ def _scaled(cell: GatedCell, scheme: str) -> None:
         for block in blocks:
             if name != "weight_hh":
                 nn.init.normal_(block, std=0.001) if scheme == "identity" else nn.init.xavier_uniform_(block)
-            elif scheme == "identity":
-                nn.init.eye_(block)
-            else:
-                nn.init.orthogonal_(block)
+                continue
+            for head in block.chunk(cell.heads):
+                nn.init.eye_(head) if scheme == "identity" else nn.init.orthogonal_(head)
 
 
 def _chrono(cell: GatedCell, steps: int | None) -> None:
@@ -79,21 +87,21 @@ def _chrono(cell: GatedCell, steps: int | None) -> None:
     _need(cell, "init='chrono'")
     bias = torch.log(torch.empty(cell.hidden_size).uniform_(1, steps - 1))
     _set_bias(cell, cell.keep_gate, bias)
-    if cell.write_gate is not None:
-        _set_bias(cell, cell.write_gate, -bias)
+    _set_bias(cell, cell.write_gate, -bias)
 
 
 def _need(cell: GatedCell, option: str) -> None:
-    if cell.keep_gate is None:
+    if cell.keep_gate is None and cell.write_gate is None:
         raise ValueError(f"{option} needs a cell with a gate that keeps its state; {type(cell).__name__} has none")
     if cell.bias_ih is None:
         raise ValueError(f"{option} needs biases: build the cell with bias=True")
 
 
 def _set_bias(cell: GatedCell, gate: str | None, values: Tensor) -> None:
-    """Set a gate's total bias: all of it in `bias_ih`, none in `bias_hh`."""
-    if gate is None or cell.bias_ih is None or cell.bias_hh is None:
+    """Set a gate's total bias: all of it in `bias_ih`, none in `bias_hh`, where there is one."""
+    if gate is None or cell.bias_ih is None:
         return
     block = slice(cell.gates.index(gate) * cell.hidden_size, (cell.gates.index(gate) + 1) * cell.hidden_size)
     cell.bias_ih[block] = values.to(cell.bias_ih)
-    cell.bias_hh[block] = 0
+    if cell.bias_hh is not None:
+        cell.bias_hh[block] = 0

@@ -46,8 +46,8 @@ class LSTMCell(GatedCell):
     Args:
         peephole: whether the gates see the memory, through `weight_ci`, `weight_cf` and `weight_co`.
         coupled: whether the forget gate is ``1 - i``; there is then no block `f`.
-        proj_size: where above 0, h is projected to this width by `weight_hr`.
-        input_size, hidden_size, bias, init, forget_bias, chrono_steps: as for `GatedCell`.
+        proj_size: where above 0, h is projected to this width by `weight_hr`; then there is one head.
+        input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads: as for `GatedCell`.
     """
 
     state_type = LSTMState
@@ -66,16 +66,19 @@ class LSTMCell(GatedCell):
         init: str = "uniform",
         forget_bias: float | None = None,
         chrono_steps: int | None = None,
+        heads: int = 1,
     ) -> None:
         if not 0 <= proj_size < hidden_size:
             raise ValueError(f"proj_size must be from 0 to hidden_size - 1 = {hidden_size - 1}, got {proj_size!r}")
         if coupled and (forget_bias is not None or init == "chrono"):
             raise ValueError("coupled gates have no forget gate: forget_bias and init='chrono' do not apply")
+        if proj_size and heads != 1:
+            raise ValueError(f"proj_size mixes the heads: set heads=1 or proj_size=0, got {heads!r} and {proj_size!r}")
         self.peephole = peephole
         self.coupled = coupled
         self.proj_size = proj_size
         self.gates = ("i", "g", "o") if coupled else ("i", "f", "g", "o")
-        super().__init__(input_size, hidden_size, bias, init, forget_bias, chrono_steps)
+        super().__init__(input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads)
         self.output_size = proj_size or hidden_size
 
     def _make_parameters(self, recurrent_size: int) -> None:
@@ -97,6 +100,10 @@ class LSTMCell(GatedCell):
             state = LSTMState(y, state.c)
         return y, state
 
+    @property
+    def usual_step(self) -> bool:
+        return not self.proj_size and type(self).step is LSTMCell.step and type(self).recur is GatedCell.recur
+
     def update(self, u: Tensor, r: Tensor, state: LSTMState) -> LSTMState:
         return self._gates(u, r, state)[0]
 
@@ -115,11 +122,10 @@ class LSTMCell(GatedCell):
         return LSTMState(o * torch.tanh(c), c), {"i": i, "f": f, "g": g, "o": o}
 
     def activations(self, u: Tensor, state: LSTMState) -> dict[str, Tensor]:
-        r = functional.linear(state.h, self.weight_hh, self.bias_hh)
-        return self._gates(u, r, state)[1]
+        return self._gates(u, self.recur(state), state)[1]
 
     def vendor(self) -> VendorForm | None:
-        if self.peephole or self.coupled or not self.computes_as(LSTMCell, "_gates"):
+        if self.heads != 1 or self.peephole or self.coupled or not self.computes_as(LSTMCell, "_gates"):
             return None
         biases = [b for b in (self.bias_ih, self.bias_hh) if b is not None]
         projection = [self.weight_hr] if self.proj_size else []

@@ -107,7 +107,7 @@ def _hint(path: str, schema: Plain, library: Library) -> str:
     shipped = [name for name in library.options(group) if library.is_shipped(group, name)] if parent else []
     owners = [name for name in shipped if key in library.read(group, name)]
     if owners:
-        return f" in {group}={select(schema, f'{parent}.name')}; {' and '.join(owners)} {_has(owners)} it"
+        return f" in {group}={select(schema, f'{parent}.name')}; {_has(owners)} it"
     siblings = select(schema, parent) if parent else schema
     close = nearest(key, siblings)
     if close:
@@ -117,7 +117,8 @@ def _hint(path: str, schema: Plain, library: Library) -> str:
 
 
 def _has(owners: list[str]) -> str:
-    return "has" if len(owners) == 1 else "have"
+    *others, last = owners
+    return f"{', '.join(others)} and {last} have" if others else f"{last} has"
 
 
 def _elsewhere(key: str, every: list[str]) -> list[str]:

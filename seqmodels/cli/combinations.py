@@ -25,7 +25,7 @@ TASK_TARGETS = {
     "sequence_generation": ("own",),
 }
 # Cells without a gate that keeps the state, which chrono is for.
-UNGATED = ("elman", "feedforward")
+UNGATED = ("elman", "feedforward", "indrnn", "lru", "rglru")
 
 
 def combinations(config: Plain, decided: bool = True) -> Iterator[str]:
@@ -117,6 +117,20 @@ def _one_cell(path: str, cell: Plain, hidden_sizes: list[int]) -> Iterator[str]:
     projection = cell.get("proj_size") or 0
     if projection and projection >= min(hidden_sizes, default=projection + 1):
         yield f"{path}.proj_size: must be below every hidden size ({min(hidden_sizes)}), got {projection}"
+    yield from _heads(path, cell, hidden_sizes)
+    if cell.get("r_min", 0) >= cell.get("r_max", 1):
+        yield f"{path}.r_min: must be below {path}.r_max={cell['r_max']}, got {cell['r_min']}"
+
+
+def _heads(path: str, cell: Plain, hidden_sizes: list[int]) -> Iterator[str]:
+    heads = cell.get("heads", 1)
+    uneven = [size for size in hidden_sizes if size % heads]
+    if uneven:
+        yield f"{path}.heads: must divide every hidden size, got {heads} and {uneven[0]}"
+    if heads != 1 and cell.get("proj_size"):
+        yield f"{path}.proj_size: mixes the heads: set {path}.proj_size=0 or {path}.heads=1"
+    if heads != 1 and cell.get("reset_gate") == "before":
+        yield f"{path}.heads: needs {path}.reset_gate=after"
 
 
 def _teacher(config: Plain) -> Iterator[str]:

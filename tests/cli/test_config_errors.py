@@ -7,7 +7,10 @@ from command import said
 
 from seqmodels.cli.library import Library
 
-CELLS = "elman, feedforward, gru, lstm"
+FORGETFUL = sorted(
+    name for name in Library().options("model/cell") if "forget_bias" in Library().read("model/cell", name)
+)
+CELLS = ", ".join(sorted(Library().options("model/cell")))
 DATA = ", ".join(sorted(Library().options("data")))
 
 UNKNOWN = [
@@ -166,7 +169,8 @@ COMBINED = [
     ),
     (
         "model/cell=elman model.cell.forget_bias=1",
-        "model.cell.forget_bias: there is no such setting in model/cell=elman; gru and lstm have it",
+        "model.cell.forget_bias: there is no such setting in model/cell=elman; "
+        f"{', '.join(FORGETFUL[:-1])} and {FORGETFUL[-1]} have it",
     ),
     (
         "model.cell.coupled=true model.cell.forget_bias=1",
@@ -177,6 +181,21 @@ COMBINED = [
         "model.cell.bias: model.cell.forget_bias needs biases: set model.cell.bias=true",
     ),
     ("model.cell.proj_size=256", "model.cell.proj_size: must be below every hidden size (256), got 256"),
+    ("model.cell.heads=3", "model.cell.heads: must divide every hidden size, got 3 and 256"),
+    ("model.cell.heads=0", "model.cell.heads: must be a whole number of at least 1, got 0"),
+    (
+        "model.cell.heads=2 model.cell.proj_size=8",
+        "model.cell.proj_size: mixes the heads: set model.cell.proj_size=0 or model.cell.heads=1",
+    ),
+    (
+        "model/cell=gru model.cell.heads=2 model.cell.reset_gate=before",
+        "model.cell.heads: needs model.cell.reset_gate=after",
+    ),
+    ("model/cell=layer_norm_lstm model.cell.eps=0", "model.cell.eps: must be a number above 0, got 0"),
+    (
+        "model/cell=indrnn model.cell.longest_dependency=0",
+        "model.cell.longest_dependency: must be a whole number of at least 1, or null, got 0",
+    ),
     (
         "experiment=reversal model.head.cell.init=chrono",
         "model.head.cell.chrono_steps: init=chrono needs the longest dependency to expect: "

@@ -22,12 +22,14 @@ from seqmodels.scan import ENGINES, engines_for
 MakeCell = Callable[[int, int], Cell]
 MakeLayer = Callable[[int, int], Layer]
 
+_CHRONO = {"init": "chrono", "chrono_steps": 9}
 # Options worth trying beyond the defaults, as functions of the hidden size H.
 OPTIONS: dict[str, dict[str, Callable[[int], dict[str, Any]]]] = {
     "elman": {
         "relu": lambda H: {"nonlinearity": "relu"},
         "no_bias": lambda H: {"bias": False},
         "identity": lambda H: {"nonlinearity": "relu", "init": "identity"},
+        "diagonal": lambda H: {"heads": H},
     },
     "lstm": {
         "no_bias": lambda H: {"bias": False},
@@ -37,13 +39,25 @@ OPTIONS: dict[str, dict[str, Callable[[int], dict[str, Any]]]] = {
         "all": lambda H: {"peephole": True, "coupled": True, "proj_size": H // 2, "bias": False},
         "chrono": lambda H: {"init": "chrono", "chrono_steps": 9},
         "forget": lambda H: {"init": "orthogonal", "forget_bias": 1.0},
+        "heads": lambda H: {"heads": 2 - H % 2, "peephole": True, "init": "orthogonal"},
     },
     "gru": {
         "no_bias": lambda H: {"bias": False},
         "before": lambda H: {"reset_gate": "before"},
         "before_no_bias": lambda H: {"reset_gate": "before", "bias": False},
         "chrono": lambda H: {"init": "chrono", "chrono_steps": 9},
+        "heads": lambda H: {"heads": 2 - H % 2, "bias": False},
     },
+    "layer_norm_lstm": {"no_bias_heads": lambda H: {"bias": False, "heads": 2 - H % 2}},
+    "layer_norm_gru": {"no_bias_heads": lambda H: {"bias": False, "heads": 2 - H % 2}},
+    "mgu": {"no_bias": lambda H: {"bias": False}, "chrono_heads": lambda H: {**_CHRONO, "heads": 2 - H % 2}},
+    "indrnn": {"tanh": lambda H: {"nonlinearity": "tanh", "longest_dependency": 9, "bias": False}},
+    "diagonal_gru": {"chrono": lambda H: _CHRONO},
+    "diagonal_lstm": {"coupled": lambda H: {"peephole": True, "coupled": True, "bias": False}},
+    "mingru": {"no_bias": lambda H: {"bias": False}, "forget": lambda H: {"forget_bias": 2.0}},
+    "minlstm": {"no_bias": lambda H: {"bias": False}, "forget": lambda H: {"forget_bias": 2.0}},
+    "lru": {"ring": lambda H: {"r_min": 0.9, "r_max": 0.99, "max_phase": 0.5}},
+    "rglru": {"no_bias": lambda H: {"bias": False, "r_min": 0.2, "exponent": 2.0}},
     "feedforward": {"relu_no_bias": lambda H: {"nonlinearity": "relu", "bias": False}},
 }
 

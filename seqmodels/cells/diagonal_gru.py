@@ -1,0 +1,43 @@
+"""Gated recurrent unit with diagonal recurrent matrices: each unit sees of the past only itself.
+
+The equations of `seqmodels.cells.gru` with ``W_hr``, ``W_hz`` and ``W_hn`` diagonal.
+
+Source: Li et al. 2018, "Independently Recurrent Neural Network (IndRNN)", section 3, whose
+recurrence this gives to a GRU.
+"""
+
+from __future__ import annotations
+
+from seqmodels.cells.gru import GRUCell
+from seqmodels.registry import register
+
+
+@register("cell", "diagonal_gru")
+class DiagonalGRUCell(GRUCell):
+    """`GRUCell` with as many heads as units: 3H recurrent weights in place of 3H^2.
+
+    >>> DiagonalGRUCell(3, 5).weight_hh.shape
+    torch.Size([15, 1])
+
+    Args:
+        input_size, hidden_size, bias, init, forget_bias, chrono_steps: as for `GRUCell`.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        init: str = "uniform",
+        forget_bias: float | None = None,
+        chrono_steps: int | None = None,
+    ) -> None:
+        super().__init__(
+            input_size,
+            hidden_size,
+            bias=bias,
+            init=init,
+            forget_bias=forget_bias,
+            chrono_steps=chrono_steps,
+            heads=hidden_size,
+        )

@@ -1,0 +1,46 @@
+"""Long short-term memory with diagonal recurrent matrices: each unit sees of the past only itself.
+
+The equations of `seqmodels.cells.lstm` with ``W_hi``, ``W_hf``, ``W_hg`` and ``W_ho`` diagonal.
+
+Source: Gonnet & Deselaers 2019, "IndyLSTMs: Independently Recurrent LSTMs", the section of that name.
+"""
+
+from __future__ import annotations
+
+from seqmodels.cells.lstm import LSTMCell
+from seqmodels.registry import register
+
+
+@register("cell", "diagonal_lstm")
+class DiagonalLSTMCell(LSTMCell):
+    """`LSTMCell` with as many heads as units: 4H recurrent weights in place of 4H^2.
+
+    >>> DiagonalLSTMCell(3, 5, forget_bias=1.0).weight_hh.shape
+    torch.Size([20, 1])
+
+    Args:
+        input_size, hidden_size, peephole, coupled, bias, init, forget_bias, chrono_steps: as for `LSTMCell`.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        peephole: bool = False,
+        coupled: bool = False,
+        bias: bool = True,
+        init: str = "uniform",
+        forget_bias: float | None = None,
+        chrono_steps: int | None = None,
+    ) -> None:
+        super().__init__(
+            input_size,
+            hidden_size,
+            peephole=peephole,
+            coupled=coupled,
+            bias=bias,
+            init=init,
+            forget_bias=forget_bias,
+            chrono_steps=chrono_steps,
+            heads=hidden_size,
+        )

@@ -1,0 +1,67 @@
+"""Independently recurrent network: each unit sees of the past only itself.
+
+    h_t = relu(W_ih x_t + b_ih + w_hh h_(t-1) + b_hh)      (or tanh); w_hh is one number a unit
+
+A relu unit's gradient over T steps is w_hh^T as long as it is active: at most 2, where w_hh is at
+most 2^(1/T). What the layer's units have to say to each other, a layer above it says.
+
+Source: Li et al. 2018, "Independently Recurrent Neural Network (IndRNN)", section 3 and, for the
+range of w_hh, section 3.1. The paper also clips w_hh to this range after each update; this is not
+done here.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from seqmodels.cells.base import GatedCell, HiddenState
+from seqmodels.registry import register
+
+
+@register("cell", "indrnn")
+class IndRNNCell(GatedCell):
+    """Independently recurrent cell (Li et al. 2018), for stacks of several layers.
+
+    >>> import torch
+    >>> cell = IndRNNCell(3, 5, longest_dependency=100)
+    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y.shape, cell.weight_hh.shape, bool((cell.weight_hh <= 2 ** (1 / 100)).all())
+    (torch.Size([2, 5]), torch.Size([5, 1]), True)
+
+    Recurrent weights start uniform from 0 to 2^(1/longest_dependency), all others as torch's.
+
+    Args:
+        nonlinearity: "relu" or "tanh".
+        longest_dependency: the longest dependency to expect, in steps; None: no end to it, and
+            recurrent weights up to 1.
+        input_size, hidden_size, bias: as for `GatedCell`.
+
+    Raises:
+        ValueError: an option out of its range.
+    """
+
+    gates = ("h",)
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        nonlinearity: str = "relu",
+        longest_dependency: int | None = None,
+        bias: bool = True,
+    ) -> None:
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
+        if longest_dependency is not None and longest_dependency < 1:
+            raise ValueError(f"longest_dependency must be a whole number of at least 1, got {longest_dependency!r}")
+        self.nonlinearity = nonlinearity
+        self.longest_dependency = longest_dependency
+        super().__init__(input_size, hidden_size, bias, heads=hidden_size)
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        nn.init.uniform_(self.weight_hh, 0, 2 ** (1 / self.longest_dependency) if self.longest_dependency else 1.0)
+
+    def update(self, u: Tensor, r: Tensor, state: HiddenState) -> HiddenState:
+        return HiddenState(getattr(torch, self.nonlinearity)(u + r))

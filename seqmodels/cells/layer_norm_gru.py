@@ -1,0 +1,93 @@
+"""Gated recurrent unit with layer normalisation.
+
+    r, z = sigmoid(gain LN(W_i x) + gain LN(W_h h) + b)          of both gates at once
+    n = tanh(gain LN(W_in x) + b_in + r (gain LN(W_hn h) + b_hn))
+    h_t = (1 - z) n + z h_(t-1)
+
+LN(v) = (v - mean v) / sqrt(var v + eps), over the 2H sums of r and z, and over the H of n;
+each of the four has gains of its own.
+
+Source: Ba, Kiros & Hinton 2016, "Layer Normalization", supplementary material, the GRU of the
+order-embedding and skip-thought experiments, whose z is 1 - z here, as in `torch.nn.GRU`. Biases
+of which only the sum is ever seen are one parameter here.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqmodels.cells.base import GatedCell, HiddenState
+from seqmodels.registry import register
+
+
+@register("cell", "layer_norm_gru")
+class LayerNormGRUCell(GatedCell):
+    """Gated recurrent unit, its input and recurrent products normalised.
+
+    >>> import torch
+    >>> cell = LayerNormGRUCell(3, 5)
+    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y.shape
+    torch.Size([2, 5])
+
+    Besides `weight_ih` and `weight_hh` there are `gain_ih` and `gain_hh` ``(3H,)``, and the biases
+    `bias_ih` ``(3H,)`` and `bias_hn` ``(H,)``; there is no `bias_hh`.
+
+    Args:
+        eps: added to each variance.
+        bias: whether there are `bias_ih` and `bias_hn`.
+        input_size, hidden_size, init, forget_bias, chrono_steps, heads: as for `GatedCell`;
+            `forget_bias` is that of the gate z. Normalisation goes over all heads together.
+    """
+
+    gates = ("r", "z", "n")
+    keep_gate = "z"
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        eps: float = 1e-5,
+        bias: bool = True,
+        init: str = "uniform",
+        forget_bias: float | None = None,
+        chrono_steps: int | None = None,
+        heads: int = 1,
+    ) -> None:
+        if not eps > 0:
+            raise ValueError(f"eps must be above 0, got {eps!r}")
+        self.eps = eps
+        super().__init__(input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads)
+
+    def _make_parameters(self, recurrent_size: int) -> None:
+        super()._make_parameters(recurrent_size)
+        self.bias_hh = None
+        self.gain_ih = nn.Parameter(torch.empty(3 * self.hidden_size))
+        self.gain_hh = nn.Parameter(torch.empty(3 * self.hidden_size))
+        self.bias_hn = nn.Parameter(torch.empty(self.hidden_size)) if self.bias else None
+
+    def project(self, x: Tensor) -> Tensor:
+        product = torch.cat(self._normalised(functional.linear(x, self.weight_ih), self.gain_ih), dim=-1)
+        return product if self.bias_ih is None else product + self.bias_ih
+
+    def _normalised(self, product: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
+        """The sums of r and z ``(..., 2H)``, and those of n ``(..., H)``, each normalised, times their gains."""
+        sizes = (2 * self.hidden_size, self.hidden_size)
+        blocks = zip(product.split(sizes, dim=-1), gain.split(sizes), strict=True)
+        rz, n = (functional.layer_norm(block, scale.shape, scale, None, self.eps) for block, scale in blocks)
+        return rz, n
+
+    def update(self, u: Tensor, r: Tensor, state: HiddenState) -> HiddenState:
+        return HiddenState(self._gates(u, r, state)[0])
+
+    def _gates(self, u: Tensor, recurrent: Tensor, state: HiddenState) -> tuple[Tensor, dict[str, Tensor]]:
+        u_rz, u_n = u.split((2 * self.hidden_size, self.hidden_size), dim=-1)
+        h_rz, h_n = self._normalised(recurrent, self.gain_hh)
+        r, z = torch.sigmoid(u_rz + h_rz).chunk(2, dim=-1)
+        n = torch.tanh(u_n + r * (h_n if self.bias_hn is None else h_n + self.bias_hn))
+        return (1 - z) * n + z * state.h, {"r": r, "z": z, "n": n}
+
+    def activations(self, u: Tensor, state: HiddenState) -> dict[str, Tensor]:
+        return self._gates(u, self.recur(state), state)[1]

@@ -1,0 +1,95 @@
+"""Long short-term memory with layer normalisation.
+
+    i, f, g, o = gain_ih LN(W_ih x) + gain_hh LN(W_hh h) + b
+    c_t = sigmoid(f) c_(t-1) + sigmoid(i) tanh(g)
+    h_t = sigmoid(o) tanh(gain_c LN(c_t) + b_c)
+
+LN(z) = (z - mean z) / sqrt(var z + eps), over the 4H sums of all gates at once, or the H of c.
+
+Source: Ba, Kiros & Hinton 2016, "Layer Normalization", supplementary material, equations 20-22.
+The paper's biases of the two normalised products and b are one parameter here, since only their
+sum is ever seen.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqmodels.cells.base import GatedCell
+from seqmodels.cells.lstm import LSTMState
+from seqmodels.registry import register
+
+
+@register("cell", "layer_norm_lstm")
+class LayerNormLSTMCell(GatedCell):
+    """Long short-term memory, its input product, recurrent product and memory each normalised.
+
+    >>> import torch
+    >>> cell = LayerNormLSTMCell(3, 5, forget_bias=1.0)
+    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> state.h.shape, state.c.shape
+    (torch.Size([2, 5]), torch.Size([2, 5]))
+
+    Besides `weight_ih` and `weight_hh` there are `gain_ih` and `gain_hh` ``(4H,)``, `gain_c`
+    ``(H,)``, and the biases `bias_ih` ``(4H,)`` and `bias_c` ``(H,)``; there is no `bias_hh`.
+
+    Args:
+        eps: added to each variance.
+        bias: whether there are `bias_ih` and `bias_c`.
+        input_size, hidden_size, init, forget_bias, chrono_steps, heads: as for `GatedCell`.
+            Normalisation goes over all heads together.
+    """
+
+    state_type = LSTMState
+    gates = ("i", "f", "g", "o")
+    keep_gate = "f"
+    write_gate = "i"
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        eps: float = 1e-5,
+        bias: bool = True,
+        init: str = "uniform",
+        forget_bias: float | None = None,
+        chrono_steps: int | None = None,
+        heads: int = 1,
+    ) -> None:
+        if not eps > 0:
+            raise ValueError(f"eps must be above 0, got {eps!r}")
+        self.eps = eps
+        super().__init__(input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads)
+
+    def _make_parameters(self, recurrent_size: int) -> None:
+        super()._make_parameters(recurrent_size)
+        self.bias_hh = None
+        self.gain_ih = nn.Parameter(torch.empty(4 * self.hidden_size))
+        self.gain_hh = nn.Parameter(torch.empty(4 * self.hidden_size))
+        self.gain_c = nn.Parameter(torch.empty(self.hidden_size))
+        self.bias_c = nn.Parameter(torch.empty(self.hidden_size)) if self.bias else None
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        if self.bias_c is not None:
+            nn.init.zeros_(self.bias_c)
+
+    def project(self, x: Tensor) -> Tensor:
+        product = functional.linear(x, self.weight_ih)
+        return functional.layer_norm(product, self.gain_ih.shape, self.gain_ih, self.bias_ih, self.eps)
+
+    def update(self, u: Tensor, r: Tensor, state: LSTMState) -> LSTMState:
+        return self._gates(u, r, state)[0]
+
+    def _gates(self, u: Tensor, r: Tensor, state: LSTMState) -> tuple[LSTMState, dict[str, Tensor]]:
+        r = functional.layer_norm(r, self.gain_hh.shape, self.gain_hh, None, self.eps)
+        i, f, g, o = (u + r).chunk(4, dim=-1)
+        i, f, g, o = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+        c = f * state.c + i * g
+        h = o * torch.tanh(functional.layer_norm(c, self.gain_c.shape, self.gain_c, self.bias_c, self.eps))
+        return LSTMState(h, c), {"i": i, "f": f, "g": g, "o": o}
+
+    def activations(self, u: Tensor, state: LSTMState) -> dict[str, Tensor]:
+        return self._gates(u, self.recur(state), state)[1]

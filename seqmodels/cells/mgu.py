@@ -1,0 +1,52 @@
+"""Minimal gated unit: a GRU whose two gates are one.
+
+    f = sigmoid(W_if x + b_if + W_hf h + b_hf)
+    n = tanh(W_in x + b_in + f (W_hn h + b_hn))
+    h_t = (1 - f) h_(t-1) + f n
+
+Source: Zhou et al. 2016, "Minimal Gated Unit for Recurrent Neural Networks", section 3. There the
+gate is applied before the recurrent product, ``W_hn (f h)``; here after it, as in `torch.nn.GRU`,
+so that one product serves both gates.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from seqmodels.cells.base import GatedCell, HiddenState
+from seqmodels.registry import register
+
+
+@register("cell", "mgu")
+class MGUCell(GatedCell):
+    """Minimal gated unit (Zhou et al. 2016), its gate applied after the recurrent product.
+
+    >>> import torch
+    >>> cell = MGUCell(3, 5)
+    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y.shape, cell.weight_hh.shape
+    (torch.Size([2, 5]), torch.Size([10, 5]))
+
+    The paper calls f the forget gate; a unit keeps its state where f is near 0.
+
+    Args:
+        input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads: as for `GatedCell`;
+            f starts at minus `forget_bias`, so that more of it keeps more, as in other cells.
+    """
+
+    gates = ("f", "n")
+    write_gate = "f"
+
+    def update(self, u: Tensor, r: Tensor, state: HiddenState) -> HiddenState:
+        return HiddenState(self._gates(u, r, state)[0])
+
+    def _gates(self, u: Tensor, r: Tensor, state: HiddenState) -> tuple[Tensor, dict[str, Tensor]]:
+        u_f, u_n = u.chunk(2, dim=-1)
+        h_f, h_n = r.chunk(2, dim=-1)
+        f = torch.sigmoid(u_f + h_f)
+        n = torch.tanh(u_n + f * h_n)
+        return (1 - f) * state.h + f * n, {"f": f, "n": n}
+
+    def activations(self, u: Tensor, state: HiddenState) -> dict[str, Tensor]:
+        return self._gates(u, self.recur(state), state)[1]
