@@ -342,7 +342,7 @@ def test_deleting_a_setting_gives_its_default(seqmodels):
 
 
 def test_unknown_verb(seqmodels):
-    verbs = "train, evaluate, predict, generate, list, show, doctor"
+    verbs = "train, evaluate, predict, generate, list, show, doctor, benchmark"
     assert seqmodels("trian").err == f"seqmodels: there is no verb 'trian'; did you mean 'train'? verbs: {verbs}\n"
     assert seqmodels("trian").code == 2
 
