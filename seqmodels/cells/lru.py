@@ -94,8 +94,8 @@ class LRUCell(LinearCell):
     def coefficients(self, u: Tensor) -> tuple[Tensor, Tensor]:
         radius, phase, gamma = torch.exp(-torch.exp(self.nu_log)), torch.exp(self.theta_log), torch.exp(self.gamma_log)
         a = torch.cat((radius * torch.cos(phase), radius * torch.sin(phase)), dim=-1)
-        real, imaginary, _ = u.chunk(3, dim=-1)
-        return a, torch.cat((gamma * real, gamma * imaginary), dim=-1)
+        b, _ = u.split((2 * self.hidden_size, self.hidden_size), dim=-1)
+        return a, torch.cat((gamma, gamma)) * b
 
     def readout(self, h: Tensor, u: Tensor) -> Tensor:
         return functional.linear(h, self.weight_ho) + u[..., 2 * self.hidden_size :]

@@ -21,7 +21,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqmodels.cells.linear import complex_product
 from seqmodels.scan.engine import traced
 
 # Steps of a chunk; its products of a stay representable for |a| up to 16 in float32.
@@ -67,42 +66,41 @@ class _LinearScan(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """The same recurrence against time, a* the conjugate: db_t = dh_t + a*_(t+1) db_(t+1), da_t = db_t h*_(t-1)."""
         a, h0, h = ctx.saved_tensors
-        conjugate = _conjugate(a) if ctx.complex else a
-        db = _adjoint(conjugate, gradient, ctx.complex, ctx.reverse)
-        first = -1 if ctx.reverse else 0
-        dh0 = _product(conjugate[:, first], db[:, first], ctx.complex)
+        complex, reverse, constant = ctx.complex, ctx.reverse, a.shape[1] == 1
+        conjugate = _conjugate(a) if complex else a
+        if not constant:
+            conjugate = conjugate.roll(1 if reverse else -1, dims=1)  # what comes round meets a state of 0
+        db = linear_scan(conjugate, gradient, torch.zeros_like(h0), complex, not reverse)
+        first, rest = (slice(-1, None), slice(0, -1)) if reverse else (slice(0, 1), slice(1, None))
+        h0 = h0.unsqueeze(1)
+        dh0 = _times_conjugate(db[:, first], a[:, first], h0, complex).squeeze(1)
         da = None
         if ctx.needs_input_grad[0]:
-            start = h0.unsqueeze(1).to(h.dtype)
-            before = torch.cat((h[:, 1:], start) if ctx.reverse else (start, h[:, :-1]), dim=1)
-            da = _product(db, _conjugate(before) if ctx.complex else before, ctx.complex).sum_to_size(a.shape)
+            before = h[:, 1:] if reverse else h[:, :-1]
+            at_first = _times_conjugate(db[:, first], h0, a[:, first], complex)
+            later = _times_conjugate(db[:, rest], before, a if constant else a[:, rest], complex)
+            da = at_first + later if constant else torch.cat((later, at_first) if reverse else (at_first, later), dim=1)
         gradients = (da, db, dh0)
         return *(d if d is None else d.to(dtype) for d, dtype in zip(gradients, ctx.dtypes, strict=True)), None, None
-
-
-def _adjoint(conjugate: Tensor, gradient: Tensor, complex: bool, reverse: bool) -> Tensor:
-    """The gradient of each b: that of its h, and a* of the next step times the gradient of that step's b."""
-    constant = conjugate.shape[1] == 1
-    if reverse:
-        start, rest, end = gradient[:, :1], gradient[:, 1:], gradient[:, 0]
-        a = conjugate if constant else conjugate[:, :-1]
-    else:
-        start, rest, end = gradient[:, -1:], gradient[:, :-1], gradient[:, -1]
-        a = conjugate if constant else conjugate[:, 1:]
-    if rest.shape[1] == 0:
-        return gradient
-    rest = linear_scan(a, rest, end, complex, not reverse)
-    return torch.cat((start, rest) if reverse else (rest, start), dim=1)
-
-
-def _product(one: Tensor, other: Tensor, complex: bool) -> Tensor:
-    return complex_product(one, other) if complex else one * other
 
 
 def _conjugate(pair: Tensor) -> Tensor:
     real, imaginary = pair.chunk(2, dim=-1)
     return torch.cat((real, -imaginary), dim=-1)
+
+
+def _times_conjugate(one: Tensor, other: Tensor, like: Tensor, complex: bool) -> Tensor:
+    """The product with the other's conjugate, summed to the shape of `like`."""
+    other = other.to(one.dtype)
+    if not complex:
+        return (one * other).sum_to_size(like.shape)
+    a, b = one.chunk(2, dim=-1)
+    c, d = other.chunk(2, dim=-1)
+    half = (*like.shape[:-1], like.shape[-1] // 2)
+    real, imaginary = torch.addcmul(a * c, b, d), torch.addcmul(b * c, a, d, value=-1)
+    return torch.cat((real.sum_to_size(half), imaginary.sum_to_size(half)), dim=-1)
 
 
 def _run(a: Tensor, b: Tensor, h0: Tensor, complex: bool, reverse: bool) -> Tensor:
