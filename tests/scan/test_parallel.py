@@ -74,6 +74,33 @@ def test_the_carried_state_does_not_keep_the_sequence(cls: Any) -> None:
     assert last.h.untyped_storage().nbytes() == last.h.numel() * 4
 
 
+@every_cell
+def test_no_rows_is_an_answer_too(cls: Any) -> None:
+    none = torch.zeros(0, dtype=torch.long)
+    y, last = scan(cls(F, H), torch.zeros(0, T, F), None, none, none.bool().view(0, 1).expand(0, T), "parallel")
+    assert y.shape == (0, T, H)
+    assert len(last.h) == 0
+
+
+@every_cell
+def test_checkpointing_works(cls: Any) -> None:
+    layer = Recurrent(cls(F, H), engine="parallel")
+    tensors = [torch.randn(B, T, F, requires_grad=True), *layer.parameters()]
+    once = torch.autograd.grad(layer(tensors[0])[0].sum(), tensors)
+    y = torch.utils.checkpoint.checkpoint(lambda x: layer(x)[0], tensors[0], use_reentrant=False)
+    assert all(torch.equal(*pair) for pair in zip(torch.autograd.grad(y.sum(), tensors), once, strict=True))
+
+
+@pytest.mark.slow
+@every_cell
+def test_it_can_be_compiled(cls: Any) -> None:
+    layer = Recurrent(cls(F, H), engine="parallel")
+    x, lengths = torch.randn(B, 110, F), torch.tensor([110, 7, 0])
+    y, last = torch.compile(layer, backend="aot_eager", fullgraph=True)(x, None, lengths)
+    expected, expected_last = layer(x, None, lengths)
+    torch.testing.assert_close((y, last.h), (expected, expected_last.h))
+
+
 class Hold(LinearCell):
     """Coefficients of every shape that is allowed: one factor for all steps, and an addend that is one too."""
 
