@@ -23,7 +23,7 @@ from torch import Tensor
 
 from seqmodels.scan.engine import traced
 
-# Steps of a chunk; its products of a stay representable for |a| up to 16 in float32.
+# Steps of a chunk; its products of a do not overflow for |a| up to 15 in float32.
 CHUNK = 32
 # With steps as few, or with as many numbers in a step, the plain loop costs less than going twice over a and b.
 FEW_STEPS = 96
@@ -37,7 +37,8 @@ def linear_scan(a: Tensor, b: Tensor, h0: Tensor, complex: bool = False, reverse
     >>> linear_scan(a, b, torch.zeros(1, 1)).flatten().tolist()
     [1.0, 1.5, 1.75]
 
-    The gradient may be differentiated again, and memory is linear in T.
+    The gradient may be differentiated again, and memory is linear in T. It is not for a that grow
+    without end: products over 32 steps (64 by Triton) must not overflow.
 
     Args:
         a: ``(B, T, W)``, or 1 in place of B or T.
