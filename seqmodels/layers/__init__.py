@@ -7,6 +7,7 @@ from seqmodels.layers.base import Layer
 from seqmodels.layers.bidirectional import Bidirectional
 from seqmodels.layers.dropin import GRU, LSTM, RNN
 from seqmodels.layers.recurrent import Recurrent
+from seqmodels.layers.regularise import Regularisers
 from seqmodels.layers.stack import Stack
 
-__all__ = ["GRU", "LSTM", "RNN", "Bidirectional", "Layer", "Recurrent", "Stack"]
+__all__ = ["GRU", "LSTM", "RNN", "Bidirectional", "Layer", "Recurrent", "Regularisers", "Stack"]

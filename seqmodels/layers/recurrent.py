@@ -5,11 +5,13 @@ B rows, T steps, F features.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from seqmodels.cells.base import Cell
 from seqmodels.layers.base import Layer
-from seqmodels.scan import check_engine, choose, scan, scan_states
+from seqmodels.layers.regularise import Regularisers
+from seqmodels.scan import check_engine, check_inputs, choose, scan, scan_states
 from seqmodels.state import State
 
 
@@ -29,18 +31,30 @@ class Recurrent(Layer):
             the step they belong to.
         initial_state: "zero" or "learned".
         engine: "auto" or an engine by name; `explain` says what was picked and why.
+        regularisers: dropout, zoneout and clipping; see `seqmodels.layers.Regularisers`.
 
     Raises:
-        ValueError: an unknown option.
+        ValueError: an unknown option, or a regulariser that cannot act on the cell.
     """
 
-    def __init__(self, cell: Cell, reverse: bool = False, initial_state: str = "zero", engine: str = "auto") -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        reverse: bool = False,
+        initial_state: str = "zero",
+        engine: str = "auto",
+        regularisers: Regularisers | None = None,
+    ) -> None:
         super().__init__()
         if not isinstance(cell, Cell):
             raise ValueError(f"cell must be a seqmodels.cells.Cell, got {type(cell).__name__}")
         if initial_state not in ("zero", "learned"):
             raise ValueError(f"initial_state must be 'zero' or 'learned', got {initial_state!r}")
+        if not isinstance(regularisers, Regularisers | None):
+            raise ValueError(f"regularisers must be a seqmodels.layers.Regularisers, got {type(regularisers).__name__}")
         check_engine(engine)
+        self.regularisers = regularisers or Regularisers()
+        self.regularisers.check(cell)
         self.cell = cell
         self.reverse = reverse
         self.engine = engine
@@ -63,23 +77,42 @@ class Recurrent(Layer):
         >>> Recurrent(LSTMCell(3, 5)).explain()
         "LSTMCell: vendor (the cell is exactly torch's own)"
         """
+        like = next(self.cell.parameters(), torch.empty(0)).new_empty(1, 1, 1) if inputs is None else inputs
+        cell = self.regularisers.on_cell(self.cell, like, self.training, draw=False)
         asked = f"engine={self.engine!r} was asked for"
-        name, reason = choose(self.cell, inputs, reset) if self.engine == "auto" else (self.engine, asked)
-        return f"{type(self.cell).__name__}: {name} ({reason})"
+        name, reason = choose(cell, inputs, reset) if self.engine == "auto" else (self.engine, asked)
+        options = _in_words(self.regularisers)
+        return f"{type(self.cell).__name__}{options and f' with {options}'}: {name} ({reason})"
 
     def forward(
         self, inputs: Tensor, state: State = None, lengths: Tensor | None = None, reset: Tensor | None = None
     ) -> tuple[Tensor, State]:
-        return scan(self.cell, inputs, state, lengths, reset, self.engine, self.reverse)
+        cell, inputs = self._regularised(inputs)
+        outputs, state = scan(cell, inputs, state, lengths, reset, self.engine, self.reverse)
+        return self.regularisers.on_outputs(outputs, self.training), state
 
     def unroll(
         self, inputs: Tensor, state: State = None, lengths: Tensor | None = None, reset: Tensor | None = None
     ) -> tuple[Tensor, State]:
-        return scan_states(self.cell, inputs, state, lengths, reset, self.reverse)
+        cell, inputs = self._regularised(inputs)
+        outputs, states = scan_states(cell, inputs, state, lengths, reset, self.reverse)
+        return self.regularisers.on_outputs(outputs, self.training), states
+
+    def _regularised(self, inputs: Tensor) -> tuple[Cell, Tensor]:
+        if not self.regularisers.active():
+            return self.cell, inputs
+        check_inputs(self.cell, inputs)
+        cell = self.regularisers.on_cell(self.cell, inputs, self.training)
+        return cell, self.regularisers.on_inputs(inputs, self.training)
 
     def extra_repr(self) -> str:
-        return ", ".join(
+        shown = [
             f"{name}={value!r}"
             for name, value, default in (("reverse", self.reverse, False), ("engine", self.engine, "auto"))
             if value != default
-        )
+        ]
+        return ", ".join(filter(None, [*shown, _in_words(self.regularisers)]))
+
+
+def _in_words(regularisers: Regularisers) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in regularisers.active().items())

@@ -3,7 +3,7 @@
 To add an engine: a file here with an `Engine`, and a line in `ENGINES` (in ``dispatch.py``).
 """
 
-from seqmodels.scan.arguments import settle_lengths
+from seqmodels.scan.arguments import check_inputs, settle_lengths
 from seqmodels.scan.dispatch import ENGINES, check_engine, choose, engines_for, flip, scan, scan_states
 from seqmodels.scan.engine import Engine
 from seqmodels.scan.reference import keep, reference_steps
@@ -12,6 +12,7 @@ __all__ = [
     "ENGINES",
     "Engine",
     "check_engine",
+    "check_inputs",
     "choose",
     "engines_for",
     "flip",

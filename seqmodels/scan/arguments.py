@@ -21,7 +21,7 @@ def settle(
     Raises:
         ValueError: a wrong shape, dtype or value; the message names the argument.
     """
-    _check_inputs(cell, inputs)
+    check_inputs(cell, inputs)
     lengths = settle_lengths(lengths, inputs)
     reset = _settle_reset(reset, inputs, lengths, reverse)
     state = _settle_state(cell, inputs, state, reset)
@@ -29,7 +29,12 @@ def settle(
     return state, lengths, None if reset is None or reset.dim() == 1 else reset
 
 
-def _check_inputs(cell: Cell, inputs: Tensor) -> None:
+def check_inputs(cell: Cell, inputs: Tensor) -> None:
+    """Refuse `inputs` that `cell` cannot run over.
+
+    Raises:
+        ValueError: a wrong shape or dtype.
+    """
     if not isinstance(inputs, Tensor):
         raise ValueError(f"inputs must be a tensor (batch, steps, {cell.input_size}), got {type(inputs).__name__}")
     if not inputs.is_floating_point():

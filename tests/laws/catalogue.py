@@ -6,6 +6,8 @@ its default options; a layer class without a builder below fails `test_every_lay
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
@@ -16,7 +18,7 @@ import torch
 import seqmodels.layers
 from seqmodels import registry
 from seqmodels.cells import Cell
-from seqmodels.layers import Bidirectional, Layer, Recurrent, Stack
+from seqmodels.layers import Bidirectional, Layer, Recurrent, Regularisers, Stack
 from seqmodels.scan import ENGINES, engines_for
 
 MakeCell = Callable[[int, int], Cell]
@@ -84,7 +86,19 @@ LAYERS: dict[str, Callable[[MakeCell, int, int], Layer]] = {
     "stack": lambda cell, F, H: _stack(cell, F, H),
     "residual": lambda cell, F, H: _stack(cell, F, H, residual=True),
     "deep": lambda cell, F, H: Stack([_bidirectional(cell, F, H, "sum"), _stack(cell, H, H)]),
+    "regularised": lambda cell, F, H: regularised(cell(F, H)).eval(),
 }
+
+
+def regularised(cell: Cell) -> Recurrent:
+    """With every regulariser that acts on the cell; in evaluation those are zoneout and a limit too large to be met."""
+    options: dict[str, Any] = {}
+    for field in dataclasses.fields(Regularisers):
+        one = {field.name: 1e6 if field.name == "clip_gradient" else 0.3}
+        with contextlib.suppress(ValueError):
+            Regularisers(**one).check(cell)
+            options |= one
+    return Recurrent(cell, regularisers=Regularisers(**options))
 
 
 def _bidirectional(cell: MakeCell, F: int, H: int, merge: str) -> Bidirectional:
