@@ -16,7 +16,7 @@ from torch import nn
 
 from seqmodels.batch import BatchSpec
 from seqmodels.cells import Cell
-from seqmodels.layers import Bidirectional, Layer, Recurrent, Stack
+from seqmodels.layers import Bidirectional, Layer, Recurrent, Regularisers, Stack
 from seqmodels.model import FeatureEncoder, SequenceModel, TokenEncoder
 from seqmodels.registry import find, make, names
 
@@ -170,11 +170,12 @@ def build_layers(options: Config, input_size: int) -> Stack:
 
 def build_layer(options: Config, input_size: int, hidden_size: int) -> Layer:
     """One recurrent layer, in one direction or both."""
+    regularisers = Regularisers(**options.get("regularisers", {}))  # older checkpoints have none
 
     def recurrent(reverse: bool) -> Recurrent:
         cell_options = dict(options["cell"])
         cell: Cell = make("cell", cell_options.pop("name"), input_size, hidden_size, **cell_options)
-        return Recurrent(cell, reverse, options["initial_state"], options["engine"])
+        return Recurrent(cell, reverse, options["initial_state"], options["engine"], regularisers)
 
     if not options["bidirectional"]:
         return recurrent(False)

@@ -17,6 +17,7 @@ from seqmodels.cli.library import GLOBAL_PACKAGE, Library, describe
 from seqmodels.cli.prepare import prepare
 from seqmodels.heads.many_to_one import POOLINGS
 from seqmodels.heads.schedule import SCHEDULES
+from seqmodels.layers import Regularisers
 from seqmodels.registry import find, names
 from seqmodels.scan import ENGINES
 from seqmodels.tasks.values import LOSSES
@@ -135,7 +136,7 @@ def test_the_rules_speak_of_settings_that_exist():
         every |= {f"{group.replace('/', '.')}.{key}" for key in LIBRARY.read(group, option)}
     top = yaml.safe_load((LIBRARY.own / "train.yaml").read_text())
     every |= {f"{key}.{inner}" for key, value in top.items() if isinstance(value, dict) for inner in value} | set(top)
-    every |= {f"model.{key}" for key in LIBRARY.read("model", "default")}
+    every |= {f"model.{key}" for key, _ in settings(LIBRARY.read("model", "default"))}
     every |= {f"trainer.{key}" for key in LIBRARY.read("trainer", "default")}
     assert sorted(set(rules.RULES) - every) == []
 
@@ -158,6 +159,22 @@ def test_the_combinations_know_the_same_shapes_as_the_parts():
     assert {name: find("head", name).target_shape for name in own("head")} == combinations.HEAD_TARGETS
     tasks = {name: set(find("task", name).target_shapes) for name in own("task")}
     assert {name: set(shapes) for name, shapes in combinations.TASK_TARGETS.items()} == tasks
+
+
+def test_the_combinations_know_which_cells_refuse_which_regulariser():
+    for option in LIBRARY.read("model", "default")["regularisers"]:
+        refused = set()
+        for name in own("cell"):
+            try:
+                Regularisers(**{option: 0.5}).check(find("cell", name)(2, 4))
+            except ValueError:
+                refused.add(name)
+        assert refused == set(combinations.UNREGULARISED.get(option, ())), option
+
+
+def test_the_regularisers_are_those_of_the_layers():
+    assert Regularisers(**LIBRARY.read("model", "default")["regularisers"]) == Regularisers()
+    assert set(LIBRARY.read("model", "default")["regularisers"]) == set(inspect.signature(Regularisers).parameters)
 
 
 def test_the_combinations_know_which_cells_have_no_gate():

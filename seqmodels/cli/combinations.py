@@ -26,6 +26,16 @@ TASK_TARGETS = {
 }
 # Cells without a gate that keeps the state, which chrono is for.
 UNGATED = ("elman", "feedforward", "indrnn", "lru", "rglru")
+# Cells that a regulariser finds nothing in to act on: a recurrent matrix, a field c of the state, a state.
+_NO_MATRIX = ("feedforward", "lru", "mingru", "minlstm", "rglru")
+_NO_C = ("diagonal_gru", "elman", "gru", "indrnn", "layer_norm_gru", "mgu", *_NO_MATRIX)
+UNREGULARISED = {
+    "recurrent_dropout": _NO_MATRIX,
+    "weight_drop": _NO_MATRIX,
+    "zoneout_h": ("feedforward",),
+    "zoneout_c": _NO_C,
+    "clip_gradient": ("feedforward",),
+}
 
 
 def combinations(config: Plain, decided: bool = True) -> Iterator[str]:
@@ -36,7 +46,7 @@ def combinations(config: Plain, decided: bool = True) -> Iterator[str]:
         decided: whether task and head are known yet.
     """
     of_parts = (_sees_future, _shapes, _window_of_head, _own_cell, _teacher) if decided else ()
-    for rule in (_windows, _fractions, _cell, _optimizer, _schedule, _trainer, *of_parts):
+    for rule in (_windows, _fractions, _cell, _regularisers, _optimizer, _schedule, _trainer, *of_parts):
         yield from rule(config)
 
 
@@ -92,6 +102,13 @@ def _shapes(config: Plain) -> Iterator[str]:
 
 def _cell(config: Plain) -> Iterator[str]:
     yield from _one_cell("model.cell", config["model"]["cell"], config["model"]["hidden_sizes"])
+
+
+def _regularisers(config: Plain) -> Iterator[str]:
+    cell = config["model"]["cell"]["name"]
+    for option, value in config["model"].get("regularisers", {}).items():
+        if value and cell in UNREGULARISED.get(option, ()):
+            yield f"model.regularisers.{option}: finds nothing in the {cell} cell to act on: leave it out"
 
 
 def _own_cell(config: Plain) -> Iterator[str]:
