@@ -151,6 +151,8 @@ class FusedScan(torch.autograd.Function):
             values["products"] = empty(B, step.gates * P).data_ptr()
             if not shape.plain:
                 product_inputs = empty(T if saving else 1, B, P)
+                if call.lengths is not None:
+                    product_inputs.zero_()  # a row is not written past its end, and 0 times NaN is NaN
                 values.update(inputs=product_inputs.data_ptr(), input_step=B * P if saving else 0)
         extra = empty(T, B, shape.extra * P) if saving and shape.extra else None
         numbers = empty(T, B, shape.numbers) if saving and shape.numbers else None

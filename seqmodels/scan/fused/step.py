@@ -76,7 +76,7 @@ def trace_step(cell: Cell, bias_inside: bool) -> Step:
     # Any number of rows will do, unless the cell holds tensors of one value per row.
     rows = next((t.shape[0] for _, t, per_row in known.values() if per_row and t.dim() == 2), 2)
     like = next((tensor for _, tensor, _ in known.values() if tensor.is_floating_point()), torch.empty(0))
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):  # a trace draws no random numbers
         input_width = cell.project(like.new_zeros(rows, 1, cell.input_size)).shape[-1]
     sizes, units = cell.state_sizes(), cell.hidden_size
     if "h" not in sizes or any(size % units for size in (*sizes.values(), input_width)):
