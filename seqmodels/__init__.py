@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from seqmodels.heads import EncoderDecoder, Head, ManyToMany, ManyToOne, OneToMany, OneToOne
     from seqmodels.inference import Trained, load
-    from seqmodels.layers import GRU, LSTM, RNN, Bidirectional, Layer, Recurrent, Stack
+    from seqmodels.layers import GRU, LSTM, RNN, Bidirectional, Layer, Recurrent, Regularisers, Stack
     from seqmodels.model import FeatureEncoder, SequenceModel, TokenEncoder
     from seqmodels.registry import register
 
@@ -63,7 +63,7 @@ _HOMES = {
         "RGLRUCell",
     ),
     "seqmodels.heads": ("EncoderDecoder", "Head", "ManyToMany", "ManyToOne", "OneToMany", "OneToOne"),
-    "seqmodels.layers": ("Bidirectional", "GRU", "LSTM", "Layer", "RNN", "Recurrent", "Stack"),
+    "seqmodels.layers": ("Bidirectional", "GRU", "LSTM", "Layer", "RNN", "Recurrent", "Regularisers", "Stack"),
     "seqmodels.model": ("FeatureEncoder", "SequenceModel", "TokenEncoder"),
     "seqmodels.registry": ("register",),
 }
@@ -102,6 +102,7 @@ __all__ = [
     "OneToOne",
     "RGLRUCell",
     "Recurrent",
+    "Regularisers",
     "SequenceBatch",
     "SequenceModel",
     "Stack",
