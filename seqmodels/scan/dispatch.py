@@ -10,12 +10,20 @@ from torch import Tensor
 from seqmodels.cells.base import Cell
 from seqmodels.scan.arguments import settle
 from seqmodels.scan.engine import Engine
+from seqmodels.scan.fused import FUSED
+from seqmodels.scan.parallel import PARALLEL
 from seqmodels.scan.reference import REFERENCE, STATELESS, reference_steps
 from seqmodels.scan.vendor import VENDOR
 from seqmodels.state import State, map_state, stack_steps
 
 #: By name, the most wanted first: "auto" takes the first that has no obstacle.
-ENGINES: dict[str, Engine] = {"stateless": STATELESS, "vendor": VENDOR, "reference": REFERENCE}
+ENGINES: dict[str, Engine] = {
+    "stateless": STATELESS,
+    "vendor": VENDOR,
+    "fused": FUSED,
+    "parallel": PARALLEL,
+    "reference": REFERENCE,
+}
 
 _log = logging.getLogger(__name__)
 _reported: set[tuple[str, str]] = set()
@@ -105,7 +113,8 @@ def choose(cell: Cell, inputs: Tensor | None = None, reset: Tensor | None = None
         obstacle = engine.obstacle(cell, inputs, reset)
         if obstacle is None and engine is not REFERENCE:
             return name, engine.reason
-        reason = obstacle or reason
+        if obstacle is not None and isinstance(cell, engine.cells):
+            reason = obstacle
     return "reference", reason
 
 

@@ -176,12 +176,24 @@ INLINE const real *product_input(const struct problem *p, long t, long row) {
 }
 #endif
 
+/* Ask for a piece of the next step's input while this product is computed; pieces of all panels make up the row. */
+INLINE void prefetch_input(const struct problem *p, long t, long row, long panel) {
+  const real *piece = p->u + (t + 1) * p->u_step + row * p->u_row + panel * INPUTS * UNITS * LANES;
+  if (t + 1 < p->steps)
+#pragma GCC unroll 8
+    for (long at = 0; at < INPUTS * UNITS * LANES; at += 64 / sizeof(real)) __builtin_prefetch(piece + at, 0, 2);
+}
+
 /* Rows i0 to i0 + rows of a share, through one panel of the recurrent product. */
 static void forward_panel(const struct problem *p, const struct share *s, long t, long i0, long rows, long panel,
                           real *out) {
   const real *inputs[TILE_ROWS_MAX];
   long width = UNITS * LANES, k0, k1;
-  for (long i = 0; i < rows; i++) inputs[i] = product_input(p, t, row_of(p, s, i0 + i));
+  for (long i = 0; i < rows; i++) {
+    long row = row_of(p, s, i0 + i);
+    inputs[i] = product_input(p, t, row);
+    prefetch_input(p, t, row, panel);
+  }
   seen(p, panel * width, panel * width + width, &k0, &k1);
   forward_tile(inputs, rows, p->packed + panel * p->panel_rows * GATES * width, 1, 0, k0, k1, out);
 }
