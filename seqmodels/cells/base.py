@@ -213,8 +213,17 @@ class GatedCell(Cell):
 
     @property
     def usual_step(self) -> bool:
-        """Whether a step is ``update(u, recur(state), state)``: not where a subclass has a `step` or `recur` of its own."""
+        """Whether a step is ``update(u, recur(state), state)``; not where a subclass has its own `step` or `recur`."""
         return type(self).step is GatedCell.step and type(self).recur is GatedCell.recur
+
+    @property
+    def usual_project(self) -> bool:
+        """Whether the projected input is ``weight_ih x + bias_ih``, followed by what `noise` gives."""
+        return type(self).project is GatedCell.project
+
+    def noise(self, x: Tensor) -> Tensor | None:
+        """What each step reads beside the input product and draws at random: ``(..., k*H)``, without gradient; or None."""
+        return None
 
     def recurrent_input(self, state: State) -> Tensor:
         """What the recurrent product reads of the state, ``(B, H)``: `h`, or a pointwise function of the fields."""

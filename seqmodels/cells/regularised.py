@@ -73,7 +73,8 @@ def _kind(cell: Cell, limit: float | None) -> type[Regularised]:
 @functools.cache
 def _regularised(cls: type[Any], kind: type[Any]) -> type[Any]:
     """The class of a cell with regularisers: a subclass, so that whoever swaps its parameters swaps all of them."""
-    return type(f"Regularised{cls.__name__}", (kind, cls), {})
+    own = {"usual_project": getattr(cls, "project", None) is GatedCell.project}
+    return type(f"Regularised{cls.__name__}", (kind, cls), own)
 
 
 class Regularised(Cell):
@@ -86,13 +87,19 @@ class Regularised(Cell):
     watched_step: Callable[[Tensor, State], tuple[Tensor, State]] | None
 
     def project(self, x: Tensor) -> Tensor:
+        noise = self.noise(x)
         u = super().project(x)
-        if not (self.noisy and self.zoneout):
-            return u
-        return torch.cat((u, *(self._noise(u, field) for field in self.zoneout)), dim=-1)
+        return u if noise is None else torch.cat((u, noise.to(u.dtype)), dim=-1)
 
-    def _noise(self, u: Tensor, field: str) -> Tensor:
-        return keep_mask((*u.shape[:-1], self.state_sizes()[field]), self.zoneout[field], u)
+    def noise(self, x: Tensor) -> Tensor | None:
+        """k of each field with zoneout, where it is drawn."""
+        if not (self.noisy and self.zoneout):
+            return None
+        parts = [self._draw(x, field) for field in self.zoneout]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+
+    def _draw(self, x: Tensor, field: str) -> Tensor:
+        return keep_mask((*x.shape[:-1], self.state_sizes()[field]), self.zoneout[field], x)
 
     def _split(self, u: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """The projected input of the cell itself, and k of each field with zoneout."""
@@ -130,10 +137,10 @@ class RegularisedGated(Regularised, GatedCell):
 class RegularisedLinear(Regularised, LinearCell):
     """A linear cell; with zoneout it stays linear: ``a' = (1 - k) + k a``, ``b' = k b``."""
 
-    def _noise(self, u: Tensor, field: str) -> Tensor:
+    def _draw(self, x: Tensor, field: str) -> Tensor:
         if not self.complex:
-            return super()._noise(u, field)
-        k = keep_mask((*u.shape[:-1], self.state_sizes()[field] // 2), self.zoneout[field], u)
+            return super()._draw(x, field)
+        k = keep_mask((*x.shape[:-1], self.state_sizes()[field] // 2), self.zoneout[field], x)
         return torch.cat((k, k), dim=-1)  # a complex unit is kept as a whole
 
     def coefficients(self, u: Tensor) -> tuple[Tensor, Tensor]:

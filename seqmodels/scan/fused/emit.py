@@ -30,11 +30,17 @@ PROBLEM: dict[str, str] = {
     "u_row": "long",
     "u_block": "long",
     "input_step": "long",
-    "product_step": "long",
+    "features": "long",
+    "noise_step": "long",
+    "noise_row": "long",
+    "kept_row": "long",
+    "product_row": "long",
     "order": "const int64_t *",
     "lengths": "const int64_t *",
     "reset": "const uint8_t *",
     "u": "const real *",
+    "input_weight": "const real *",
+    "noise": "const real *",
     "weight": "const real *",
     "packed": "real *",
     "products": "real *",
@@ -93,7 +99,9 @@ def emit(step: Step, backward: Backward, double: bool, vectors: str, sequence: s
         f"h->du + {block} * p->padded + j": node for block, node in enumerate(backward.inputs)
     }
     if separate:
-        backward_stores.update((f"h->dr + {block} * p->padded + j", node) for block, node in enumerate(backward.products))
+        backward_stores.update(
+            (f"h->dr + {block} * p->padded + j", node) for block, node in enumerate(backward.products)
+        )
     backward_stores.update((f"h->carried[{field}] + j", node) for field, node in enumerate(backward.states))
     back, back_levels = writer.function("backward_row", backward_stores, {}, (), sums=backward.tensors)
     through: dict[str, Node | None] = {
@@ -129,7 +137,6 @@ def _defines(step: Step, shape: Shape, levels: int, back_levels: int) -> str:
         "UNITS": units,
         "FIELDS": len(step.fields),
         "OUTPUTS": step.fields.count("h"),
-        "KEPT_FIRST": step.inputs,
         "KEPT_EXTRA": shape.extra,
         "KEPT_NUMBERS": shape.numbers,
         "PLAIN_INPUT": int(shape.plain),
@@ -154,10 +161,18 @@ def _structs() -> str:
 }};
 struct row {{
   long row, id, r_block;
-  const real *u, *r, *outside[FIELDS], *before[FIELDS];
+  const real *u, *noise, *r, *outside[FIELDS], *before[FIELDS];
   real *kept, *extra, *numbers, *after[FIELDS], *carried[FIELDS], *du, *dr, *input;
 }};
 INLINE void store_units(real *at, vec x, long left) {{ store(at, left >= LANES ? x : v_first(x, left)); }}
+/* A block of the projected input; inputs of few features are not projected before, but here. */
+INLINE vec input_at(const struct problem *p, const struct row *h, long block, long j) {{
+  if (!p->features) return load(h->u + block * p->u_block + j);
+  const real *weight = p->input_weight + block * p->padded + j;
+  vec total = splat(h->u[0]) * load(weight);
+  for (long f = 1; f < p->features; f++) total += splat(h->u[f]) * load(weight + f * INPUTS * p->padded);
+  return total;
+}}
 INLINE void add_to(real *at, vec x) {{ store(at, load(at) + x); }}
 """
 
@@ -231,7 +246,8 @@ class _Writer:
             carried = f"load(h->carried[{index}] + j)"
             return f"{carried} + load(h->outside[{index}] + j)" if self._step.fields[index] == "h" else carried
         return {
-            "u": f"load(h->u + {block} * p->u_block + j)",
+            "u": f"input_at(p, h, {block}, j)",
+            "noise": f"load(h->noise + {at})",
             "r": f"load(h->r + {block} * h->r_block + j)",
             "state": f"load(h->before[{index}] + j)",
             "next": f"load(h->after[{index}] + j)",

@@ -11,8 +11,9 @@ from seqmodels.batch import step_mask
 from seqmodels.cells.base import Cell, GatedCell
 from seqmodels.cells.linear import LinearCell
 from seqmodels.scan.engine import Engine, traced
-from seqmodels.scan.fused.function import Call, FusedScan, join_state, split_state
+from seqmodels.scan.fused.function import FusedScan
 from seqmodels.scan.fused.kernel import check, kernel_for
+from seqmodels.scan.fused.layout import Call, join_state, split_state
 from seqmodels.scan.fused.trace import CannotFuseError, attributes
 from seqmodels.scan.reference import keep
 from seqmodels.state import State, map_state
@@ -38,7 +39,7 @@ def _obstacle(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> str | 
     if inputs.shape[0] == 0:
         return "there are no rows"
     try:
-        kernel_for(cell, _computed_in(inputs), _projects(cell) and cell.bias)
+        kernel_for(cell, _computed_in(inputs), _projects(cell))
     except CannotFuseError as error:
         return str(error)
     return None
@@ -73,8 +74,9 @@ def _fused(
         inputs = keep(step_mask(lengths, inputs.shape[1]).unsqueeze(-1), inputs)
     dtype = _computed_in(inputs)
     projects = _projects(cell)
-    kernel = kernel_for(cell, dtype, bias_inside=projects and cell.bias)
+    kernel = kernel_for(cell, dtype, projects)
     u = inputs if projects else cell.project(inputs)
+    noise = cell.noise(inputs) if projects and kernel.step.noise else None
     known = {path: tensor for path, tensor, _ in attributes(cell).values()}
     paths = tuple(source.path for source in kernel.step.sources)
     fresh: Any = [None] * len(kernel.step.fields)
@@ -89,7 +91,7 @@ def _fused(
         *(known[path] for path in paths),
     ]
     tensors = [tensor if tensor is None or tensor.dtype == dtype else tensor.to(dtype) for tensor in tensors]
-    call = Call(kernel, cell, projects, lengths, reset, paths)
+    call = Call(kernel, cell, projects, lengths, reset, noise, paths)
     results = FusedScan.apply(call, *tensors)
     h = results[: kernel.outputs]
     after = join_state(cell, results[kernel.outputs :])
@@ -109,7 +111,7 @@ def _computed_in(inputs: Tensor) -> torch.dtype:
 
 def _projects(cell: Any) -> bool:
     """Whether the input product is the usual one, which is then made as a part of the call."""
-    usual = isinstance(cell, GatedCell) and type(cell).project is GatedCell.project and "project" not in vars(cell)
+    usual = isinstance(cell, GatedCell) and cell.usual_project and "project" not in vars(cell)
     return usual and not torch.is_autocast_enabled("cpu")
 
 

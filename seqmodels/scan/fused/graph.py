@@ -97,9 +97,7 @@ class Graph:
     def sub(self, one: Node, other: Node) -> Node:
         return self.apply("sub", one, other)
 
-    def _make(
-        self, operation: str, args: tuple[Node, ...], kind: str, leaf: Leaf | None, number: float | None
-    ) -> Node:
+    def _make(self, operation: str, args: tuple[Node, ...], kind: str, leaf: Leaf | None, number: float | None) -> Node:
         key = (operation, *(arg.index for arg in args), leaf, number if leaf is None else None)
         if key not in self._known:
             self._known[key] = Node(len(self.nodes), operation, args, kind, leaf, number)

@@ -72,22 +72,22 @@ class Kernel(NamedTuple):
         getattr(self.library, name)((ctypes.c_int64 * len(fields))(*fields))
 
 
-def kernel_for(cell: Cell, dtype: torch.dtype, bias_inside: bool) -> Kernel:
+def kernel_for(cell: Cell, dtype: torch.dtype, projects: bool) -> Kernel:
     """The compiled code for `cell`; built at first use.
 
     Args:
         cell: a gated or linear cell.
         dtype: float32 or float64.
-        bias_inside: whether the input comes without `bias_ih`, which is then added in the step.
+        projects: whether the call makes the input product itself.
 
     Raises:
         CannotFuseError: the cell cannot be generated, or there is no compiler.
     """
-    key = (_signature(cell), dtype, bias_inside)
+    key = (_signature(cell), dtype, projects)
     found = _kernels.get(key)
     if found is None:
         try:
-            found = _build(cell, dtype, bias_inside)
+            found = _build(cell, dtype, projects)
         except (CannotFuseError, compiler.CannotCompileError) as error:
             found = CannotFuseError(str(error))
         _kernels[key] = found
@@ -104,7 +104,7 @@ def check(cell: Cell) -> None:
     """
     if compiler.find() is None:
         raise CannotFuseError(compiler.describe())
-    trace_step(cell, bias_inside=False)
+    trace_step(cell, projects=False)
 
 
 def threads() -> int:
@@ -112,8 +112,8 @@ def threads() -> int:
     return 1 if _forked else torch.get_num_threads()
 
 
-def _build(cell: Cell, dtype: torch.dtype, bias_inside: bool) -> Kernel:
-    step = trace_step(cell, bias_inside)
+def _build(cell: Cell, dtype: torch.dtype, projects: bool) -> Kernel:
+    step = trace_step(cell, projects)
     own = resources.files("seqmodels.scan.fused")
     parts = [(own / name).read_text() for name in ("vectors.c", "sequence.c")]
     source, shape = emit(step, backward_of(step), dtype == torch.float64, *parts)

@@ -61,7 +61,10 @@ def _pow(graph: Graph, node: Node, gradient: Node) -> list[Node | None]:
     base, exponent = node.args
     less = graph.sub(exponent, graph.number(1)) if exponent.number is None else graph.number(exponent.number - 1)
     lower = graph.apply("pow", base, less)
-    return [graph.mul(gradient, graph.mul(exponent, lower)), graph.mul(gradient, graph.mul(node, graph.apply("log", base)))]
+    return [
+        graph.mul(gradient, graph.mul(exponent, lower)),
+        graph.mul(gradient, graph.mul(node, graph.apply("log", base))),
+    ]
 
 
 def _larger(comparison: str) -> Derivative:
@@ -140,7 +143,9 @@ OPERATIONS: dict[str, Operation] = {
     "eq": Operation("v_bool({0} == {1})", _flat, ("eq",)),
     "ne": Operation("v_bool({0} != {1})", _flat, ("ne",)),
     "where": Operation("v_where({0}, {1}, {2})", _where, ("where",)),
-    "sqrt": Operation("v_sqrt({0})", lambda g, n, d: [g.apply("div", g.mul(d, g.number(0.5)), n)], ("sqrt",), cheap=False),
+    "sqrt": Operation(
+        "v_sqrt({0})", lambda g, n, d: [g.apply("div", g.mul(d, g.number(0.5)), n)], ("sqrt",), cheap=False
+    ),
     "exp": Operation("v_exp({0})", _by(lambda g, n: n), ("exp",), cheap=False),
     "expm1": Operation("v_expm1({0})", _by(lambda g, n: g.add(n, g.number(1))), ("expm1",), cheap=False),
     "log": Operation("v_log({0})", lambda g, n, d: [g.apply("div", d, n.args[0])], ("log",), cheap=False),
@@ -152,9 +157,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "tanh": Operation("v_tanh({0})", _by(lambda g, n: g.sub(g.number(1), g.mul(n, n))), ("tanh",), cheap=False),
     "sin": Operation("v_sin({0})", _by(lambda g, n: g.apply("cos", n.args[0])), ("sin",), cheap=False),
-    "cos": Operation(
-        "v_cos({0})", _by(lambda g, n: g.apply("neg", g.apply("sin", n.args[0]))), ("cos",), cheap=False
-    ),
+    "cos": Operation("v_cos({0})", _by(lambda g, n: g.apply("neg", g.apply("sin", n.args[0]))), ("cos",), cheap=False),
     "erf": Operation(
         "v_erf({0})",
         _by(lambda g, n: g.mul(g.number(1.1283791670955126), g.apply("exp", g.apply("neg", g.mul(*n.args * 2))))),

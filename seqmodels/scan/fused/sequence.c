@@ -11,7 +11,6 @@
  */
 #include <omp.h>
 
-#define PANEL_VECTORS(vectors) ((vectors) > ACCUMULATORS ? ACCUMULATORS : (vectors))
 #define BACKWARD_VECTORS 4 /* units of a panel in backward, in vectors */
 #define TILE_ROWS_MAX 8
 #define ROWS_OF(vectors) (ACCUMULATORS / (vectors) > TILE_ROWS_MAX ? TILE_ROWS_MAX : ACCUMULATORS / (vectors) < 1 ? 1 : ACCUMULATORS / (vectors))
@@ -160,9 +159,10 @@ INLINE real *state_after(const struct problem *p, long field, long t, long row) 
 INLINE struct row at_row(const struct problem *p, const struct share *s, long t, long row) {
   struct row here = {.row = row, .id = s->id};
   here.u = p->u + t * p->u_step + row * p->u_row;
-  here.kept = p->kept ? p->kept + (t * p->rows + row) * KEPT_FIRST * p->padded : 0;
-  here.extra = p->extra ? p->extra + (t * p->rows + row) * KEPT_EXTRA * p->padded : 0;
-  here.numbers = p->kept_numbers ? p->kept_numbers + (t * p->rows + row) * KEPT_NUMBERS : 0;
+  here.noise = p->noise + t * p->noise_step + row * p->noise_row;
+  here.kept = p->kept + (t * p->rows + row) * p->kept_row;
+  here.extra = p->extra + (t * p->rows + row) * KEPT_EXTRA * p->padded;
+  here.numbers = p->kept_numbers + (t * p->rows + row) * KEPT_NUMBERS;
   for (long f = 0; f < FIELDS; f++) here.before[f] = state_before(p, f, t, row), here.after[f] = state_after(p, f, t, row);
   return here;
 }
@@ -179,7 +179,7 @@ INLINE const real *product_input(const struct problem *p, long t, long row) {
 /* Ask for a piece of the next step's input while this product is computed; pieces of all panels make up the row. */
 INLINE void prefetch_input(const struct problem *p, long t, long row, long panel) {
   const real *piece = p->u + (t + 1) * p->u_step + row * p->u_row + panel * INPUTS * UNITS * LANES;
-  if (t + 1 < p->steps)
+  if (t + 1 < p->steps && !p->features)
 #pragma GCC unroll 8
     for (long at = 0; at < INPUTS * UNITS * LANES; at += 64 / sizeof(real)) __builtin_prefetch(piece + at, 0, 2);
 }
@@ -282,7 +282,7 @@ static void backward_product(const struct problem *p, const struct share *s, lon
     for (long i0 = 0, tiles = (active + most - 1) / most; tiles > 0; tiles--) {
       long rows = (active - i0 + tiles - 1) / tiles;
       for (long i = 0; i < rows; i++)
-        inputs[i] = p->product_gradient + t * p->product_step + row_of(p, s, i0 + i) * GATES * p->padded;
+        inputs[i] = p->product_gradient + (t * p->rows + row_of(p, s, i0 + i)) * p->product_row;
       backward_tile(inputs, rows, p->packed + panel * p->panel_rows * GATES * width, GATES, p->padded, k0, k1, out);
       for (long i = 0; i < rows; i++) {
         struct row here = at_row(p, s, t, row_of(p, s, i0 + i));
@@ -302,8 +302,8 @@ static struct row backward_at(const struct problem *p, const struct share *s, lo
     here.carried[f] = p->carried + (f * p->rows + row) * p->padded;
     here.outside[f] = p->outside[f] ? p->outside[f] + t * p->outside_step[f] + row * p->outside_row[f] : p->zeros;
   }
-  here.du = p->input_gradient + (t * p->rows + row) * INPUTS * p->padded;
-  here.dr = p->product_gradient ? p->product_gradient + t * p->product_step + row * GATES * p->padded : 0;
+  here.du = p->input_gradient + (t * p->rows + row) * p->kept_row;
+  here.dr = p->product_gradient + (t * p->rows + row) * p->product_row;
   return here;
 }
 
@@ -331,7 +331,7 @@ static void backward_thread(const struct problem *p, long id, long count) {
         backward_row(p, &here, whole_rows ? 0 : s.unit0, whole_rows ? p->padded : s.unit1);
       else if (!p->by_units || whole_rows || id == 0) {
         memset(here.du, 0, INPUTS * p->padded * sizeof(real));
-        if (here.dr) memset(here.dr, 0, GATES * p->padded * sizeof(real));
+        if (GATES) memset(here.dr, 0, GATES * p->padded * sizeof(real));
       }
     }
     wait_for_all(p);

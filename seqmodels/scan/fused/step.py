@@ -24,6 +24,7 @@ class Step(NamedTuple):
         graph: its nodes.
         fields: the state's blocks of H: for each the name of its field, those of `h` first.
         inputs: blocks of H units in the projected input.
+        noise: further blocks that each step reads, without gradient.
         gates: blocks of the recurrent product; 0 where there is none to compute.
         sources: the tensors that it reads from the cell.
         next: each field of the state after it.
@@ -33,6 +34,7 @@ class Step(NamedTuple):
     graph: Graph
     fields: tuple[str, ...]
     inputs: int
+    noise: int
     gates: int
     sources: tuple[Source, ...]
     next: tuple[Node, ...]
@@ -62,12 +64,12 @@ class Backward(NamedTuple):
     tensors_of_product_input: dict[tuple[int, int], Node]
 
 
-def trace_step(cell: Cell, bias_inside: bool) -> Step:
+def trace_step(cell: Cell, projects: bool) -> Step:
     """Run one step of `cell` on small tensors and write it down.
 
     Args:
         cell: a `GatedCell` or `LinearCell`.
-        bias_inside: whether `bias_ih` is still to be added to the projected input.
+        projects: whether the input comes as the product with `weight_ih` alone; else as `project` gives it.
 
     Raises:
         CannotFuseError: what cannot be generated, in words.
@@ -87,11 +89,13 @@ def trace_step(cell: Cell, bias_inside: bool) -> Step:
     def make(width: int) -> torch.Tensor:
         return like.new_full((rows, width), 0.5)
 
-    inputs = tuple(graph.leaf("u", 0, block) for block in range(input_width // units))
-    if bias_inside:
+    width = input_width // units
+    count = len(cell.gates) if projects else width
+    inputs = tuple(graph.leaf("u", 0, block) for block in range(count))
+    if projects and cell.bias_ih is not None:
         inputs = tuple(graph.add(*pair) for pair in zip(inputs, tracer.value(cell.bias_ih).nodes, strict=True))
     u = make(input_width)
-    tracer.know(u, Blocks(inputs))
+    tracer.know(u, Blocks(inputs + tuple(graph.leaf("noise", 0, block) for block in range(width - count))))
     state = cell.state_type(*(make(size) for size in sizes.values()))
     fields = state_blocks(cell)
     for name, leaf in zip(sizes, state, strict=True):
@@ -105,11 +109,14 @@ def trace_step(cell: Cell, bias_inside: bool) -> Step:
         r = make(len(product) * units)
         tracer.know(r, Blocks(product))
         after = record(tracer, lambda: tuple(cell.update(u, r, state)))
-    made = {name: value.nodes * (sizes[name] // units // len(value.nodes)) for name, value in zip(sizes, after, strict=True)}
+    made = {
+        name: value.nodes * (sizes[name] // units // len(value.nodes)) for name, value in zip(sizes, after, strict=True)
+    }
     return Step(
         graph,
         tuple(name for name, _ in fields),
-        input_width // units,
+        count,
+        width - count,
         gates,
         tuple(tracer.sources),
         tuple(made[name][block] for name, block in fields),
@@ -124,7 +131,9 @@ def state_blocks(cell: Cell) -> list[tuple[str, int]]:
     return [(name, block) for name in names for block in range(sizes[name] // cell.hidden_size)]
 
 
-def _product(tracer: Tracer, cell: GatedCell, state: tuple[torch.Tensor, ...]) -> tuple[int, Node | None, tuple[Node, ...]]:
+def _product(
+    tracer: Tracer, cell: GatedCell, state: tuple[torch.Tensor, ...]
+) -> tuple[int, Node | None, tuple[Node, ...]]:
     """The recurrent product: how many blocks are to be computed, of what, and each block with its bias."""
     graph, gates = tracer.graph, len(cell.gates)
     (read,) = record(tracer, cell.recurrent_input, state)
@@ -196,7 +205,7 @@ def _keep(step: Step, forward: set[int], gradients: list[Node]) -> list[Node]:
 
 def _effort(node: Node, effort: dict[int, float]) -> float:
     if node.leaf:
-        return float("inf") if node.leaf.role in ("u", "r") else 0.0
+        return float("inf") if node.leaf.role in ("u", "r") else 0.0  # not there any more, or never stored
     if node.operation == "sum":
         return float("inf")
     own = 0.0 if node.operation == "literal" or OPERATIONS[node.operation].cheap else 1.0

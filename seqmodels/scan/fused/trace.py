@@ -87,6 +87,10 @@ class Tracer(TorchDispatchMode):
                 return UNIT, shape[0], True
         raise CannotFuseError(f"{path} has shape {shape}: only numbers, vectors of H and (B, H) can be read at a step")
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else torch brings in its compiler, which takes a second, to keep it out of here
+
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         from seqmodels.scan.fused.lowering import lower
 

@@ -1,0 +1,105 @@
+"""The forward pass of a call: memory, the input product, and the compiled code.
+
+B rows, T steps, H units, P padded units.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from seqmodels.scan.fused.layout import Arguments, Call, Layout, pad_rows, rows_apart, side_by_side
+from seqmodels.scan.fused.problem import Problem
+
+
+class Kept(NamedTuple):
+    """What backward needs besides the arguments.
+
+    Fields:
+        sequences: each block of the state before the first step and after each, ``(T + 1, B, P)``.
+        first: kept blocks of each step, in the place of the projected input; later its gradient.
+        extra: those that did not fit there.
+        numbers: kept numbers of each row.
+        product_inputs: what the recurrent product read, ``(T, B, P)``, where that is not the output.
+        order: the rows, the longest first.
+    """
+
+    sequences: tuple[Tensor, ...]
+    first: Tensor | None
+    extra: Tensor | None
+    numbers: Tensor | None
+    product_inputs: Tensor | None
+    order: Tensor | None
+
+
+def run_forward(call: Call, layout: Layout, arguments: Arguments, saving: bool) -> Kept:
+    """Run all steps; what they leave in memory, all of it only where `saving`."""
+    problem = Problem(call, layout, arguments)
+    B, T, P, shape = layout.rows, layout.steps, layout.padded, call.kernel.shape
+    problem.values["saving"] = int(saving)
+    first = _give_input(problem, saving)
+    names = call.kernel.step.fields
+    sequences = tuple(
+        _sequence(problem, state, saving or name == "h") for state, name in zip(arguments.states, names, strict=True)
+    )
+    product_inputs = _give_product(problem, saving) if call.kernel.step.gates else None
+    extra = problem.empty(T, B, shape.extra * P) if saving and shape.extra else None
+    numbers = problem.empty(T, B, shape.numbers) if saving and shape.numbers else None
+    order = None if call.lengths is None else torch.argsort(call.lengths, descending=True)
+    problem.give_order(order)
+    problem.give(extra=extra, kept_numbers=numbers)
+    problem.run(
+        "forward",
+        [sequence.data_ptr() for sequence in sequences],
+        [B * P if len(sequence) > 1 else 0 for sequence in sequences],
+    )
+    return Kept(sequences, first, extra, numbers, product_inputs, order)
+
+
+def _give_input(problem: Problem, saving: bool) -> Tensor | None:
+    """Project the inputs, or hand them on; the memory in which each step's values are kept."""
+    layout, step, weight = problem.layout, problem.step, problem.arguments.weight_ih
+    B, T, P = layout.rows, layout.steps, layout.padded
+    x = problem.arguments.inputs.transpose(0, 1)
+    u, first = x, None
+    if weight is None:
+        u = side_by_side(x, P, step.inputs)
+    elif layout.few:
+        u = x if x.stride(2) == 1 else x.contiguous()
+        problem.values["features"] = x.shape[2]
+        problem.give(input_weight=pad_rows(weight, P, step.inputs).t().contiguous())
+    else:
+        u = first = rows_apart(T, B, step.inputs * P, problem.kernel)
+        torch.mm(x.reshape(T * B, -1), pad_rows(weight, P, step.inputs).t(), out=u.flatten(0, 1))
+    if first is None and saving:
+        first = rows_apart(T, B, step.inputs * P, problem.kernel)
+    problem.give(u=u, kept=first)
+    problem.values.update(u_step=u.stride(0), u_row=u.stride(1), u_block=P)
+    return first
+
+
+def _sequence(problem: Problem, state: Tensor, every: bool) -> Tensor:
+    """Memory for one block of the state: of every step, or of the last alone where no one will ask for the others."""
+    layout = problem.layout
+    sequence = problem.empty(layout.steps + 1 if every else 1, layout.rows, layout.padded)
+    sequence[0, :, : layout.units] = state
+    if layout.padded != layout.units:
+        sequence[0, :, layout.units :] = 0
+    return sequence
+
+
+def _give_product(problem: Problem, saving: bool) -> Tensor | None:
+    """Memory for the recurrent product; the sequence of its inputs, where they are not the outputs."""
+    layout, gates = problem.layout, problem.step.gates
+    problem.give_weights(max(1, 4 // gates) * problem.kernel.lanes)
+    problem.give(products=problem.empty(layout.rows, gates * layout.padded))
+    if problem.shape.plain:
+        return None
+    inputs = problem.empty(layout.steps if saving else 1, layout.rows, layout.padded)
+    if problem.call.lengths is not None:
+        inputs.zero_()  # a row is not written past its end, and 0 times NaN is NaN
+    problem.give(inputs=inputs)
+    problem.values["input_step"] = layout.rows * layout.padded if saving else 0
+    return inputs

@@ -1,0 +1,80 @@
+"""What one run of the compiled code is told: sizes, and the addresses of tensors that it keeps alive."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from seqmodels.scan.fused.layout import Arguments, Call, Layout, pad_source, pad_units, side_by_side
+
+
+class Problem:
+    """A run of "forward" or "backward"; its fields are those of `PROBLEM` in ``emit.py``.
+
+    Attributes:
+        values: the fields given so far.
+    """
+
+    def __init__(self, call: Call, layout: Layout, arguments: Arguments) -> None:
+        self.call, self.layout, self.arguments = call, layout, arguments
+        self.kernel, self.step, self.shape = call.kernel, call.kernel.step, call.kernel.shape
+        self.values: dict[str, int] = {
+            "steps": layout.steps,
+            "rows": layout.rows,
+            "units": layout.units,
+            "padded": layout.padded,
+            "head": layout.head,
+            "threads": layout.threads,
+            "by_units": int(layout.by_units),
+            "kept_row": layout.kept_row,
+        }
+        self._alive: list[Tensor] = []
+        self.give(numbers=call.kernel.numbers)
+        if self.shape.scratch:
+            self.give(scratch=self.empty(layout.threads, self.shape.scratch * layout.padded))
+        self._give_noise()
+        self._give_reset()
+
+    def empty(self, *size: int) -> Tensor:
+        return torch.empty(size, dtype=self.kernel.dtype)
+
+    def zeros(self, *size: int) -> Tensor:
+        return torch.zeros(size, dtype=self.kernel.dtype)
+
+    def give(self, **tensors: Tensor | None) -> None:
+        """Set fields to the addresses of tensors."""
+        for name, tensor in tensors.items():
+            if tensor is not None:
+                self._alive.append(tensor)
+                self.values[name] = tensor.data_ptr()
+
+    def give_order(self, order: Tensor | None) -> None:
+        """The rows in the order of their lengths."""
+        self.give(order=order, lengths=self.call.lengths)
+
+    def give_weights(self, width: int) -> None:
+        """The recurrent weights, and memory to pack them in panels of `width` units."""
+        layout, weight = self.layout, self.arguments.weight_hh
+        if weight is not None:
+            rows, panels = layout.panel_rows(width), -(-layout.padded // width)
+            self.values["panel_rows"] = rows
+            self.give(weight=weight.contiguous(), packed=self.empty(panels * rows * self.step.gates * width))
+
+    def run(self, name: str, *by_field: list[int]) -> None:
+        """Call the code; see `Kernel.run`."""
+        sources = [
+            pad_source(*pair, self.layout.padded)
+            for pair in zip(self.arguments.sources, self.step.sources, strict=True)
+        ]
+        self.kernel.run(name, self.values, [source.data_ptr() for source in sources], *by_field)
+
+    def _give_noise(self) -> None:
+        if self.call.noise is not None:
+            noise = side_by_side(self.call.noise.transpose(0, 1), self.layout.padded, self.step.noise)
+            self.give(noise=noise)
+            self.values.update(noise_step=noise.stride(0), noise_row=noise.stride(1))
+
+    def _give_reset(self) -> None:
+        if self.call.reset is not None:
+            fresh = [pad_units(leaf, self.layout.padded) for leaf in self.arguments.fresh if leaf is not None]
+            self.give(fresh=torch.stack(fresh), reset=self.call.reset.t().contiguous())
