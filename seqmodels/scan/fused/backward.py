@@ -53,7 +53,7 @@ class _Backward:
         self.problem = problem = Problem(call, layout, arguments)
         B, T, P, fields = layout.rows, layout.steps, layout.padded, len(self.step.fields)
         first = kept.first
-        self.du = torch.empty_strided(first.size(), first.stride(), dtype=first.dtype) if retain else first
+        self.du = rows_apart(T, B, self.step.inputs * P, call.kernel) if retain else first
         self.dr = rows_apart(T, B, self.step.gates * P, call.kernel) if self.shape.separate else self.du
         self.sums = problem.zeros(layout.threads, len(self.shape.sums), P)
         self.row_sums = problem.zeros(B, len(self.shape.row_sums), P)
@@ -114,7 +114,9 @@ class _Backward:
         flat = self.du.flatten(0, 1)
         found: list[Tensor | None] = [None, None]
         if self.needs.inputs:
-            found[0] = (flat @ pad_rows(weight, P, inputs)).view(T, B, -1).transpose(0, 1)
+            dx = self.problem.empty(T * B, weight.shape[1])
+            torch.mm(flat, pad_rows(weight, P, inputs), out=dx)
+            found[0] = dx.view(T, B, -1).transpose(0, 1)
         if self.needs.weight_ih:
             product = flat.t() @ self.arguments.inputs.transpose(0, 1).reshape(T * B, -1)
             found[1] = product.view(inputs, P, -1)[:, :H].flatten(0, 1)

@@ -11,7 +11,7 @@ from seqmodels.batch import step_mask
 from seqmodels.cells.base import Cell, GatedCell
 from seqmodels.cells.linear import LinearCell
 from seqmodels.scan.engine import Engine, traced
-from seqmodels.scan.fused.function import FusedScan
+from seqmodels.scan.fused.function import fused_scan
 from seqmodels.scan.fused.kernel import check, kernel_for
 from seqmodels.scan.fused.layout import Call, join_state, split_state
 from seqmodels.scan.fused.trace import CannotFuseError, attributes
@@ -92,7 +92,7 @@ def _fused(
     ]
     tensors = [tensor if tensor is None or tensor.dtype == dtype else tensor.to(dtype) for tensor in tensors]
     call = Call(kernel, cell, projects, lengths, reset, noise, paths)
-    results = FusedScan.apply(call, *tensors)
+    results = fused_scan(call, tensors)
     h = results[: kernel.outputs]
     after = join_state(cell, results[kernel.outputs :])
     if dtype != inputs.dtype:

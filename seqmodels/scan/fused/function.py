@@ -7,6 +7,7 @@ computed by the plain loop.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -52,6 +53,21 @@ class FusedScan(torch.autograd.Function):
         kept = Kept(rest[:fields], *rest[fields:])
         arguments = Arguments.of(call, tensors)
         return None, *run_backward(call, ctx.layout, arguments, kept, gradients, needs, _graph_is_retained())
+
+
+def fused_scan(call: Call, tensors: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+    """As `FusedScan.apply`; where no gradient will be asked for, less is computed and kept."""
+    if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
+        return FusedScan.apply(call, *tensors)
+    arguments = Arguments.of(call, tensors)
+    layout = Layout(call, arguments.inputs)
+    with torch.no_grad():
+        return _results(call, layout, run_forward(call, layout, arguments, saving=False))
+
+
+def _results(call: Call, layout: Layout, kept: Kept) -> tuple[Tensor, ...]:
+    outputs = [sequence[1:, :, : layout.units].transpose(0, 1) for sequence in kept.sequences[: call.kernel.outputs]]
+    return *outputs, *(_last(sequence, call.lengths, layout.units) for sequence in kept.sequences)
 
 
 def _last(sequence: Tensor, lengths: Tensor | None, units: int) -> Tensor:

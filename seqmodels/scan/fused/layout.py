@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from seqmodels.cells.base import Cell
 from seqmodels.scan.fused.kernel import Kernel, threads
+from seqmodels.scan.fused.memory import empty
 from seqmodels.scan.fused.step import state_blocks
 from seqmodels.scan.fused.trace import Source
 from seqmodels.state import State
@@ -113,7 +114,7 @@ def apart(numbers: int, kernel: Kernel) -> int:
 
 def rows_apart(steps: int, rows: int, numbers: int, kernel: Kernel) -> Tensor:
     """An empty ``(T, B, numbers)`` whose rows lie as `apart` says."""
-    return torch.empty(steps, rows, apart(numbers, kernel), dtype=kernel.dtype)[..., :numbers]
+    return empty((steps, rows, apart(numbers, kernel)), kernel.dtype)[..., :numbers]
 
 
 def pad_units(tensor: Tensor, padded: int, blocks: int = 1) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from seqmodels.scan.fused.memory import empty
 from seqmodels.scan.fused.layout import Arguments, Call, Layout, pad_source, pad_units, side_by_side
 
 
@@ -36,7 +37,7 @@ class Problem:
         self._give_reset()
 
     def empty(self, *size: int) -> Tensor:
-        return torch.empty(size, dtype=self.kernel.dtype)
+        return empty(size, self.kernel.dtype)
 
     def zeros(self, *size: int) -> Tensor:
         return torch.zeros(size, dtype=self.kernel.dtype)

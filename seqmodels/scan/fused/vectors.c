@@ -48,7 +48,7 @@ typedef vec vec_at __attribute__((aligned(sizeof(real)), may_alias)); /* anywher
 
 INLINE vec load(const real *at) { return *(const vec_at *)at; }
 INLINE void store(real *at, vec x) { *(vec_at *)at = x; }
-INLINE vec splat(real x) { return (vec){} + x; } /* but splat(-0.0) is 0 */
+INLINE vec splat(real x) { return x - (vec){}; } /* x + 0 would cost an addition, for -0.0 + 0 is 0 */
 
 /* What the compiler does not make of the plain text below: one instruction instead of several. */
 #if defined(__AVX512F__) && DOUBLE
