@@ -1,8 +1,9 @@
-"""The operations that a step may be made of: one entry each, with its C text and its derivative.
+"""The operations that a step may be made of: one entry each, with its text and its derivative.
 
 To add an operation: an entry in `OPERATIONS`. Where it is torch's own, name the aten functions
-that are it; where it is made of others, write a lowering in ``lowering.py`` instead. Where its C
-text calls a function that is not there yet, write that in ``vectors.c``. The laws in
+that are it; where it is made of others, write a lowering in ``lowering.py`` instead. The text is
+read by a C compiler for the CPU and by Triton for CUDA. Where it calls a function that is not
+there yet, write that twice: in ``vectors.c`` and in ``../fused_cuda/vectors_triton.py``. The laws in
 ``tests/scan/test_fused_operations.py`` try every entry against torch, values and gradients.
 """
 
@@ -24,7 +25,7 @@ class Operation(NamedTuple):
     """An elementwise operation.
 
     Fields:
-        text: C text of the value on vectors, with ``{0}``, ``{1}`` ... for the arguments.
+        text: text of the value, in C and in Triton, with ``{0}``, ``{1}`` ... for the arguments.
         derivative: the gradients of its arguments from that of its value.
         aten: the names of torch's functions that are it.
         fold: what it comes to when an argument is a literal.

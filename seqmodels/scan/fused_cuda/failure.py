@@ -1,0 +1,22 @@
+"""What happens when the device's compiler fails: the plain loop runs in place of the kernels, and says so once."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from seqmodels.scan.fused.trace import CannotFuseError
+from seqmodels.scan.fused_cuda import kernel as kernels
+
+_log = logging.getLogger(__name__)
+
+
+def give_up(kernel: Any, error: Exception) -> None:
+    """Never run `kernel` again."""
+    reason = (
+        f"its generated code could not be run on this device: {str(error).splitlines()[0] if str(error) else error!r}"
+    )
+    for key, known in list(kernels.known.items()):
+        if known is kernel:
+            kernels.known[key] = CannotFuseError(reason)
+            _log.warning("a cell falls back to the reference engine, which is slower: %s", reason)

@@ -1,0 +1,109 @@
+"""Launches recorded once as a CUDA graph, and played again on the same shapes.
+
+A stepwise scan is some thousand small launches; in a graph there is no gap between them. A kind of
+call is recorded when it comes a second time, on buffers of its own: what goes in is copied there,
+and what comes out is copied back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Hashable
+
+import torch
+
+from seqmodels.scan.fused_cuda.drivers import Buffers
+
+_log = logging.getLogger(__name__)
+#: Recorded kinds of call; each holds memory, and the one used longest ago goes first.
+_MOST = 16
+_recorded: OrderedDict[Hashable, Recording | None] = OrderedDict()
+
+
+class Recording:
+    """The launches of one kind of call.
+
+    Args:
+        launches: a function of buffers.
+        buffers: as for the first call.
+        capture: makes of some launches a function that plays them.
+    """
+
+    def __init__(
+        self,
+        launches: Callable[[Buffers], None],
+        buffers: Buffers,
+        capture: Callable[[Callable[[], None]], Callable[[], None]],
+    ) -> None:
+        self._own = {name: buffer.clone() for name, buffer in buffers.items()}
+        self._play = capture(lambda: launches(self._own))
+
+    def __call__(self, buffers: Buffers, results: Collection[str], scratch: Collection[str]) -> None:
+        """Play the launches on `buffers`: all but `scratch` is copied in, and `results` are copied out."""
+        for name, own in self._own.items():
+            if name not in scratch:
+                own.copy_(buffers[name])
+        self._play()
+        for name, own in self._own.items():
+            if name in results:
+                buffers[name].copy_(own)
+
+
+def replay(
+    key: Hashable,
+    launches: Callable[[Buffers], None],
+    buffers: Buffers,
+    results: Collection[str],
+    scratch: Collection[str],
+) -> None:
+    """Run `launches` on `buffers`: plainly the first time that `key` is seen, from a recording later.
+
+    Args:
+        key: what the launches depend on besides the shapes of the buffers.
+        launches: a function of buffers.
+        buffers: by name.
+        results: the buffers that the launches leave something in.
+        scratch: those that they do not read from outside.
+    """
+    key = (key, *((name, buffer.shape, buffer.dtype, buffer.device) for name, buffer in buffers.items()))
+    if not _may_record(buffers) or key not in _recorded:
+        launches(buffers)
+        if _may_record(buffers):
+            _remember(key, None)
+        return
+    recording = _recorded[key]
+    if recording is None:
+        try:
+            recording = Recording(launches, buffers, _capture)
+        except RuntimeError as error:
+            _log.warning("a scan could not be recorded as a CUDA graph, and is launched step by step: %s", error)
+            launches(buffers)
+            return
+    _remember(key, recording)
+    recording(buffers, results, scratch)
+
+
+def _may_record(buffers: Buffers) -> bool:
+    """Whether there is a device, and nobody else is recording."""
+    return next(iter(buffers.values())).is_cuda and not torch.cuda.is_current_stream_capturing()
+
+
+def _remember(key: Hashable, recording: Recording | None) -> None:
+    _recorded[key] = recording
+    _recorded.move_to_end(key)
+    while len(_recorded) > _MOST:
+        _recorded.popitem(last=False)
+
+
+def _capture(launches: Callable[[], None]) -> Callable[[], None]:
+    """A first run on a stream of its own, as libraries set themselves up in it, and then the recording."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        launches()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        launches()
+    return graph.replay

@@ -1,0 +1,60 @@
+"""Generated Triton code for a kind of cell: found by what the cell is, made once."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from seqmodels.cells.base import Cell
+from seqmodels.scan.fused.kernel import _signature
+from seqmodels.scan.fused.step import Step, backward_of, trace_step
+from seqmodels.scan.fused.trace import CannotFuseError
+from seqmodels.scan.fused_cuda.emit import emit
+from seqmodels.scan.fused_cuda.module import load
+from seqmodels.scan.fused_cuda.text import Layout
+
+#: By what a cell is: its code, or why there is none.
+known: dict[Any, CudaKernel | CannotFuseError] = {}
+
+
+class CudaKernel(NamedTuple):
+    """The generated forward and backward of a kind of cell.
+
+    Fields:
+        step: what one step is.
+        layout: what its memory is.
+        module: the kernels.
+    """
+
+    step: Step
+    layout: Layout
+    module: ModuleType
+
+    @property
+    def outputs(self) -> int:
+        """Blocks of H in the output."""
+        return self.layout.outputs
+
+
+def kernel_for(cell: Cell, projects: bool) -> CudaKernel:
+    """The generated code for `cell`; made at first use.
+
+    Args:
+        cell: a gated or linear cell.
+        projects: whether the call makes the input product itself.
+
+    Raises:
+        CannotFuseError: the cell cannot be generated, or Triton is missing.
+    """
+    key = (_signature(cell), projects)
+    if key not in known:
+        try:
+            step = trace_step(cell, projects)
+            text, layout = emit(step, backward_of(step))
+            known[key] = CudaKernel(step, layout, load(text))
+        except CannotFuseError as error:
+            known[key] = error
+    found = known[key]
+    if isinstance(found, CannotFuseError):
+        raise found
+    return found

@@ -1,0 +1,53 @@
+"""A generated text as a module: Triton reads the source of its kernels from a file.
+
+The file lies in the cache of compiled code, named by its content, and is written beside its place
+and renamed there. What Triton makes of it is in Triton's own cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+from seqmodels.scan.fused import compiler
+from seqmodels.scan.fused.trace import CannotFuseError
+
+
+def load(text: str) -> ModuleType:
+    """The module that has this text.
+
+    Raises:
+        CannotFuseError: Triton is missing, or no folder can be written.
+    """
+    name = f"step_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+    for folder in (compiler.cache_folder(), Path(tempfile.gettempdir()) / f"seqmodels-{os.getpid()}"):
+        with contextlib.suppress(OSError):
+            path = _written(folder, name, text)
+            spec = importlib.util.spec_from_file_location(name, path)
+            if spec is not None and spec.loader is not None:
+                module = importlib.util.module_from_spec(spec)
+                try:
+                    spec.loader.exec_module(module)
+                except ImportError as error:
+                    raise CannotFuseError(f"Triton cannot be imported ({error}): pip install triton") from error
+                return module
+    raise CannotFuseError("no folder for generated code can be written; set SEQMODELS_CACHE to one")
+
+
+def _written(folder: Path, name: str, text: str) -> Path:
+    """The file, there already or written now; a broken one is replaced."""
+    path = folder / f"{name}.py"
+    with contextlib.suppress(OSError):
+        if path.read_text() == text:
+            return path
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        fresh = Path(scratch) / "step.py"
+        fresh.write_text(text)
+        os.replace(fresh, path)
+    return path
