@@ -222,7 +222,7 @@ class GatedCell(Cell):
         return type(self).project is GatedCell.project
 
     def noise(self, x: Tensor) -> Tensor | None:
-        """What each step reads beside the input product and draws at random: ``(..., k*H)``, without gradient; or None."""
+        """What each step reads beside the input product, drawn at random: ``(..., k*H)`` without gradient, or None."""
         return None
 
     def recurrent_input(self, state: State) -> Tensor:

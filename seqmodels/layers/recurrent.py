@@ -75,7 +75,7 @@ class Recurrent(Layer):
 
         >>> from seqmodels.cells import LSTMCell
         >>> Recurrent(LSTMCell(3, 5)).explain()
-        "LSTMCell: vendor (the cell is exactly torch's own)"
+        'LSTMCell: fused (its step is compiled into code of its own)'
         """
         like = next(self.cell.parameters(), torch.empty(0)).new_empty(1, 1, 1) if inputs is None else inputs
         cell = self.regularisers.on_cell(self.cell, like, self.training, draw=False)

@@ -13,10 +13,10 @@ from seqmodels.scan.engine import Engine
 from seqmodels.scan.fused import FUSED
 from seqmodels.scan.parallel import PARALLEL
 from seqmodels.scan.reference import REFERENCE, STATELESS, reference_steps
-from seqmodels.scan.vendor import VENDOR
+from seqmodels.scan.vendor import VENDOR, vendor_is_faster
 from seqmodels.state import State, map_state, stack_steps
 
-#: By name, the most wanted first: "auto" takes the first that has no obstacle.
+#: By name, the most wanted first: "auto" takes the first that has no obstacle (see `_order`).
 ENGINES: dict[str, Engine] = {
     "stateless": STATELESS,
     "vendor": VENDOR,
@@ -102,30 +102,41 @@ def flip(inputs: Tensor, lengths: Tensor | None) -> Tensor:
 def choose(cell: Cell, inputs: Tensor | None = None, reset: Tensor | None = None) -> tuple[str, str]:
     """The engine that ``engine="auto"`` picks, and why, in words.
 
-    >>> from seqmodels.cells import LSTMCell
-    >>> choose(LSTMCell(3, 5, peephole=True))
-    ('reference', 'torch has no fused form of this LSTMCell')
+    >>> from seqmodels.cells import GRUCell
+    >>> choose(GRUCell(3, 5, reset_gate="before"))
+    ('reference', 'this GRUCell has a step of its own, and only update is generated')
     """
-    reason = REFERENCE.reason
     if inputs is not None and _is_one_step_on_cpu(inputs) and cell.state_type._fields:
         return "reference", "for one step on a CPU the fused layers only cost time"
-    for name, engine in ENGINES.items():
+    obstacles: dict[str, str] = {}
+    for name in _order(cell, inputs):
+        engine = ENGINES[name]
         obstacle = engine.obstacle(cell, inputs, reset)
         if obstacle is None and engine is not REFERENCE:
             return name, engine.reason
         if obstacle is not None and isinstance(cell, engine.cells):
-            reason = obstacle
-    return "reference", reason
+            obstacles[name] = obstacle
+    # What stands in the way of the engine that is for such cells says more than that torch has no such layer.
+    return "reference", next((obstacles[name] for name in reversed(ENGINES) if name in obstacles), REFERENCE.reason)
 
 
 def engines_for(cell: Cell) -> list[str]:
     """All engines that can run `cell`, the most wanted first.
 
     >>> from seqmodels.cells import GRUCell
-    >>> engines_for(GRUCell(3, 5))
-    ['vendor', 'reference']
+    >>> engines_for(GRUCell(3, 5, reset_gate="before"))
+    ['reference']
     """
-    return [name for name, engine in ENGINES.items() if engine.obstacle(cell, None, None) is None]
+    return [name for name in _order(cell, None) if ENGINES[name].obstacle(cell, None, None) is None]
+
+
+def _order(cell: Cell, inputs: Tensor | None) -> list[str]:
+    """The engines, those first that are the fastest here."""
+    names = list(ENGINES)
+    if not vendor_is_faster(cell, inputs):
+        names.remove("vendor")
+        names.insert(names.index("fused") + 1, "vendor")
+    return names
 
 
 def _pick(cell: Cell, inputs: Tensor, reset: Tensor | None, name: str) -> Engine:
@@ -152,8 +163,8 @@ def _is_one_step_on_cpu(inputs: Tensor) -> bool:
 
 
 def _report_fallback(cell: Cell, reason: str) -> None:
-    """Say, once, why a cell that has a faster engine does not run by it."""
+    """Say, once, why a cell that could have a faster engine does not run by it."""
     key = (type(cell).__name__, reason)
-    if key not in _reported and engines_for(cell)[0] != "reference":
+    if key not in _reported and isinstance(cell, FUSED.cells):
         _reported.add(key)
         _log.warning("%s falls back to the reference engine, which is slower: %s", *key)

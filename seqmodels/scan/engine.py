@@ -23,13 +23,13 @@ class Engine(NamedTuple):
         obstacle: ``(cell, inputs, reset)`` -> why it cannot run this, in words, or None where it
             can. With `inputs` None: whether it can run the cell at all.
         reason: what speaks for it where it can run.
-        cells: the class of cells that it is for; that it cannot run others goes without saying.
+        cells: the classes of cells that it is for; that it cannot run others goes without saying.
     """
 
     run: Callable[[Cell, Tensor, State, Tensor | None, Tensor | None], tuple[Tensor, State]]
     obstacle: Callable[[Cell, Tensor | None, Tensor | None], str | None]
     reason: str
-    cells: type[Cell] = Cell
+    cells: type[Cell] | tuple[type[Cell], ...] = Cell
 
 
 def transformed() -> bool:

@@ -34,6 +34,24 @@ warnings.filterwarnings("ignore", message="RNN module weights are not part of si
 _SATURATING = 1e4
 
 
+def vendor_is_faster(cell: Cell, inputs: Tensor | None) -> bool:
+    """Whether torch's own layer is the faster one where the fused engine could run `cell` as well.
+
+    Measured on two cores with AVX-512 (docs/performance.md): on a CPU only the LSTM, in
+    half precision, or where no gradient is asked for and the product is all that counts.
+    """
+    form = cell.vendor()
+    if form is None or inputs is None:
+        return False
+    if inputs.device.type != "cpu":
+        return True
+    if form.kind != "lstm":
+        return False
+    half = inputs.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu")
+    weights = form.weights[1].numel()
+    return half or (not torch.is_grad_enabled() and inputs.shape[0] >= 8 and weights >= 4 * 192**2)
+
+
 def _obstacle(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> str | None:
     if cell.vendor() is None:
         return f"torch has no fused form of this {type(cell).__name__}"

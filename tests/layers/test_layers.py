@@ -110,9 +110,9 @@ def test_explain_has_a_line_per_cell() -> None:
         [two_ways("sum"), Recurrent(LSTMCell(5, 5, peephole=True)), Recurrent(GRUCell(5, 5), engine="reference")]
     )
     assert stack.explain().splitlines() == [
-        "GRUCell: vendor (the cell is exactly torch's own)",
-        "GRUCell: vendor (the cell is exactly torch's own)",
-        "LSTMCell: reference (torch has no fused form of this LSTMCell)",
+        "GRUCell: fused (its step is compiled into code of its own)",
+        "GRUCell: fused (its step is compiled into code of its own)",
+        "LSTMCell: fused (its step is compiled into code of its own)",
         "GRUCell: reference (engine='reference' was asked for)",
     ]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from seqmodels.cells import FeedforwardCell, GRUCell, LSTMCell, LSTMState
+from seqmodels.cells import ElmanCell, FeedforwardCell, GRUCell, LSTMCell, LSTMState
 from seqmodels.layers import Recurrent
 from seqmodels.scan import choose, dispatch, engines_for, scan
 from seqmodels.scan.derivative import FusedCall, differentiable_again
@@ -51,39 +51,44 @@ def test_refusal(change: dict[str, Any], message: str) -> None:
 
 
 def test_choice_and_reason() -> None:
-    assert choose(LSTMCell(3, 5)) == ("vendor", "the cell is exactly torch's own")
+    assert choose(LSTMCell(3, 5)) == ("fused", "its step is compiled into code of its own")
     assert choose(GRUCell(3, 5, reset_gate="before"))[0] == "reference"
     assert choose(FeedforwardCell(3, 5))[0] == "stateless"
     inside = torch.ones(2, 7, dtype=torch.bool)
-    assert choose(LSTMCell(3, 5), X, inside) == ("reference", "torch's fused layers cannot reset rows inside a window")
+    assert choose(LSTMCell(3, 5), X, inside)[0] == "fused"
     assert choose(LSTMCell(3, 5), X[:, :1]) == ("reference", "for one step on a CPU the fused layers only cost time")
-    assert engines_for(LSTMCell(3, 5, peephole=True)) == ["reference"]
+    assert engines_for(LSTMCell(3, 5, peephole=True)) == ["fused", "reference"]
+
+
+class Looks(ElmanCell):
+    def update(self, u: torch.Tensor, r: torch.Tensor, state: Any) -> Any:
+        return super().update(u, r, state) if u.sum() > 0 else state
 
 
 def test_a_fallback_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
     dispatch._reported.clear()
-    inside = torch.ones(2, 7, dtype=torch.bool)
     with caplog.at_level(logging.WARNING):
         scan(LSTMCell(3, 5), X)
         scan(LSTMCell(3, 5, peephole=True), X)
         assert not caplog.records
         for _ in range(2):
-            scan(LSTMCell(3, 5), X, reset=inside)
-    assert [record.getMessage() for record in caplog.records] == [
-        "LSTMCell falls back to the reference engine, which is slower: "
-        "torch's fused layers cannot reset rows inside a window"
-    ]
+            scan(Looks(3, 5), X)
+    (record,) = caplog.records
+    words = record.getMessage()
+    assert words.startswith("Looks falls back to the reference engine, which is slower: ")
+    assert "test_scan.py:" in words
+    assert "if u.sum() > 0" in words
 
 
 def test_full_lengths_and_first_step_resets_take_the_fast_road(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    engine = dispatch.ENGINES["vendor"]
+    engine = dispatch.ENGINES["fused"]
 
     def spy(cell: Any, inputs: Any, state: Any, lengths: Any, reset: Any) -> Any:
         seen.append((lengths, reset))
         return engine.run(cell, inputs, state, lengths, reset)
 
-    monkeypatch.setitem(dispatch.ENGINES, "vendor", engine._replace(run=spy))
+    monkeypatch.setitem(dispatch.ENGINES, "fused", engine._replace(run=spy))
     first = torch.zeros(2, 7, dtype=torch.bool)
     first[0, 0] = True
     scan(LSTMCell(3, 5), X, lengths=torch.tensor([7, 7]), reset=first)

@@ -12,8 +12,9 @@ _DIFFERENTIABLE = ("u", "r", "state")
 def derive(graph: Graph, outputs: list[Node], cotangents: list[Node], tensors: set[int]) -> dict[Node, Node]:
     """The gradient of each leaf that `outputs` depend on, from those of `outputs`, by reverse mode.
 
-    Of the leaves "tensor", only those whose index is in `tensors`. The new nodes are added to `graph`. The gradient of a value of each unit (a vector of the cell)
-    is still to be summed over rows, that of a number in all over rows and units.
+    Of the leaves "tensor", only those whose index is in `tensors`. The new nodes are added to
+    `graph`. The gradient of a value of each unit (a vector of the cell) is still to be summed over
+    rows, that of a number in all over rows and units.
     """
     nodes = needed(outputs)
     live: set[Node] = set()

@@ -48,10 +48,10 @@ def _obstacle(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> str | 
 def _kind(cell: Cell) -> str | None:
     name = type(cell).__name__
     if isinstance(cell, GatedCell):
-        return None if cell.usual_step else f"{name} has a step of its own, and only update is generated"
+        return None if cell.usual_step else f"this {name} has a step of its own, and only update is generated"
     if isinstance(cell, LinearCell):
         usual = type(cell).step is LinearCell.step
-        return None if usual else f"{name} has a step of its own, and only its coefficients are generated"
+        return None if usual else f"this {name} has a step of its own, and only its coefficients are generated"
     return f"{name} is neither a gated nor a linear cell"
 
 
@@ -115,4 +115,4 @@ def _projects(cell: Any) -> bool:
     return usual and not torch.is_autocast_enabled("cpu")
 
 
-FUSED = Engine(_fused, _obstacle, "its step is compiled into code of its own")
+FUSED = Engine(_fused, _obstacle, "its step is compiled into code of its own", (GatedCell, LinearCell))

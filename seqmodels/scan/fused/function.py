@@ -46,7 +46,8 @@ class FusedScan(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         call, needs = ctx.call, ctx.needs_input_grad[1:]
-        tensors, rest = ctx.saved_tensors[: len(needs)], ctx.saved_tensors[len(needs) :]
+        saved = ctx.saved_tensors  # asked for once: checkpointing unpacks each only once
+        tensors, rest = saved[: len(needs)], saved[len(needs) :]
         if torch.is_grad_enabled():
             return None, *_by_plain_loop(call, tensors, gradients, needs)
         fields = len(call.kernel.step.fields)

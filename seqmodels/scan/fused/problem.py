@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seqmodels.scan.fused.memory import empty
 from seqmodels.scan.fused.layout import Arguments, Call, Layout, pad_source, pad_units, side_by_side
+from seqmodels.scan.fused.memory import empty
 
 
 class Problem:

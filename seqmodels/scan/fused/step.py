@@ -12,7 +12,7 @@ import torch
 from seqmodels.cells.base import Cell, GatedCell
 from seqmodels.cells.linear import LinearCell
 from seqmodels.scan.fused.derive import derive
-from seqmodels.scan.fused.graph import FULL, UNIT, Graph, Leaf, Node, needed
+from seqmodels.scan.fused.graph import UNIT, Graph, Leaf, Node, needed
 from seqmodels.scan.fused.operations import OPERATIONS
 from seqmodels.scan.fused.trace import Blocks, CannotFuseError, Source, Tracer, attributes, record
 

@@ -32,7 +32,7 @@ class Blocks(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A tensor that `update` reads from the cell: its path, what it varies with, its blocks, and whether to differentiate it."""
+    """A tensor that `update` reads from the cell: its path, its kind and blocks, and whether its gradient is wanted."""
 
     path: str
     kind: str
