@@ -9,7 +9,8 @@ step after hands back. A sum over units needs a tile as wide as the whole row.
 
 In the text: `live` rows and units take part at step t; `v7` is node 7 of the graph, `e7` the same
 at the step beyond the loop; by field, `s` is the state, `b` the state before a step, `f` a fresh
-state, `c` the gradient carried back; by gate, `r` is the product and `w` are weights; `a` are sums.
+state, `c` the gradient carried back; by gate, `r` is the product, `d` its gradient and `w` are
+weights; `p` is what the product reads and `handed` its gradient; `a` are sums over steps.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def plan(kernel: CudaKernel, rows: int, units: int, heads: int, dtype: torch.dty
         rows, units: B and H.
         heads: of the recurrent product.
         dtype: of the inputs.
-        driver: "persistent", "stepwise", or "auto" for whichever suits the sizes.
+        driver: "stepwise", or "auto" for the persistent one where the sizes allow it.
     """
     head = units // heads if kernel.step.gates else units
     dotted = kernel.step.gates > 0
