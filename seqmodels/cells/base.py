@@ -5,7 +5,9 @@ B rows, F input features, H units, G gates; `...` any leading axes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
@@ -17,6 +19,32 @@ from seqmodels.state import State
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+class _Steps(threading.local):
+    """How gated cells take single steps in this thread."""
+
+    plain = False
+
+
+_steps = _Steps()
+_quick_step: Callable[..., Any] | None = None
+
+
+def offer_quick_step(function: Callable[..., Any]) -> None:
+    """Let gated cells take steps without gradients by ``function(cell, u, state, projected)``, where it can."""
+    global _quick_step
+    _quick_step = function
+
+
+@contextlib.contextmanager
+def plain_steps() -> Iterator[None]:
+    """Within it, steps are taken as they are written."""
+    before, _steps.plain = _steps.plain, True
+    try:
+        yield
+    finally:
+        _steps.plain = before
 
 
 class HiddenState(NamedTuple):
@@ -99,6 +127,18 @@ class Cell(nn.Module):
         """
         raise NotImplementedError
 
+    def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
+        """One step from the input ``(B, F)``: the output and the new state.
+
+        >>> cell = GatedCell(3, 5)
+        >>> cell.update = lambda u, r, state: HiddenState(torch.tanh(u + r))
+        >>> y, state = cell(torch.ones(2, 3))
+        >>> y.shape
+        torch.Size([2, 5])
+        """
+        state = self.initial_state(len(x), x) if state is None else state
+        return self.step(self.project(x), state)
+
     def activations(self, u: Tensor, state: State) -> dict[str, Tensor]:
         """The named gates of one step, for diagnostics; each ``(B, H)``. Empty where there are none."""
         return {}
@@ -119,6 +159,7 @@ class Cell(nn.Module):
         """
         bound = object.__new__(type(self))
         bound.__dict__.update(self.__dict__, _parameters={**self._parameters, **parameters})
+        bound.__dict__.pop("_prepared", None)
         return bound
 
     def computes_as(self, cls: type[Cell], *methods: str) -> bool:
@@ -207,9 +248,30 @@ class GatedCell(Cell):
     def project(self, x: Tensor) -> Tensor:
         return functional.linear(x, self.weight_ih, self.bias_ih)
 
+    def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
+        if _quick_step is not None and state is not None and not torch.is_grad_enabled() and not _steps.plain:
+            done = _quick_step(self, x, state, False)
+            if done is not None:
+                return done
+        return super().forward(x, state)
+
     def step(self, u: Tensor, state: State) -> tuple[Tensor, State]:
+        if _quick_step is not None and not torch.is_grad_enabled() and not _steps.plain:
+            done = _quick_step(self, u, state, True)
+            if done is not None:
+                return done
         state = self.update(u, self.recur(state), state)
         return state.h, state
+
+    @property
+    def prepared(self) -> dict[Any, Any]:
+        """Where whoever takes quick steps keeps what it has prepared; emptied when an attribute is set."""
+        kept: dict[Any, Any] = self.__dict__.setdefault("_prepared", {})
+        return kept
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__dict__.pop("_prepared", None)
+        super().__setattr__(name, value)
 
     @property
     def usual_step(self) -> bool:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seqmodels.batch import step_mask
-from seqmodels.cells.base import Cell
+from seqmodels.cells.base import Cell, plain_steps
 from seqmodels.scan.engine import Engine
 from seqmodels.state import State, where
 
@@ -42,7 +42,8 @@ def reference_steps(
     for t, u in enumerate(cell.project(inputs).unbind(1)):
         if reset is not None:
             state = where(reset[:, t], fresh, state)
-        y, new = cell.step(u, state)
+        with plain_steps():
+            y, new = cell.step(u, state)
         if valid is not None:
             new = where(valid[:, t], new, state)
             y = keep(valid[:, t : t + 1], y)

@@ -158,6 +158,6 @@ class _Backward:
                 home[slots[index, block], ..., :units] if (index, block) in slots else tensor.new_zeros(units)
                 for block in range(source.blocks)
             ]
-            whole = torch.cat(blocks, dim=-1) if "j" in source.kind else blocks[0].sum()
+            whole = torch.cat(blocks, dim=-1) if "j" in source.kind else blocks[0].sum(-1)
             found.append(whole.view(tensor.shape))
         return found

@@ -87,7 +87,7 @@ def _folders() -> list[Path]:
 def _open(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
     library.lanes.restype = ctypes.c_long
-    library.forward, library.backward  # noqa: B018  a half-written file lacks them
+    library.forward, library.backward, library.single  # noqa: B018  a half-written file lacks them
     return library
 
 

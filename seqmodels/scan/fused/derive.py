@@ -41,4 +41,8 @@ def _accumulate(graph: Graph, gradients: dict[Node, Node], node: Node, share: No
         share = graph.apply("sum", share)
     if node.leaf and node.kind == "b" and "j" in share.kind:
         share = graph.apply("sum", share)
+    if node in gradients and gradients[node].kind != share.kind and "j" not in node.kind:
+        share, gradients[node] = (
+            graph.apply("sum", part) if "j" in part.kind else part for part in (share, gradients[node])
+        )
     gradients[node] = graph.add(gradients[node], share) if node in gradients else share

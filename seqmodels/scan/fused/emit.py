@@ -263,6 +263,8 @@ class _Writer:
             at = f"p->row_sums + (h->row * ROW_SUMS + {self._row_sums[key]}) * p->padded + j"
         else:
             at = f"p->sums + (h->id * SUMS + {self._sums[key]}) * p->padded + j"
+        if "j" not in kind and "j" not in self._step.sources[key[0]].kind:  # one number of a row, counted once
+            return f"    if (j == 0) add_to({at}, v_first({value}, 1));"
         return f"    add_to({at}, {value});"
 
 

@@ -14,7 +14,9 @@ from seqmodels.scan.engine import Engine, traced
 from seqmodels.scan.fused.function import fused_scan
 from seqmodels.scan.fused.kernel import check, kernel_for
 from seqmodels.scan.fused.layout import Call, join_state, split_state
+from seqmodels.scan.fused.single import quick_step  # noqa: F401  offers itself to the cells
 from seqmodels.scan.fused.trace import CannotFuseError, attributes
+from seqmodels.scan.fused_cuda import cuda_obstacle, run_on_cuda
 from seqmodels.scan.reference import keep
 from seqmodels.state import State, map_state
 
@@ -30,6 +32,8 @@ def _obstacle(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> str | 
         return _untraceable(cell)
     if traced():
         return "compiled code has no vmap, forward mode or functional gradient, and cannot be exported"
+    if inputs.device.type == "cuda":
+        return cuda_obstacle(cell, inputs, reset)
     if inputs.device.type != "cpu":
         return f"it is generated for the CPU, and inputs are on {inputs.device}"
     if type(inputs) is not Tensor and type(inputs) is not torch.nn.Parameter:
@@ -58,6 +62,8 @@ def _kind(cell: Cell) -> str | None:
 def _untraceable(cell: Cell) -> str | None:
     """Why the cell cannot be generated, found without running the compiler."""
     weight = next(cell.parameters(), torch.empty(0))
+    if weight.device.type == "cuda":
+        return cuda_obstacle(cell, None, None)
     if weight.device.type not in ("cpu", "meta"):
         return f"it is generated for the CPU, and weights are on {weight.device}"
     try:
@@ -70,6 +76,8 @@ def _untraceable(cell: Cell) -> str | None:
 def _fused(
     cell: Cell, inputs: Tensor, state: State, lengths: Tensor | None, reset: Tensor | None
 ) -> tuple[Tensor, State]:
+    if inputs.device.type == "cuda":
+        return run_on_cuda(cell, inputs, state, lengths, reset)
     if lengths is not None:
         inputs = keep(step_mask(lengths, inputs.shape[1]).unsqueeze(-1), inputs)
     dtype = _computed_in(inputs)

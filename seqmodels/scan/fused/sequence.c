@@ -349,3 +349,36 @@ void backward(const struct problem *p) {
 #pragma omp parallel num_threads(p->threads) if (p->threads > 1)
   backward_thread(p, omp_get_thread_num(), omp_get_num_threads());
 }
+
+/* out = weight x, row by row: for one step, in which packing the weights would cost more than it gives. */
+static void times(const real *weight, long rows, long k, const real *x, real *out) {
+  long whole_vectors = k / LANES * LANES, i = 0;
+  for (; i < rows; i++, weight += k) {
+    vec sums[4] = {splat(0), splat(0), splat(0), splat(0)};
+    long at = 0;
+    for (; at + 4 * LANES <= whole_vectors; at += 4 * LANES)
+#pragma GCC unroll 4
+      for (int c = 0; c < 4; c++) sums[c] += load(weight + at + c * LANES) * load(x + at + c * LANES);
+    for (; at < whole_vectors; at += LANES) sums[0] += load(weight + at) * load(x + at);
+    real total = v_total((sums[0] + sums[1]) + (sums[2] + sums[3]));
+    for (; at < k; at++) total += weight[at] * x[at];
+    out[i] = total;
+  }
+}
+
+/* One step of one row, H a multiple of LANES: from the state at states[f] to that at states[f] + state_step[f]. */
+void single(const struct problem *p) {
+  struct share s = {0, 1, 0, 1, 1, 0, p->padded};
+  real r[(GATES ? GATES : 1) * p->padded], u[INPUTS * p->padded];
+  struct row here = at_row(p, &s, 0, 0);
+  here.r = r;
+  here.r_block = p->padded;
+  if (p->input_weight) {
+    times(p->input_weight, INPUTS * p->units, p->input_step, p->u, u);
+    here.u = u;
+  }
+#if GATES
+  times(p->weight, GATES * p->units, p->units, here.before[0], r);
+#endif
+  forward_row(p, &here, 0, p->padded, 0);
+}

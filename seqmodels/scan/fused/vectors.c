@@ -80,9 +80,13 @@ INLINE vec v_signed_as(vec x, vec sign) { return (vec)((ivec)x | ((ivec)sign & S
 INLINE vec v_sign(vec x) { return v_bool(x > splat(0)) - v_bool(x < splat(0)); }
 
 INLINE real v_total(vec x) {
+#ifdef NATIVE
+  return NATIVE(reduce_add)(NATIVE_CAST(x));
+#else
   real total = 0;
   for (long lane = 0; lane < LANES; lane++) total += x[lane];
   return total;
+#endif
 }
 
 /* x in the lanes before `count`, 0 in the others: what lies past the last unit must not be counted. */
