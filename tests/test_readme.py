@@ -3,44 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
-import subprocess
 import sys
 import types
 from pathlib import Path
 
 import pytest
 import yaml
+from pages import ROOT, SMALL, blocks, command, in_a_fresh_process
 
 from seqmodels.cli.main import main
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = [(info, code) for info, code in re.findall(r"^```(\w[\w ]*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)]
+BLOCKS = blocks("README.md")
 PYTHON = [code for info, code in BLOCKS if info == "python"]
 NEEDS_A_RUN = [code for info, code in BLOCKS if info == "python notest"]
 LINES = [line for info, code in BLOCKS if info == "bash" for line in code.splitlines() if line.strip()]
 COMMANDS = [shlex.split(line, comments=True)[1:] for line in LINES if line.startswith("seqmodels ")]
-
-SMALL = [
-    *("trainer.max_steps=2", "trainer.accelerator=cpu", "diagnostics.enabled=false", "model.hidden_sizes=[4]"),
-    "trainer.enable_progress_bar=false",
-]
-
-
-def in_a_fresh_process(program: str, folder: Path, *arguments: str) -> str:
-    """What a program prints that Python runs in `folder`, without putting the folder on its path."""
-    program = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{program}"
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", program, *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def command(folder: Path, *arguments: str) -> str:
-    return in_a_fresh_process("from seqmodels.cli.main import main\nsys.exit(main())", folder, *arguments)
 
 
 @pytest.fixture(scope="module")
