@@ -58,7 +58,9 @@ def test_agrees_in_float32_where_the_kernels_are_others(title: str, engine: str)
         penalty = sum(gradient.pow(2).sum() for gradient in first)
         second = torch.autograd.grad(penalty, tensors, allow_unused=True, materialize_grads=True)
         results.append([y, *leaves(last), *first, *second])
-    close(*results, tolerance=2e-3)
+    # Relative to the largest element of each: layer norm makes second derivatives ill-conditioned.
+    scales = [max(1.0, float(tensor.detach().abs().max())) for tensor in results[1]]
+    close(*([tensor / scale for tensor, scale in zip(one, scales, strict=True)] for one in results), tolerance=2e-3)
     close(results[0][:1], results[1][:1], tolerance=2e-6)
 
 
