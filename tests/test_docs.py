@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from seqmodels import registry
 from seqmodels.benchmark import cases
-from seqmodels.cells import GatedCell, HiddenState
+from seqmodels.cells import GatedCell, HiddenState, LSTMState
+from seqmodels.layers import Recurrent
 from seqmodels.scan import engines_for
 from seqmodels.scan.fused import compiler, lowering
 
@@ -128,7 +129,7 @@ CALLS: dict[str, Callable[[Tensor], Tensor]] = {
     "squeeze": lambda v: torch.cat([half.unsqueeze(1).squeeze(1) for half in v.chunk(2, -1)], -1),
     "ones_like": lambda v: v * torch.ones_like(v),
     "zeros_like": lambda v: v + torch.zeros_like(v),
-    "expand": lambda v: v * v.mean(-1, keepdim=True).expand(v.shape),
+    "expand": lambda v: v.chunk(2, -1)[0].expand(-1, -1).repeat(1, 2),
     "repeat": lambda v: v.chunk(2, -1)[0].repeat(1, 2),
     "ones": lambda v: v * torch.ones(v.shape, dtype=v.dtype),
     "zeros": lambda v: v + torch.zeros(v.shape, dtype=v.dtype),
@@ -215,6 +216,40 @@ def test_what_is_fused_instead_of_what(words: str) -> None:
     assert words in (ROOT / "docs" / "own_cell.md").read_text(encoding="utf-8")
     cell = OneFunction(3, 4, {**REFUSED, **INSTEAD}[words])
     assert ("fused" in engines_for(cell)) == (words in INSTEAD)
+
+
+class ReadsAll(GatedCell):
+    """A cell that reads a tensor of each shape that the page names, and keeps a state of two blocks."""
+
+    state_type = LSTMState
+    gates = ("a", "b")
+    number: Tensor
+    pairs: Tensor
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.flag = True
+        self.row = torch.rand(2, hidden_size)
+        self.register_buffer("number", torch.tensor(0.7))
+        self.wide = torch.nn.Parameter(torch.rand(2 * hidden_size))
+        self.register_buffer("pairs", torch.rand(2, hidden_size))
+
+    def state_sizes(self) -> dict[str, int]:
+        return {"h": self.hidden_size, "c": 2 * self.hidden_size}
+
+    def update(self, u: Tensor, r: Tensor, state: LSTMState) -> LSTMState:
+        c = torch.tanh(self.wide * state.c + (u + r)) * self.number
+        a, b = (c.view(len(c), 2, -1) * self.pairs).unbind(1)
+        return LSTMState(a * self.row + b if self.flag else b, c)
+
+
+@needs_a_compiler
+def test_a_cell_reads_tensors_of_the_shapes_that_the_page_names() -> None:
+    cell = ReadsAll(3, 5).double()
+    cell.row = cell.row.double()
+    x = torch.randn(2, 4, 3, dtype=torch.float64)
+    fused, plain = (Recurrent(cell, engine=engine)(x) for engine in ("fused", "reference"))
+    torch.testing.assert_close(fused, plain, rtol=1e-10, atol=1e-10)
 
 
 def rows_of_cells() -> dict[str, list[str]]:
