@@ -185,7 +185,7 @@ REFUSED: dict[str, Callable[[Tensor], Tensor]] = {
 INSTEAD: dict[str, Callable[[Tensor], Tensor]] = {
     "`e = torch.exp(v); e / e.sum(-1, keepdim=True)`": lambda v: torch.exp(v) / torch.exp(v).sum(-1, keepdim=True),
     "`w * (v > 0)`": lambda v: v * (v > 0),
-    "`(v > 0) * (v < 1)`": lambda v: torch.where((v > 0) * (v < 1), v, 0.0),
+    "`torch.where(v > 0, w * (v < 1), 0)`": lambda v: torch.where(v > 0, v * (v < 1), 0),
 }
 OUTSIDE = torch.tensor(2.0)
 
