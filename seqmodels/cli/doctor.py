@@ -108,7 +108,9 @@ def _compiler() -> None:
 
     _line("compiler", describe())
     folder = cache_folder()
-    _line("compiled code", f"{folder}" + ("" if _can_write(folder) else " cannot be written: set SEQMODELS_CACHE"))
+    kept = folder is not None and _can_write(folder)
+    where = str(folder or "no home folder")
+    _line("compiled code", where if kept else f"{where} cannot be written: set SEQMODELS_CACHE")
 
 
 def _can_write(folder: Path) -> bool:

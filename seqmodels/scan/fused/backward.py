@@ -52,7 +52,7 @@ class _Backward:
         self.step, self.shape, self.needs = call.kernel.step, call.kernel.shape, needs
         self.problem = problem = Problem(call, layout, arguments)
         B, T, P, fields = layout.rows, layout.steps, layout.padded, len(self.step.fields)
-        first = kept.first
+        first: Tensor = kept.first  # type: ignore[assignment]  # forward was asked to keep it
         self.du = rows_apart(T, B, self.step.inputs * P, call.kernel) if retain else first
         self.dr = rows_apart(T, B, self.step.gates * P, call.kernel) if self.shape.separate else self.du
         self.sums = problem.zeros(layout.threads, len(self.shape.sums), P)
@@ -145,7 +145,8 @@ class _Backward:
 
     def _source_gradients(self) -> list[Tensor | None]:
         """Of what the step reads from the cell."""
-        units, found = self.layout.units, []
+        units = self.layout.units
+        found: list[Tensor | None] = []
         totals = self.sums.sum(0) if len(self.sums) > 1 else self.sums[0]
         for index, (tensor, source) in enumerate(zip(self.arguments.sources, self.step.sources, strict=True)):
             if not self.needs.sources[index]:
@@ -154,8 +155,9 @@ class _Backward:
             by_row = "b" in source.kind
             slots = self.shape.row_sums if by_row else self.shape.sums
             home = self.row_sums.transpose(0, 1) if by_row else totals
+            nothing = tensor.new_zeros((*home.shape[1:-1], units))
             blocks = [
-                home[slots[index, block], ..., :units] if (index, block) in slots else tensor.new_zeros(units)
+                home[slots[index, block], ..., :units] if (index, block) in slots else nothing
                 for block in range(source.blocks)
             ]
             whole = torch.cat(blocks, dim=-1) if "j" in source.kind else blocks[0].sum(-1)

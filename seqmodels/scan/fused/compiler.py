@@ -6,6 +6,7 @@ beside its place and renamed there, so that several processes may build one at o
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import functools
@@ -17,12 +18,14 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
 _log = logging.getLogger(__name__)
 _FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math", "-w")
+_DIGEST = 32
 #: Seconds after which a compiler counts as hanging.
 TIME_LIMIT = 60.0
 
@@ -50,11 +53,15 @@ def describe() -> str:
     return f"{path} ({done.stdout.splitlines()[0] if done.stdout else 'version unknown'})"
 
 
-def cache_folder() -> Path:
-    """Where compiled code lies: $SEQMODELS_CACHE, or ``seqmodels`` in the user's cache folder."""
+def cache_folder() -> Path | None:
+    """Where compiled code is kept: $SEQMODELS_CACHE, or ``seqmodels`` in the user's cache folder, if any."""
     if named := os.environ.get("SEQMODELS_CACHE"):
         return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqmodels"
+    if named := os.environ.get("XDG_CACHE_HOME"):
+        return Path(named) / "seqmodels"
+    with contextlib.suppress(RuntimeError):  # no home
+        return Path.home() / ".cache" / "seqmodels"
+    return None
 
 
 def load(source: str) -> ctypes.CDLL:
@@ -63,31 +70,56 @@ def load(source: str) -> ctypes.CDLL:
     Raises:
         CannotCompileError: no compiler, or it failed or took too long.
     """
-    name = hashlib.sha256("\0".join((source, *_FLAGS, _machine())).encode()).hexdigest()[:32]
-    for folder in _folders():
-        path = folder / f"{name}.so"
-        if path.exists():
-            with contextlib.suppress(OSError, AttributeError):
-                return _open(path)
-            _log.warning("the cache entry %s is broken and is built again", path)
+    name = hashlib.sha256("\0".join((source, *_FLAGS, _machine())).encode()).hexdigest()[:32] + ".so"
+    for folder in folders():
+        if _is_whole(folder / name):
+            return _open(folder / name)
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                built = _build(source, Path(scratch))
-                os.replace(built, path)
-            return _open(path)
+                os.replace(_build(source, Path(scratch)), folder / name)
+            return _open(folder / name)
     raise CannotCompileError("no folder for compiled code can be written; set SEQMODELS_CACHE to one")
 
 
-def _folders() -> list[Path]:
-    """The cache, and where that cannot be written, a folder of this user alone for this process."""
-    return [cache_folder(), Path(tempfile.gettempdir()) / f"seqmodels-{os.getpid()}"]
+def folders() -> Iterator[Path]:
+    """Where compiled code may lie: in the cache, and where that cannot be written, in `_own_folder`."""
+    if (cache := cache_folder()) is not None:
+        yield cache
+    with contextlib.suppress(OSError):
+        yield _own_folder()
+
+
+@functools.cache
+def _own_folder() -> Path:
+    """A folder of this process alone, gone when it ends."""
+    folder = tempfile.TemporaryDirectory(prefix="seqmodels-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a cache entry is there and as it was written: its last bytes are the digest of the others.
+
+    Code that was cut short would bring the process down when it is opened.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    whole = hashlib.sha256(content[:-_DIGEST]).digest() == content[-_DIGEST:]
+    if not whole:
+        _log.warning("the cache entry %s is broken and is built again", path)
+    return whole
 
 
 def _open(path: Path) -> ctypes.CDLL:
-    library = ctypes.CDLL(str(path))
-    library.lanes.restype = ctypes.c_long
-    library.forward, library.backward, library.single  # noqa: B018  a half-written file lacks them
+    try:
+        library = ctypes.CDLL(str(path))
+        library.lanes.restype = ctypes.c_long
+        library.forward, library.backward, library.single  # noqa: B018  are they there?
+    except (OSError, AttributeError) as error:
+        raise CannotCompileError(f"what the compiler made cannot be loaded: {error}") from error
     return library
 
 
@@ -103,12 +135,16 @@ def _build(source: str, folder: Path) -> Path:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False, cwd=folder)
     except subprocess.TimeoutExpired as error:
-        raise CannotCompileError(f"{compiler} took longer than {TIME_LIMIT:.0f} seconds") from error
+        raise CannotCompileError(f"the compiler {compiler} took longer than {TIME_LIMIT:.0f} seconds") from error
     except OSError as error:
-        raise CannotCompileError(f"{compiler} could not be started: {error}") from error
-    if done.returncode:
+        raise CannotCompileError(f"the compiler {compiler} could not be started: {error}") from error
+    if done.returncode or not built.exists():
         words = (done.stderr or done.stdout).strip().splitlines()
-        raise CannotCompileError(f"{compiler} failed: {words[0] if words else f'exit code {done.returncode}'}")
+        raise CannotCompileError(
+            f"the compiler {compiler} failed: {words[0] if words else f'exit code {done.returncode}'}"
+        )
+    content = built.read_bytes()
+    built.write_bytes(content + hashlib.sha256(content).digest())
     _log.info("compiled in %.1f s; kept for next time", time.perf_counter() - start)
     return built
 

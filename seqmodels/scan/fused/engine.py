@@ -74,7 +74,7 @@ def _untraceable(cell: Cell) -> str | None:
 
 
 def _fused(
-    cell: Cell, inputs: Tensor, state: State, lengths: Tensor | None, reset: Tensor | None
+    cell: Any, inputs: Tensor, state: State, lengths: Tensor | None, reset: Tensor | None
 ) -> tuple[Tensor, State]:
     if inputs.device.type == "cuda":
         return run_on_cuda(cell, inputs, state, lengths, reset)
@@ -101,7 +101,7 @@ def _fused(
     tensors = [tensor if tensor is None or tensor.dtype == dtype else tensor.to(dtype) for tensor in tensors]
     call = Call(kernel, cell, projects, lengths, reset, noise, paths)
     results = fused_scan(call, tensors)
-    h = results[: kernel.outputs]
+    h = list(results[: kernel.outputs])
     after = join_state(cell, results[kernel.outputs :])
     if dtype != inputs.dtype:
         h, after = [part.to(inputs.dtype) for part in h], map_state(lambda leaf: leaf.to(inputs.dtype), after)

@@ -20,6 +20,7 @@ class Kept(NamedTuple):
     Fields:
         sequences: each block of the state before the first step and after each, ``(T + 1, B, P)``.
         first: kept blocks of each step, in the place of the projected input; later its gradient.
+            None where nothing was to be kept.
         extra: those that did not fit there.
         numbers: kept numbers of each row.
         product_inputs: what the recurrent product read, ``(T, B, P)``, where that is not the output.

@@ -92,12 +92,12 @@ def _by_plain_loop(
     leaves = [tensor if tensor is None else tensor.view_as(tensor) for tensor in tensors]
     with torch.autocast("cpu", enabled=False):
         outputs = _plain_loop(call, Arguments.of(call, leaves))
-    used = [index for index, gradient in enumerate(gradients) if gradient is not None]
+    used = [(output, gradient) for output, gradient in zip(outputs, gradients, strict=True) if gradient is not None]
     found = iter(
         torch.autograd.grad(
-            [outputs[index] for index in used],
-            [leaf for leaf, need in zip(leaves, needs, strict=True) if need],
-            [gradients[index] for index in used],
+            [output for output, _ in used],
+            [leaf for leaf, need in zip(leaves, needs, strict=True) if need and leaf is not None],
+            [gradient for _, gradient in used],
             create_graph=True,
             allow_unused=True,
         )

@@ -7,7 +7,8 @@ what is constant.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from seqmodels.scan.fused.operations import OPERATIONS
@@ -29,7 +30,7 @@ class Leaf(NamedTuple):
     """
 
     role: str
-    index: int
+    index: int  # type: ignore[assignment]  # a name that tuples use as well
     block: int = 0
 
 
@@ -37,6 +38,7 @@ class Node:
     """A value in a graph: an operation on other nodes, or a leaf."""
 
     __slots__ = ("args", "index", "kind", "leaf", "number", "operation")
+    args: tuple[Node, ...]
 
     def __init__(
         self, index: int, operation: str, args: tuple[Node, ...], kind: str, leaf: Leaf | None, number: float | None
@@ -117,6 +119,14 @@ def needed(outputs: Iterable[Node]) -> list[Node]:
     return [found[index] for index in sorted(found)]
 
 
+_EXACT: dict[str, Callable[..., float]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "neg": operator.neg,
+}
+
+
 def _simplify(graph: Graph, operation: str, args: tuple[Node, ...]) -> Node | None:
     """What `operation` on `args` comes to where a literal makes it simpler, else None."""
     values = [arg.number if arg.operation == "literal" else None for arg in args]
@@ -124,6 +134,5 @@ def _simplify(graph: Graph, operation: str, args: tuple[Node, ...]) -> Node | No
     if fold is None or all(value is None for value in values):
         return None
     if all(value is not None for value in values):
-        exact = {"add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "neg": lambda a: -a}
-        return graph.number(exact[operation](*values)) if operation in exact else None
+        return graph.number(_EXACT[operation](*values)) if operation in _EXACT else None
     return fold(graph, args, values)

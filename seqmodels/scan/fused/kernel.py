@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import types
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -122,15 +123,35 @@ def _build(cell: Cell, dtype: torch.dtype, projects: bool) -> Kernel:
     return Kernel(step, shape, library, library.lanes(), numbers, dtype)
 
 
-def _signature(module: nn.Module) -> tuple[Any, ...]:
-    """What the graph of a cell depends on: its class, its options, the shapes of its tensors, those of its parts."""
-    parts: list[Any] = [type(module)]
-    for name, value in module.__dict__.items():
-        if isinstance(value, Tensor):
-            parts.append((name, value.shape, value.requires_grad))
-        elif not name.startswith("_"):
-            parts.append((name, value if value.__hash__ else repr(value)))
-    for home in (module._parameters, module._buffers):
-        parts.extend((name, None if tensor is None else tensor.shape) for name, tensor in home.items())
-    parts.extend((name, _signature(part)) for name, part in module._modules.items() if part is not None)
-    return tuple(parts)
+def _signature(cell: nn.Module) -> tuple[Any, ...]:
+    """What the graph of a cell depends on: its class, methods and options, and the shapes of its tensors."""
+    described: tuple[Any, ...] = _described(cell, {})
+    return described
+
+
+def _described(value: Any, seen: dict[int, int]) -> Any:
+    """A value that is equal for cells with equal graphs; tensors by shape, and which of them are one."""
+    if isinstance(value, Tensor):
+        return value.shape, value.requires_grad, seen.setdefault(id(value), len(seen))
+    if value is None or isinstance(value, _AS_IT_IS):
+        return value
+    if id(value) in seen:  # it leads back to itself
+        return seen[id(value)]
+    seen[id(value)] = len(seen)
+    if isinstance(value, nn.Module):
+        own = [(name, _described(part, seen)) for name, part in value.__dict__.items() if name not in _OF_ANY_MODULE]
+        methods = tuple(getattr(type(value), name, None) for name in _METHODS)
+        homes = (value._parameters, value._buffers, value._modules)
+        return type(value), methods, tuple(own), tuple(_described(home, seen) for home in homes)
+    if isinstance(value, dict):
+        return tuple((key, _described(part, seen)) for key, part in value.items())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return type(value), tuple(_described(part, seen) for part in value)
+    return type(value), _described(vars(value), seen) if hasattr(value, "__dict__") else repr(value)
+
+
+#: What a step is made of; what every module has; what is known by its name and not by what is in it.
+_METHODS = ("project", "recurrent_input", "update", "coefficients", "advance")
+_OF_ANY_MODULE = {*vars(nn.Module()), "_prepared"} - {"training"}
+_NAMED = (type, types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.ModuleType)
+_AS_IT_IS = (bool, int, float, str, bytes, torch.dtype, torch.device, *_NAMED)

@@ -64,9 +64,10 @@ class Arguments(NamedTuple):
     @classmethod
     def of(cls, call: Call, tensors: Sequence[Any]) -> Arguments:
         """From the same tensors in one row."""
-        after = 3 + len(call.kernel.step.fields)
-        end = after + len(call.kernel.step.fields)
-        return cls(*tensors[:3], tuple(tensors[3:after]), tuple(tensors[after:end]), tuple(tensors[end:]))
+        inputs, weight_ih, weight_hh, *rest = tensors
+        fields = len(call.kernel.step.fields)
+        states, fresh, sources = rest[:fields], rest[fields : 2 * fields], rest[2 * fields :]
+        return cls(inputs, weight_ih, weight_hh, tuple(states), tuple(fresh), tuple(sources))
 
 
 class Layout:

@@ -19,6 +19,7 @@ from seqmodels.scan.fused.trace import Blocks, CannotFuseError, Tracer
 
 _LOWERINGS: dict[str, Callable[..., Any]] = {}
 _ELEMENTWISE = {aten: name for name, operation in OPERATIONS.items() for aten in operation.aten}
+_COMPARISONS = ("gt", "ge", "lt", "le", "eq", "ne")
 _SAME = ("clone", "alias", "contiguous", "lift_fresh", "view_as", "positive", "detach_")
 
 
@@ -49,6 +50,9 @@ def lower(
         raise CannotFuseError(f"{name} changes a tensor in place")
     if name in _SAME:
         return [tracer.value(args[0])]
+    kinds = {part.dtype for part in (result if isinstance(result, (tuple, list)) else [result])}
+    if not kinds <= {tracer.dtype, torch.bool} or (torch.bool in kinds and name not in _COMPARISONS):
+        raise CannotFuseError(f"{name} gives {', '.join(map(str, kinds))}: only {tracer.dtype} can be generated")
     if name in _ELEMENTWISE:
         operands = [_blocks(tracer, arg) for arg in args]
         return [_elementwise(tracer, _ELEMENTWISE[name], *operands)]
@@ -137,7 +141,7 @@ def _square(graph: Any, x: Node) -> Node:
 
 @_compose("relu")
 def _relu(graph: Any, x: Node) -> Node:
-    return graph.apply("where", graph.apply("gt", x, graph.number(0)), x, graph.number(0))
+    return graph.apply("where", graph.apply("le", x, graph.number(0)), graph.number(0), x)  # NaN stays NaN
 
 
 @_compose("leaky_relu")
@@ -148,7 +152,8 @@ def _leaky_relu(graph: Any, x: Node, slope: Node | None = None) -> Node:
 
 @_compose("elu")
 def _elu(graph: Any, x: Node, alpha: Node | None = None, scale: Node | None = None, _: Node | None = None) -> Node:
-    low = graph.mul(graph.apply("expm1", x), graph.number(1) if alpha is None else alpha)
+    below = graph.apply("where", graph.apply("gt", x, graph.number(0)), graph.number(0), x)  # where exp is finite
+    low = graph.mul(graph.apply("expm1", below), graph.number(1) if alpha is None else alpha)
     y = graph.apply("where", graph.apply("gt", x, graph.number(0)), x, low)
     return y if scale is None else graph.mul(y, scale)
 
@@ -160,10 +165,7 @@ def _silu(graph: Any, x: Node) -> Node:
 
 @_compose("softplus")
 def _softplus(graph: Any, x: Node, beta: Node | None = None, _threshold: Node | None = None) -> Node:
-    """max(x, 0) + log1p(exp(-|x|)), which never overflows."""
-    scaled = x if beta is None else graph.mul(x, beta)
-    small = graph.apply("log1p", graph.apply("exp", graph.apply("neg", graph.apply("abs", scaled))))
-    y = graph.add(_relu(graph, scaled), small)
+    y = graph.apply("softplus", x if beta is None else graph.mul(x, beta))
     return y if beta is None else graph.apply("div", y, beta)
 
 
@@ -190,18 +192,23 @@ def _hardtanh(graph: Any, x: Node, low: Node | None = None, high: Node | None = 
 
 def _between(graph: Any, x: Node, low: Node, high: Node) -> Node:
     """`x` clamped; a bound that is reached has no gradient, as in torch's hard functions."""
-    y = graph.apply("where", graph.apply("gt", x, low), x, low)
-    return graph.apply("where", graph.apply("lt", x, high), y, high)
+    y = graph.apply("where", graph.apply("le", x, low), low, x)
+    return graph.apply("where", graph.apply("ge", x, high), high, y)
 
 
-@lowers("clamp", "clamp_min", "clamp_max")
+@lowers("clamp_max")
+def _clamp_max(tracer: Tracer, result: Tensor, x: Blocks, high: Any) -> Blocks:
+    return _clamp(tracer, result, x, None, high)
+
+
+@lowers("clamp", "clamp_min")
 def _clamp(tracer: Tracer, result: Tensor, x: Blocks, low: Any = None, high: Any = None, **bounds: Any) -> Blocks:
     graph, nodes = tracer.graph, x.nodes
     low, high = bounds.get("min", low), bounds.get("max", high)
-    for bound, comparison in ((low, "ge"), (high, "le")):
+    for bound, comparison in ((low, "lt"), (high, "gt")):
         if bound is not None:
             (limit,) = _blocks(tracer, bound).nodes
-            nodes = tuple(graph.apply("where", graph.apply(comparison, node, limit), node, limit) for node in nodes)
+            nodes = tuple(graph.apply("where", graph.apply(comparison, node, limit), limit, node) for node in nodes)
     return Blocks(nodes, x.stacked)
 
 
@@ -245,15 +252,19 @@ def _split(tracer: Tracer, result: Sequence[Tensor], x: Blocks, sizes: Any, dim:
 def _slice(
     tracer: Tracer, result: Tensor, x: Blocks, dim: int = 0, start: int | None = None, end: Any = None, step: int = 1
 ) -> Blocks:
-    axis = dim % result.dim()
-    if axis == 0 and start in (None, 0) and step == 1:
+    axis, rank = dim % result.dim(), result.dim()
+    whole = len(x.nodes) * (1 if x.stacked else tracer.units)
+    if axis < rank - (2 if x.stacked else 1):  # rows
+        if result.shape[axis] != tracer.rows:
+            raise CannotFuseError("a choice of rows cannot be generated")
         return x
-    if x.stacked and axis == result.dim() - 1 and result.shape[-1] == tracer.units:
+    if x.stacked and axis == rank - 1 and result.shape[-1] == tracer.units:
         return x
-    _units_axis(dim, result.dim(), x.stacked)
-    if step != 1:
-        raise CannotFuseError("a slice with a step cannot be generated")
-    first = _whole(tracer, start or 0, x.stacked)
+    _units_axis(dim, rank, x.stacked)
+    if step != 1 or "j" not in x.nodes[0].kind:
+        raise CannotFuseError("a choice of single units, or a slice with a step, cannot be generated")
+    start = 0 if start is None else start + whole if start < 0 else start
+    first = _whole(tracer, start, x.stacked)
     return Blocks(x.nodes[first : first + _whole(tracer, result.shape[axis], x.stacked)], x.stacked)
 
 
@@ -290,9 +301,10 @@ def _stack(tracer: Tracer, result: Tensor, tensors: Sequence[Tensor], dim: int =
 def _view(tracer: Tracer, result: Tensor, x: Blocks, *args: Any, **kwargs: Any) -> Blocks:
     """The same numbers in another form: ``(B, k*H)``, ``(B, k, H)``, or spread over rows."""
     shape, count = tuple(result.shape), len(x.nodes)
-    vector = "j" in x.nodes[0].kind
-    if not vector:
-        return x
+    if "j" not in x.nodes[0].kind:  # one number for all units, however often it is written
+        return Blocks(x.nodes * max(1, shape[-1] // tracer.units)) if shape and count == 1 and shape[-1] > 1 else x
+    if any(size not in (1, tracer.rows) for size in shape[: -2 if len(shape) > 2 else -1]) and "b" in x.nodes[0].kind:
+        raise CannotFuseError(f"a view as {shape} cannot be generated: it mixes rows")
     if shape[-1] == tracer.units * count and len(shape) <= 2:
         return Blocks(x.nodes, stacked=False)
     if shape[-1] == tracer.units and len(shape) >= 2 and shape[-2] in (count, 1):
@@ -342,6 +354,8 @@ def _reduce(tracer: Tracer, result: Tensor, x: Blocks, dim: Any, keepdim: bool, 
     if [axis % rank for axis in axes] != [rank - 1] or not keepdim:
         raise CannotFuseError("a sum or mean is generated only over the last axis, with keepdim=True")
     graph = tracer.graph
+    if any("j" not in node.kind for node in x.nodes):
+        raise CannotFuseError("a sum of what is the same for all units cannot be generated")
     parts = [graph.apply("sum", node) for node in x.nodes]
     if not x.stacked:
         whole = parts[0]

@@ -62,10 +62,13 @@ def _pow(graph: Graph, node: Node, gradient: Node) -> list[Node | None]:
     base, exponent = node.args
     less = graph.sub(exponent, graph.number(1)) if exponent.number is None else graph.number(exponent.number - 1)
     lower = graph.apply("pow", base, less)
-    return [
-        graph.mul(gradient, graph.mul(exponent, lower)),
-        graph.mul(gradient, graph.mul(node, graph.apply("log", base))),
-    ]
+    zero = graph.number(0)
+    steep = graph.mul(exponent, lower)
+    if exponent.number is None:
+        steep = graph.apply("where", graph.apply("eq", exponent, zero), zero, steep)
+    still = graph.mul(graph.apply("eq", base, zero), graph.apply("ge", exponent, zero))
+    slope = graph.apply("where", still, zero, graph.mul(node, graph.apply("log", base)))
+    return [graph.mul(gradient, steep), graph.mul(gradient, slope)]
 
 
 def _larger(comparison: str) -> Derivative:
@@ -153,6 +156,7 @@ OPERATIONS: dict[str, Operation] = {
     "log1p": Operation(
         "v_log1p({0})", lambda g, n, d: [g.apply("div", d, g.add(n.args[0], g.number(1)))], ("log1p",), cheap=False
     ),
+    "softplus": Operation("v_softplus({0})", _by(lambda g, n: g.apply("sigmoid", n.args[0])), cheap=False),
     "sigmoid": Operation(
         "v_sigmoid({0})", _by(lambda g, n: g.mul(n, g.sub(g.number(1), n))), ("sigmoid",), cheap=False
     ),

@@ -14,7 +14,8 @@
 #define BACKWARD_VECTORS 4 /* units of a panel in backward, in vectors */
 #define TILE_ROWS_MAX 8
 #define ROWS_OF(vectors) (ACCUMULATORS / (vectors) > TILE_ROWS_MAX ? TILE_ROWS_MAX : ACCUMULATORS / (vectors) < 1 ? 1 : ACCUMULATORS / (vectors))
-#define TILE_NUMBERS (TILE_ROWS_MAX * (GATES * UNITS > BACKWARD_VECTORS ? GATES * UNITS : BACKWARD_VECTORS) * LANES)
+#define TILE_VECTORS (GATES * UNITS > BACKWARD_VECTORS ? GATES * UNITS : BACKWARD_VECTORS)
+#define TILE_NUMBERS (TILE_ROWS_MAX * TILE_VECTORS * LANES)
 
 long lanes(void) { return LANES; }
 
@@ -61,37 +62,37 @@ static void pack_backward(const struct problem *p, long panel) {
 INLINE void tile(const real *const *inputs, const int rows, const int vectors, const real *panel, long segments,
                  long stride, long k0, long k1, real *out) {
   const int copies = FEW(rows, vectors); /* so many sums at once that the latency of one is hidden */
-  vec sum[4][TILE_ROWS_MAX][ACCUMULATORS];
+  vec sum[4][TILE_ROWS_MAX][TILE_VECTORS];
 #pragma GCC unroll 4
   for (int c = 0; c < copies; c++)
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++)
-#pragma GCC unroll 24
+#pragma GCC unroll 32
       for (int n = 0; n < vectors; n++) sum[c][i][n] = splat(0);
   for (long s = 0; s < segments; s++) {
     long base = s * stride, k = k0;
     for (; k + copies <= k1; k += copies)
 #pragma GCC unroll 4
       for (int c = 0; c < copies; c++, panel += vectors * LANES) {
-        vec w[ACCUMULATORS];
-#pragma GCC unroll 24
+        vec w[TILE_VECTORS];
+#pragma GCC unroll 32
         for (int n = 0; n < vectors; n++) w[n] = load(panel + n * LANES);
 #pragma GCC unroll 8
         for (int i = 0; i < rows; i++) {
           vec x = splat(inputs[i][base + k + c]);
-#pragma GCC unroll 24
+#pragma GCC unroll 32
           for (int n = 0; n < vectors; n++) sum[c][i][n] += x * w[n];
         }
       }
     for (; k < k1; k++, panel += vectors * LANES)
 #pragma GCC unroll 8
       for (int i = 0; i < rows; i++)
-#pragma GCC unroll 24
+#pragma GCC unroll 32
         for (int n = 0; n < vectors; n++) sum[0][i][n] += splat(inputs[i][base + k]) * load(panel + n * LANES);
   }
 #pragma GCC unroll 8
   for (int i = 0; i < rows; i++)
-#pragma GCC unroll 24
+#pragma GCC unroll 32
     for (int n = 0; n < vectors; n++) {
       vec total = sum[0][i][n];
 #pragma GCC unroll 4

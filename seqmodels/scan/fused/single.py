@@ -55,8 +55,8 @@ def _watched() -> bool:
 
 def _prepare(cell: GatedCell, u: Tensor, projected: bool) -> _Single | _Never:
     plain = cell.usual_step and cell.noise(u) is None and (projected or cell.usual_project)
-    plain = plain and u.dim() == 2 and len(u) == 1 and cell.heads == 1 and not cell._modules  # what is set on a part is not noticed
-    if plain and u.device.type == "cpu" and u.dtype in (torch.float32, torch.float64):
+    simple = u.dim() == 2 and len(u) == 1 and cell.heads == 1 and not cell._modules  # what is set on a part goes unseen
+    if plain and simple and u.device.type == "cpu" and u.dtype in (torch.float32, torch.float64):
         try:
             single = _Single(cell, u, projected)
         except CannotFuseError:
@@ -98,7 +98,10 @@ class _Single:
         self._pointers = (ctypes.c_int64 * max(1, len(sources)))(*(tensor.data_ptr() for tensor in sources))
         first = {"steps": 1, "rows": 1, "units": units, "padded": units, "u_block": units, "head": units}
         first.update(numbers=kernel.numbers.data_ptr(), input_step=u.shape[1], u_row=u.shape[1])
-        numbers = [first.get(name, 0) for name in PROBLEM] + [ctypes.addressof(self._pointers), *[0] * 5 * len(step.fields)]
+        numbers = [first.get(name, 0) for name in PROBLEM] + [
+            ctypes.addressof(self._pointers),
+            *[0] * 5 * len(step.fields),
+        ]
         for place, weight in weights.items():
             numbers[place] = weight.data_ptr()
         self._numbers = (ctypes.c_int64 * len(numbers))(*numbers)
@@ -110,7 +113,9 @@ class _Single:
 
     def still_fits(self, cell: GatedCell) -> bool:
         """Whether no weight was exchanged or moved."""
-        return self._places == [tensor.data_ptr() for tensor in (*cell._parameters.values(), *self._others) if tensor is not None]
+        return self._places == [
+            tensor.data_ptr() for tensor in (*cell._parameters.values(), *self._others) if tensor is not None
+        ]
 
     def __call__(self, u: Tensor, state: Any) -> tuple[Tensor, State] | None:
         dtype, size = self._dtype, self._size

@@ -5,7 +5,8 @@ B rows, H units.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 
@@ -64,7 +65,7 @@ class Backward(NamedTuple):
     tensors_of_product_input: dict[tuple[int, int], Node]
 
 
-def trace_step(cell: Cell, projects: bool) -> Step:
+def trace_step(cell: Any, projects: bool) -> Step:
     """Run one step of `cell` on small tensors and write it down.
 
     Args:
@@ -74,54 +75,74 @@ def trace_step(cell: Cell, projects: bool) -> Step:
     Raises:
         CannotFuseError: what cannot be generated, in words.
     """
-    known = attributes(cell)
-    # Any number of rows will do, unless the cell holds tensors of one value per row.
-    rows = next((t.shape[0] for _, t, per_row in known.values() if per_row and t.dim() == 2), 2)
-    like = next((tensor for _, tensor, _ in known.values() if tensor.is_floating_point()), torch.empty(0))
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):  # a trace draws no random numbers
-        input_width = cell.project(like.new_zeros(rows, 1, cell.input_size)).shape[-1]
-    sizes, units = cell.state_sizes(), cell.hidden_size
-    if "h" not in sizes or any(size % units for size in (*sizes.values(), input_width)):
-        raise CannotFuseError(f"its state {sizes} and projected input {input_width} are not blocks of H = {units}")
-    graph = Graph()
-    tracer = Tracer(graph, units, rows, known)
+    with torch.random.fork_rng(devices=[]):  # a trace draws no random numbers
+        return _Trace(cell, projects).step()
 
-    def make(width: int) -> torch.Tensor:
-        return like.new_full((rows, width), 0.5)
 
-    width = input_width // units
-    count = len(cell.gates) if projects else width
-    inputs = tuple(graph.leaf("u", 0, block) for block in range(count))
-    if projects and cell.bias_ih is not None:
-        inputs = tuple(graph.add(*pair) for pair in zip(inputs, tracer.value(cell.bias_ih).nodes, strict=True))
-    u = make(input_width)
-    tracer.know(u, Blocks(inputs + tuple(graph.leaf("noise", 0, block) for block in range(width - count))))
-    state = cell.state_type(*(make(size) for size in sizes.values()))
-    fields = state_blocks(cell)
-    for name, leaf in zip(sizes, state, strict=True):
-        own = (index for index, (field, _) in enumerate(fields) if field == name)
-        tracer.know(leaf, Blocks(tuple(graph.leaf("state", index) for index in own)))
-    gates, product_input = 0, None
-    if isinstance(cell, LinearCell):
-        after = record(tracer, lambda: cell.advance(*cell.coefficients(u), state.h))
-    else:
-        gates, product_input, product = _product(tracer, cell, state)
-        r = make(len(product) * units)
-        tracer.know(r, Blocks(product))
-        after = record(tracer, lambda: tuple(cell.update(u, r, state)))
-    made = {
-        name: value.nodes * (sizes[name] // units // len(value.nodes)) for name, value in zip(sizes, after, strict=True)
-    }
-    return Step(
-        graph,
-        tuple(name for name, _ in fields),
-        count,
-        width - count,
-        gates,
-        tuple(tracer.sources),
-        tuple(made[name][block] for name, block in fields),
-        product_input,
-    )
+class _Trace:
+    """One step of a cell, on its way to a graph."""
+
+    def __init__(self, cell: Any, projects: bool) -> None:
+        known = attributes(cell)
+        # Any number of rows will do, unless the cell holds tensors of one value per row.
+        self.rows = next((t.shape[0] for _, t, per_row in known.values() if per_row and t.dim() == 2), 2)
+        self.like = next((t for _, t, _ in known.values() if t.is_floating_point()), torch.empty(0))
+        with torch.no_grad():
+            self.width = cell.project(self.like.new_zeros(self.rows, 1, cell.input_size)).shape[-1]
+        self.cell, self.units, self.sizes = cell, cell.hidden_size, cell.state_sizes()
+        if "h" not in self.sizes or any(size % self.units for size in (*self.sizes.values(), self.width)):
+            raise CannotFuseError(
+                f"its state {self.sizes} and projected input {self.width} are not blocks of H = {self.units}"
+            )
+        self.inputs = len(cell.gates) if projects else self.width // self.units
+        self.graph = Graph()
+        self.tracer = Tracer(self.graph, self.units, self.rows, self.like.dtype, known)
+        self.u = self._input(projects)
+        self.fields = state_blocks(cell)
+        self.state = self._state()
+
+    def step(self) -> Step:
+        cell, gates, product_input = self.cell, 0, None
+        if isinstance(cell, LinearCell):
+            after = record(self.tracer, lambda: cell.advance(*cell.coefficients(self.u), self.state.h))
+        else:
+            gates, product_input, product = _product(self.tracer, cell, self.state)
+            r = self._tensor(product)
+            after = record(self.tracer, lambda: tuple(cell.update(self.u, r, self.state)))
+        made = {
+            name: value.nodes * (self.sizes[name] // self.units // max(1, len(value.nodes)))
+            for name, value in zip(self.sizes, after, strict=True)
+        }
+        return Step(
+            self.graph,
+            tuple(name for name, _ in self.fields),
+            self.inputs,
+            self.width // self.units - self.inputs,
+            gates,
+            tuple(self.tracer.sources),
+            tuple(made[name][block] for name, block in self.fields),
+            product_input,
+        )
+
+    def _tensor(self, nodes: Sequence[Node]) -> torch.Tensor:
+        """A tensor that stands for `nodes`."""
+        tensor = self.like.new_full((self.rows, len(nodes) * self.units), 0.5)
+        self.tracer.know(tensor, Blocks(tuple(nodes)))
+        return tensor
+
+    def _input(self, projects: bool) -> torch.Tensor:
+        nodes = [self.graph.leaf("u", 0, block) for block in range(self.inputs)]
+        if projects and self.cell.bias_ih is not None:
+            bias = self.tracer.value(self.cell.bias_ih).nodes
+            nodes = [self.graph.add(*pair) for pair in zip(nodes, bias, strict=True)]
+        noise = range(self.width // self.units - self.inputs)
+        return self._tensor([*nodes, *(self.graph.leaf("noise", 0, block) for block in noise)])
+
+    def _state(self) -> Any:
+        nodes: dict[str, list[Node]] = {name: [] for name in self.sizes}
+        for index, (name, _) in enumerate(self.fields):
+            nodes[name].append(self.graph.leaf("state", index))
+        return self.cell.state_type(*(self._tensor(nodes[name]) for name in self.sizes))
 
 
 def state_blocks(cell: Cell) -> list[tuple[str, int]]:

@@ -43,8 +43,11 @@ class Source(NamedTuple):
 class Tracer(TorchDispatchMode):
     """Writes down what is done to known tensors, in `graph`."""
 
-    def __init__(self, graph: Graph, units: int, rows: int, tensors: Mapping[int, tuple[str, Tensor, bool]]) -> None:
+    def __init__(
+        self, graph: Graph, units: int, rows: int, dtype: torch.dtype, tensors: Mapping[int, tuple[str, Tensor, bool]]
+    ) -> None:
         super().__init__()
+        self.dtype = dtype
         self.graph = graph
         self.units = units
         self.rows = rows
@@ -134,7 +137,7 @@ def attributes(cell: Cell) -> dict[int, tuple[str, Tensor, bool]]:
 
 def rebind(cell: nn.Module, tensors: Mapping[str, Tensor]) -> Any:
     """The same cell with other tensors at some paths; it shares all else with `cell`."""
-    bound = object.__new__(type(cell))
+    bound: Any = object.__new__(type(cell))
     bound.__dict__.update(cell.__dict__, _parameters=dict(cell._parameters), _buffers=dict(cell._buffers))
     bound.__dict__.pop("_prepared", None)
     below: dict[str, dict[str, Tensor]] = {}

@@ -184,3 +184,5 @@ INLINE vec v_tanh(vec x) {
   vec below = v_scale(p, n) + (v_scale(splat(1), n) - splat(1));
   return v_signed_as(-below * v_reciprocal(below + splat(2)), x);
 }
+
+INLINE vec v_softplus(vec x) { return v_max(x, splat(0)) + v_log1p(v_exp(-v_abs(x))); }

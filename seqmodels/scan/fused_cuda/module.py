@@ -25,7 +25,7 @@ def load(text: str) -> ModuleType:
         CannotFuseError: Triton is missing, or no folder can be written.
     """
     name = f"step_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
-    for folder in (compiler.cache_folder(), Path(tempfile.gettempdir()) / f"seqmodels-{os.getpid()}"):
+    for folder in compiler.folders():
         with contextlib.suppress(OSError):
             path = _written(folder, name, text)
             spec = importlib.util.spec_from_file_location(name, path)

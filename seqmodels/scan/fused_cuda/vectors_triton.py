@@ -122,3 +122,8 @@ def v_pow(x, y):  # type: ignore[no-untyped-def]
     odd = tl.floor(y * 0.5) * 2.0 != y
     signed = tl.where(tl.floor(y) == y, tl.where(odd, -size, size), float("nan"))
     return tl.where(y == 0.0, 1.0, tl.where(x < 0.0, signed, size))
+
+
+@triton.jit
+def v_softplus(x):  # type: ignore[no-untyped-def]
+    return v_max(x, 0.0) + v_log1p(v_exp(-v_abs(x)))
