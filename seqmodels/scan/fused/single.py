@@ -119,7 +119,12 @@ class _Single:
 
     def __call__(self, u: Tensor, state: Any) -> tuple[Tensor, State] | None:
         dtype, size = self._dtype, self._size
-        if u.shape != self._shape or u.dtype is not dtype or type(state) is not self._state_type:
+        if (
+            u.shape != self._shape
+            or u.dtype is not dtype
+            or not u.is_contiguous()
+            or type(state) is not self._state_type
+        ):
             return None
         if not self._lock.acquire(blocking=False):  # another thread is at it
             return None
