@@ -140,7 +140,7 @@ def _one_cell(path: str, cell: Plain, hidden_sizes: list[int]) -> Iterator[str]:
 
 
 def _heads(path: str, cell: Plain, hidden_sizes: list[int]) -> Iterator[str]:
-    heads = cell.get("heads", 1)
+    heads = cell.get("heads") or 1
     uneven = [size for size in hidden_sizes if size % heads]
     if uneven:
         yield f"{path}.heads: must divide every hidden size, got {heads} and {uneven[0]}"

@@ -131,27 +131,31 @@ def _signature(cell: nn.Module) -> tuple[Any, ...]:
 
 def _described(value: Any, seen: dict[int, int]) -> Any:
     """A value that is equal for cells with equal graphs; tensors by shape, and which of them are one."""
+    kind = type(value)
+    if kind in _SIMPLE:
+        return value
     if isinstance(value, Tensor):
         return value.shape, value.requires_grad, seen.setdefault(id(value), len(seen))
-    if value is None or isinstance(value, _AS_IT_IS):
+    if isinstance(value, _AS_IT_IS):
         return value
     if id(value) in seen:  # it leads back to itself
         return seen[id(value)]
     seen[id(value)] = len(seen)
     if isinstance(value, nn.Module):
         own = [(name, _described(part, seen)) for name, part in value.__dict__.items() if name not in _OF_ANY_MODULE]
-        methods = tuple(getattr(type(value), name, None) for name in _METHODS)
-        homes = (value._parameters, value._buffers, value._modules)
-        return type(value), methods, tuple(own), tuple(_described(home, seen) for home in homes)
+        homes = [home for home in (value._parameters, value._buffers, value._modules) if home]
+        methods = [getattr(kind, name, None) for name in _METHODS]
+        return kind, *methods, *own, *(_described(home, seen) for home in homes)
     if isinstance(value, dict):
-        return tuple((key, _described(part, seen)) for key, part in value.items())
+        return *value, *(_described(part, seen) for part in value.values())
     if isinstance(value, (list, tuple, set, frozenset)):
-        return type(value), tuple(_described(part, seen) for part in value)
-    return type(value), _described(vars(value), seen) if hasattr(value, "__dict__") else repr(value)
+        return kind, *(_described(part, seen) for part in value)
+    return kind, _described(vars(value), seen) if hasattr(value, "__dict__") else repr(value)
 
 
 #: What a step is made of; what every module has; what is known by its name and not by what is in it.
 _METHODS = ("project", "recurrent_input", "update", "coefficients", "advance")
 _OF_ANY_MODULE = {*vars(nn.Module()), "_prepared"} - {"training"}
 _NAMED = (type, types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.ModuleType)
+_SIMPLE = {bool, int, float, str, type(None)}
 _AS_IT_IS = (bool, int, float, str, bytes, torch.dtype, torch.device, *_NAMED)

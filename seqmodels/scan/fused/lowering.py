@@ -50,7 +50,8 @@ def lower(
         raise CannotFuseError(f"{name} changes a tensor in place")
     if name in _SAME:
         return [tracer.value(args[0])]
-    kinds = {part.dtype for part in (result if isinstance(result, (tuple, list)) else [result])}
+    # A tensor without axes is a number, and takes the type of what it meets.
+    kinds = {part.dtype for part in (result if isinstance(result, (tuple, list)) else [result]) if part.dim()}
     if not kinds <= {tracer.dtype, torch.bool} or (torch.bool in kinds and name not in _COMPARISONS):
         raise CannotFuseError(f"{name} gives {', '.join(map(str, kinds))}: only {tracer.dtype} can be generated")
     if name in _ELEMENTWISE:
@@ -89,126 +90,10 @@ def _compose(*names: str) -> Callable[[Callable[..., Node]], Callable[..., Node]
             operands = [_blocks(tracer, arg) if not isinstance(arg, Blocks) else arg for arg in args if arg is not None]
             count = max(len(operand.nodes) for operand in operands)
             spread = [o.nodes * count if len(o.nodes) == 1 else o.nodes for o in operands]
-            nodes = tuple(function(tracer.graph, *nodes, **kwargs) for nodes in zip(*spread, strict=True))
-            return Blocks(nodes, any(operand.stacked for operand in operands))
-
-        _LOWERINGS.update(dict.fromkeys(names, blockwise))
-        return function
-
-    return decorate
-
-
-def _scaled(graph: Any, other: Node, alpha: float) -> Node:
-    return other if alpha == 1 else graph.mul(other, graph.number(alpha))
-
-
-@_compose("add")
-def _add(graph: Any, one: Node, other: Node, scale: Node | None = None, alpha: float = 1) -> Node:
-    return graph.add(one, _scaled(graph, other, alpha) if scale is None else graph.mul(other, scale))
-
-
-@_compose("sub")
-def _sub(graph: Any, one: Node, other: Node, scale: Node | None = None, alpha: float = 1) -> Node:
-    return graph.sub(one, _scaled(graph, other, alpha) if scale is None else graph.mul(other, scale))
-
-
-@_compose("rsub")
-def _rsub(graph: Any, one: Node, other: Node, scale: Node | None = None, alpha: float = 1) -> Node:
-    return graph.sub(other, _scaled(graph, one, alpha) if scale is None else graph.mul(one, scale))
-
-
-@_compose("div")
-def _div(graph: Any, one: Node, other: Node, rounding_mode: str | None = None) -> Node:
-    if rounding_mode is not None:
-        raise CannotFuseError("a division that rounds cannot be generated")
-    return graph.apply("div", one, other)
-
-
-@_compose("reciprocal")
-def _reciprocal(graph: Any, x: Node) -> Node:
-    return graph.apply("div", graph.number(1), x)
-
-
-@_compose("rsqrt")
-def _rsqrt(graph: Any, x: Node) -> Node:
-    return graph.apply("div", graph.number(1), graph.apply("sqrt", x))
-
-
-@_compose("square")
-def _square(graph: Any, x: Node) -> Node:
-    return graph.mul(x, x)
-
-
-@_compose("relu")
-def _relu(graph: Any, x: Node) -> Node:
-    return graph.apply("where", graph.apply("le", x, graph.number(0)), graph.number(0), x)  # NaN stays NaN
-
-
-@_compose("leaky_relu")
-def _leaky_relu(graph: Any, x: Node, slope: Node | None = None) -> Node:
-    slope = graph.number(0.01) if slope is None else slope
-    return graph.apply("where", graph.apply("gt", x, graph.number(0)), x, graph.mul(x, slope))
-
-
-@_compose("elu")
-def _elu(graph: Any, x: Node, alpha: Node | None = None, scale: Node | None = None, _: Node | None = None) -> Node:
-    below = graph.apply("where", graph.apply("gt", x, graph.number(0)), graph.number(0), x)  # where exp is finite
-    low = graph.mul(graph.apply("expm1", below), graph.number(1) if alpha is None else alpha)
-    y = graph.apply("where", graph.apply("gt", x, graph.number(0)), x, low)
-    return y if scale is None else graph.mul(y, scale)
-
-
-@_compose("silu")
-def _silu(graph: Any, x: Node) -> Node:
-    return graph.mul(x, graph.apply("sigmoid", x))
-
-
-@_compose("softplus")
-def _softplus(graph: Any, x: Node, beta: Node | None = None, _threshold: Node | None = None) -> Node:
-    y = graph.apply("softplus", x if beta is None else graph.mul(x, beta))
-    return y if beta is None else graph.apply("div", y, beta)
-
-
-@_compose("gelu")
-def _gelu(graph: Any, x: Node, approximate: str = "none") -> Node:
-    half = graph.mul(x, graph.number(0.5))
-    if approximate == "tanh":
-        cube = graph.mul(x, graph.mul(x, x))
-        inner = graph.mul(graph.number((2 / torch.pi) ** 0.5), graph.add(x, graph.mul(graph.number(0.044715), cube)))
-        return graph.mul(half, graph.add(graph.number(1), graph.apply("tanh", inner)))
-    return graph.mul(half, graph.add(graph.number(1), graph.apply("erf", graph.mul(x, graph.number(0.5**0.5)))))
-
-
-@_compose("hardsigmoid")
-def _hardsigmoid(graph: Any, x: Node) -> Node:
-    line = graph.add(graph.mul(x, graph.number(1 / 6)), graph.number(0.5))
-    return _between(graph, line, graph.number(0), graph.number(1))
-
-
-@_compose("hardtanh")
-def _hardtanh(graph: Any, x: Node, low: Node | None = None, high: Node | None = None) -> Node:
-    return _between(graph, x, graph.number(-1) if low is None else low, graph.number(1) if high is None else high)
-
-
-def _between(graph: Any, x: Node, low: Node, high: Node) -> Node:
-    """`x` clamped; a bound that is reached has no gradient, as in torch's hard functions."""
-    y = graph.apply("where", graph.apply("le", x, low), low, x)
-    return graph.apply("where", graph.apply("ge", x, high), high, y)
-
-
-@lowers("clamp_max")
-def _clamp_max(tracer: Tracer, result: Tensor, x: Blocks, high: Any) -> Blocks:
-    return _clamp(tracer, result, x, None, high)
-
-
-@lowers("clamp", "clamp_min")
-def _clamp(tracer: Tracer, result: Tensor, x: Blocks, low: Any = None, high: Any = None, **bounds: Any) -> Blocks:
-    graph, nodes = tracer.graph, x.nodes
-    low, high = bounds.get("min", low), bounds.get("max", high)
-    for bound, comparison in ((low, "lt"), (high, "gt")):
-        if bound is not None:
-            (limit,) = _blocks(tracer, bound).nodes
-            nodes = tuple(graph.apply("where", graph.apply(comparison, node, limit), limit, node) for node in nodes)
+            nodes = tuple(
+                graph.apply("where", graph.apply(comparison, node, limit), limit, node)
+                for node, limit in zip(nodes, limits, strict=True)
+            )
     return Blocks(nodes, x.stacked)
 
 
@@ -234,7 +119,16 @@ def _clip_gradient(graph: Any, x: Node, limit: Node) -> Node:
 
 @lowers("ones_like", "zeros_like", "full_like", "ones", "zeros", "full", "scalar_tensor", "new_zeros", "new_ones")
 def _constant(tracer: Tracer, result: Tensor, *args: Any, **kwargs: Any) -> Blocks:
-    return Blocks((tracer.graph.number(result.flatten()[0].item()),))
+    return _spread(tracer, tracer.graph.number(result.flatten()[0].item()), tuple(result.shape))
+
+
+def _spread(tracer: Tracer, node: Node, shape: tuple[int, ...]) -> Blocks:
+    """One number for all units of a tensor of this shape: as many blocks as it has."""
+    if not shape or shape[-1] == 1:
+        return Blocks((node,))
+    if len(shape) > 2:
+        return Blocks((node,) * shape[-2], stacked=True)
+    return Blocks((node,) * _whole(tracer, shape[-1], stacked=False))
 
 
 @lowers("split", "split_with_sizes", "chunk", "unsafe_split", "unsafe_chunk")
@@ -301,8 +195,8 @@ def _stack(tracer: Tracer, result: Tensor, tensors: Sequence[Tensor], dim: int =
 def _view(tracer: Tracer, result: Tensor, x: Blocks, *args: Any, **kwargs: Any) -> Blocks:
     """The same numbers in another form: ``(B, k*H)``, ``(B, k, H)``, or spread over rows."""
     shape, count = tuple(result.shape), len(x.nodes)
-    if "j" not in x.nodes[0].kind:  # one number for all units, however often it is written
-        return Blocks(x.nodes * max(1, shape[-1] // tracer.units)) if shape and count == 1 and shape[-1] > 1 else x
+    if "j" not in x.nodes[0].kind:
+        return _spread(tracer, x.nodes[0], shape)
     if any(size not in (1, tracer.rows) for size in shape[: -2 if len(shape) > 2 else -1]) and "b" in x.nodes[0].kind:
         raise CannotFuseError(f"a view as {shape} cannot be generated: it mixes rows")
     if shape[-1] == tracer.units * count and len(shape) <= 2:
