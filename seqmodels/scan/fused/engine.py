@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import operator
+import threading
+import weakref
 from typing import Any
 
 import torch
@@ -12,16 +15,29 @@ from seqmodels.cells.base import Cell, GatedCell
 from seqmodels.cells.linear import LinearCell
 from seqmodels.scan.engine import Engine, traced
 from seqmodels.scan.fused.function import fused_scan
-from seqmodels.scan.fused.kernel import check, kernel_for
+from seqmodels.scan.fused.kernel import Kernel, check, kernel_for
 from seqmodels.scan.fused.layout import Call, join_state, split_state
 from seqmodels.scan.fused.single import quick_step  # noqa: F401  offers itself to the cells
-from seqmodels.scan.fused.trace import CannotFuseError, attributes
+from seqmodels.scan.fused.trace import CannotFuseError
 from seqmodels.scan.fused_cuda import cuda_obstacle, run_on_cuda
 from seqmodels.scan.reference import keep
 from seqmodels.state import State, map_state
 
 # Types that are computed in float32, and those that are computed in themselves.
 _HALF, _WHOLE = (torch.bfloat16, torch.float16), (torch.float32, torch.float64)
+
+
+class _Found(threading.local):
+    """The kernel that was found when a scan asked for an obstacle, for the run that follows at once."""
+
+    kernel: tuple[weakref.ref[Cell], Kernel] | None = None
+
+    def take(self, cell: Cell) -> Kernel | None:
+        found, self.kernel = self.kernel, None
+        return found[1] if found is not None and found[0]() is cell else None
+
+
+_found = _Found()
 
 
 def _obstacle(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> str | None:
@@ -43,9 +59,10 @@ def _obstacle(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> str | 
     if inputs.shape[0] == 0:
         return "there are no rows"
     try:
-        kernel_for(cell, _computed_in(inputs), _projects(cell))
+        kernel = kernel_for(cell, _computed_in(inputs), _projects(cell))
     except CannotFuseError as error:
         return str(error)
+    _found.kernel = (weakref.ref(cell), kernel)
     return None
 
 
@@ -82,10 +99,9 @@ def _fused(
         inputs = keep(step_mask(lengths, inputs.shape[1]).unsqueeze(-1), inputs)
     dtype = _computed_in(inputs)
     projects = _projects(cell)
-    kernel = kernel_for(cell, dtype, projects)
+    kernel = _found.take(cell) or kernel_for(cell, dtype, projects)
     u = inputs if projects else cell.project(inputs)
     noise = cell.noise(inputs) if projects and kernel.step.noise else None
-    known = {path: tensor for path, tensor, _ in attributes(cell).values()}
     paths = tuple(source.path for source in kernel.step.sources)
     fresh: Any = [None] * len(kernel.step.fields)
     if reset is not None:
@@ -96,7 +112,7 @@ def _fused(
         cell.weight_hh if kernel.step.gates else None,
         *split_state(cell, state),
         *fresh,
-        *(known[path] for path in paths),
+        *(operator.attrgetter(path)(cell) for path in paths),
     ]
     tensors = [tensor if tensor is None or tensor.dtype == dtype else tensor.to(dtype) for tensor in tensors]
     call = Call(kernel, cell, projects, lengths, reset, noise, paths)
