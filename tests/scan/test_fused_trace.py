@@ -352,7 +352,7 @@ def test_a_trace_that_fails_draws_no_random_numbers() -> None:
     assert torch.equal(*y)
 
 
-@pytest.mark.parametrize("name", ['";system("true");//', "weiß", "int", "a.b\n#define real int", "*/ x /*"])
+@pytest.mark.parametrize("name", ['";system("true");//', "weiß", "int", "a b\n#define real int", "*/ x /*"])
 def test_no_name_of_the_users_reaches_the_generated_text(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from seqmodels.scan.fused import compiler, kernel
 
