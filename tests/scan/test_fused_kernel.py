@@ -267,7 +267,6 @@ def test_second_derivatives() -> None:
     close(*found, tolerance=1e-10)
 
 
-@pytest.mark.xfail(reason="a batch of gradients at once reaches the compiled backward", strict=True)
 def test_many_gradients_at_once() -> None:
     """By torch's older vmap, which vectorised Jacobians use."""
     cell, x = cell_and_inputs()

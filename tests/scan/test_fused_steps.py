@@ -145,10 +145,7 @@ WITHIN: dict[str, tuple[Callable[[Any], Any], Any, Callable[[Any], None]]] = {
 }
 
 
-UNSEEN = pytest.mark.xfail(reason="prepared steps are kept until an attribute of the cell is set", strict=True)
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if "tensor" in name else UNSEEN) for name in WITHIN])
+@pytest.mark.parametrize("name", WITHIN)
 def test_what_changes_within_an_attribute_is_seen(name: str) -> None:
     read, value, change = WITHIN[name]
     cell = cell_reading(read)
@@ -158,7 +155,6 @@ def test_what_changes_within_an_attribute_is_seen(name: str) -> None:
     steps_agree(cell)
 
 
-@UNSEEN
 def test_an_update_written_anew_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     cell = cell_reading(lambda c: 0.5)
     steps_agree(cell)

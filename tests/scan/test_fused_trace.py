@@ -82,22 +82,6 @@ def test_a_refusal_names_the_operation_and_the_line(name: str) -> None:
     assert torch.equal(y, scan(cell, x, engine="reference")[0])
 
 
-@pytest.mark.xfail(reason="torch hides a print from what traces it", strict=True)
-def test_an_update_that_prints_runs_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
-    """Compiled code prints nothing, and a trace prints numbers that no step has."""
-
-    def update(cell: Any, u: Tensor, r: Tensor, h: Tensor) -> Tensor:
-        print(h)
-        return torch.tanh((u + r).chunk(2, -1)[0])
-
-    cell = cell_with(update)
-    x = torch.randn(2, 4, 3, dtype=torch.float64)
-    assert choose(cell, x)[0] == "reference"
-    capsys.readouterr()
-    scan(cell, x)
-    assert capsys.readouterr().out.count("tensor(") == 4
-
-
 def test_the_reason_is_said_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqmodels.scan.dispatch._reported", set())
     cell = cell_with(lambda c, u, r, h: torch.softmax(h, -1))

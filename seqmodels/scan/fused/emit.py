@@ -28,7 +28,6 @@ PROBLEM: dict[str, str] = {
     "state_gradient": "long",
     "u_step": "long",
     "u_row": "long",
-    "u_block": "long",
     "input_step": "long",
     "features": "long",
     "noise_step": "long",
@@ -40,6 +39,8 @@ PROBLEM: dict[str, str] = {
     "reset": "const uint8_t *",
     "u": "const real *",
     "input_weight": "const real *",
+    "packed_input": "real *",
+    "input_products": "real *",
     "noise": "const real *",
     "weight": "const real *",
     "packed": "real *",
@@ -160,19 +161,11 @@ def _structs() -> str:
   long outside_step[FIELDS], outside_row[FIELDS];
 }};
 struct row {{
-  long row, id, r_block;
+  long row, id, r_block, u_block;
   const real *u, *noise, *r, *outside[FIELDS], *before[FIELDS];
   real *kept, *extra, *numbers, *after[FIELDS], *carried[FIELDS], *du, *dr, *input;
 }};
 INLINE void store_units(real *at, vec x, long left) {{ store(at, left >= LANES ? x : v_first(x, left)); }}
-/* A block of the projected input; inputs of few features are not projected before, but here. */
-INLINE vec input_at(const struct problem *p, const struct row *h, long block, long j) {{
-  if (!p->features) return load(h->u + block * p->u_block + j);
-  const real *weight = p->input_weight + block * p->padded + j;
-  vec total = splat(h->u[0]) * load(weight);
-  for (long f = 1; f < p->features; f++) total += splat(h->u[f]) * load(weight + f * INPUTS * p->padded);
-  return total;
-}}
 INLINE void add_to(real *at, vec x) {{ store(at, load(at) + x); }}
 """
 
@@ -246,7 +239,7 @@ class _Writer:
             carried = f"load(h->carried[{index}] + j)"
             return f"{carried} + load(h->outside[{index}] + j)" if self._step.fields[index] == "h" else carried
         return {
-            "u": f"input_at(p, h, {block}, j)",
+            "u": f"load(h->u + {block} * h->u_block + j)",
             "noise": f"load(h->noise + {at})",
             "r": f"load(h->r + {block} * h->r_block + j)",
             "state": f"load(h->before[{index}] + j)",

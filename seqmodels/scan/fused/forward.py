@@ -67,17 +67,16 @@ def _give_input(problem: Problem, saving: bool) -> Tensor | None:
     u, first = x, None
     if weight is None:
         u = side_by_side(x, P, step.inputs)
-    elif layout.few:
+    elif layout.inside:
         u = x if x.stride(2) == 1 else x.contiguous()
-        problem.values["features"] = x.shape[2]
-        problem.give(input_weight=pad_rows(weight, P, step.inputs).t().contiguous())
+        problem.give_input_weights()
     else:
         u = first = rows_apart(T, B, step.inputs * P, problem.kernel)
         torch.mm(x.reshape(T * B, -1), pad_rows(weight, P, step.inputs).t(), out=u.flatten(0, 1))
     if first is None and saving:
         first = rows_apart(T, B, step.inputs * P, problem.kernel)
     problem.give(u=u, kept=first)
-    problem.values.update(u_step=u.stride(0), u_row=u.stride(1), u_block=P)
+    problem.values.update(u_step=u.stride(0), u_row=u.stride(1))
     return first
 
 

@@ -48,7 +48,7 @@ class FusedScan(torch.autograd.Function):
         call, needs = ctx.call, ctx.needs_input_grad[1:]
         saved = ctx.saved_tensors  # asked for once: checkpointing unpacks each only once
         tensors, rest = saved[: len(needs)], saved[len(needs) :]
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or any(map(_is_batched, gradients)):
             return None, *_by_plain_loop(call, tensors, gradients, needs)
         fields = len(call.kernel.step.fields)
         kept = Kept(rest[:fields], *rest[fields:])
@@ -77,6 +77,11 @@ def _last(sequence: Tensor, lengths: Tensor | None, units: int) -> Tensor:
     return sequence[lengths, torch.arange(len(lengths)), :units]
 
 
+def _is_batched(gradient: Tensor | None) -> bool:
+    """Whether it stands for many gradients at once (``is_grads_batched=True``)."""
+    return gradient is not None and torch._C._functorch.is_legacy_batchedtensor(gradient)
+
+
 def _graph_is_retained() -> bool:
     """Whether the backward under way may be asked for again; taken to be so where torch does not say."""
     ask = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
@@ -89,8 +94,8 @@ def _by_plain_loop(
     """The gradient by the plain loop over the same tensors, itself differentiable."""
     # Aliases: one argument may depend on another (the state on the weights, in the window before),
     # and the gradient of this call must not run back through that.
-    leaves = [tensor if tensor is None else tensor.view_as(tensor) for tensor in tensors]
-    with torch.autocast("cpu", enabled=False):
+    with torch.enable_grad(), torch.autocast("cpu", enabled=False):
+        leaves = [tensor if tensor is None else tensor.view_as(tensor) for tensor in tensors]
         outputs = _plain_loop(call, Arguments.of(call, leaves))
     used = [(output, gradient) for output, gradient in zip(outputs, gradients, strict=True) if gradient is not None]
     found = iter(
@@ -98,7 +103,7 @@ def _by_plain_loop(
             [output for output, _ in used],
             [leaf for leaf, need in zip(leaves, needs, strict=True) if need and leaf is not None],
             [gradient for _, gradient in used],
-            create_graph=True,
+            create_graph=torch.is_grad_enabled(),
             allow_unused=True,
         )
     )

@@ -142,7 +142,7 @@ def _described(value: Any, seen: dict[int, int]) -> Any:
         return seen[id(value)]
     seen[id(value)] = len(seen)
     if isinstance(value, nn.Module):
-        own = [(name, _described(part, seen)) for name, part in value.__dict__.items() if name not in _OF_ANY_MODULE]
+        own = [(name, _described(part, seen)) for name, part in value.__dict__.items() if name not in OF_ANY_MODULE]
         homes = [home for home in (value._parameters, value._buffers, value._modules) if home]
         methods = [getattr(kind, name, None) for name in _METHODS]
         return kind, *methods, *own, *(_described(home, seen) for home in homes)
@@ -155,7 +155,7 @@ def _described(value: Any, seen: dict[int, int]) -> Any:
 
 #: What a step is made of; what every module has; what is known by its name and not by what is in it.
 _METHODS = ("project", "recurrent_input", "update", "coefficients", "advance")
-_OF_ANY_MODULE = {*vars(nn.Module()), "_prepared"} - {"training"}
+OF_ANY_MODULE = {*vars(nn.Module()), "_prepared"} - {"training"}
 _NAMED = (type, types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.ModuleType)
 _SIMPLE = {bool, int, float, str, type(None)}
 _AS_IT_IS = (bool, int, float, str, bytes, torch.dtype, torch.device, *_NAMED)

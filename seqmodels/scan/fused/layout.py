@@ -26,8 +26,8 @@ from seqmodels.state import State
 _LARGE_WEIGHTS = 3 << 20
 #: Multiplications below which a second thread costs more than it gives.
 _SMALL_WORK = 1 << 17
-#: Inputs of so many features are projected within the step: their product would be larger than they.
-_FEW_FEATURES = 4
+#: Weights of so many bytes in all stay in a core's cache; the input product is then made step by step as well.
+_NEAR_WEIGHTS = 1 << 20
 
 
 class Call(NamedTuple):
@@ -76,7 +76,7 @@ class Layout:
     Attributes:
         rows, steps, units, padded: B, T, H, P.
         head: units that see each other.
-        few: whether the inputs are projected within the step.
+        inside: whether the input product is made step by step, and not before.
         kept_row: numbers from one row to the next in what is kept of each step.
         threads: how many.
         by_units: whether they share the units and not the rows.
@@ -88,7 +88,8 @@ class Layout:
         self.units = call.cell.hidden_size
         self.padded = -(-self.units // kernel.lanes) * kernel.lanes
         self.head = self.units // getattr(call.cell, "heads", 1)
-        self.few = call.projects and width <= _FEW_FEATURES
+        weights = step.gates * self.units * (self.head + width) * kernel.dtype.itemsize
+        self.inside = call.projects and step.gates > 0 and weights <= _NEAR_WEIGHTS
         self.kept_row = apart(step.inputs * self.padded, kernel)
         self._share_out(step.gates * self.units * self.head, 16 * step.inputs * self.units, kernel)
 

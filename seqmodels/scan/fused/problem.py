@@ -61,6 +61,17 @@ class Problem:
             self.values["panel_rows"] = rows
             self.give(weight=weight.contiguous(), packed=self.empty(panels * rows * self.step.gates * width))
 
+    def give_input_weights(self) -> None:
+        """`weight_ih`, for an input product that is made step by step."""
+        layout, weight, gates = self.layout, self.arguments.weight_ih, self.step.gates
+        if weight is not None:
+            width = max(1, 4 // gates) * self.kernel.lanes
+            panels = -(-layout.padded // width)
+            self.values["features"] = weight.shape[1]
+            packed = self.empty(panels * weight.shape[1] * gates * width)
+            products = self.empty(layout.rows, gates * layout.padded)
+            self.give(input_weight=weight.contiguous(), packed_input=packed, input_products=products)
+
     def run(self, name: str, *by_field: list[int]) -> None:
         """Call the code; see `Kernel.run`."""
         sources = [

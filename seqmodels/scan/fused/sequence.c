@@ -28,19 +28,27 @@ INLINE void seen(const struct problem *p, long c0, long c1, long *k0, long *k1) 
   *k1 = least(p->units, (least(c1, p->units) - 1) / p->head * p->head + p->head);
 }
 
-/* One panel's weights: for each k in reach, GATES blocks of UNITS vectors. */
-static void pack_forward(const struct problem *p, long panel) {
-  long width = UNITS * LANES, c0 = panel * width, k0, k1;
-  real *out = p->packed + panel * p->panel_rows * GATES * width;
-  seen(p, c0, c0 + width, &k0, &k1);
+/* One panel of weights (GATES * units, depth), of which unit c reads the k's from `start` on: for each k from k0
+ * to k1, GATES blocks of UNITS vectors. */
+INLINE void pack_panel(const struct problem *p, const real *weights, long depth, long head, long panel, long k0,
+                       long k1, real *out) {
+  long width = UNITS * LANES, c0 = panel * width;
   memset(out, 0, (k1 - k0) * GATES * width * sizeof(real));
   for (long g = 0; g < GATES; g++)
     for (long c = c0; c < least(c0 + width, p->units); c++) {
-      long start = c / p->head * p->head;
-      const real *weight = p->weight + (g * p->units + c) * p->head;
-      real *to = out + (start - k0) * GATES * width + g * width + c - c0;
-      for (long k = 0; k < p->head; k++) to[k * GATES * width] = weight[k];
+      const real *weight = weights + (g * p->units + c) * depth;
+      real *to = out + (c / head * head - k0) * GATES * width + g * width + c - c0;
+      for (long k = 0; k < depth; k++) to[k * GATES * width] = weight[k];
     }
+}
+
+static void pack_forward(const struct problem *p, long panel) {
+  long width = UNITS * LANES, k0, k1;
+  seen(p, panel * width, panel * width + width, &k0, &k1);
+  pack_panel(p, p->weight, p->head, p->head, panel, k0, k1, p->packed + panel * p->panel_rows * GATES * width);
+  if (p->features)
+    pack_panel(p, p->input_weight, p->features, p->units, panel, 0, p->features,
+               p->packed_input + panel * p->features * GATES * width);
 }
 
 /* The same weights for the way back: for each gate and unit in reach, BACKWARD_VECTORS vectors of columns. */
@@ -160,6 +168,7 @@ INLINE real *state_after(const struct problem *p, long field, long t, long row) 
 INLINE struct row at_row(const struct problem *p, const struct share *s, long t, long row) {
   struct row here = {.row = row, .id = s->id};
   here.u = p->u + t * p->u_step + row * p->u_row;
+  here.u_block = p->padded;
   here.noise = p->noise + t * p->noise_step + row * p->noise_row;
   here.kept = p->kept + (t * p->rows + row) * p->kept_row;
   here.extra = p->extra + (t * p->rows + row) * KEPT_EXTRA * p->padded;
@@ -180,43 +189,50 @@ INLINE const real *product_input(const struct problem *p, long t, long row) {
 /* Ask for a piece of the next step's input while this product is computed; pieces of all panels make up the row. */
 INLINE void prefetch_input(const struct problem *p, long t, long row, long panel) {
   const real *piece = p->u + (t + 1) * p->u_step + row * p->u_row + panel * INPUTS * UNITS * LANES;
-  if (t + 1 < p->steps && !p->features)
+  if (t + 1 < p->steps)
 #pragma GCC unroll 8
     for (long at = 0; at < INPUTS * UNITS * LANES; at += 64 / sizeof(real)) __builtin_prefetch(piece + at, 0, 2);
 }
 
-/* Rows i0 to i0 + rows of a share, through one panel of the recurrent product. */
+/* Rows i0 to i0 + rows of a share, through one panel of the recurrent product, and of the input product where
+ * that is not made before. */
 static void forward_panel(const struct problem *p, const struct share *s, long t, long i0, long rows, long panel,
-                          real *out) {
-  const real *inputs[TILE_ROWS_MAX];
+                          real *out, real *input_out) {
+  const real *inputs[TILE_ROWS_MAX], *features[TILE_ROWS_MAX];
   long width = UNITS * LANES, k0, k1;
   for (long i = 0; i < rows; i++) {
     long row = row_of(p, s, i0 + i);
     inputs[i] = product_input(p, t, row);
-    prefetch_input(p, t, row, panel);
+    features[i] = p->u + t * p->u_step + row * p->u_row;
+    if (!p->features) prefetch_input(p, t, row, panel);
   }
   seen(p, panel * width, panel * width + width, &k0, &k1);
+  if (p->features)
+    forward_tile(features, rows, p->packed_input + panel * p->features * GATES * width, 1, 0, 0, p->features, input_out);
   forward_tile(inputs, rows, p->packed + panel * p->panel_rows * GATES * width, 1, 0, k0, k1, out);
 }
 
 /* The recurrent product of one step, and (where no sum over units is in the way) the step itself. */
 static void forward_product(const struct problem *p, const struct share *s, long t, long active, int saving) {
   long width = UNITS * LANES, most = ROWS_OF(GATES * UNITS);
-  real out[TILE_NUMBERS];
+  real out[TILE_NUMBERS], input_out[TILE_NUMBERS];
   for (long panel = s->unit0 / width; panel * width < s->unit1; panel++)
     for (long i0 = 0, tiles = (active + most - 1) / most; tiles > 0; tiles--) {
       long rows = (active - i0 + tiles - 1) / tiles;
-      forward_panel(p, s, t, i0, rows, panel, out);
+      forward_panel(p, s, t, i0, rows, panel, out, input_out);
       for (long i = 0; i < rows; i++) {
         long row = row_of(p, s, i0 + i), j0 = panel * width, j1 = least(j0 + width, p->padded);
 #if LEVELS > 1
-        for (long g = 0; g < GATES; g++)
-          memcpy(p->products + (row * GATES + g) * p->padded + j0, out + (i * GATES + g) * width,
-                 (j1 - j0) * sizeof(real));
+        for (long g = 0; g < GATES; g++) {
+          long to = (row * GATES + g) * p->padded + j0, from = (i * GATES + g) * width;
+          memcpy(p->products + to, out + from, (j1 - j0) * sizeof(real));
+          if (p->features) memcpy(p->input_products + to, input_out + from, (j1 - j0) * sizeof(real));
+        }
 #else
         struct row here = at_row(p, s, t, row);
         here.r = out + i * GATES * width - j0;
         here.r_block = width;
+        if (p->features) here.u = input_out + i * GATES * width - j0, here.u_block = width;
         forward_row(p, &here, j0, j1, saving);
 #endif
       }
@@ -255,6 +271,7 @@ static void forward_thread(const struct problem *p, long id, long count, const i
       struct row here = at_row(p, &s, t, row_of(p, &s, i));
       here.r = p->products + here.row * GATES * p->padded;
       here.r_block = p->padded;
+      if (p->features) here.u = p->input_products + here.row * GATES * p->padded;
       forward_row(p, &here, 0, p->padded, saving);
     }
 #endif
@@ -375,7 +392,7 @@ void single(const struct problem *p) {
   here.r = r;
   here.r_block = p->padded;
   if (p->input_weight) {
-    times(p->input_weight, INPUTS * p->units, p->input_step, p->u, u);
+    times(p->input_weight, INPUTS * p->units, p->features, p->u, u);
     here.u = u;
   }
 #if GATES

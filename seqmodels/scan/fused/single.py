@@ -16,7 +16,7 @@ from torch.autograd import forward_ad
 
 from seqmodels.cells.base import GatedCell, offer_quick_step
 from seqmodels.scan.fused.emit import PROBLEM
-from seqmodels.scan.fused.kernel import kernel_for
+from seqmodels.scan.fused.kernel import OF_ANY_MODULE, kernel_for
 from seqmodels.scan.fused.trace import CannotFuseError, attributes
 from seqmodels.state import State
 
@@ -54,9 +54,10 @@ def _watched() -> bool:
 
 
 def _prepare(cell: GatedCell, u: Tensor, projected: bool) -> _Single | _Never:
-    plain = cell.usual_step and cell.noise(u) is None and (projected or cell.usual_project)
-    simple = u.dim() == 2 and len(u) == 1 and cell.heads == 1 and not cell._modules  # what is set on a part goes unseen
-    if plain and simple and u.device.type == "cpu" and u.dtype in (torch.float32, torch.float64):
+    plain = cell.usual_step and cell.noise(u) is None and (projected or cell.usual_project) and cell.heads == 1
+    # What is changed inside a part or an attribute goes unseen.
+    plain = plain and not cell._modules and all(_cannot_change(*item) for item in vars(cell).items())
+    if plain and u.shape[:-1] == (1,) and u.device.type == "cpu" and u.dtype in (torch.float32, torch.float64):
         try:
             single = _Single(cell, u, projected)
         except CannotFuseError:
@@ -64,6 +65,12 @@ def _prepare(cell: GatedCell, u: Tensor, projected: bool) -> _Single | _Never:
         if single.fits:
             return single
     return _Never()
+
+
+def _cannot_change(name: str, value: Any) -> bool:
+    """Whether an attribute is a plain value, or one that every module has."""
+    plain = value is None or isinstance(value, (bool, int, float, str, Tensor, torch.dtype))
+    return name in OF_ANY_MODULE or plain or (isinstance(value, tuple) and all(_cannot_change("", v) for v in value))
 
 
 class _Never:
@@ -96,8 +103,8 @@ class _Single:
         self._state_type, self._shape, self._dtype = cell.state_type, u.shape, u.dtype
         self._size = torch.Size((1, units))
         self._pointers = (ctypes.c_int64 * max(1, len(sources)))(*(tensor.data_ptr() for tensor in sources))
-        first = {"steps": 1, "rows": 1, "units": units, "padded": units, "u_block": units, "head": units}
-        first.update(numbers=kernel.numbers.data_ptr(), input_step=u.shape[1], u_row=u.shape[1])
+        first = {"steps": 1, "rows": 1, "units": units, "padded": units, "head": units}
+        first.update(numbers=kernel.numbers.data_ptr(), features=u.shape[1])
         numbers = [first.get(name, 0) for name in PROBLEM] + [
             ctypes.addressof(self._pointers),
             *[0] * 5 * len(step.fields),
@@ -108,11 +115,12 @@ class _Single:
         self._states = len(PROBLEM) + 1
         self._steps = self._states + len(step.fields)
         self._lock = threading.Lock()
+        self._update = type(cell).update
         self._call = kernel.library.single
         self._bytes = u.dtype.itemsize
 
     def still_fits(self, cell: GatedCell) -> bool:
-        """Whether no weight was exchanged or moved."""
+        """Whether no weight was exchanged or moved, and the step is still the same."""
         return self._places == [
             tensor.data_ptr() for tensor in (*cell._parameters.values(), *self._others) if tensor is not None
         ]
