@@ -121,9 +121,9 @@ class _Single:
 
     def still_fits(self, cell: GatedCell) -> bool:
         """Whether no weight was exchanged or moved, and the step is still the same."""
-        return self._places == [
-            tensor.data_ptr() for tensor in (*cell._parameters.values(), *self._others) if tensor is not None
-        ]
+        tensors = (*cell._parameters.values(), *self._others)
+        places = [tensor.data_ptr() for tensor in tensors if tensor is not None]
+        return places == self._places and type(cell).update is self._update
 
     def __call__(self, u: Tensor, state: Any) -> tuple[Tensor, State] | None:
         dtype, size = self._dtype, self._size
