@@ -20,7 +20,7 @@ from seqmodels.benchmark import cases
 from seqmodels.cells import GatedCell, HiddenState, LSTMState
 from seqmodels.layers import Recurrent
 from seqmodels.scan import engines_for
-from seqmodels.scan.fused import compiler, lowering
+from seqmodels.scan.fused import compiler, lowering, lowering_shapes  # noqa: F401  the second registers itself
 
 OWN_CELL = blocks("docs/own_cell.md")
 PYTHON = [code for info, code in OWN_CELL if info == "python"]

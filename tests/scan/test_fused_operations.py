@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from seqmodels.cells import GatedCell
 from seqmodels.cells.clip import clip_gradient
 from seqmodels.scan import scan
+from seqmodels.scan.fused import lowering_shapes  # noqa: F401  registers its part of _LOWERINGS
 from seqmodels.scan.fused.lowering import _LOWERINGS, _SAME
 from seqmodels.scan.fused.operations import OPERATIONS
 

@@ -56,7 +56,7 @@ def lower(
         raise CannotFuseError(f"{name} gives {', '.join(map(str, kinds))}: only {tracer.dtype} can be generated")
     if name in _ELEMENTWISE:
         operands = [_blocks(tracer, arg) for arg in args]
-        return [_elementwise(tracer, _ELEMENTWISE[name], *operands)]
+        return [elementwise(tracer, _ELEMENTWISE[name], *operands)]
     if name not in _LOWERINGS:
         raise CannotFuseError(f"the operation {name} cannot be generated")
     operands = [_blocks(tracer, arg) if isinstance(arg, Tensor) else arg for arg in args]
@@ -73,7 +73,7 @@ def _blocks(tracer: Tracer, value: Any) -> Blocks:
     raise CannotFuseError(f"an argument of type {type(value).__name__} cannot be generated")
 
 
-def _elementwise(tracer: Tracer, operation: str, *operands: Blocks) -> Blocks:
+def elementwise(tracer: Tracer, operation: str, *operands: Blocks) -> Blocks:
     count = max(len(operand.nodes) for operand in operands)
     spread = [operand.nodes * count if len(operand.nodes) == 1 else operand.nodes for operand in operands]
     if any(len(nodes) != count for nodes in spread):
@@ -131,7 +131,7 @@ def _reciprocal(graph: Any, x: Node) -> Node:
 
 
 @_compose("rsqrt")
-def _rsqrt(graph: Any, x: Node) -> Node:
+def rsqrt(graph: Any, x: Node) -> Node:
     return graph.apply("div", graph.number(1), graph.apply("sqrt", x))
 
 
@@ -237,177 +237,3 @@ def _addcdiv(graph: Any, x: Node, one: Node, other: Node, value: float = 1) -> N
 @_compose("seqmodels::clip_gradient")
 def _clip_gradient(graph: Any, x: Node, limit: Node) -> Node:
     return graph.apply("clip_gradient", x, limit)
-
-
-@lowers("ones_like", "zeros_like", "full_like", "ones", "zeros", "full", "scalar_tensor", "new_zeros", "new_ones")
-def _constant(tracer: Tracer, result: Tensor, *args: Any, **kwargs: Any) -> Blocks:
-    return _spread(tracer, tracer.graph.number(result.flatten()[0].item()), tuple(result.shape))
-
-
-def _spread(tracer: Tracer, node: Node, shape: tuple[int, ...]) -> Blocks:
-    """One number for all units of a tensor of this shape: as many blocks as it has."""
-    if not shape or shape[-1] == 1:
-        return Blocks((node,))
-    if len(shape) > 2:
-        return Blocks((node,) * shape[-2], stacked=True)
-    return Blocks((node,) * _whole(tracer, shape[-1], stacked=False))
-
-
-@lowers("split", "split_with_sizes", "chunk", "unsafe_split", "unsafe_chunk")
-def _split(tracer: Tracer, result: Sequence[Tensor], x: Blocks, sizes: Any, dim: int = 0) -> list[Blocks]:
-    pieces, start = [], 0
-    for piece in result:
-        count = _whole(tracer, piece.shape[1 if x.stacked else -1], x.stacked)
-        pieces.append(Blocks(x.nodes[start : start + count], x.stacked))
-        start += count
-    _units_axis(dim, result[0].dim(), x.stacked)
-    return pieces
-
-
-@lowers("slice")
-def _slice(
-    tracer: Tracer, result: Tensor, x: Blocks, dim: int = 0, start: int | None = None, end: Any = None, step: int = 1
-) -> Blocks:
-    axis, rank = dim % result.dim(), result.dim()
-    whole = len(x.nodes) * (1 if x.stacked else tracer.units)
-    if axis < rank - (2 if x.stacked else 1):  # rows
-        if result.shape[axis] != tracer.rows:
-            raise CannotFuseError("a choice of rows cannot be generated")
-        return x
-    if x.stacked and axis == rank - 1 and result.shape[-1] == tracer.units:
-        return x
-    _units_axis(dim, rank, x.stacked)
-    if step != 1 or "j" not in x.nodes[0].kind:
-        raise CannotFuseError("a choice of single units, or a slice with a step, cannot be generated")
-    start = 0 if start is None else start + whole if start < 0 else start
-    first = _whole(tracer, start, x.stacked)
-    return Blocks(x.nodes[first : first + _whole(tracer, result.shape[axis], x.stacked)], x.stacked)
-
-
-@lowers("select")
-def _select(tracer: Tracer, result: Tensor, x: Blocks, dim: int, index: int) -> Blocks:
-    if not x.stacked or dim % (result.dim() + 1) != result.dim() - 1:
-        raise CannotFuseError("select takes single rows or units, which cannot be generated")
-    return Blocks((x.nodes[index],))
-
-
-@lowers("unbind")
-def _unbind(tracer: Tracer, result: Sequence[Tensor], x: Blocks, dim: int = 0) -> list[Blocks]:
-    if not x.stacked or dim % (result[0].dim() + 1) != result[0].dim() - 1:
-        raise CannotFuseError("unbind over rows or units cannot be generated")
-    return [Blocks((node,)) for node in x.nodes]
-
-
-@lowers("cat")
-def _cat(tracer: Tracer, result: Tensor, tensors: Sequence[Tensor], dim: int = 0) -> Blocks:
-    values = [tracer.value(tensor) for tensor in tensors]
-    _units_axis(dim, result.dim(), values[0].stacked)
-    return Blocks(tuple(node for value in values for node in value.nodes), values[0].stacked)
-
-
-@lowers("stack")
-def _stack(tracer: Tracer, result: Tensor, tensors: Sequence[Tensor], dim: int = 0) -> Blocks:
-    values = [tracer.value(tensor) for tensor in tensors]
-    if dim % result.dim() != result.dim() - 2 or any(value.stacked or len(value.nodes) != 1 for value in values):
-        raise CannotFuseError("stack is generated only for values of H units, on the axis before the last")
-    return Blocks(tuple(value.nodes[0] for value in values), stacked=True)
-
-
-@lowers("view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "expand", "_reshape_alias", "repeat")
-def _view(tracer: Tracer, result: Tensor, x: Blocks, *args: Any, **kwargs: Any) -> Blocks:
-    """The same numbers in another form: ``(B, k*H)``, ``(B, k, H)``, or spread over rows."""
-    shape, count = tuple(result.shape), len(x.nodes)
-    if "j" not in x.nodes[0].kind:
-        return _spread(tracer, x.nodes[0], shape)
-    if any(size not in (1, tracer.rows) for size in shape[: -2 if len(shape) > 2 else -1]) and "b" in x.nodes[0].kind:
-        raise CannotFuseError(f"a view as {shape} cannot be generated: it mixes rows")
-    if shape[-1] == tracer.units * count and len(shape) <= 2:
-        return Blocks(x.nodes, stacked=False)
-    if shape[-1] == tracer.units and len(shape) >= 2 and shape[-2] in (count, 1):
-        return Blocks(x.nodes, stacked=len(shape) > 2 or count > 1)
-    if count == 1 and shape[-1] % tracer.units == 0 and len(shape) == 2:  # repeated
-        return Blocks(x.nodes * (shape[-1] // tracer.units))
-    raise CannotFuseError(f"a view as {shape} cannot be generated: only (B, k*H) and (B, k, H)")
-
-
-@lowers("sum")
-def _sum(tracer: Tracer, result: Tensor, x: Blocks, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> Blocks:
-    return _reduce(tracer, result, x, dim, keepdim, mean=False)
-
-
-@lowers("mean")
-def _mean(tracer: Tracer, result: Tensor, x: Blocks, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> Blocks:
-    return _reduce(tracer, result, x, dim, keepdim, mean=True)
-
-
-@lowers("var")
-def _var(
-    tracer: Tracer, result: Tensor, x: Blocks, dim: Any = None, correction: float | None = None, keepdim: bool = False
-) -> Blocks:
-    return _moments(tracer, result, x, dim, correction, keepdim)[0]
-
-
-@lowers("var_mean")
-def _var_mean(
-    tracer: Tracer, result: Any, x: Blocks, dim: Any = None, correction: float | None = None, keepdim: bool = False
-) -> list[Blocks]:
-    return list(_moments(tracer, result[0], x, dim, correction, keepdim))
-
-
-def _moments(
-    tracer: Tracer, result: Tensor, x: Blocks, dim: Any, correction: float | None, keepdim: bool
-) -> tuple[Blocks, Blocks]:
-    mean = _reduce(tracer, result, x, dim, keepdim, mean=True)
-    distance = _elementwise(tracer, "sub", x, mean)
-    total = _reduce(tracer, result, _elementwise(tracer, "mul", distance, distance), dim, keepdim, mean=False)
-    count = tracer.units * (1 if x.stacked else len(x.nodes)) - (1 if correction is None else correction)
-    return _elementwise(tracer, "mul", total, Blocks((tracer.graph.number(1 / count),))), mean
-
-
-def _reduce(tracer: Tracer, result: Tensor, x: Blocks, dim: Any, keepdim: bool, mean: bool) -> Blocks:
-    axes = [dim] if isinstance(dim, int) else list(dim or [])
-    rank = result.dim() if keepdim else result.dim() + 1
-    if [axis % rank for axis in axes] != [rank - 1] or not keepdim:
-        raise CannotFuseError("a sum or mean is generated only over the last axis, with keepdim=True")
-    graph = tracer.graph
-    if any("j" not in node.kind for node in x.nodes):
-        raise CannotFuseError("a sum of what is the same for all units cannot be generated")
-    parts = [graph.apply("sum", node) for node in x.nodes]
-    if not x.stacked:
-        whole = parts[0]
-        for part in parts[1:]:
-            whole = graph.add(whole, part)
-        parts = [whole]
-    if mean:
-        share = graph.number(1 / (tracer.units * (1 if x.stacked else len(x.nodes))))
-        parts = [graph.mul(part, share) for part in parts]
-    return Blocks(tuple(parts), x.stacked)
-
-
-@lowers("native_layer_norm")
-def _layer_norm(
-    tracer: Tracer, result: Any, x: Blocks, shape: Sequence[int], weight: Any, bias: Any, eps: float
-) -> list[Blocks]:
-    if len(shape) != 1:
-        raise CannotFuseError("layer_norm is generated only over the last axis")
-    var, mean = _moments(tracer, result[1], x, -1, 0, True)
-    graph = tracer.graph
-    scale = Blocks(tuple(_rsqrt(graph, graph.add(node, graph.number(eps))) for node in var.nodes))
-    y = _elementwise(tracer, "mul", _elementwise(tracer, "sub", x, mean), scale)
-    y = y if weight is None else _elementwise(tracer, "mul", y, weight)
-    y = y if bias is None else _elementwise(tracer, "add", y, bias)
-    return [Blocks(y.nodes, x.stacked), mean, scale]
-
-
-def _whole(tracer: Tracer, size: int, stacked: bool) -> int:
-    """How many blocks a length along the axis of units is."""
-    if stacked:
-        return size
-    if size % tracer.units:
-        raise CannotFuseError(f"a piece of {size} of the units cannot be generated: only blocks of H={tracer.units}")
-    return size // tracer.units
-
-
-def _units_axis(dim: int, rank: int, stacked: bool) -> None:
-    if dim % rank != (rank - 2 if stacked else rank - 1):
-        raise CannotFuseError("cutting or joining along the rows cannot be generated")

@@ -31,6 +31,8 @@ class Problem:
         }
         self._alive: list[Tensor] = []
         self.give(numbers=call.kernel.numbers)
+        if self.shape.prepared:
+            self.give(prepared=self.empty(self.shape.prepared, layout.padded))
         if self.shape.scratch:
             self.give(scratch=self.empty(layout.threads, self.shape.scratch * layout.padded))
         self._give_noise()

@@ -280,6 +280,7 @@ static void forward_thread(const struct problem *p, long id, long count, const i
 }
 
 void forward(const struct problem *p) {
+  prepare(p);
 #pragma omp parallel num_threads(p->threads) if (p->threads > 1)
   {
     if (p->saving)
@@ -364,6 +365,7 @@ static void backward_thread(const struct problem *p, long id, long count) {
 }
 
 void backward(const struct problem *p) {
+  prepare(p);
 #pragma omp parallel num_threads(p->threads) if (p->threads > 1)
   backward_thread(p, omp_get_thread_num(), omp_get_num_threads());
 }

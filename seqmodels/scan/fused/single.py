@@ -96,7 +96,8 @@ class _Single:
             weights[_INPUT_WEIGHT] = cell.weight_ih
         tensors = [*sources, *weights.values()]
         dense = all(t.is_contiguous() and t.dtype == u.dtype and t.device == u.device for t in tensors)
-        self.fits = dense and units % kernel.lanes == 0 and kernel.shape.plain and not kernel.shape.scratch
+        own_memory = kernel.shape.scratch or kernel.shape.prepared
+        self.fits = dense and units % kernel.lanes == 0 and kernel.shape.plain and not own_memory
         own = {id(parameter) for parameter in cell._parameters.values()}
         self._others = [tensor for tensor in tensors if id(tensor) not in own]
         self._places = [t.data_ptr() for t in (*cell._parameters.values(), *self._others) if t is not None]

@@ -95,12 +95,12 @@ class Tracer(TorchDispatchMode):
         return False  # else torch brings in its compiler, which takes a second, to keep it out of here
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        from seqmodels.scan.fused.lowering import lower
+        from seqmodels.scan.fused import lowering, lowering_shapes  # noqa: F401  the second registers itself
 
         result = function(*args, **(kwargs or {}))
         name = function._schema.name.removeprefix("aten::")
         try:
-            values = lower(self, name, function, result, args, kwargs or {})
+            values = lowering.lower(self, name, function, result, args, kwargs or {})
         except CannotFuseError as error:
             raise CannotFuseError(f"{error}, at {_line()}") from None
         results = result if isinstance(result, (tuple, list)) else (result,)
