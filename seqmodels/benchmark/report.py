@@ -18,7 +18,7 @@ from seqmodels.scan.fused.compiler import describe
 
 LEGEND = (
     "times: medians; ratio: torch's time / seqmodels', median and quartiles over the rounds; "
-    "loop: a plain Python loop (in mode step: our cell without a layer); "
+    "loop: a plain Python loop (in mode step: our step as it is written); "
     "peak: our share of what one large matrix product reaches"
 )
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from seqmodels.benchmark.cases import Case, find
 from seqmodels.benchmark.shapes import Shape
 from seqmodels.benchmark.timing import Call, Spread, in_turn, seconds, spread
+from seqmodels.cells.base import plain_steps
 from seqmodels.layers import Recurrent
 from seqmodels.scan import choose
 from seqmodels.state import State
@@ -129,32 +130,30 @@ def _infer_call(layer: nn.Module, shape: Shape, settings: Settings) -> Call:
 
 
 def _step_calls(case: Case, shape: Shape, settings: Settings) -> dict[str, Call]:
-    """One step from a given state: our layer, torch's cell, and our cell without a layer."""
+    """One step from a given state: our cell called, torch's cell, and our cell's step as it is written."""
     sizes, like = (shape.features, shape.units), settings.like()
-    layer = case.layer(*sizes).to(**like).eval()
     theirs = getattr(nn, f"{case.peer}Cell")(*sizes).to(**like)
     cell = case.cell(*sizes).to(**like).eval()
-    inputs = _inputs(shape, settings)
-    x = inputs[:, 0]
+    x = _inputs(shape, settings)[:, 0]
     with torch.no_grad():
-        state, their_state = layer(inputs)[1], theirs(x)
+        their_state = theirs(x)
         own: State = cell.initial_state(1, x)
 
-    def call_layer() -> None:
+    def call_cell() -> None:
         with torch.no_grad():
-            layer(inputs, state)
+            cell(x, own)
 
     def call_theirs() -> None:
         with torch.no_grad():
             theirs(x, their_state)
 
-    def call_cell() -> None:
-        with torch.no_grad():
+    def call_as_written() -> None:
+        with torch.no_grad(), plain_steps():
             cell.step(cell.project(x), own)
 
-    calls: dict[str, Call] = {"seqmodels": call_layer, "torch": call_theirs}
+    calls: dict[str, Call] = {"seqmodels": call_cell, "torch": call_theirs}
     if settings.loop:
-        calls["loop"] = call_cell
+        calls["loop"] = call_as_written
     return calls
 
 

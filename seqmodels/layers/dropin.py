@@ -11,6 +11,8 @@ L layers, D directions (1 or 2), B rows, T steps, F features, H units, P width o
 from __future__ import annotations
 
 import math
+import operator
+import weakref
 from typing import Any
 
 import torch
@@ -22,6 +24,9 @@ from seqmodels.cells import Cell, ElmanCell, GRUCell, LSTMCell
 from seqmodels.layers.dropin_checks import check_hx, check_input, check_options
 from seqmodels.scan import check_engine, scan
 from seqmodels.state import State
+
+# Bound cells by layer; not on the layer, so that they are neither saved nor copied with it.
+_bound: weakref.WeakKeyDictionary[nn.Module, dict[int, Cell]] = weakref.WeakKeyDictionary()
 
 
 class Dropin(nn.Module):
@@ -154,9 +159,16 @@ class Dropin(nn.Module):
         return inputs, [torch.stack(leaves) for leaves in zip(*after, strict=True)]
 
     def _bind(self, index: int) -> Cell:
-        """The cell of one layer and direction, with this layer's weights."""
-        names = zip(self._cell_names, self._names[index], strict=True)
-        return self._cells[index].bind({name: getattr(self, flat) for name, flat in names})
+        """The cell of one layer and direction, with this layer's weights; the same one while these are the same."""
+        weights = [getattr(self, flat) for flat in self._names[index]]
+        if torch.compiler.is_compiling():
+            return self._cells[index].bind(dict(zip(self._cell_names, weights, strict=True)))
+        bound = _bound.setdefault(self, {}).get(index)
+        if bound is None or any(map(operator.is_not, bound._parameters.values(), weights)):
+            bound = self._cells[index].bind(dict(zip(self._cell_names, weights, strict=True)))
+            if all(type(weight) is nn.Parameter for weight in weights):  # others may hold a graph
+                _bound[self][index] = bound
+        return bound
 
     def _pack_state(self, fields: list[Tensor]) -> Any:
         return fields[0] if len(fields) == 1 else tuple(fields)
