@@ -16,6 +16,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -130,7 +131,7 @@ def _build(source: str, folder: Path) -> Path:
     text, built = folder / "step.c", folder / "step.so"
     text.write_text(source)
     start = time.perf_counter()
-    _log.info("compiling a recurrence by %s ...", compiler)
+    _say(f"seqmodels: compiling a recurrence by {Path(compiler).name}, once ...")
     command = [compiler, *_FLAGS, *_processor_flags(), str(text), "-o", str(built), *_openmp(), "-lm"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False, cwd=folder)
@@ -145,8 +146,16 @@ def _build(source: str, folder: Path) -> Path:
         )
     content = built.read_bytes()
     built.write_bytes(content + hashlib.sha256(content).digest())
-    _log.info("compiled in %.1f s; kept for next time", time.perf_counter() - start)
+    _say(f"seqmodels: compiled in {time.perf_counter() - start:.1f} s")
     return built
+
+
+def _say(words: str) -> None:
+    """To whoever sits before a terminal, who would wonder; else to the log."""
+    if sys.stderr.isatty():
+        print(words, file=sys.stderr)
+    else:
+        _log.info(words)
 
 
 def _processor_flags() -> tuple[str, ...]:
