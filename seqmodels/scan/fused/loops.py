@@ -79,9 +79,10 @@ class Writer:
     def prepared_at(slot: int) -> str:
         return f"p->prepared + {slot} * p->padded + j"
 
-    def from_prepared(self, node: Node) -> str:
-        """C text of a value that is made once."""
-        return f"load({self.prepared_at(self.prepared.setdefault(node, len(self.prepared)))})"
+    def from_prepared(self, node: Node, at: int | None = None) -> str:
+        """C text of a value that is made once, at j or at another place."""
+        place = self.prepared_at(self.prepared.setdefault(node, len(self.prepared)))
+        return f"load({place if at is None else place.replace('+ j', f'+ {at}')})"
 
     @staticmethod
     def is_made_once(node: Node) -> bool:
@@ -143,8 +144,10 @@ class _Loops:
         """The values of the whole row that can be had before loop `depth`."""
         for node in self._nodes:
             alone = "j" not in node.kind and node.index not in self._outside and self._level[node.index] <= depth
-            if alone and self._writer.is_made_once(node):
-                continue  # read in the loop, where it is wanted
+            if alone and self._writer.is_made_once(node):  # the same at each j, so the first will do
+                self._outside.add(node.index)
+                self.text.append(f"  const vec v{node.index} = {self._writer.from_prepared(node, 0)};")
+                continue
             if alone and node.operation != "sum" and all(arg.index in self._outside for arg in node.args):
                 self._outside.add(node.index)
                 self.text.append(f"  const vec v{node.index} = {self._value(node)};")

@@ -227,6 +227,8 @@ def _keep(step: Step, forward: set[int], gradients: list[Node]) -> list[Node]:
 def _effort(node: Node, effort: dict[int, float]) -> float:
     if node.leaf:
         return float("inf") if node.leaf.role in ("u", "r") else 0.0  # not there any more, or never stored
+    if "b" not in node.kind:
+        return 0.0  # made once for a call
     if node.operation == "sum":
         return float("inf")
     own = 0.0 if node.operation == "literal" or OPERATIONS[node.operation].cheap else 1.0
