@@ -110,7 +110,7 @@ def choose(cell: Cell, inputs: Tensor | None = None, reset: Tensor | None = None
     ('reference', 'this GRUCell has a step of its own, and only update is generated')
     """
     if inputs is not None and _is_one_step_on_cpu(inputs) and cell.state_type._fields:
-        return "reference", "for one step on a CPU the fused layers only cost time"
+        return "reference", "a single step is taken by the cell itself"
     obstacles: dict[str, str] = {}
     for name in _order(cell, inputs):
         engine = ENGINES[name]

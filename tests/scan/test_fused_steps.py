@@ -199,3 +199,26 @@ def test_a_step_draws_no_random_numbers() -> None:
     torch.set_rng_state(before)
     steps_agree(cell, u=torch.ones(1, 32, dtype=torch.float64))
     assert torch.equal(torch.get_rng_state(), after)
+
+
+def test_rows_that_come_together_first_and_one_by_one_later() -> None:
+    """A batch says nothing of single rows: they are still taken by compiled code."""
+    cell = LSTMCell(*SIZES)
+    with torch.no_grad():
+        cell(torch.randn(4, SIZES[0]), cell.initial_state(4, torch.ones(1)))
+        assert False not in cell.prepared
+        cell(torch.randn(1, SIZES[0]), cell.initial_state(1, torch.ones(1)))
+    assert callable(cell.prepared[False])
+    assert type(cell.prepared[False]).__name__ == "_Single"
+
+
+def test_kernels_of_options_that_keep_changing_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    from seqmodels.scan.fused import kernel
+
+    monkeypatch.setattr(kernel, "_kernels", {})
+    monkeypatch.setattr(kernel, "_MOST_KERNELS", 3)
+    cell = cell_with(lambda c, u, r, h: torch.tanh((u + r).chunk(2, -1)[0] * c.rate + 0.1 * h), sizes=SIZES)
+    for step in range(8):
+        cell.rate = 0.1 + step
+        kernel.kernel_for(cell, torch.float64, False)
+    assert len(kernel._kernels) == 3

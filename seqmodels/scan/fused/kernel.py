@@ -21,6 +21,8 @@ from seqmodels.scan.fused.step import Step, backward_of, trace_step
 from seqmodels.scan.fused.trace import CannotFuseError
 
 _kernels: dict[Any, Kernel | CannotFuseError] = {}
+#: A cell whose options change at every step would else fill the memory with kernels that are not needed any more.
+_MOST_KERNELS = 512
 _forked = False
 
 
@@ -91,6 +93,8 @@ def kernel_for(cell: Cell, dtype: torch.dtype, projects: bool) -> Kernel:
             found = _build(cell, dtype, projects)
         except (CannotFuseError, compiler.CannotCompileError) as error:
             found = CannotFuseError(str(error))
+        if len(_kernels) >= _MOST_KERNELS:
+            del _kernels[next(iter(_kernels))]
         _kernels[key] = found
     if isinstance(found, CannotFuseError):
         raise found

@@ -38,6 +38,8 @@ def quick_step(cell: GatedCell, u: Tensor, state: State, projected: bool) -> tup
     prepared = cell.prepared
     single = prepared.get(projected)
     if single is None or not single.still_fits(cell):
+        if u.shape[:-1] != (1,):  # says nothing about the rows that come one by one
+            return None
         single = prepared[projected] = _prepare(cell, u, projected)
     return single(u, state)
 
@@ -57,7 +59,7 @@ def _prepare(cell: GatedCell, u: Tensor, projected: bool) -> _Single | _Never:
     plain = cell.usual_step and cell.noise(u) is None and (projected or cell.usual_project) and cell.heads == 1
     # What is changed inside a part or an attribute goes unseen.
     plain = plain and not cell._modules and all(_cannot_change(*item) for item in vars(cell).items())
-    if plain and u.shape[:-1] == (1,) and u.device.type == "cpu" and u.dtype in (torch.float32, torch.float64):
+    if plain and u.device.type == "cpu" and u.dtype in (torch.float32, torch.float64):
         try:
             single = _Single(cell, u, projected)
         except CannotFuseError:
