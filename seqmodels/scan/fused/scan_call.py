@@ -1,0 +1,60 @@
+"""From a scan's arguments to one call of generated code, and from its results back: the same on every device."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seqmodels.batch import step_mask
+from seqmodels.cells.base import GatedCell
+from seqmodels.cells.linear import LinearCell
+from seqmodels.scan.fused.layout import Call, join_state, split_state
+from seqmodels.scan.reference import keep
+from seqmodels.state import State, map_state
+
+#: ``(call, tensors) -> (*outputs, *last state)``, block by block.
+Run = Callable[[Call, list[Any]], tuple[Tensor, ...]]
+
+
+def projects(cell: Any, device: str) -> bool:
+    """Whether the input product is the usual one, which is then made as a part of the call."""
+    usual = isinstance(cell, GatedCell) and cell.usual_project and "project" not in vars(cell)
+    return usual and not torch.is_autocast_enabled(device)
+
+
+def run_scan(
+    run: Run,
+    kernel: Any,
+    dtype: torch.dtype,
+    cell: Any,
+    inputs: Tensor,
+    state: State,
+    lengths: Tensor | None,
+    reset: Tensor | None,
+) -> tuple[Tensor, State]:
+    """Run `cell` over all steps by `run`, in `dtype`; the results are in that of `inputs`."""
+    valid = None if lengths is None else step_mask(lengths, inputs.shape[1]).unsqueeze(-1)
+    inputs = inputs if valid is None else keep(valid, inputs)
+    usual = projects(cell, inputs.device.type)
+    u = inputs if usual else cell.project(inputs)
+    noise = cell.noise(inputs) if usual and kernel.step.noise else None
+    paths = tuple(source.path for source in kernel.step.sources)
+    fresh: Any = [None] * len(kernel.step.fields)
+    if reset is not None:
+        fresh = [block[0] for block in split_state(cell, cell.initial_state(1, inputs))]
+    weights = [cell.weight_ih if usual else None, cell.weight_hh if kernel.step.gates else None]
+    sources = [operator.attrgetter(path)(cell) for path in paths]
+    tensors = [u, *weights, *split_state(cell, state), *fresh, *sources]
+    tensors = [tensor if tensor is None or tensor.dtype == dtype else tensor.to(dtype) for tensor in tensors]
+    results = run(Call(kernel, cell, usual, lengths, reset, noise, paths), tensors)
+    h, after = results[: kernel.outputs], join_state(cell, results[kernel.outputs :])
+    outputs = (h[0] if len(h) == 1 else torch.cat(h, dim=-1)).to(inputs.dtype)
+    after = map_state(lambda leaf: leaf.to(inputs.dtype), after)
+    if isinstance(cell, LinearCell):
+        outputs = cell.readout(outputs, u)
+        outputs = outputs if valid is None else keep(valid, outputs)
+    return outputs, after
