@@ -18,7 +18,7 @@ if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
   [ -x .venv/bin/python ] || "$python" -m venv .venv
   # torch first and by its exact version, so that nothing pulls another build of it.
   .venv/bin/python -m pip install --quiet --constraint scripts/constraints.txt torch
-  .venv/bin/python -m pip install --quiet --constraint scripts/constraints.txt --editable '.[dev]'
+  .venv/bin/python -m pip install --quiet --constraint scripts/constraints.txt --editable '.[dev,all]'
   printf '%s' "$wanted" > "$stamp"
 fi
 export PATH="$PWD/.venv/bin:$PATH"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         RGLRUCell,
     )
     from seqmodels.heads import EncoderDecoder, Head, ManyToMany, ManyToOne, OneToMany, OneToOne
-    from seqmodels.inference import Trained, load
+    from seqmodels.inference import Model, load
     from seqmodels.layers import GRU, LSTM, RNN, Bidirectional, Layer, Recurrent, Regularisers, Stack
     from seqmodels.model import FeatureEncoder, SequenceModel, TokenEncoder
     from seqmodels.registry import register
@@ -41,7 +41,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "seqmodels.batch": ("BatchSpec", "SequenceBatch"),
-    "seqmodels.inference": ("Trained", "load"),
+    "seqmodels.inference": ("Model", "load"),
     "seqmodels.cells": (
         "Cell",
         "DiagonalGRUCell",
@@ -98,6 +98,7 @@ __all__ = [
     "ManyToOne",
     "MinGRUCell",
     "MinLSTMCell",
+    "Model",
     "OneToMany",
     "OneToOne",
     "RGLRUCell",
@@ -107,7 +108,6 @@ __all__ = [
     "SequenceModel",
     "Stack",
     "TokenEncoder",
-    "Trained",
     "load",
     "register",
 ]

@@ -24,6 +24,7 @@ class SequenceBatch(NamedTuple):
         reset: bool ``(B,)``; true where the row starts a new sequence, so that the carried
             state must not reach it.
         target_lengths: int64 ``(B,)`` where the targets have a length of their own, else None.
+        weights: float ``(B,)``, how much each row counts in the loss; None where all count the same.
     """
 
     inputs: Tensor
@@ -31,6 +32,7 @@ class SequenceBatch(NamedTuple):
     lengths: Tensor
     reset: Tensor
     target_lengths: Tensor | None = None
+    weights: Tensor | None = None
 
 
 def step_mask(lengths: Tensor, steps: int) -> Tensor:
@@ -44,7 +46,7 @@ def step_mask(lengths: Tensor, steps: int) -> Tensor:
 
 
 InputKind = Literal["tokens", "features"]
-TargetKind = Literal["tokens", "labels", "values"]
+TargetKind = Literal["tokens", "labels", "sets", "values"]
 TargetShape = Literal["step", "sequence", "own"]
 
 
@@ -57,7 +59,8 @@ class BatchSpec:
     Fields:
         inputs: "tokens" (int64, embedded) or "features" (float).
         input_size: number of tokens in the vocabulary, or F.
-        targets: "tokens" (of a vocabulary), "labels" (classes) or "values" (float).
+        targets: "tokens" (of a vocabulary), "labels" (one class), "sets" (any number of classes, a
+            1 for each that holds and a 0 for each other) or "values" (float).
         target_size: number of tokens or classes, or values per target (V).
         target_shape: "step" (one target per input step), "sequence" (one per sequence) or
             "own" (a sequence with its own length).

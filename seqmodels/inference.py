@@ -36,7 +36,7 @@ LISTED = 50
 
 
 @dataclass(frozen=True)
-class Trained:
+class Model:
     """A trained model and all that is needed to use it, as `load` returns it.
 
     Attributes:
@@ -50,6 +50,13 @@ class Trained:
     task: Task
     spec: BatchSpec
     config: dict[str, Any]
+
+    @classmethod
+    def load(
+        cls, run: str | Path, plugins: Iterable[str] = (), which: str = "best", changes: Mapping[str, Any] | None = None
+    ) -> Model:
+        """The same as `seqmodels.load`."""
+        return load(run, plugins, which, changes)
 
     def predict(self, path: str | Path, batch_size: int = 64) -> Iterator[dict[str, Any]]:
         """Predictions for a new file of the kind that the model was trained on, one per sequence.
@@ -84,12 +91,8 @@ class Trained:
                     yield {**(dataset.origins[sequence] if dataset.origins else {}), **decoded}
 
     def _predict(self, batch: SequenceBatch, state: State) -> tuple[torch.Tensor, State]:
-        if self.spec.target_shape != "own":
-            return self.model(batch.inputs, state, batch.lengths)
-        features, state = self.model.features(batch.inputs, state, batch.lengths)
-        head: Any = self.model.head
-        made = head.generate(features, batch.lengths)
-        return (made[0] if self.spec.targets == "tokens" else made), state
+        made = self.task.generate(self.model, batch)
+        return (made, None) if made is not None else self.model(batch.inputs, state, batch.lengths)
 
     def open(self, path: str | Path) -> SequenceDataset:
         """A new file as a data set, encoded as the training data was."""
@@ -184,7 +187,7 @@ class Trained:
 
 def load(
     run: str | Path, plugins: Iterable[str] = (), which: str = "best", changes: Mapping[str, Any] | None = None
-) -> Trained:
+) -> Model:
     """Rebuild a trained model from its checkpoint; no code in the checkpoint is run.
 
     Args:
@@ -222,7 +225,7 @@ def load(
         model.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
     except RuntimeError as error:
         raise ValueError(f"the weights in {path} do not fit the model its config describes: {error}") from error
-    return Trained(model.eval(), task, spec, config)
+    return Model(model.eval(), task, spec, config)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from seqmodels import checkpoint
 from seqmodels.build import build_evaluation
 from seqmodels.cli.compose import compose, jobs
 from seqmodels.cli.library import Library
-from seqmodels.inference import Trained, load, write_predictions
+from seqmodels.inference import Model, load, write_predictions
 from seqmodels.training.run import train
 
 WORDS = ["to", "be", "or", "not", "that", "is", "the", "question", "whether", "nobler"]
@@ -336,8 +336,8 @@ def test_the_command_has_the_same_defaults(monkeypatch, characters):
     from seqmodels.cli import runs
 
     asked: dict[str, Any] = {}
-    monkeypatch.setattr(Trained, "generate", lambda self, **options: asked.update(options) or "")
+    monkeypatch.setattr(Model, "generate", lambda self, **options: asked.update(options) or "")
     assert runs.generate([str(characters)]) == 0
     monkeypatch.undo()
-    parameters = inspect.signature(Trained.generate).parameters
+    parameters = inspect.signature(Model.generate).parameters
     assert asked == {name: p.default for name, p in parameters.items() if name != "self"}

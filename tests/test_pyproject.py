@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NEEDED = {r.name: r for r in map(Requirement, PROJECT["dependencies"])}
 WANTED = [*NEEDED.values(), *(Requirement(r) for extra in PROJECT["optional-dependencies"].values() for r in extra)]
+WANTED = [r for r in WANTED if r.name != PROJECT["name"]]  # an extra may name other extras
 PINNED = {
     r.name.replace("_", "-"): r
     for line in (ROOT / "scripts" / "constraints.txt").read_text(encoding="utf-8").splitlines()

@@ -74,7 +74,7 @@ def generate(arguments: list[str]) -> int:
     parser = Parser()
     parser.add_argument("--prompt", default="")
     for flag, kind, default in (
-        # Those of `seqmodels.inference.Trained.generate`, which is not imported before all is checked.
+        # Those of `seqmodels.inference.Model.generate`, which is not imported before all is checked.
         ("--length", int, 400),
         ("--temperature", float, 0.8),
         ("--top-k", int, None),

@@ -40,7 +40,15 @@ def collate(dataset: SequenceDataset, rows: np.ndarray) -> SequenceBatch:
         torch.from_numpy(np.ascontiguousarray(lengths)),
         torch.from_numpy(rows[:, 3] != 0),
         own_lengths,
+        _weights(dataset, rows[:, 0]),
     )
+
+
+def _weights(dataset: SequenceDataset, sequences: np.ndarray) -> torch.Tensor | None:
+    """Of each row the weight of its sequence, 0 where there is none."""
+    if dataset.weights is None:
+        return None
+    return torch.from_numpy(np.where(sequences >= 0, dataset.weights[sequences], 0.0).astype(np.float32))
 
 
 def _pad(parts: list[np.ndarray | None], steps: int, shape: tuple[int, ...], dtype: type) -> np.ndarray:
@@ -59,4 +67,4 @@ def _input_form(spec: BatchSpec) -> tuple[tuple[int, ...], type]:
 
 def _target_form(spec: BatchSpec) -> tuple[tuple[int, ...], type]:
     """The shape of one target, and its type."""
-    return ((spec.target_size,), np.float32) if spec.targets == "values" else ((), np.int64)
+    return ((spec.target_size,), np.float32) if spec.targets in ("values", "sets") else ((), np.int64)

@@ -25,12 +25,14 @@ class SequenceDataset(ABC):
             rows as a batch has (a text), or whole things that must stay whole (a name).
         origins: of each sequence where it is from, as column names and values, to stand beside its
             prediction; None where there is nothing to tell.
+        weights: float ``(N,)``, how much each sequence counts in the loss; None where all count the same.
     """
 
     spec: BatchSpec
     lengths: np.ndarray
     stream: bool = False
     origins: Sequence[dict[str, Any]] | None = None
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -72,7 +74,7 @@ class ArrayDataset(SequenceDataset):
             raise ValueError(f"each sequence needs one target; got {len(inputs)} inputs and {len(targets)} targets")
         self.spec, self.stream = spec, stream
         self.inputs = [np.asarray(x, np.int64 if spec.inputs == "tokens" else np.float32) for x in inputs]
-        self.targets = [np.asarray(y, np.float32 if spec.targets == "values" else np.int64) for y in targets]
+        self.targets = [np.asarray(y, np.float32 if spec.targets in ("values", "sets") else np.int64) for y in targets]
         self.lengths = np.array([len(x) for x in self.inputs], dtype=np.int64)
         for i, (x, y) in enumerate(zip(self.inputs, self.targets, strict=True)):
             if len(x) == 0:

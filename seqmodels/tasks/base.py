@@ -40,6 +40,8 @@ class Task:
 
     target_kinds: ClassVar[tuple[str, ...]] = ()
     target_shapes: ClassVar[tuple[str, ...]] = ()
+    # Generating takes time: on the test split it is always done, in every validation only where a task says so.
+    generates_in_validation: bool = False
 
     def __init__(self, spec: BatchSpec) -> None:
         if not self.suits(spec):
@@ -72,7 +74,8 @@ class Task:
     def loss(self, prediction: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
         """Sum of the loss over the real items, and their number; total / count is the mean.
 
-        Both add up over parts of a batch, so the mean over a stage, an accumulated batch or several
+        Where the batch has weights, each item counts as much as its row's weight in both. Both
+        add up over parts of a batch, so the mean over a stage, an accumulated batch or several
         processes is exact. Padding, NaN included, reaches neither the loss nor its gradient.
 
         Args:
@@ -84,8 +87,7 @@ class Task:
             prediction = prediction.float()
         real = real_items(batch, self.spec)
         items = self.item_loss(blank(prediction, real), blank(batch.targets, real))
-        total = blank(items, real).sum()
-        return total, real.sum().to(total.dtype)
+        return weighted(blank(items, real), real, batch.weights)
 
     def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
         """The loss of each item, from predictions ``(..., V)`` to ``(...)``."""
@@ -97,7 +99,7 @@ class Task:
         Raises:
             ValueError: a prediction of another shape.
         """
-        values = self.spec.targets == "values"
+        values = self.spec.targets in ("values", "sets")
         expected = tuple(batch.targets.shape[:-1] if values else batch.targets.shape)
         if self.spec.target_shape == "own":
             prediction = prediction[:, : expected[1]]
@@ -121,6 +123,16 @@ class Task:
 
     def update(self, metrics: MetricCollection, prediction: Tensor, batch: SequenceBatch) -> None:
         """Count a batch."""
+
+    def generate(self, model: SequenceModel, batch: SequenceBatch) -> Any:
+        """What the model makes of the inputs alone, where its prediction is made with the targets' help; else None.
+
+        Asked for in evaluation and in `predict`; what it returns is what `update_generated` and `decode` take.
+        """
+        return None
+
+    def update_generated(self, metrics: MetricCollection, made: Any, batch: SequenceBatch) -> None:
+        """Count what `generate` made of a batch."""
 
     def summary(self, values: Mapping[str, Any]) -> dict[str, float]:
         """The numbers to log, from what `metrics` computed and the mean loss (under "loss")."""
@@ -175,6 +187,22 @@ def real_items(batch: SequenceBatch, spec: BatchSpec) -> Tensor:
     if batch.target_lengths is None:
         raise ValueError("targets with a length of their own need target_lengths in the batch, got None")
     return step_mask(batch.target_lengths, batch.targets.shape[1]) & (batch.lengths > 0).unsqueeze(1)
+
+
+def weighted(items: Tensor, real: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Sum of the items' losses, ``(B,)`` or ``(B, S)`` with zeros where not real, and how much they count together.
+
+    >>> import torch
+    >>> real = torch.tensor([[True, True], [True, False]])
+    >>> total, count = weighted(torch.tensor([[1.0, 1.0], [4.0, 0.0]]), real, torch.tensor([1.0, 0.5]))
+    >>> total.item(), count.item()
+    (4.0, 2.5)
+    """
+    counted = real.to(items.dtype)
+    if weights is not None:
+        each = weights.to(items.dtype).view(-1, *[1] * (items.dim() - 1))
+        items, counted = items * each, counted * each
+    return items.sum(), counted.sum()
 
 
 def blank(values: Tensor, real: Tensor) -> Tensor:

@@ -126,6 +126,13 @@ class SequenceGeneration(Task):
             metrics.update(*(values.flatten() for values in pair))
         return self.summary(metrics.compute())
 
+    def generate(self, model: SequenceModel, batch: SequenceBatch) -> Tensor:
+        """The tokens ``(B, S)`` or values ``(B, S, V)`` that the model makes freely, up to its stop token."""
+        features, _ = model.features(batch.inputs, lengths=batch.lengths)
+        head: Any = model.head
+        made = head.generate(features, batch.lengths)
+        return made[0] if self.of_tokens else made
+
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
         """Each row's sequence: tokens up to the stop token and the text they make, or values.
 

@@ -206,6 +206,10 @@ class Learner(pl.LightningModule):
         total, count = self.task.loss(prediction, batch)
         self._totals["loss"] += torch.stack((total.detach(), count)).cpu().double()
         self.task.update(self.metrics[stage], prediction, batch)
+        if stage == "test" or self.task.generates_in_validation:
+            made = self.task.generate(self.model, batch)
+            if made is not None:
+                self.task.update_generated(self.metrics[stage], made, batch)
         return prediction
 
     def _end_stage(self, stage: str) -> dict[str, float]:

@@ -41,7 +41,7 @@ def make_run(folder: str, when: int = 1) -> Path:
     return path
 
 
-class Trained:
+class Model:
     """Stands for a loaded model, and remembers what was asked of it."""
 
     asked: list
@@ -69,7 +69,7 @@ def asked(monkeypatch):
 
     def load(path, plugins, changes):
         seen.append((path, changes, plugins))
-        return Trained(seen)
+        return Model(seen)
 
     inference.load = load
     inference.write_predictions = lambda rows, path: path.write_text(str(list(rows))) and 2
@@ -191,7 +191,7 @@ def test_generate_ranges(seqmodels, asked):
 def test_the_flags_of_generate_are_the_arguments_of_the_model():
     import inspect
 
-    from seqmodels.inference import Trained as Real
+    from seqmodels.inference import Model as Real
 
     accepted = set(inspect.signature(Real.generate).parameters) - {"self"}
     assert accepted == {"prompt", "length", "temperature", "top_k", "top_p", "beam", "seed"}
