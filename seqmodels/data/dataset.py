@@ -26,6 +26,8 @@ class SequenceDataset(ABC):
         origins: of each sequence where it is from, as column names and values, to stand beside its
             prediction; None where there is nothing to tell.
         weights: float ``(N,)``, how much each sequence counts in the loss; None where all count the same.
+        groups: of each sequence the name of what must not be in two splits, such as its writer; None where
+            the data know of no such thing.
     """
 
     spec: BatchSpec
@@ -33,6 +35,7 @@ class SequenceDataset(ABC):
     stream: bool = False
     origins: Sequence[dict[str, Any]] | None = None
     weights: np.ndarray | None = None
+    groups: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -104,7 +107,13 @@ class DataSource(ABC):
     ...         raise ValueError("there are no files of this kind")
     >>> Parity().describe(), Parity().suggest()
     ('2 train sequences', {'task': 'classification', 'head': 'many_to_one'})
+
+    Attributes:
+        notes: what `splits` left out or changed, and why, one short sentence each, with a number in it
+            ("3 of 500 rows left out: no label (data.missing=drop)"); set anew by each call of `splits`.
     """
+
+    notes: Sequence[str] = ()
 
     @abstractmethod
     def splits(self) -> dict[str, SequenceDataset]:
