@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from seqmodels.batch import BatchSpec
 from seqmodels.data.csv_columns import Columns
 from seqmodels.data.csv_layout import Layout, infer
@@ -200,12 +202,28 @@ class CSVSource(DataSource):
             names = layout.feature_names
             if self.transform is not None:
                 names = (f"{self.transform} of {names[0]}", *names[1:])
+            self.notes = (*layout.notes, *rows.notes)
             return {**forecast_splits(rows, names, history, self.horizon, masks, self.period, options)}
         sequences = self._sequences()
-        parts, _ = split_sequences(sequences, self.val_fraction, self.test_fraction, self.seed)
+        parts, copies = split_sequences(sequences, self.val_fraction, self.test_fraction, self.seed)
+        self.notes = self._what_was_done(sequences, copies)
         options |= {"differences": self.differences}
         spec = make_spec(sequences.select(parts["train"]), self.differences, options)
         return {name: encode(sequences.select(items), spec, targets=True) for name, items in parts.items()}
+
+    def _what_was_done(self, sequences: Sequences, copies: int) -> tuple[str, ...]:
+        """What was left out of the sequences, filled in or kept together, in words."""
+        table, layout = self._load()
+        notes, rows = list(layout.notes), sum(map(len, sequences.rows))
+        if rows < len(table):
+            what = "a number, a text or the target is missing (data.missing=drop)"
+            notes.append(f"{len(table) - rows:,} of {len(table):,} rows left out: {what}")
+        if self.missing == "interpolate":
+            cells = sum(int(np.isnan(table.numbers(name)).sum()) for name in layout.features)
+            notes += [f"{cells:,} missing numbers filled in between their neighbours"] if cells else []
+        if copies:
+            notes.append(f"{copies:,} sequences are copies of another one, and kept in its split")
+        return tuple(notes)
 
     def _rows(self) -> SeriesRows:
         return read_series(*self._load(), self.transform, self.missing)

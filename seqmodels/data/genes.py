@@ -73,13 +73,15 @@ class GeneStructureSource(DataSource):
 
     def splits(self) -> dict[str, SequenceDataset]:
         """The data sets "train", "val" and "test"."""
-        inputs, targets = _read_genes(read_table(TRAIN), self.max_length)
+        tables = {"training and validation": read_table(TRAIN), "test": read_table(TEST)}
+        self.notes = _too_long(tables, self.max_length)
+        inputs, targets = _read_genes(tables["training and validation"], self.max_length)
         parts = by_group([x.tobytes() for x in inputs], self.val_fraction, 0.0, self.seed)
         splits: dict[str, SequenceDataset] = {
             name: ArrayDataset(SPEC, [inputs[i] for i in items], [targets[i] for i in items])
             for name, items in parts.items()
         }
-        return {**splits, "test": ArrayDataset(SPEC, *_read_genes(read_table(TEST), self.max_length))}
+        return {**splits, "test": ArrayDataset(SPEC, *_read_genes(tables["test"], self.max_length))}
 
     @classmethod
     def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> SequenceDataset:
@@ -109,6 +111,17 @@ def _read_fasta(path: str) -> Table:
     records = [lines[a + 1 : b] for a, b in zip(starts, [*starts[1:], len(lines)], strict=True)]
     sequences = ["".join(line.strip() for line in record) for record in records]
     return Table(path, {SEQUENCE: sequences}, [start + 1 for start in starts])
+
+
+def _too_long(tables: dict[str, Table], max_length: int | None) -> list[str]:
+    """How many genes are left out of each table, in words."""
+    notes = []
+    for name, table in tables.items():
+        lost = sum(max_length is not None and len(text) > max_length for text in table.cells(SEQUENCE, "path"))
+        if lost:
+            total = f"{lost} of {len(table)} genes for {name}"
+            notes.append(f"{total} left out: longer than {max_length} letters (data.max_length)")
+    return notes
 
 
 def _read_genes(table: Table, max_length: int | None, tagged: bool = True) -> tuple[list[np.ndarray], list[np.ndarray]]:

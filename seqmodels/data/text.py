@@ -109,9 +109,12 @@ class TextSource(DataSource):
     def splits(self) -> dict[str, SequenceDataset]:
         """The text's parts, encoded, or taken from the cache."""
         about = self._tokens.about
-        for part, (count, some) in about["missing"].items():
-            what = describe(count, some, self.level)
-            _log.warning("text: %s has %s outside the vocabulary, read as %s", part, what, UNKNOWN)
+        self.notes = tuple(
+            f"{part} has {describe(count, some, self.level)} outside the vocabulary, read as {UNKNOWN}"
+            for part, (count, some) in about["missing"].items()
+        )
+        for note in self.notes:
+            _log.warning("text: %s", note)
         names = tuple(about["names"])
         size, options = len(names), {"level": self.level}
         spec = BatchSpec("tokens", size, "tokens", size, "step", names, names, options=options)
