@@ -9,10 +9,13 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.csv_columns import Columns
+from seqmodels.data.csv_encode import FEWEST_SEEN, encode, make_spec
 from seqmodels.data.csv_layout import Layout, infer
 from seqmodels.data.csv_read import Table, read_table
-from seqmodels.data.csv_sequences import Sequences, check_targets, encode, make_spec, read_sequences, split_sequences
+from seqmodels.data.csv_sequences import LEVELS, Reading, Sequences, read_sequences
 from seqmodels.data.csv_series import TRANSFORMS, read_series
+from seqmodels.data.csv_splits import split_sequences
+from seqmodels.data.csv_targets import check_targets
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.series import SeriesRows, forecast_splits, new_windows, split_rows, usual_history
 from seqmodels.data.splits import check_fractions
@@ -33,7 +36,7 @@ class CSVSource(DataSource):
       a split may begin in the one before.
     - *wide*: a row is a sequence, its columns x1, x2, ... or x1, y1, x2, y2, ... the steps.
     - *long*: a row is a step of the sequence that the column `sequence` names.
-    - *text*: a row is a sequence, the characters of the column `text`.
+    - *text*: a row is a sequence, the characters or words of the column `text`.
 
     Copies of a sequence stay in one split, and classes have the same shares in each.
 
@@ -52,7 +55,11 @@ class CSVSource(DataSource):
         time: column to order rows by. Rows that are out of order are sorted, and `describe` says so.
         series: column that tells many series apart. With times, all are cut at the same ones.
         sequence: column that says which sequence a row is a step of.
-        text: column whose characters are the steps; in the long layout, whose cells are.
+        text: column whose characters or words are the steps; in the long layout, whose cells are.
+        level: of the text layout, whether a step is a "character" or a "word"; signs are words of their own.
+        lowercase: whether text is read in lower case.
+        min_count: characters or words seen less often in training are unknown.
+        max_length: steps after which a sequence is cut; null for none.
         group: column of what must not be in two splits, such as a writer.
         target_per: "sequence" or "step".
         target_kind: "labels" or "values".
@@ -83,6 +90,10 @@ class CSVSource(DataSource):
         series: str | None = None,
         sequence: str | None = None,
         text: str | None = None,
+        level: str = "character",
+        lowercase: bool = False,
+        min_count: int = FEWEST_SEEN,
+        max_length: int | None = None,
         group: str | None = None,
         target_per: str | None = None,
         target_kind: str | None = None,
@@ -113,7 +124,8 @@ class CSVSource(DataSource):
             target_kind=target_kind,
             features_per_step=features_per_step,
         )
-        self.path, self.differences, self.transform, self.missing = str(path), differences, transform, missing
+        self.path, self.transform, self.missing, self.min_count = str(path), transform, missing, min_count
+        self.reading = Reading(missing, differences, level, lowercase, max_length)
         self.history, self.horizon, self.period = history, horizon, period
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
         self._check_options()
@@ -121,10 +133,12 @@ class CSVSource(DataSource):
 
     def _check_options(self) -> None:
         check_fractions(self.val_fraction, self.test_fraction)
-        for option, least in (("history", 1), ("horizon", 1), ("period", 1)):
-            value = getattr(self, option)
-            if value is not None and value < least:
-                raise ValueError(f"data.{option} must be at least {least}, got {value}")
+        counts = {option: getattr(self, option) for option in ("history", "horizon", "period", "min_count")}
+        for option, value in {**counts, "max_length": self.reading.max_length}.items():
+            if value is not None and value < 1:
+                raise ValueError(f"data.{option} must be at least 1, got {value}")
+        if self.reading.level not in LEVELS:
+            raise ValueError(f"data.level must be one of {', '.join(LEVELS)}, got {self.reading.level!r}")
         if self.missing not in MISSING_CHOICES:
             raise ValueError(f"data.missing must be one of {', '.join(MISSING_CHOICES)}, got {self.missing!r}")
         if self.transform not in (None, *TRANSFORMS):
@@ -148,8 +162,14 @@ class CSVSource(DataSource):
             "period": self.period is not None,
         }
         given = [option for option, there in of_series.items() if there and layout.kind != "series"]
-        if self.differences and (layout.kind == "series" or layout.text is not None):
-            given.append("differences")
+        of_text = {
+            "level": self.reading.level != "character" and layout.kind != "text",
+            "lowercase": self.reading.lowercase and layout.kind != "text",
+            "min_count": self.min_count != FEWEST_SEEN and layout.text is None,
+            "max_length": self.reading.max_length is not None and layout.kind == "series",
+            "differences": self.reading.differences and (layout.kind == "series" or layout.text is not None),
+        }
+        given += [option for option, there in of_text.items() if there]
         if self.missing == "end" and layout.kind != "wide":
             given.append("missing=end")
         if self.missing == "interpolate" and layout.text is not None:
@@ -181,23 +201,25 @@ class CSVSource(DataSource):
         sequences = self._sequences()
         shortest, longest = (f(len(x) for x in sequences.inputs) for f in (min, max))
         steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
-        of_what = ", ".join(layout.feature_names) if layout.text is None else f"text in {layout.text!r}"
+        unit = "words of" if self.reading.level == "word" else "text in"
+        of_what = ", ".join(layout.feature_names) if layout.text is None else f"{unit} {layout.text!r}"
         classes = len({table.columns[layout.target][row] for rows in sequences.rows for row in rows})
         target = f"{classes} classes" if layout.target_kind == "labels" else "values"
         per = " per step" if layout.target_per == "step" else ""
         copies = split_sequences(sequences, self.val_fraction, self.test_fraction, self.seed)[1]
         notes = [f"layout {layout.kind}", *layout.notes]
         notes += [f"{copies} copies, kept in the split of the original"] if copies else []
+        notes += [f"{sequences.cut} longer ones cut at {longest} steps"] if sequences.cut else []
         what = f"{len(sequences)} sequences of {steps} steps ({of_what}), {target}{per} in {layout.target!r}"
         return "; ".join([f"{self.path}: {what}", *notes])
 
     def splits(self) -> dict[str, SequenceDataset]:
         """The data sets "train", "val" and "test"."""
         layout = self._load()[1]
-        options: dict[str, Any] = {"layout": layout.to_plain(), "missing": self.missing}
         if layout.kind == "series":
             rows, history = self._rows(), self._history()
             masks = split_rows(rows, self.val_fraction, self.test_fraction)
+            options: dict[str, Any] = {"layout": layout.to_plain(), "missing": self.missing}
             options |= {"transform": self.transform, "history": history}
             names = layout.feature_names
             if self.transform is not None:
@@ -207,8 +229,7 @@ class CSVSource(DataSource):
         sequences = self._sequences()
         parts, copies = split_sequences(sequences, self.val_fraction, self.test_fraction, self.seed)
         self.notes = self._what_was_done(sequences, copies)
-        options |= {"differences": self.differences}
-        spec = make_spec(sequences.select(parts["train"]), self.differences, options)
+        spec = make_spec(sequences.select(parts["train"]), self.reading, self.min_count)
         return {name: encode(sequences.select(items), spec, targets=True) for name, items in parts.items()}
 
     def _what_was_done(self, sequences: Sequences, copies: int) -> tuple[str, ...]:
@@ -235,7 +256,7 @@ class CSVSource(DataSource):
         return usual_history(rows, split_rows(rows, self.val_fraction, self.test_fraction)["train"], self.period)
 
     def _sequences(self) -> Sequences:
-        return check_targets(read_sequences(*self._load(), self.missing, self.differences), self.missing)
+        return check_targets(read_sequences(*self._load(), self.reading), self.missing)
 
     @classmethod
     def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> SequenceDataset:
@@ -257,7 +278,7 @@ class CSVSource(DataSource):
         if layout.kind == "series":
             rows = read_series(table, layout, options["transform"], missing)
             return new_windows(rows, options["history"], spec, targets=bool(targets))
-        sequences = read_sequences(table, layout, missing, options["differences"])
+        sequences = read_sequences(table, layout, Reading.from_plain(options))
         wanted = layout.target in table.columns if targets is None else targets
         if wanted:
             sequences = check_targets(sequences, missing)

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 from seqmodels.batch import BatchSpec
+from seqmodels.data.csv_encode import FEWEST_SEEN, origins
 from seqmodels.data.csv_layout import Layout
 from seqmodels.data.csv_read import Table, read_table
-from seqmodels.data.csv_sequences import (
-    FEWEST_SEEN,
-    Sequences,
-    check_targets,
-    encode_labels,
-    origins,
-    read_sequences,
-    sort_labels,
-    split_sequences,
-)
+from seqmodels.data.csv_sequences import Reading, Sequences, read_sequences
+from seqmodels.data.csv_splits import split_sequences
+from seqmodels.data.csv_targets import check_targets, encode_labels, sort_labels
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.splits import check_fractions
 from seqmodels.data.vocabulary import UNKNOWN
@@ -126,7 +120,7 @@ class TextFromLabelSource(DataSource):
 def _read(table: Table, label: str, text: str, missing: str) -> Sequences:
     """The texts of a table, in the roles that a classifier would give them: label as target."""
     layout = Layout("text", label, "labels", "sequence", text=text)
-    return check_targets(read_sequences(table, layout, missing, differences=False), missing)
+    return check_targets(read_sequences(table, layout, Reading(missing)), missing)
 
 
 def _encode(sequences: Sequences, spec: BatchSpec, targets: bool) -> ArrayDataset:

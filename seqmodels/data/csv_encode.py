@@ -1,0 +1,71 @@
+"""Sequences of a table as the model sees them: vocabulary, classes, shifts and scales are the training part's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from seqmodels.batch import BatchSpec
+from seqmodels.data.csv_sequences import Reading, Sequences
+from seqmodels.data.csv_targets import encode_targets, target_spec
+from seqmodels.data.dataset import ArrayDataset
+from seqmodels.data.scale import apply_scale, fit_scale
+from seqmodels.data.vocabulary import UNKNOWN
+
+# What was seen less often in training is unknown, so that the model learns what an unknown token is like.
+FEWEST_SEEN = 2
+
+
+def make_spec(train: Sequences, how: Reading, min_count: int = FEWEST_SEEN) -> BatchSpec:
+    """The spec of the data: vocabulary, classes, shifts and scales are the training sequences'.
+
+    Args:
+        train: the training sequences.
+        how: they were read; kept in the spec, so that new files are read alike.
+        min_count: tokens seen less often are unknown.
+    """
+    layout = train.layout
+    options = {"layout": layout.to_plain(), **how.to_plain()}
+    if layout.text is not None:
+        seen = Counter(token for steps in train.inputs for token in steps)
+        tokens = (UNKNOWN, *sorted(token for token, count in seen.items() if count >= min_count))
+        spec = BatchSpec("tokens", len(tokens), "labels", 0, layout.target_per, input_names=tokens, options=options)
+    else:
+        names = layout.feature_names
+        names = (*names, *(f"{name} change" for name in names)) if how.differences else names
+        shift, scale = fit_scale(np.concatenate(train.inputs))
+        spec = BatchSpec("features", len(names), "labels", 0, layout.target_per, input_names=names, options=options)
+        spec = replace(spec, input_shift=shift, input_scale=scale)
+    return target_spec(train, spec)
+
+
+def encode(sequences: Sequences, spec: BatchSpec, targets: bool) -> ArrayDataset:
+    """Sequences as the model sees them.
+
+    Args:
+        targets: false to put zeros for the targets.
+
+    Raises:
+        ValueError: a label is none of the spec's.
+    """
+    if spec.inputs == "tokens":
+        code = {token: i for i, token in enumerate(spec.input_names)}
+        inputs = [np.array([code.get(token, code[UNKNOWN]) for token in x]) for x in sequences.inputs]
+    else:
+        inputs = [apply_scale(x, spec.input_shift, spec.input_scale) for x in sequences.inputs]
+    dataset = ArrayDataset(spec, inputs, encode_targets(sequences, spec, inputs, targets))
+    dataset.origins = origins(sequences)
+    group = sequences.layout.group
+    dataset.groups = sequences.cells(group) if group in sequences.table.columns else None
+    return dataset
+
+
+def origins(sequences: Sequences) -> list[dict[str, Any]]:
+    """Of each sequence its name, where a column names it, else the line of the file it is from."""
+    column = sequences.layout.sequence
+    if column is not None:
+        return [{column: name} for name in sequences.cells(column)]
+    return [{"line": sequences.table.lines[rows[0]]} for rows in sequences.rows]
