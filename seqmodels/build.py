@@ -10,7 +10,7 @@ import importlib
 import inspect
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -132,11 +132,13 @@ def build_task(config: Config, spec: BatchSpec) -> Task:
     task: Task = make("task", options.pop("name"), spec, **options)
     name = config["model"]["head"]["name"]
     head: Any = find("head", name)
-    if head.target_shape != spec.target_shape:
-        fitting = [n for n in names("head") if cast(Any, find("head", n)).target_shape == spec.target_shape]
+    wanted = (spec.target_shape, task.unaligned)
+    if (head.target_shape, head.unaligned) != wanted:
+        heads: dict[str, Any] = {n: find("head", n) for n in names("head")}
+        fitting = [n for n, other in heads.items() if (other.target_shape, other.unaligned) == wanted]
         raise ValueError(
-            f"model/head={name} does not fit this data, whose targets are {SHAPES[spec.target_shape]}: "
-            f"choose model/head={' or '.join(fitting)}"
+            f"model/head={name} does not fit task={config['task']['name']} on this data, whose targets are "
+            f"{SHAPES[spec.target_shape]}: choose model/head={' or '.join(fitting)}"
         )
     return task
 
@@ -152,7 +154,8 @@ def build_model(config: Config, spec: BatchSpec, task: Task) -> SequenceModel:
     layers = build_layers(options, encoder.output_size)
     head_options = dict(options["head"])
     name = head_options.pop("name")
-    if cast(Any, find("head", name)).target_shape == "own":
+    head_class: Any = find("head", name)
+    if head_class.target_shape == "own" and not head_class.unaligned:
         head_options.update(targets="values" if spec.targets == "values" else "tokens", stop=spec.stop)
     head = make("head", name, layers.output_size, task.output_size, **head_options)
     return SequenceModel(encoder, layers, head)

@@ -15,6 +15,7 @@ HEAD_TARGETS = {
     "many_to_many": "step",
     "one_to_many": "own",
     "encoder_decoder": "own",
+    "ctc": "own",
 }
 TASK_TARGETS = {
     "language_modelling": ("step",),
@@ -23,7 +24,10 @@ TASK_TARGETS = {
     "regression": ("sequence", "step"),
     "forecasting": ("sequence", "step"),
     "sequence_generation": ("own",),
+    "transcription": ("own",),
 }
+# Of the heads and tasks with target sequences those that align them with the steps; the others unroll them.
+UNALIGNED = ("ctc", "transcription")
 # Cells without a gate that keeps the state, which chrono is for.
 UNGATED = ("elman", "feedforward", "indrnn", "lru", "rglru")
 # Cells that a regulariser finds nothing in to act on: a recurrent matrix, a field c of the state, a state.
@@ -89,15 +93,35 @@ def _sees_future(config: Plain) -> Iterator[str]:
 
 def _shapes(config: Plain) -> Iterator[str]:
     head, task = config["model"]["head"]["name"], config["task"]["name"]
-    if head not in HEAD_TARGETS or task not in TASK_TARGETS or HEAD_TARGETS[head] in TASK_TARGETS[task]:
+    if head not in HEAD_TARGETS or task not in TASK_TARGETS:
         return
-    fitting = [name for name, target in HEAD_TARGETS.items() if target in TASK_TARGETS[task]]
+    if HEAD_TARGETS[head] in TASK_TARGETS[task]:
+        yield from _alignment(head, task)
+        return
+    fitting = [
+        name
+        for name, target in HEAD_TARGETS.items()
+        if target in TASK_TARGETS[task] and (target != "own" or (name in UNALIGNED) == (task in UNALIGNED))
+    ]
     words = {"step": "one target per step", "sequence": "one target per sequence", "own": "target sequences"}
     yield (
         f"model/head: {head} predicts {words[HEAD_TARGETS[head]]}, and task={task} scores "
         f"{' or '.join(words[target] for target in TASK_TARGETS[task])}: choose model/head="
         f"{' or '.join(fitting)}, or another task"
     )
+
+
+def _alignment(head: str, task: str) -> Iterator[str]:
+    if head in UNALIGNED and task not in UNALIGNED:
+        yield (
+            f"model/head: {head} says at each step which token is heard there, and task={task} wants whole sequences "
+            "unrolled token by token: choose task=transcription, or model/head=encoder_decoder"
+        )
+    if task in UNALIGNED and head not in UNALIGNED:
+        yield (
+            f"model/head: {head} unrolls a sequence token by token, and task={task} aligns one with the steps of the "
+            "input (CTC): choose model/head=ctc, or task=sequence_generation"
+        )
 
 
 def _cell(config: Plain) -> Iterator[str]:
@@ -182,6 +206,8 @@ def _schedule(config: Plain) -> Iterator[str]:
         yield f"scheduler: plateau follows the validation metric, and {unwatched} leaves none"
     if config["early_stopping"]["patience"] is not None and unwatched:
         yield f"early_stopping.patience: follows the validation metric, and {unwatched} leaves none"
+    if config["task"].get("conformal") and unwatched:
+        yield f"task.conformal: corrects the interval on the validation split, and {unwatched} leaves none"
     if unlimited and trainer["max_time"] is None and config["early_stopping"]["patience"] is None:
         yield "trainer: would never stop: set trainer.max_epochs, trainer.max_steps or trainer.max_time"
 

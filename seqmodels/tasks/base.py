@@ -6,7 +6,7 @@ row, or a step of a row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -40,6 +40,10 @@ class Task:
 
     target_kinds: ClassVar[tuple[str, ...]] = ()
     target_shapes: ClassVar[tuple[str, ...]] = ()
+    # Whether its loss aligns predictions at the input's steps with the targets: see `Head.unaligned`.
+    unaligned: ClassVar[bool] = False
+    # Whether it wants to see predictions of data that was not trained on before it is used: see `calibrate`.
+    calibrates: bool = False
     # Generating takes time: on the test split it is always done, in every validation only where a task says so.
     generates_in_validation: bool = False
 
@@ -70,6 +74,16 @@ class Task:
 
     def prepare(self, train: Any) -> None:
         """Take from the training split what loss and metrics need; nothing, unless a task says so."""
+
+    def calibrate(self, batches: Iterable[tuple[Tensor, SequenceBatch]]) -> None:
+        """Learn from the trained model's predictions of the validation split; asked for where `calibrates`."""
+
+    def state(self) -> dict[str, Any]:
+        """What `calibrate` learned, as tensors and plain values: it lies in the checkpoint."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state`."""
 
     def loss(self, prediction: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
         """Sum of the loss over the real items, and their number; total / count is the mean.

@@ -147,7 +147,7 @@ def run_sequences(model: SequenceModel, batch: SequenceBatch, k2: int | None) ->
         batch: whole sequences.
         k2: only the last k2 real steps of each row are inside the graph; None for all.
     """
-    teacher = batch.targets if model.head.target_shape == "own" else None
+    teacher = batch.targets if model.head.target_shape == "own" and not model.head.unaligned else None
     if k2 is None or k2 >= batch.inputs.shape[1]:
         return model(batch.inputs, None, batch.lengths, teacher=teacher)[0]
     features = _last_steps(model, batch, k2)

@@ -34,7 +34,14 @@ class Case:
 
     @property
     def own(self) -> bool:
-        return find("head", self.name).target_shape == "own"
+        """Whether it unrolls a sequence of its own, and so takes a teacher."""
+        head = find("head", self.name)
+        return head.target_shape == "own" and not head.unaligned
+
+    @property
+    def stepwise(self) -> bool:
+        head = find("head", self.name)
+        return head.target_shape == "step" or head.unaligned
 
     @property
     def tokens(self) -> bool:
@@ -74,9 +81,7 @@ def find_cases() -> list[Any]:
 
 
 every_head = pytest.mark.parametrize("case", find_cases())
-step_heads = pytest.mark.parametrize(
-    "case", [c for c in find_cases() if find("head", c.values[0].name).target_shape == "step"]
-)
+step_heads = pytest.mark.parametrize("case", [c for c in find_cases() if c.values[0].stepwise])
 decoders = pytest.mark.parametrize("case", [c for c in find_cases() if c.values[0].own])
 token_decoders = pytest.mark.parametrize("case", [c for c in find_cases() if c.values[0].own and c.values[0].tokens])
 close = torch.testing.assert_close
@@ -95,7 +100,7 @@ def searched(case: Case) -> tuple[Any, Tensor, Tensor]:
 
 def used(case: Case, prediction: Tensor, lengths: Tensor) -> Tensor:
     """What of a prediction means something."""
-    if find("head", case.name).target_shape != "step":
+    if not case.stepwise:
         return prediction
     return prediction[step_mask(lengths, prediction.shape[1])]
 
@@ -107,7 +112,7 @@ def gradients(head: Head, prediction: Tensor) -> list[Tensor]:
 
 
 def test_discovery_finds_the_heads() -> None:
-    assert {"one_to_one", "one_to_many", "many_to_one", "many_to_many", "encoder_decoder"} <= set(names("head"))
+    assert {"one_to_one", "one_to_many", "many_to_one", "many_to_many", "encoder_decoder", "ctc"} <= set(names("head"))
     assert len(find_cases()) >= 1 + 1 + 4 + 4 + 12
 
 

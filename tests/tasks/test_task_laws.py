@@ -54,7 +54,8 @@ def measure(task, parts):
 def test_every_task_is_found_and_tested():
     known = {"classification", "forecasting", "language_modelling", "regression", "sequence_generation", "tagging"}
     assert known <= set(names("task"))
-    assert {name for name, _ in suited()} == set(names("task"))
+    elsewhere = {name for name in names("task") if find("task", name).unaligned}  # test_transcription.py
+    assert {name for name, _ in suited()} == set(names("task")) - elsewhere
     assert len(EVERY) >= 14
 
 

@@ -102,7 +102,7 @@ def is_per_step(task: Task) -> bool:
 
 def predict(model: SequenceModel, batch: SequenceBatch, task: Task) -> Tensor:
     """The model's prediction from a fresh state; sequences of their own length are teacher-forced."""
-    teacher = batch.targets if task.spec.target_shape == "own" else None
+    teacher = batch.targets if task.spec.target_shape == "own" and not task.unaligned else None
     return model(batch.inputs, None, batch.lengths, teacher=teacher)[0]
 
 

@@ -65,7 +65,8 @@ def gradient_by_lag(model: SequenceModel, task: Task, batch: SequenceBatch, rows
     batch = longest_rows(batch, rows)
     batch = last_steps(batch, min(lags, int(batch.lengths.min())), is_per_step(task))
     if task.spec.target_shape == "own" and batch.target_lengths is not None:
-        batch = own_targets(batch, 0, max(1, min(lags, int(batch.target_lengths.min()))))
+        steps = 1 if task.unaligned else lags  # more might not fit into the inputs that are left
+        batch = own_targets(batch, 0, max(1, min(steps, int(batch.target_lengths.min()))))
     with torch.enable_grad(), recorded(model) as record:
         prediction = predict(model, batch, task)
         states = {name: [step.after for step in met] for name, met in record.items() if _remembers(met)}

@@ -1,0 +1,61 @@
+"""Baselines for transcriptions: what is said most, and equal cuts compared with those seen in training.
+
+N sequences, n cuts, T steps, F features.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from seqmodels.tasks.baselines.reading import sequences, spread
+
+# Training sequences that are cut, at most, and steps that each cut is brought to.
+MOST_SEQUENCES, CUT_STEPS = 4000, 8
+
+
+def most_frequent(known: list[list[int]]) -> list[int]:
+    """The sequence that occurs most often; of several the first.
+
+    >>> most_frequent([[1], [2, 3], [2, 3]])
+    [2, 3]
+    """
+    return list(Counter(map(tuple, known)).most_common(1)[0][0])
+
+
+def mean_token_run(known: list[list[int]]) -> list[int]:
+    """The most frequent token, as often as a sequence has tokens on average.
+
+    >>> mean_token_run([[1, 2, 1], [3]])
+    [1, 1]
+    """
+    counts = Counter(token for row in known for token in row)
+    mean = round(sum(map(len, known)) / len(known))
+    return [counts.most_common(1)[0][0]] * mean if counts else []
+
+
+def equal_cuts(train: Any, known: list[list[int]], evaluation: Any) -> list[list[int]]:
+    """Each sequence in as many equal parts as its length suggests, each told by its nearest neighbour.
+
+    Training sequences are cut into as many parts as they have tokens.
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    chosen = [i for i in spread(len(known), MOST_SEQUENCES).tolist() if known[i]]
+    if not chosen:
+        return [[] for _ in evaluation.lengths]
+    seen = [cut for (x, _), i in zip(sequences(train, chosen), chosen, strict=True) for cut in _cuts(x, len(known[i]))]
+    model = KNeighborsClassifier(1).fit(np.stack(seen), [token for i in chosen for token in known[i]])
+    pace = sum(int(train.lengths[i]) for i in chosen) / sum(len(known[i]) for i in chosen)
+    return [model.predict(_cuts(x, max(1, round(len(x) / pace)))).tolist() for x, _ in sequences(evaluation)]
+
+
+def _cuts(inputs: np.ndarray, count: int) -> np.ndarray:
+    """``(count, CUT_STEPS * F)``: equal parts, each with its steps drawn out or thinned to the same number."""
+    edges = np.linspace(0, len(inputs), count + 1)
+    places = [np.linspace(a, max(a, b - 1), CUT_STEPS) for a, b in pairwise(edges)]
+    rows = np.clip(np.round(np.stack(places)), 0, len(inputs) - 1).astype(np.int64)
+    return inputs[rows].reshape(count, -1)
