@@ -7,6 +7,7 @@ seqmodels: train recurrent sequence models, watch them, use them
   seqmodels evaluate   score a trained run again
   seqmodels predict    predictions for a new file
   seqmodels generate   sample from a trained run
+  seqmodels data       look at data before training: data inspect
   seqmodels list       cells, heads, tasks, data and experiments, one line each
   seqmodels show       the composed config
   seqmodels doctor     versions, devices, engines, and what is missing
@@ -81,6 +82,19 @@ RUN is a run folder or a checkpoint; the newest run under runs/ where it is left
   --top-p P            sample from the likeliest that together have probability P
   --beam N             beam search over N candidates, for heads that decode sequences
   --seed N             the same seed gives the same sample
+""",
+    "data": f"""\
+seqmodels data inspect [name=value ...]: what data were taken for and what is in them, before any training
+
+  seqmodels data inspect data=csv data.path=sales.csv data.target=sold
+  seqmodels data inspect experiment=surname_origin
+  seqmodels data inspect data=text data.path=book.txt --json
+
+Shown are the splits, lengths, classes, vocabulary, features, what was left out and why, batches and what looks
+wrong. Settings are those of train, and mistakes in the data are found as train finds them.
+
+  --json               everything, as JSON
+{_CONFIG_FLAGS}\
 """,
     "list": """\
 seqmodels list [cells|heads|tasks|data|experiments|optimizers|schedulers] [--config-dir DIR]

@@ -15,6 +15,7 @@ VERBS = {
     "evaluate": ("runs", "evaluate"),
     "predict": ("runs", "predict"),
     "generate": ("runs", "generate"),
+    "data": ("data", "data"),
     "list": ("listing", "list_options"),
     "show": ("show", "show"),
     "doctor": ("doctor", "doctor"),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import yaml
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
 
 
 def write_text(text: str, path: Path) -> None:
@@ -54,3 +59,35 @@ def print_results(metrics: dict[str, Any], verdicts: dict[str, str], console: Co
         console.print()
         console.print(result_table(split, metrics[split], metrics["baseline"].get(split, {})))
         console.print(verdict, markup=False, highlight=False, soft_wrap=True)
+
+
+def log_hyperparameters(trainer: pl.Trainer, config: dict[str, Any], metrics: dict[str, Any]) -> None:
+    """Fill TensorBoard's hparams tab with the settings and the final, true metrics."""
+    from pytorch_lightning.loggers import TensorBoardLogger
+
+    logger = trainer.logger
+    if not isinstance(logger, TensorBoardLogger):
+        return
+    final = {f"final/{s}/{k}": v for s in ("val", "test") for k, v in (metrics[s] or {}).items()}
+    logger.log_hyperparams(flatten(config), final)
+    logger.save()
+
+
+def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+    """A nested mapping as one level of dotted names, for TensorBoard."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        elif value is not None:
+            flat[f"{prefix}{key}"] = value if isinstance(value, bool | int | float | str) else str(value)
+    return flat
+
+
+def write_config(config: dict[str, Any], path: Path) -> None:
+    """The resolved config as YAML; that of the run's earlier leg is kept as `config_1.yaml`, and so on."""
+    text = yaml.safe_dump(config, sort_keys=False)
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        kept = (path.with_name(f"{path.stem}_{number}{path.suffix}") for number in itertools.count(1))
+        write_text(path.read_text(encoding="utf-8"), next(one for one in kept if not one.exists()))
+    write_text(text, path)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
@@ -23,16 +23,17 @@ from seqmodels.build import (
     import_plugins,
     parameter_count,
 )
+from seqmodels.data.dataset import DataSource
 from seqmodels.data.module import SequenceDataModule
 from seqmodels.inference import load
 from seqmodels.training.checkpoint import AtomicCheckpointIO, Interrupted, LastCheckpoint, RunState
 from seqmodels.training.diagnostics import Diagnostics
-from seqmodels.training.evaluation import score
+from seqmodels.training.evaluation import calibrate, score
 from seqmodels.training.learner import Learner, epoch_batches, total_updates
 from seqmodels.training.processes import fit, process_count
 from seqmodels.training.progress import RunProgress
 from seqmodels.training.quiet import quieten
-from seqmodels.training.report import print_results, write_json, write_text
+from seqmodels.training.report import log_hyperparameters, print_results, write_config, write_json
 from seqmodels.training.resume import bring_along, refuse_differences, resume_path
 
 
@@ -54,14 +55,7 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
         ValueError: bad data, impossible settings, a checkpoint that does not fit.
     """
     console = console or Console()
-    quieten()
-    import_plugins(config["plugins"])
-    pl.seed_everything(config["seed"], workers=True, verbose=False)
-    source = build_source(config)
-    console.print(source.describe(), markup=False, highlight=False, soft_wrap=True)
-    data = build_data(config, source)
-    refuse_unwatched(config, data)
-    learner = build_learner(config, data)
+    _, data, learner = assemble(config, partial(console.print, markup=False, highlight=False, soft_wrap=True))
     console.print(
         f"{config['name']}: {parameter_count(learner.model):,} parameters, {amount(data)}; run folder {run_dir}",
         markup=False,
@@ -81,6 +75,34 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
     except Interrupted:
         return how_to_go_on(run_dir, console)
     return report(config, run_dir, learner, data, trainer, console)
+
+
+class Assembled(NamedTuple):
+    """All that a training begins with."""
+
+    source: DataSource
+    data: SequenceDataModule
+    learner: Learner
+
+
+def assemble(config: dict[str, Any], say: Callable[[str], Any]) -> Assembled:
+    """Read the data and build the model, as `train` does before it trains.
+
+    Args:
+        config: the resolved config.
+        say: is given the sentence on what the data were taken for, before they are split.
+
+    Raises:
+        ValueError: bad data, or impossible settings.
+    """
+    quieten()
+    import_plugins(config["plugins"])
+    pl.seed_everything(config["seed"], workers=True, verbose=False)
+    source = build_source(config)
+    say(source.describe())
+    data = build_data(config, source)
+    refuse_unwatched(config, data)
+    return Assembled(source, data, build_learner(config, data))
 
 
 def how_to_go_on(run_dir: Path, console: Console) -> dict[str, Any]:
@@ -110,7 +132,10 @@ def report(
     """Evaluate the best checkpoint and the baselines, write metrics.json, print the table."""
     last = checkpoint.read(checkpoint.locate(run_dir, "last"))
     say_if_early(last, learner, console)
-    learner.load_state_dict(checkpoint.read(checkpoint.locate(run_dir, "best"))["state_dict"])
+    best = checkpoint.locate(run_dir, "best")
+    learner.load_state_dict(checkpoint.read(best)["state_dict"])
+    if learner.task.calibrates:
+        calibrate(learner, data, best)
     scores, verdicts = score(learner, data, config["trainer"])
     metrics = {
         "task": config["task"]["name"],
@@ -155,6 +180,8 @@ def refuse_unwatched(config: dict[str, Any], data: SequenceDataModule) -> None:
         raise ValueError(f"scheduler=plateau follows the validation metric, {cure}, or choose scheduler=none")
     if config["early_stopping"]["patience"] is not None:
         raise ValueError(f"early_stopping.patience follows the validation metric, {cure}, or set it to null")
+    if config["task"].get("conformal"):
+        raise ValueError(f"task.conformal corrects the interval on the validation split, {cure}, or set it to false")
 
 
 def build_learner(config: dict[str, Any], data: SequenceDataModule) -> Learner:
@@ -220,38 +247,6 @@ def best_callbacks(config: dict[str, Any], run_dir: Path, name: str, mode: str) 
 def run_content(config: dict[str, Any], data: SequenceDataModule) -> dict[str, Any]:
     """What a checkpoint says of its run, in plain values."""
     return {"config": config, "spec": data.spec.to_plain(), "fingerprint": data.fingerprint}
-
-
-def log_hyperparameters(trainer: pl.Trainer, config: dict[str, Any], metrics: dict[str, Any]) -> None:
-    """Fill TensorBoard's hparams tab with the settings and the final, true metrics."""
-    logger = trainer.logger
-    if not isinstance(logger, TensorBoardLogger):
-        return
-    final = {f"final/{s}/{k}": v for s in ("val", "test") for k, v in (metrics[s] or {}).items()}
-    logger.log_hyperparams(flatten(config), final)
-    logger.save()
-
-
-def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
-    """A nested mapping as one level of dotted names, for TensorBoard."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            flat.update(flatten(value, f"{prefix}{key}."))
-        elif value is not None:
-            flat[f"{prefix}{key}"] = value if isinstance(value, bool | int | float | str) else str(value)
-    return flat
-
-
-def write_config(config: dict[str, Any], path: Path) -> None:
-    """The resolved config as YAML; that of the run's earlier leg is kept as `config_1.yaml`, and so on."""
-    import yaml
-
-    text = yaml.safe_dump(config, sort_keys=False)
-    if path.exists() and path.read_text(encoding="utf-8") != text:
-        kept = (path.with_name(f"{path.stem}_{number}{path.suffix}") for number in itertools.count(1))
-        write_text(path.read_text(encoding="utf-8"), next(one for one in kept if not one.exists()))
-    write_text(text, path)
 
 
 def evaluate(

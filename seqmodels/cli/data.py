@@ -1,0 +1,86 @@
+"""`seqmodels data inspect`: what the data were taken for and what is in them, before any training."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from seqmodels.cli.arguments import config_parser
+from seqmodels.cli.compose import jobs
+from seqmodels.cli.errors import ConfigError, suggest
+from seqmodels.cli.library import Library
+from seqmodels.cli.prepare import Prepared, prepare
+
+# Batches that the share of padding is measured on.
+MEASURED_BATCHES = 200
+
+
+def data(arguments: list[str]) -> int:
+    """Look at the data of a config, on the road that `train` takes to them."""
+    if not arguments or arguments[0] != "inspect":
+        word = arguments[0] if arguments else ""
+        raise ConfigError(f"data: expected inspect, got {word!r}{suggest(word, ['inspect'])}: seqmodels data inspect")
+    parser = config_parser()
+    parser.add_argument("--json", action="store_true")
+    flags, overrides = parser.overrides(arguments[1:])
+    library = Library(flags.config_dir)
+    (job,), wrong = jobs(library, overrides)
+    prepared = prepare(library, job, flags.config_name)
+    problems = prepared.all_problems(wrong)
+    if problems:
+        raise ConfigError(*problems)
+    found = inspect(prepared)
+    if flags.json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        from seqmodels.cli.data_page import show
+
+        show(found)
+    return 0
+
+
+def inspect(prepared: Prepared) -> dict[str, Any]:
+    """What `data inspect` says, as plain values.
+
+    Raises:
+        ValueError: what `train` would raise before its first step.
+    """
+    from seqmodels.build import parameter_count
+    from seqmodels.data.survey import survey
+    from seqmodels.data.suspicions import suspicions
+    from seqmodels.training.run import assemble
+
+    said: list[str] = []
+    source, module, learner = assemble(prepared.config, said.append)
+    counted = survey(module.splits)
+    train = module.splits["train"]
+    batch = next(iter(module.train_dataloader()))
+    updates, padding = _of_plan(module.train_dataloader(), train)
+    trainer = prepared.config["trainer"]
+    return {
+        "data": prepared.config["data"]["name"],
+        "taken for": said[0],
+        "task": prepared.config["task"]["name"],
+        "head": prepared.config["model"]["head"]["name"],
+        "chosen": prepared.notes,
+        "parameters": parameter_count(learner.model),
+        "kind": "stream" if train.stream else "sequences",
+        "targets": {"kind": module.spec.targets, "shape": module.spec.target_shape, "size": module.spec.target_size},
+        "splits": counted,
+        "notes": list(source.notes),
+        "batch": {"inputs": list(batch.inputs.shape), "targets": list(batch.targets.shape)},
+        "updates per epoch": updates // trainer["accumulate_grad_batches"] or 1,
+        "padding": padding,
+        "warnings": suspicions(counted, train.stream, padding),
+    }
+
+
+def _of_plan(loader: Any, train: Any) -> tuple[int, float]:
+    """Batches in an epoch, and the share of their steps that only pads, from the first ones."""
+    real = room = 0
+    plan = loader._plan
+    for index in range(min(len(plan), MEASURED_BATCHES)):
+        lengths = plan[index][:, 2] - plan[index][:, 1]
+        real += int(lengths.sum())
+        room += int(lengths.max()) * len(lengths)
+    return len(plan), 1 - real / max(1, room)
