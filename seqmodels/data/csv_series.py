@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from seqmodels.data.clock import infer_clock, parse_times
 from seqmodels.data.csv_layout import Layout
 from seqmodels.data.csv_read import Table
+from seqmodels.data.gaps import regular
 from seqmodels.data.series import SeriesRows
 
 TRANSFORMS = ("difference", "log_return")
+DUPLICATES = ("error", "first", "last")
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Order:
         times: ``(N,)``, of each; None where no column holds times.
         names: of the owners.
         sorted: whether rows of one owner had to change places.
+        dated: whether the times are dates.
+        repeated: rows left out because their time is there twice.
     """
 
     rows: np.ndarray
@@ -31,10 +37,26 @@ class Order:
     times: np.ndarray | None
     names: tuple[str, ...]
     sorted: bool
+    dated: bool = False
+    repeated: int = 0
 
 
-def order_rows(table: Table, owner_column: str | None, option: str, time_column: str | None) -> Order:
+def order_rows(
+    table: Table,
+    owner_column: str | None,
+    option: str,
+    time_column: str | None,
+    duplicates: str = "error",
+    timezone: str | None = None,
+) -> Order:
     """Bring the rows of each owner together, in order of time if there is a column of times.
+
+    Args:
+        table: the file.
+        owner_column, option: the column of owners, and the option that named it.
+        time_column: the column of times.
+        duplicates: of a time that an owner has twice: "error", or which counts, "first" or "last".
+        timezone: of times without an offset.
 
     Raises:
         ValueError: an owner is blank, a time cannot be read, or an owner has a time twice.
@@ -44,49 +66,27 @@ def order_rows(table: Table, owner_column: str | None, option: str, time_column:
     if owner_column is not None and "" in code:
         raise ValueError(f"{table.place(cells.index(''), owner_column)}: expected a name (data.{option}), got a blank")
     owner = np.array([code[cell] for cell in cells], dtype=np.int64)
-    times = None if time_column is None else parse_times(table, time_column)
+    times, dated = (None, False) if time_column is None else parse_times(table, time_column, timezone)
     rows = np.argsort(owner, kind="stable") if times is None else np.lexsort((times, owner))
     owner = owner[rows]
     moved = bool((np.diff(rows)[np.diff(owner) == 0] < 0).any())
-    order = Order(rows, owner, None if times is None else times[rows], tuple(code), moved)
-    _refuse_repeats(table, order, option, time_column)
-    return order
+    order = Order(rows, owner, None if times is None else times[rows], tuple(code), moved, dated)
+    if duplicates == "error":
+        _refuse_repeats(table, order, option, time_column)
+    return order if order.times is None else _without_repeats(order, order.times, duplicates)
 
 
-def parse_times(table: Table, name: str) -> np.ndarray:
-    """Times that can be sorted: numbers as they are, dates as nanoseconds.
-
-    Raises:
-        ValueError: a cell is neither like the others a number, nor a date.
-    """
-    cells = table.cells(name, "time")
-    if table.is_numeric(name):
-        values = table.numbers(name, "time")
-        bad = np.flatnonzero(np.isnan(values))
-    else:
-        # Month first, as pandas reads 01/02/2024; day first where only that gives dates.
-        values, bad = _parse_dates(cells, dayfirst=False)
-        if len(bad):
-            other, worse = _parse_dates(cells, dayfirst=True)
-            values, bad = (other, worse) if len(worse) < len(bad) else (values, bad)
-    if len(bad):
-        row = int(bad[0])
-        raise ValueError(
-            f"{table.place(row, name)}: expected a time like the others, got {cells[row]!r}; "
-            "write dates as 2024-01-31 or 2024-01-31 17:30"
-        )
-    return values
-
-
-def _parse_dates(cells: list[str], dayfirst: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Dates as int64, and the rows that hold none."""
-    import pandas as pd
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # pandas tells of the order that it guessed
-        dates = pd.to_datetime(pd.Series(cells, dtype=object), errors="coerce", utc=True, dayfirst=dayfirst)
-    days = dates.dt.tz_localize(None).to_numpy(dtype="datetime64[ns]")
-    return days.astype(np.int64), np.flatnonzero(np.isnat(days))
+def _without_repeats(order: Order, times: np.ndarray, duplicates: str) -> Order:
+    """The first or the last of the rows that share a time."""
+    again = (np.diff(order.owner) == 0) & (np.diff(times) == 0)
+    keep = np.concatenate([[True], ~again] if duplicates == "first" else [~again, [True]])
+    return replace(
+        order,
+        rows=order.rows[keep],
+        owner=order.owner[keep],
+        times=times[keep],
+        repeated=int(again.sum()),
+    )
 
 
 def _refuse_repeats(table: Table, order: Order, option: str, time_column: str | None) -> None:
@@ -98,6 +98,10 @@ def _refuse_repeats(table: Table, order: Order, option: str, time_column: str | 
     first, second = sorted(order.rows[again[0] : again[0] + 2].tolist())
     name = order.names[order.owner[again[0]]]
     cure = "remove one of the two lines"
+    if option == "series":
+        cure += ", or keep one with data.duplicates=first or last"
+    if order.dated:
+        cure += ", or, where clocks were put back, write times with their offset from UTC"
     if not name:
         cure += ", or, if the file holds many series, name the column that tells them apart with data.series=COLUMN"
     raise ValueError(
@@ -107,34 +111,139 @@ def _refuse_repeats(table: Table, order: Order, option: str, time_column: str | 
     )
 
 
-def read_series(table: Table, layout: Layout, transform: str | None, missing: str) -> SeriesRows:
-    """The rows of a table in the series layout.
+@dataclass(frozen=True)
+class SeriesReading:
+    """How a table is read as series, besides what its columns mean; plain values only, for a checkpoint.
 
-    Args:
+    Fields:
         transform: what becomes of the target: None, "difference" (each value less the one before) or
             "log_return" (logarithm of each value over the one before).
-        missing: "error", "drop" (leave the row out) or "interpolate" (keep it, as NaN).
+        missing: of blank numbers: "error", "drop" (leave the row out) or "interpolate" (keep it, as NaN).
+        gaps: of missing time stamps, as for `seqmodels.data.gaps.regular`.
+        duplicates: of a time stamp that a series has twice: "error", or which line counts, "first" or "last".
+        timezone: of times without an offset.
+        known: columns of numbers known ahead.
+        static: columns with one value per series.
+    """
+
+    transform: str | None = None
+    missing: str = "error"
+    gaps: str = "allow"
+    duplicates: str = "error"
+    timezone: str | None = None
+    known: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+
+    def to_plain(self) -> dict[str, Any]:
+        """As a dict of plain values."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> SeriesReading:
+        """The inverse of `to_plain`."""
+        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in plain.items()}
+        return cls(**fields)
+
+
+def read_series(table: Table, layout: Layout, reading: SeriesReading) -> SeriesRows:
+    """The rows of a table in the series layout.
+
+    With known columns, the rows of a series after its last target are its future: their known values
+    must be there, and nothing else need be.
 
     Raises:
-        ValueError: as `order_rows`; a missing value where missing="error"; a value of 0 or less where
-            logarithms are taken.
+        ValueError: as `order_rows` and `regular`; a missing value where those are errors; a value of 0 or
+            less where logarithms are taken; a static column that changes within a series.
     """
-    order = order_rows(table, layout.series, "series", layout.time)
-    rows, series, times = order.rows, order.owner, order.times
-    values = np.stack([table.numbers(name) for name in layout.features], axis=1)[rows]
+    order = order_rows(table, layout.series, "series", layout.time, reading.duplicates, reading.timezone)
+    names = (*layout.features, *reading.known)
+    values = np.stack([table.numbers(name) for name in names], axis=1)[order.rows]
+    future = _future(values[:, 0], order.owner) if reading.known else np.zeros(len(values), dtype=bool)
     absent = ~np.isfinite(values)
-    keep = ~absent.any(axis=1) if missing == "drop" else np.ones(len(rows), dtype=bool)
-    if missing == "error":
-        refuse_missing(table, layout.features, rows, absent)
-    if transform is not None:
-        values[keep, 0] = _change(table, layout, transform, values[keep, 0], rows[keep])
-        # The first row of a series has nothing to be compared with.
-        kept = np.flatnonzero(keep)
-        keep[kept[np.diff(series[kept], prepend=-1) != 0]] = False
+    absent[future, : len(layout.features)] = False
+    if reading.missing == "error":
+        refuse_missing(table, names, order.rows, absent)
+    kept = np.flatnonzero(~absent.any(axis=1) if reading.missing == "drop" else np.ones(len(values), dtype=bool))
     notes = ["rows sorted by time"] if order.sorted else []
+    notes += [f"{order.repeated} rows with a time that is there twice left out"] if order.repeated else []
     if absent.any():
-        notes.append(f"{int(absent.any(axis=1).sum())} rows with missing numbers: {missing}")
-    return SeriesRows(values[keep], series[keep], None if times is None else times[keep], order.names, tuple(notes))
+        notes.append(f"{int(absent.any(axis=1).sum())} rows with missing numbers: {reading.missing}")
+    if reading.transform == "log_return":
+        refuse_logarithm(table, layout.target, values[kept, 0], order.rows[kept])
+    rows = SeriesRows(
+        values[kept],
+        order.owner[kept],
+        None if order.times is None else order.times[kept],
+        order.names,
+        known=len(reading.known),
+        static={column: static_cells(table, column, order) for column in reading.static},
+        clock=infer_clock(order.times, order.owner, order.dated) if order.times is not None else None,
+        dated=order.dated,
+        future=future[kept],
+    )
+    rows, found = _without_gaps(rows, reading, table, order.rows[kept], layout.time)
+    rows = _transformed(rows, reading.transform)
+    return replace(rows, notes=(*notes, *found))
+
+
+def _future(target: np.ndarray, series: np.ndarray) -> np.ndarray:
+    """Bool: the rows of each series after its last target."""
+    last = np.full(int(series.max(initial=-1)) + 1, -1)
+    there = np.flatnonzero(np.isfinite(target))
+    np.maximum.at(last, series[there], there)
+    return np.arange(len(target)) > last[series]
+
+
+def _without_gaps(
+    rows: SeriesRows, reading: SeriesReading, table: Table, lines: np.ndarray, column: str | None
+) -> tuple[SeriesRows, tuple[str, ...]]:
+    """The rows with missing time stamps dealt with, and words on what was done."""
+    if rows.times is None or column is None:
+        return rows, ()
+    result = regular(
+        rows.times, rows.series, rows.clock, reading.gaps, lambda row: table.place(int(lines[row])), column
+    )
+    added = result.keep < 0
+    values, future = rows.values[result.keep], rows.future[result.keep]
+    values[added] = np.nan
+    future[added] = False
+    return (
+        replace(rows, values=values, series=result.series, times=result.times, blocks=result.blocks, future=future),
+        result.notes,
+    )
+
+
+def _transformed(rows: SeriesRows, transform: str | None) -> SeriesRows:
+    """Changes in the place of the target; the first row of a stretch has nothing to be compared with."""
+    if transform is None:
+        return rows
+    values = rows.values.copy()
+    level = np.log(values[:, 0]) if transform == "log_return" else values[:, 0]
+    values[:, 0] = np.diff(level, prepend=np.nan)
+    return replace(rows, values=values, levels=rows.values[:, 0]).select(np.diff(rows.blocks, prepend=-1) == 0)
+
+
+def static_cells(table: Table, column: str, order: Order) -> tuple[str, ...]:
+    """The one value that each series has in a column; blanks do not count.
+
+    Raises:
+        ValueError: two values in one series, or none.
+    """
+    cells = table.cells(column, "static")
+    first: dict[int, int] = {}
+    for row, owner in zip(order.rows.tolist(), order.owner.tolist(), strict=True):
+        if not cells[row].strip():
+            continue
+        if cells[row] != cells[first.setdefault(owner, row)]:
+            raise ValueError(
+                f"{table.place(row, column)}: a column of data.static has one value per series, but "
+                f"{order.names[owner]!r} has {cells[row]!r} and, on line {table.lines[first[owner]]}, "
+                f"{cells[first[owner]]!r}; name it in data.known or data.features"
+            )
+    empty = next((name for owner, name in enumerate(order.names) if owner not in first), None)
+    if empty is not None:
+        raise ValueError(f"{table.path}, column {column!r}: the series {empty!r} has no value in it; write one")
+    return tuple(cells[first[owner]] for owner in range(len(order.names)))
 
 
 def refuse_missing(table: Table, names: tuple[str, ...], rows: np.ndarray, absent: np.ndarray) -> None:
@@ -160,14 +269,15 @@ def refuse_missing(table: Table, names: tuple[str, ...], rows: np.ndarray, absen
     )
 
 
-def _change(table: Table, layout: Layout, transform: str, target: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The change of each value from the one before it; meaningless in the first row of a series."""
-    if transform == "log_return":
-        bad = np.flatnonzero(target <= 0)
-        if len(bad):
-            raise ValueError(
-                f"{table.place(int(rows[bad[0]]), layout.target)}: data.transform=log_return needs values above 0, "
-                f"got {target[bad[0]]:g}; use data.transform=difference"
-            )
-        target = np.log(target)
-    return np.diff(target, prepend=np.nan)
+def refuse_logarithm(table: Table, name: str, target: np.ndarray, rows: np.ndarray) -> None:
+    """Name the first value that has no logarithm, if any.
+
+    Raises:
+        ValueError: there is one.
+    """
+    bad = np.flatnonzero(target <= 0)
+    if len(bad):
+        raise ValueError(
+            f"{table.place(int(rows[bad[0]]), name)}: data.transform=log_return needs values above 0, "
+            f"got {target[bad[0]]:g}; use data.transform=difference"
+        )

@@ -1,24 +1,22 @@
-"""Forecasting data: windows over time series.
+"""Forecasting data: rows of series, cut by time, scaled by what was known then.
 
-L steps of history, H steps of horizon, F features, N rows of all series laid end to end.
-
-    rows      0 1 2 3 4 5 6 7 8 9 | 10 11 12 | 13 14 15       L = 4, H = 2
-    part      . . . train . . . . |   val    |   test
-    windows   i i i i T T         |          |                first of train
-                      i i i i T T |          |                last of train: its targets end with train
-                          i i i i | T  T     |                first of val: its inputs are known by then
+L steps of history, H steps of horizon, F features, N rows of all series laid end to end; see
+`seqmodels.data.series_windows` for how windows lie in them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.dataset import SequenceDataset
+from seqmodels.data.clock import Clock
+from seqmodels.data.covariates import Context
 from seqmodels.data.scale import apply_scale, fit_scale
+from seqmodels.data.series_windows import SeriesStreams, SeriesWindows, stream_bounds, window_starts
 from seqmodels.data.splits import by_position
 
 # How long a history is, unless the user says: so many steps, but no more than this share of the training rows.
@@ -30,11 +28,20 @@ class SeriesRows:
     """N rows of all series, the rows of one series after those of another, each in order of time.
 
     Fields:
-        values: float64 ``(N, F)``, the target first; NaN where missing.
+        values: float64 ``(N, F)``, the target first, then what is observed with it, what is known ahead,
+            and the columns of a `Context`; NaN where missing.
         series: int ``(N,)``, which series a row is of.
         times: ``(N,)``, comparable from series to series; None where the file has no times.
         names: of the series.
         notes: what was done to the rows, in words.
+        known: how many of the columns are known ahead.
+        context: how many of them, the last ones, are a `Context`'s, which are scaled already.
+        static: column -> the one value of each series.
+        clock: the step; None where there are no times.
+        dated: whether the times are dates.
+        blocks: int ``(N,)``, equal within a stretch that no window may leave; None for the series.
+        future: bool ``(N,)``, rows after the last target, of which only what is known ahead is there.
+        levels: ``(N,)``, the target before it was transformed; None where it was not.
     """
 
     values: np.ndarray
@@ -42,65 +49,51 @@ class SeriesRows:
     times: np.ndarray | None
     names: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    known: int = 0
+    context: int = 0
+    static: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    clock: Clock | None = None
+    dated: bool = False
+    blocks: np.ndarray = None  # type: ignore[assignment]  # None only until the next line that runs
+    future: np.ndarray = None  # type: ignore[assignment]
+    levels: np.ndarray | None = None
 
+    def __post_init__(self) -> None:
+        for name, value in (("blocks", self.series), ("future", np.zeros(len(self.values), dtype=bool))):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
 
-class SeriesWindows(SequenceDataset):
-    """Item i: the L rows from ``starts[i]`` on, and the target feature in the H rows after them.
+    @property
+    def observed(self) -> int:
+        """How many columns, the first ones, are not known ahead."""
+        return self.values.shape[1] - self.known - self.context
 
-    Both are views: no window is stored.
+    @property
+    def ahead(self) -> slice | None:
+        """The columns that are known ahead; None for none."""
+        return slice(self.observed, self.observed + self.known) if self.known else None
 
-    >>> spec = BatchSpec("features", 1, "values", 2, "sequence", horizon=2, target_feature=0)
-    >>> windows = SeriesWindows(np.arange(6, dtype=np.float32)[:, None], np.array([0, 1]), 3, spec)
-    >>> inputs, targets = windows.read(1, 0, 3)
-    >>> inputs[:, 0].tolist(), targets.tolist()
-    ([1.0, 2.0, 3.0], [4.0, 5.0])
+    @property
+    def measured(self) -> np.ndarray:
+        """Bool ``(N, observed)``: which values a forecast may start from or be scored by."""
+        return np.isfinite(self.values[:, : self.observed])
 
-    Args:
-        values: float32 ``(N, F)``, scaled.
-        starts: int64, the first row of each window.
-        history: L.
-        spec: with `horizon` and `target_feature`.
-    """
+    def select(self, rows: np.ndarray) -> SeriesRows:
+        """Some of the rows, by a mask or by their places."""
+        parts: dict[str, Any] = {}
+        for name in ("values", "series", "times", "blocks", "future", "levels"):
+            part = getattr(self, name)
+            parts[name] = None if part is None else part[rows]
+        return replace(self, **parts)
 
-    def __init__(self, values: np.ndarray, starts: np.ndarray, history: int, spec: BatchSpec) -> None:
-        if spec.horizon is None or spec.target_feature is None:
-            raise ValueError("windows over series need a spec with horizon and target_feature")
-        self.values, self.starts, self.history, self.spec = values, starts, history, spec
-        self.horizon, self.target_feature = spec.horizon, spec.target_feature
-        self.lengths = np.full(len(starts), history, dtype=np.int64)
+    def past(self) -> SeriesRows:
+        """The rows up to the last target of each series."""
+        return self.select(~self.future) if self.future.any() else self
 
-    def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        first = int(self.starts[index])
-        origin = first + self.history
-        targets = self.values[origin : origin + self.horizon, self.target_feature]
-        return self.values[first + start : first + stop], targets
-
-
-def window_starts(
-    series: np.ndarray, measured: np.ndarray, target_feature: int, history: int, horizon: int, wanted: np.ndarray
-) -> np.ndarray:
-    """First rows of the windows whose targets lie in the wanted rows.
-
-    A window stays within one series; its targets are all wanted and measured. Its last input row is
-    measured too: a value interpolated there would have been made from the targets.
-
-    Args:
-        series: int ``(N,)``, the series of each row; the rows of a series are neighbours.
-        measured: bool ``(N, F)``, false where a value was missing.
-        target_feature: the feature being forecast.
-        history, horizon: L and H.
-        wanted: bool ``(N,)``.
-
-    >>> series, measured = np.zeros(6, int), np.ones((6, 1), bool)
-    >>> window_starts(series, measured, 0, history=2, horizon=2, wanted=np.arange(6) < 5).tolist()
-    [0, 1]
-    """
-    start = np.arange(max(0, len(series) - history - horizon + 1))
-    origin = start + history
-    last = origin + horizon - 1
-    refused = np.concatenate([[0], np.cumsum(~(wanted & measured[:, target_feature]))])
-    fits = (series[start] == series[last]) & (refused[last + 1] == refused[origin]) & measured[origin - 1].all(axis=1)
-    return start[fits]
+    def within(self, context: Context, strict: bool = False) -> SeriesRows:
+        """The rows with the columns of a context; `strict` as for `Context.columns`."""
+        columns = context.columns(self, strict)
+        return replace(self, values=np.concatenate([self.values, columns], axis=1), context=columns.shape[1])
 
 
 def interpolate(values: np.ndarray, series: np.ndarray) -> np.ndarray:
@@ -120,22 +113,57 @@ def interpolate(values: np.ndarray, series: np.ndarray) -> np.ndarray:
     return filled
 
 
-def split_rows(rows: SeriesRows, val_fraction: float, test_fraction: float) -> dict[str, np.ndarray]:
+def split_rows(
+    rows: SeriesRows,
+    val_fraction: float,
+    test_fraction: float,
+    fold: tuple[int, int] | None = None,
+    train_steps: int | None = None,
+) -> dict[str, np.ndarray]:
     """Which rows (bool masks) come first, next and last in time.
 
     Where there are times, all series are cut at the same ones, so that no split knows what happened
     to another series later; else each series is cut at the same fractions of its own length.
+
+    Args:
+        rows: the series.
+        val_fraction, test_fraction: shares of the time stamps, or of each series.
+        fold: (k, n) for the k-th of n folds that walk forward: the test part is cut into n equal blocks,
+            the k-th is tested on, and all that comes before it is for training and validation.
+        train_steps: time stamps to train on, the last ones before validation; None for all of them.
     """
     if rows.times is not None:
         distinct, position = np.unique(rows.times, return_inverse=True)
-        parts = by_position(len(distinct), val_fraction, test_fraction)
+        parts = _parts(len(distinct), val_fraction, test_fraction, fold, train_steps)
         return {name: (position >= part.start) & (position < part.stop) for name, part in parts.items()}
     masks: dict[str, np.ndarray] = {}
     for one in np.unique(rows.series):
         own = np.flatnonzero(rows.series == one)
-        for name, part in by_position(len(own), val_fraction, test_fraction).items():
+        for name, part in _parts(len(own), val_fraction, test_fraction, fold, train_steps).items():
             masks.setdefault(name, np.zeros(len(rows.series), dtype=bool))[own[part]] = True
     return masks
+
+
+def _parts(
+    count: int, val_fraction: float, test_fraction: float, fold: tuple[int, int] | None, train_steps: int | None
+) -> dict[str, slice]:
+    """
+    >>> _parts(100, 0.1, 0.2, (2, 4), 30)
+    {'train': slice(45, 75, None), 'val': slice(75, 85, None), 'test': slice(85, 90, None)}
+    """
+    parts = by_position(count, val_fraction, test_fraction)
+    if fold is not None:
+        first, (k, n) = parts["test"].start, fold
+        low, high = first + (count - first) * (k - 1) // n, first + (count - first) * k // n
+        if high == low:
+            raise ValueError(f"data.fold={k}/{n}: the test part has {count - first} time steps, too few for {n} folds")
+        val = parts["val"].stop - parts["val"].start if "val" in parts else 0
+        parts = {"train": slice(0, low - val), "val": slice(low - val, low), "test": slice(low, high)}
+        parts = {name: part for name, part in parts.items() if part.stop > part.start}
+    if train_steps is not None:
+        stop = parts["train"].stop
+        parts["train"] = slice(max(0, stop - train_steps), stop)
+    return parts
 
 
 def usual_history(rows: SeriesRows, train: np.ndarray, period: int | None) -> int:
@@ -152,6 +180,7 @@ def forecast_splits(
     masks: dict[str, np.ndarray],
     period: int | None = None,
     options: dict[str, Any] | None = None,
+    per_step: bool = False,
 ) -> dict[str, SeriesWindows]:
     """Windows of each split, at every step; shift and scale are the training rows'.
 
@@ -165,92 +194,100 @@ def forecast_splits(
         masks: the rows of each split, from `split_rows`.
         period: steps in a season, for the baseline that repeats the last one.
         options: kept in the spec.
+        per_step: streams with targets after every step, in the place of windows.
 
     Raises:
         ValueError: a split is too short for one window.
     """
     shift, scale = fit_scale(rows.values[masks["train"]])
-    spec = _forecast_spec(names, horizon, period, shift, scale, options)
-    values = apply_scale(interpolate(rows.values, rows.series), shift, scale)
-    measured = np.isfinite(rows.values)
+    plain = rows.values.shape[1] - rows.context
+    shift, scale = shift[:plain] + (0.0,) * rows.context, scale[:plain] + (1.0,) * rows.context
+    spec = _forecast_spec(rows, names, horizon, period, shift, scale, options, per_step)
+    values = apply_scale(interpolate(rows.values, rows.blocks), shift, scale)
     splits = {}
     for name, mask in masks.items():
-        starts = window_starts(rows.series, measured, 0, history, horizon, mask)
-        if len(starts) == 0:
-            _refuse_short(name, rows, mask, history, horizon)
-        splits[name] = SeriesWindows(values, starts, history, spec)
+        found = _dataset(rows, values, history, spec, mask, stream=name == "train")
+        splits[name] = found if len(found) else _refuse_short(name, rows, mask, history, horizon, per_step)
     return splits
 
 
+def _dataset(
+    rows: SeriesRows, values: np.ndarray, history: int, spec: BatchSpec, wanted: np.ndarray, stream: bool = False
+) -> SeriesWindows:
+    """The windows or the streams whose targets lie in the wanted rows."""
+    horizon = spec.horizon or 1
+    if spec.target_shape == "step":
+        starts, stops = stream_bounds(rows.blocks, rows.measured, 0, horizon, wanted)
+        return SeriesStreams(values, starts, stops, spec, rows.ahead, stream)
+    starts = window_starts(rows.blocks, rows.measured, 0, history, horizon, wanted)
+    return SeriesWindows(values, starts, history, spec, rows.ahead)
+
+
 def _forecast_spec(
+    rows: SeriesRows,
     names: tuple[str, ...],
     horizon: int,
     period: int | None,
     shift: tuple[float, ...],
     scale: tuple[float, ...],
     options: dict[str, Any] | None,
+    per_step: bool,
 ) -> BatchSpec:
     """The spec of windows in which the first feature is forecast."""
+    known = rows.ahead or slice(0, 0)
+    ahead = tuple(f"{name} +{step + 1}" for name in names[known] for step in range(horizon))
     return BatchSpec(
         inputs="features",
-        input_size=len(names),
+        input_size=len(names) + len(ahead),
         targets="values",
         target_size=horizon,
-        target_shape="sequence",
-        input_names=names,
+        target_shape="step" if per_step else "sequence",
+        input_names=names + ahead,
         target_names=tuple(f"{names[0]} +{step + 1}" for step in range(horizon)),
         horizon=horizon,
         period=period,
         shift=shift[:1] * horizon,
         scale=scale[:1] * horizon,
-        input_shift=shift,
-        input_scale=scale,
+        input_shift=shift + tuple(value for value in shift[known] for _ in range(horizon)),
+        input_scale=scale + tuple(value for value in scale[known] for _ in range(horizon)),
         target_feature=0,
         options=options,
     )
 
 
-def _refuse_short(name: str, rows: SeriesRows, mask: np.ndarray, history: int, horizon: int) -> None:
+def _refuse_short(
+    name: str, rows: SeriesRows, mask: np.ndarray, history: int, horizon: int, per_step: bool
+) -> SeriesWindows:
     longest = int(np.bincount(rows.series[mask], minlength=1).max())
+    steps = "1 step" if per_step else f"{history} steps"
     raise ValueError(
-        f"the {name} part of the series has {longest} rows (of {len(rows.series)} in all), too few for {history} steps "
+        f"the {name} part of the series has {longest} rows (of {len(rows.series)} in all), too few for {steps} "
         f"of history{'' if name in ('train', 'new') else ' (which may begin before it)'} and {horizon} of horizon "
-        f"with no value missing among them; lower data.history or data.horizon, change data.val_fraction or "
-        "data.test_fraction (0 for none), or give more rows"
+        f"with no value missing among them; lower {'' if per_step else 'data.history or '}data.horizon, change "
+        "data.val_fraction or data.test_fraction (0 for none), or give more rows"
     )
 
 
-def new_windows(rows: SeriesRows, history: int, spec: BatchSpec, targets: bool) -> SeriesWindows:
-    """Windows over series the model has not seen, scaled as in training.
+def new_windows(rows: SeriesRows, history: int, spec: BatchSpec) -> SeriesWindows:
+    """Every window, or stream, whose targets are in the rows of series the model has not seen, scaled as in training.
 
     Args:
         rows: the series.
         history: L.
         spec: from training.
-        targets: true for every window whose targets are in the rows; false for one window per
-            series, its last L rows, with zeros for the targets that lie in the future.
 
     Raises:
-        ValueError: a series is too short, or none is long enough.
+        ValueError: no series is long enough.
     """
-    horizon = spec.horizon or 1
-    values = apply_scale(interpolate(rows.values, rows.series), spec.input_shift, spec.input_scale)
-    if targets:
-        everything = np.ones(len(values), dtype=bool)
-        starts = window_starts(rows.series, np.isfinite(rows.values), 0, history, horizon, everything)
-        if len(starts) == 0:
-            _refuse_short("new", rows, everything, history, horizon)
-        return SeriesWindows(values, starts, history, spec)
-    future = np.zeros((horizon, values.shape[1]), dtype=np.float32)
-    pieces, origins = [], []
-    for one in np.unique(rows.series):
-        own = values[rows.series == one]
-        if len(own) < history:
-            label = f"the series {rows.names[one]!r}" if rows.names[one] else "the series"
-            raise ValueError(f"a forecast needs the last {history} rows of each series; {label} has {len(own)}")
-        pieces += [own[len(own) - history :], future]
-        origins.append({"series": rows.names[one]})
-    starts = np.arange(len(pieces) // 2) * (history + horizon)
-    windows = SeriesWindows(np.concatenate(pieces), starts, history, spec)
-    windows.origins = origins if len(origins) > 1 else None
-    return windows
+    rows = rows.past()
+    values = scaled(rows, spec)
+    everything = np.ones(len(values), dtype=bool)
+    found = _dataset(rows, values, history, spec, everything)
+    per_step = spec.target_shape == "step"
+    return found if len(found) else _refuse_short("new", rows, everything, history, spec.horizon or 1, per_step)
+
+
+def scaled(rows: SeriesRows, spec: BatchSpec) -> np.ndarray:
+    """The rows' values float32 ``(N, F)`` without gaps, scaled as in training."""
+    width = rows.values.shape[1]
+    return apply_scale(interpolate(rows.values, rows.blocks), spec.input_shift[:width], spec.input_scale[:width])

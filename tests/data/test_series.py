@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from seqmodels.data.covariates import Context
 from seqmodels.data.series import (
     SeriesRows,
     forecast_splits,
@@ -10,8 +11,9 @@ from seqmodels.data.series import (
     new_windows,
     split_rows,
     usual_history,
-    window_starts,
 )
+from seqmodels.data.series_ahead import SeriesAhead
+from seqmodels.data.series_windows import window_starts
 
 NAMES = ("a", "b")
 
@@ -167,14 +169,14 @@ def test_usual_history_is_a_season_where_there_is_room():
 def test_new_series_are_scaled_as_in_training_and_forecast_from_their_end():
     spec = make_splits(make_rows())["train"].spec
     new = make_rows(seed=5, lengths=(9, 30))
-    ahead = new_windows(new, 6, spec, targets=False)
+    ahead = SeriesAhead(new, 6, spec, Context()).windows()
     scaled = (new.values - spec.input_shift) / spec.input_scale
     assert len(ahead) == 2
     np.testing.assert_allclose(ahead.read(0, 0, 6)[0], scaled[3:9], rtol=1e-5)
     np.testing.assert_allclose(ahead.read(1, 0, 6)[0], scaled[-6:], rtol=1e-5)
     assert ahead.read(0, 0, 6)[1].tolist() == [0.0, 0.0, 0.0]
-    every = new_windows(new, 6, spec, targets=True)
+    every = new_windows(new, 6, spec)
     assert len(every) == 1 + 22
     np.testing.assert_allclose(every.read(0, 0, 6)[1], scaled[6:9, 0], rtol=1e-5)
     with pytest.raises(ValueError, match="last 20 rows of each series; the series 's0' has 9"):
-        new_windows(new, 20, spec, targets=False)
+        SeriesAhead(new, 20, spec, Context()).windows()
