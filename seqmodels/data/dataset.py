@@ -28,6 +28,8 @@ class SequenceDataset(ABC):
         weights: float ``(N,)``, how much each sequence counts in the loss; None where all count the same.
         groups: of each sequence the name of what must not be in two splits, such as its writer; None where
             the data know of no such thing.
+        original: the sequences that these are varied copies of, which baselines learn from; None where
+            these are the ones there are.
     """
 
     spec: BatchSpec
@@ -36,6 +38,7 @@ class SequenceDataset(ABC):
     origins: Sequence[dict[str, Any]] | None = None
     weights: np.ndarray | None = None
     groups: Sequence[str] | None = None
+    original: SequenceDataset | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -146,7 +149,7 @@ class DataSource(ABC):
         """The names of the task and the head that fit the data; neither is needed."""
         spec = self.splits()["train"].spec
         heads = {"step": "many_to_many", "sequence": "many_to_one", "own": "encoder_decoder"}
-        tasks = {"values": "regression", "labels": "tagging", "tokens": "language_modelling"}
+        tasks = {"values": "regression", "labels": "tagging", "sets": "multilabel", "tokens": "language_modelling"}
         if spec.target_shape == "sequence":
             tasks |= {"labels": "classification"}
         task = "sequence_generation" if spec.target_shape == "own" else tasks[spec.targets]

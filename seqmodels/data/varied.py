@@ -1,0 +1,114 @@
+"""More sequences to train on: varied copies of those that are there.
+
+A copy is drawn from the seed, its sequence and its number alone, so every epoch, every worker and a run that is
+resumed see the same ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from seqmodels.data.dataset import SequenceDataset
+
+
+@dataclass(frozen=True)
+class Variation:
+    """What may change in a copy; nothing does where all are 0 and crop is None.
+
+    Fields:
+        copies: of each sequence, at least 1.
+        crop: steps of a part that is cut out at random; None for the whole sequence.
+        shift: pixels that an image moves by at most, in each direction.
+        turn: degrees that it is turned by at most.
+        zoom: share that its height and its width change by at most, each by itself.
+        gain: share that all numbers of a sequence grow or shrink by at most.
+        noise: deviation of what is added to every number, in deviations of the training data.
+    """
+
+    copies: int = 1
+    crop: int | None = None
+    shift: float = 0.0
+    turn: float = 0.0
+    zoom: float = 0.0
+    gain: float = 0.0
+    noise: float = 0.0
+
+    @property
+    def moves(self) -> bool:
+        """Whether images are moved."""
+        return bool(self.shift or self.turn or self.zoom)
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to do."""
+        return self.copies > 1 or self.crop is not None or self.moves or bool(self.gain or self.noise)
+
+
+class Varied(SequenceDataset):
+    """Varied copies of the sequences of another data set, one after the other.
+
+    >>> from seqmodels.batch import BatchSpec
+    >>> from seqmodels.data.dataset import ArrayDataset
+    >>> data = ArrayDataset(BatchSpec("features", 1, "labels", 2, "sequence"), [np.arange(9.0)[:, None]], [1])
+    >>> varied = Varied(data, Variation(copies=3, crop=4))
+    >>> varied.lengths.tolist(), len(varied.read(2, 0, 4)[0]), varied.original is data
+    ([4, 4, 4], 4, True)
+
+    Args:
+        original: scaled sequences.
+        variation: what may change.
+        grid: rows, columns and channels of the images that the sequences are; None where they are none.
+        seed: what the copies are drawn from.
+    """
+
+    original: SequenceDataset
+
+    def __init__(
+        self, original: SequenceDataset, variation: Variation, grid: tuple[int, int, int] | None = None, seed: int = 0
+    ) -> None:
+        self.original, self.variation, self.grid, self.seed = original, variation, grid, seed
+        self.spec = original.spec
+        longest = original.lengths if variation.crop is None else np.minimum(original.lengths, variation.crop)
+        self.lengths = np.repeat(longest, variation.copies)
+        if original.weights is not None:
+            self.weights = np.repeat(original.weights, variation.copies)
+        if original.groups is not None:
+            self.groups = [group for group in original.groups for _ in range(variation.copies)]
+
+    def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        item, length = index // self.variation.copies, int(self.lengths[index])
+        draw = np.random.default_rng([self.seed, index])
+        first = int(draw.integers(int(self.original.lengths[item]) - length + 1))
+        inputs, targets = self.original.read(item, first, first + length)
+        if self.grid is not None and self.variation.moves:
+            inputs = move(inputs.reshape(self.grid), self.variation, draw).reshape(inputs.shape)
+        if self.variation.gain:
+            inputs = inputs * np.float32(1 + self.variation.gain * draw.uniform(-1, 1))
+        if self.variation.noise:
+            inputs = inputs + self.variation.noise * draw.standard_normal(inputs.shape, dtype=np.float32)
+        inputs = np.asarray(inputs[start:stop], dtype=np.float32)
+        return inputs, targets[start:stop] if self.spec.target_shape == "step" else targets
+
+
+def move(image: np.ndarray, variation: Variation, draw: np.random.Generator) -> np.ndarray:
+    """An image ``(rows, columns, channels)`` turned, zoomed and shifted, bilinear; its border is drawn out.
+
+    >>> image = np.arange(9, dtype=np.float32).reshape(3, 3, 1)
+    >>> bool(np.allclose(move(image, Variation(), np.random.default_rng(0)), image, atol=1e-5))
+    True
+    """
+    height, width = image.shape[:2]
+    angle = np.radians(variation.turn) * draw.uniform(-1, 1)
+    zoom = 1 + variation.zoom * draw.uniform(-1, 1, 2)
+    away = 2 * variation.shift * draw.uniform(-1, 1, 2) / (width, height)
+    # Coordinates run from -1 to 1 along both sides, so a turn has to know how long the sides are.
+    cos, sin = np.cos(angle), np.sin(angle)
+    matrix = [[zoom[0] * cos, -sin * height / width, away[0]], [sin * width / height, zoom[1] * cos, away[1]]]
+    pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)).unsqueeze(0)
+    grid = functional.affine_grid(torch.tensor([matrix], dtype=torch.float32), list(pixels.shape), align_corners=False)
+    moved = functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+    return moved[0].permute(1, 2, 0).numpy()
