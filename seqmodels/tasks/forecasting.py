@@ -5,7 +5,7 @@ H steps of horizon, L steps of history, n items, m steps in a season.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,9 @@ from torch import Tensor
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.registry import register
 from seqmodels.tasks.base import check_range
-from seqmodels.tasks.baselines.reading import sequences, spread
+from seqmodels.tasks.baselines.reading import histories, item_count, sequences, spread
+from seqmodels.tasks.distributions import NegativeBinomial, Point, pinball
+from seqmodels.tasks.predictive import Predictive, check_levels, make_output
 from seqmodels.tasks.values import Predictor, ValueTask, logger, undo
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 # Training sequences that the scale of MASE is taken from, at most.
 MOST_SEQUENCES = 2000
+# Training items that a baseline's usual errors are taken from, about.
+MOST_ITEMS = 5000
 # What makes a series one of changes: no change is then its simplest forecast.
 CHANGES = ("difference", "log_return")
 
@@ -39,15 +43,33 @@ class Forecasting(ValueTask):
     >>> Forecasting(spec).decode(torch.tensor([[0.5, -1.0]]), batch)
     [{'forecast': [55.0, 40.0]}]
 
-    Metrics, over all steps of the horizon and in the series' own units: mae, mse, rmse; and mase
-    where the season is known: mae over that of the seasonal naive forecast one step ahead on the
-    training split (Hyndman & Koehler 2006; below 1 is better than that).
+    A forecast is a point, or quantiles, or a distribution; `seqmodels.tasks.distributions` says what the
+    model's numbers then are, and what is minimised: the error, the pinball loss, or minus the logarithm
+    of the likelihood. The one number forecast is the median.
+
+    With `conformal` the interval is corrected after the training, step by step of the horizon, by how
+    far off it was on the validation split (`seqmodels.tasks.conformal`); its coverage there says nothing
+    any more, that on the test split does. The correction lies in the checkpoint.
+
+    Metrics, over all steps of the horizon and in the series' own units: mae, mse, rmse of the median;
+    mase where the season is known: mae over that of the seasonal naive forecast one step ahead on the
+    training split (Hyndman & Koehler 2006; below 1 is better than that). Where there is an interval:
+    crps (in closed form for gaussian and student_t, else from quantiles: of output=quantiles and point
+    the named levels, of negative_binomial a hundred), wql (see `IntervalMetric`), and the interval's
+    coverage and mean width. With conformal=true wql, coverage and width are those of the corrected
+    quantiles, crps is the model's own.
 
     Baselines: the mean of the training targets; the last value; the value one season before; ridge
-    regression on the same history; and for a series of changes no change (a random walk).
+    regression on the same history; and for a series of changes no change (a random walk). Their
+    intervals are their forecast and the quantiles of their errors on the training split.
 
     Args:
-        spec, loss, huber_delta, ridge_window: as for `ValueTask`.
+        spec, loss, huber_delta, ridge_window: as for `ValueTask`; the loss is that of output="point".
+        output: "point", "quantiles", "gaussian", "student_t" or "negative_binomial" (counts: whole
+            numbers from 0 on).
+        quantiles: levels that output="quantiles" learns, and that a prediction names.
+        interval: share of the values that the interval is to hold; its tails are equal.
+        conformal: whether to correct the interval on the validation split.
         shown: windows in the picture.
     """
 
@@ -57,13 +79,20 @@ class Forecasting(ValueTask):
     def __init__(
         self,
         spec: BatchSpec,
+        output: str = "point",
         loss: str = "mse",
         huber_delta: float = 1.0,
+        quantiles: Sequence[float] = (0.1, 0.5, 0.9),
+        interval: float = 0.8,
+        conformal: bool = False,
         ridge_window: int = 256,
         shown: int = 4,
     ) -> None:
         super().__init__(spec, loss, huber_delta, ridge_window)
         self.shown = check_range("shown", shown, 1, whole=True)
+        made = make_output(output, spec, self.error, check_levels(quantiles))
+        self.predictive = Predictive(made, spec.target_size, quantiles, interval, conformal)
+        self.calibrates = conformal
         self._naive_error: float | None = None
 
     @classmethod
@@ -73,10 +102,86 @@ class Forecasting(ValueTask):
 
     @property
     def monitor(self) -> tuple[str, str]:
-        return "mae", "min"
+        return ("mae" if isinstance(self.predictive.output, Point) else "crps"), "min"
+
+    @property
+    def output_size(self) -> int:
+        return self.predictive.size
+
+    def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
+        return self.predictive.loss(prediction, targets).mean(-1)
+
+    def calibrate(self, batches: Iterable[tuple[Tensor, SequenceBatch]]) -> None:
+        """Correct the interval by predictions of data that was not trained on.
+
+        Raises:
+            ValueError: no data.
+        """
+        prediction, targets = (torch.cat(part) for part in zip(*(self.real(*pair) for pair in batches), strict=True))
+        self.predictive.calibrate(prediction, targets)
+
+    def state(self) -> dict[str, Any]:
+        return {} if self.predictive.correction is None else {"correction": self.predictive.correction}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        self.predictive.correction = state.get("correction")
+
+    def metrics(self) -> MetricCollection:
+        metrics = super().metrics()
+        if self.predictive.has_interval:
+            from seqmodels.tasks.forecast_metrics import IntervalMetric
+
+            predictive = self.predictive
+            interval = IntervalMetric(predictive.levels, predictive.low, predictive.high, predictive.horizon)
+            metrics.add_metrics({"interval": interval})
+        return metrics
+
+    def update(self, metrics: MetricCollection, prediction: Tensor, batch: SequenceBatch) -> None:
+        values, truth = self.real(prediction, batch)
+        quantiles = crps = None
+        if self.predictive.has_interval:
+            quantiles, crps = self.predictive.quantiles(values), self.predictive.crps(values, truth)
+        self._count(metrics, self.predictive.median(values), truth, quantiles, crps)
+
+    def _count(
+        self, metrics: MetricCollection, forecast: Tensor, truth: Tensor, quantiles: Tensor | None, crps: Tensor | None
+    ) -> None:
+        """Count items, all in scaled units."""
+        target = self.unscale(truth)
+        measured = {"preds": self.unscale(forecast).flatten(), "target": target.flatten()}
+        if quantiles is not None and crps is not None:
+            scale = crps.new_tensor(self.spec.scale or (1.0,))
+            measured |= {"quantiles": self._unscale_quantiles(quantiles), "targets": target, "crps": crps * scale}
+        metrics.update(**measured)
+
+    def _unscale_quantiles(self, quantiles: Tensor) -> Tensor:
+        return self.unscale(quantiles.transpose(-1, -2)).transpose(-1, -2)
+
+    def score(self, predictor: Predictor, steps: int, train: Any, evaluation: Any) -> dict[str, float]:
+        if not self.predictive.has_interval:
+            return super().score(predictor, steps, train, evaluation)
+        stride = -(-item_count(train) // MOST_ITEMS)
+        errors = np.concatenate([y - predictor(x, known) for x, known, y in histories(train, steps, stride)])
+        crps_levels = self.predictive.crps_levels
+        named, many = (
+            torch.tensor(np.quantile(errors, levels, axis=0).T) for levels in (self.predictive.levels, crps_levels)
+        )
+        metrics = self.metrics()
+        for history, known, targets in histories(evaluation, steps):
+            forecast = torch.tensor(predictor(history, known), dtype=torch.float64)
+            truth = torch.tensor(targets, dtype=torch.float64)
+            crps = 2 * pinball(forecast.unsqueeze(-1) + many, truth, crps_levels).mean(-1)
+            self._count(metrics, forecast, truth, forecast.unsqueeze(-1) + named, crps)
+        return self.summary(metrics.compute())
 
     def prepare(self, train: Any) -> None:
-        """Take the scale of MASE from the training split, where a season fits into its sequences."""
+        """Take the scale of MASE from the training split, where a season fits into its sequences.
+
+        Raises:
+            ValueError: targets that the output is not for.
+        """
+        if isinstance(self.predictive.output, NegativeBinomial):
+            self._refuse_no_counts(train, self.predictive.output)
         m = self.spec.period
         if m is None or self.spec.target_feature is None:
             return
@@ -86,6 +191,16 @@ class Forecasting(ValueTask):
             total += float((series[m:] - series[:-m]).abs().sum())
             count += max(len(series) - m, 0)
         self._naive_error = total / count if count and total else None
+
+    def _refuse_no_counts(self, train: Any, output: NegativeBinomial) -> None:
+        for *_, targets in histories(train, 1):
+            values = output.unscaled(torch.tensor(targets)).numpy()
+            far = np.abs(values - np.maximum(np.round(values), 0)) > 1e-3 + 1e-6 * np.abs(values)
+            if far.any():
+                raise ValueError(
+                    "task.output=negative_binomial is for counts, whole numbers from 0 on; the targets hold "
+                    f"{values[far][0]:g}: choose task.output=student_t, gaussian or quantiles"
+                )
 
     def summary(self, values: Mapping[str, Any]) -> dict[str, float]:
         named = super().summary(values)
@@ -97,38 +212,74 @@ class Forecasting(ValueTask):
 
     def predictors(self, train: Any, evaluation: Any) -> dict[str, tuple[Predictor, int]]:
         found = super().predictors(train, evaluation)
-        horizon = self.output_size
+        horizon = self.spec.target_size
         transform = (self.spec.options or {}).get("transform")
         if transform in CHANGES:
             found["no change"] = (lambda history, known: self._scaled(np.zeros((len(history), horizon)))), 1
         if self.spec.target_feature is None or self.spec.inputs != "features":
             logger.warning("last value and seasonal naive are skipped: the series is not among the inputs")
             return found
-        found["last value"] = (lambda history, known: self._scaled(self.naive(history, known, 1))), 1
+        found["last value"] = (lambda history, known: self._scaled(self.naive(history, known, 1), history)), 1
         m, longest = self.spec.period, int(np.max(evaluation.lengths))
         if m is not None and longest < m:
             logger.warning("seasonal naive is skipped: a season of %d steps, a history of %d", m, longest)
         elif m is not None:
-            found["seasonal naive"] = (lambda history, known: self._scaled(self.naive(history, known, m))), m
+            found["seasonal naive"] = (lambda history, known: self._scaled(self.naive(history, known, m), history)), m
         return found
 
     def naive(self, history: np.ndarray, known: np.ndarray, season: int) -> np.ndarray:
         """The last season again and again, ``(n, H)`` in original units; the last value where less is known."""
         series = self.series(torch.tensor(history[:, -season:], dtype=torch.float64)).numpy()
-        ahead = np.arange(self.output_size)
+        ahead = np.arange(self.spec.target_size)
         return np.where(known[:, None] >= season, series[:, ahead % season], series[:, -1:])
 
-    def _scaled(self, values: np.ndarray) -> np.ndarray:
+    def _scaled(self, values: np.ndarray, history: np.ndarray | None = None) -> np.ndarray:
+        """Values as the targets are; where these are changes, from the end of the history."""
+        if history is not None and self.relative:
+            values = values - self.series(torch.tensor(history[:, -1], dtype=torch.float64)).numpy()[:, None]
         shift, scale = self.spec.shift or (0.0,), self.spec.scale or (1.0,)
         return (values - np.asarray(shift)) / np.asarray(scale)
 
+    @property
+    def relative(self) -> bool:
+        """Whether a target is the change from the last value to it."""
+        return bool((self.spec.options or {}).get("relative"))
+
+    def _levels(self, values: Tensor, batch: SequenceBatch) -> Tensor:
+        """Unscaled forecasts ``(B, H, ...)`` of each row's last step as values of the series."""
+        if not self.relative:
+            return values
+        last = batch.inputs[torch.arange(len(values)), (batch.lengths - 1).clamp(min=0)]
+        return values + self.series(last.detach()).view(-1, *[1] * (values.dim() - 1))
+
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
-        """Each row's forecast, H numbers from its last step on; none for a row of length 0."""
-        values = self.unscale(prediction.detach())
-        if self.spec.target_shape == "step":
-            values = values[torch.arange(len(values)), (batch.lengths - 1).clamp(min=0)]
-        rows = zip(values.tolist(), batch.lengths.tolist(), strict=True)
-        return [{"forecast": row if length else []} for row, length in rows]
+        """Each row's forecast, H numbers from its last step on; none for a row of length 0.
+
+        Where there is an interval also "quantiles", by level, and "interval" with its "share", "low" and "high".
+        """
+        last = self._last(prediction.detach(), batch)
+        forecast = self._levels(self.unscale(self.predictive.median(last)), batch).tolist()
+        lengths = batch.lengths.tolist()
+        rows: list[dict[str, Any]] = [
+            {"forecast": row if length else []} for row, length in zip(forecast, lengths, strict=True)
+        ]
+        if self.predictive.has_interval:
+            quantiles = self._levels(self._unscale_quantiles(self.predictive.quantiles(last)), batch)
+            by_level = quantiles.transpose(-1, -2).tolist()
+            for row, values, length in zip(rows, by_level, lengths, strict=True):
+                values = values if length else [[]] * len(values)
+                low, high = values[self.predictive.low], values[self.predictive.high]
+                row["quantiles"] = {
+                    f"{level:g}": one for level, one in zip(self.predictive.levels, values, strict=True)
+                }
+                row["interval"] = {"share": self.predictive.share, "low": low, "high": high}
+        return rows
+
+    def _last(self, values: Tensor, batch: SequenceBatch) -> Tensor:
+        """What belongs to each row's last real step, ``(B, ...)``."""
+        if self.spec.target_shape == "sequence":
+            return values
+        return values[torch.arange(len(values)), (batch.lengths - 1).clamp(min=0)]
 
     def pictures(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
@@ -137,16 +288,34 @@ class Forecasting(ValueTask):
 
         if self.spec.target_feature is None or self.spec.inputs != "features":
             return {}
-        season = self.spec.period if (self.spec.period or 0) <= batch.inputs.shape[1] else None
-        forecast, truth = self.unscale(prediction.detach()).float().cpu(), self.unscale(batch.targets).float().cpu()
+        last = self._last(prediction.detach(), batch)
+        bands = (
+            self._levels(self._unscale_quantiles(self.predictive.quantiles(last)), batch).float().cpu()
+            if self.predictive.has_interval
+            else None
+        )
+        forecast = self._levels(self.unscale(self.predictive.median(last)), batch).float().cpu()
+        truth = self._levels(self.unscale(self._last(batch.targets, batch)), batch).float().cpu()
         history, lengths = self.series(batch.inputs.detach()).float().cpu(), batch.lengths.tolist()
+        season = self.spec.period if (self.spec.period or 0) <= batch.inputs.shape[1] else None
         windows = []
         full = [row for row, length in enumerate(lengths) if length]
         for row in (full[i] for i in spread(len(full), self.shown)):
-            last = () if self.spec.target_shape == "sequence" else (lengths[row] - 1,)
             past = batch.inputs[row : row + 1, : lengths[row]].cpu().numpy()
             baseline = self.naive(past, np.array([lengths[row]]), season or 1)[0]
-            windows.append(Window(history[row, : lengths[row]], truth[(row, *last)], forecast[(row, *last)], baseline))
+            band = None if bands is None else bands[row]
+            windows.append(Window(history[row, : lengths[row]], truth[row], forecast[row], baseline, band))
         name = self.spec.input_names[self.spec.target_feature] if self.spec.input_names else "value"
         label = "seasonal naive" if season else "last value"
-        return {"forecast": forecast_figure(windows, name, label)} if windows else {}
+        figures = {"forecast": forecast_figure(windows, name, label, self.predictive.levels)} if windows else {}
+        return {**figures, **self._calibration(metrics)}
+
+    def _calibration(self, metrics: MetricCollection | None) -> dict[str, Figure]:
+        """Whether the quantiles hold what they say, over the whole stage."""
+        if not self.predictive.has_interval or metrics is None:
+            return {}
+        from seqmodels.tasks.forecast_metrics import interval_metric
+        from seqmodels.tasks.forecast_pictures import calibration_figure
+
+        counted = interval_metric(metrics)
+        return {} if counted is None else {"calibration": calibration_figure(counted)}

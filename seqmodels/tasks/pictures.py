@@ -66,27 +66,30 @@ def confusion_figure(confusion: Tensor, names: Sequence[str]) -> Figure:
 
 
 class Window(NamedTuple):
-    """One row of a forecast: what was known, what came, and what was forecast."""
+    """One row of a forecast: what was known, what came, what was forecast, perhaps with its quantiles ``(H, Q)``."""
 
     history: Tensor
     truth: Tensor
     forecast: Tensor
     baseline: Any = None
+    quantiles: Tensor | None = None
 
 
-def forecast_figure(windows: Sequence[Window], name: str, baseline: str = "") -> Figure:
+def forecast_figure(windows: Sequence[Window], name: str, baseline: str = "", levels: Sequence[float] = ()) -> Figure:
     """History, truth, forecast and a baseline's forecast, one panel per window.
 
     Args:
         windows: in original units.
         name: of the series.
         baseline: its name.
+        levels: of the windows' quantiles; each two that lie evenly around 0.5 bound a band.
     """
     columns = 1 if len(windows) == 1 else 2
     rows = -(-len(windows) // columns)
     figure = _figure(4.6 * columns + 0.6, 2.5 * rows + 0.9)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, window in zip(grid, windows, strict=False):
+        _draw_bands(axes, window, levels)
         _draw_window(axes, window, baseline)
         axes.set(ylabel=name)
     for axes in grid[len(windows) :]:
@@ -117,6 +120,18 @@ def _draw_window(axes: Axes, window: Window, baseline: str) -> None:
             line = np.concatenate([known, np.asarray(values)])
             axes.plot(ahead, line, color=colour, linewidth=width, label=label, marker=marker)
     _tidy(axes)
+
+
+def _draw_bands(axes: Axes, window: Window, levels: Sequence[float]) -> None:
+    """A fan: the wider the band, the paler."""
+    if window.quantiles is None:
+        return
+    known = np.asarray(window.history)[-1:]
+    ahead = np.arange(1 - len(known), len(window.truth) + 1)
+    for i in range(len(levels) // 2):
+        low, high = (np.concatenate([known, np.asarray(window.quantiles[:, j])]) for j in (i, len(levels) - 1 - i))
+        label = f"{levels[len(levels) - 1 - i] - levels[i]:.0%} interval"
+        axes.fill_between(ahead, low, high, color=MODEL, alpha=0.18, linewidth=0, label=label)
 
 
 def tags_figure(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,13 @@ logger = logging.getLogger(__name__)
 # From histories (n, L, F), and how many of their steps are known (n,), to values (n, V).
 Predictor = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-LOSSES = ("mse", "mae", "huber")
+# Losses of errors, as functions of torch.
+ERRORS: dict[str, Callable[..., Tensor]] = {
+    "mse": functional.mse_loss,
+    "mae": functional.l1_loss,
+    "huber": functional.huber_loss,
+}
+LOSSES = tuple(ERRORS)
 # Ridge regression: inputs it may have, and training items it is fitted to.
 MOST_INPUTS, MOST_ITEMS = 1024, 200_000
 
@@ -47,7 +54,8 @@ class ValueTask(Task):
     def __init__(self, spec: BatchSpec, loss: str = "mse", huber_delta: float = 1.0, ridge_window: int = 256) -> None:
         super().__init__(spec)
         self.loss_name = check_choice("loss", loss, LOSSES)
-        self.huber_delta = check_range("huber_delta", huber_delta, 1e-9)
+        delta = check_range("huber_delta", huber_delta, 1e-9)
+        self.error = partial(functional.huber_loss, delta=delta) if loss == "huber" else ERRORS[loss]
         self.ridge_window = check_range("ridge_window", ridge_window, 1, whole=True)
 
     @property
@@ -55,13 +63,7 @@ class ValueTask(Task):
         return ("mae" if self.loss_name == "mae" else "rmse"), "min"
 
     def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
-        if self.loss_name == "mse":
-            loss = functional.mse_loss(prediction, targets, reduction="none")
-        elif self.loss_name == "mae":
-            loss = functional.l1_loss(prediction, targets, reduction="none")
-        else:
-            loss = functional.huber_loss(prediction, targets, reduction="none", delta=self.huber_delta)
-        return loss.mean(-1)
+        return self.error(prediction, targets, reduction="none").mean(-1)
 
     def metrics(self) -> MetricCollection:
         from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection
@@ -82,7 +84,7 @@ class ValueTask(Task):
 
     def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
         return {
-            name: self._score(predictor, steps, evaluation)
+            name: self.score(predictor, steps, train, evaluation)
             for name, (predictor, steps) in self.predictors(train, evaluation).items()
         }
 
@@ -104,7 +106,8 @@ class ValueTask(Task):
         found["ridge regression"] = (lambda history, known: ridge.predict(history.reshape(len(history), -1))), steps
         return found
 
-    def _score(self, predictor: Predictor, steps: int, evaluation: Any) -> dict[str, float]:
+    def score(self, predictor: Predictor, steps: int, train: Any, evaluation: Any) -> dict[str, float]:
+        """What a baseline reaches on `evaluation`."""
         metrics = self.metrics()
         for history, known, targets in histories(evaluation, steps):
             predicted = torch.tensor(predictor(history, known), dtype=torch.float64)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from lightning_fabric.utilities import move_data_to_device
 
+from seqmodels import checkpoint
 from seqmodels.data.module import SequenceDataModule
 from seqmodels.training.learner import Learner
+from seqmodels.training.truncation import Carried
 
 
 def score(learner: Learner, data: SequenceDataModule, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -18,14 +23,37 @@ def score(learner: Learner, data: SequenceDataModule, options: dict[str, Any]) -
         data: the splits.
         options: the training's own settings of the Trainer.
     """
+    train = data.splits["train"].original or data.splits["train"]
     scores: dict[str, Any] = {"val": None, "test": None, "baseline": {}}
     verdicts: dict[str, str] = {}
     for split in ("val", "test"):
         if split in data.splits and options[f"limit_{split}_batches"] != 0:
             scores[split] = evaluate_split(learner, data, split, options)
-            scores["baseline"][split] = learner.task.baselines(data.splits["train"], data.splits[split])
+            scores["baseline"][split] = learner.task.baselines(train, data.splits[split])
             verdicts[split] = learner.task.verdict(scores[split], scores["baseline"][split])
     return scores, verdicts
+
+
+def calibrate(learner: Learner, data: SequenceDataModule, path: Path) -> None:
+    """Let the task see predictions of the validation split, and put what it learns into the checkpoint it is about.
+
+    Args:
+        learner: with the checkpoint's weights.
+        data: with a validation split.
+        path: the checkpoint.
+    """
+    device = next(learner.model.parameters()).device
+    learner.carried["val"] = Carried()
+    training = learner.model.training
+    learner.model.eval()
+    with torch.no_grad():
+        batches = (move_data_to_device(batch, device) for batch in data.val_dataloader())
+        learner.task.calibrate((learner.predict_batch(batch, "val"), batch) for batch in batches)
+    learner.model.train(training)
+    learner.carried["val"] = Carried()
+    stored = checkpoint.read(path)
+    stored[checkpoint.KEY]["task"] = learner.task.state()
+    checkpoint.save(stored, path)
 
 
 def evaluate_split(learner: Learner, data: SequenceDataModule, split: str, options: dict[str, Any]) -> dict[str, float]:

@@ -1,0 +1,163 @@
+"""A forecast that says how sure it is: quantiles and an interval from what a model gives, calibrated if asked for.
+
+H steps of horizon, P numbers for each, Q levels; values in scaled units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from torch import Tensor
+
+from seqmodels.batch import BatchSpec
+from seqmodels.tasks.base import check_choice, check_range
+from seqmodels.tasks.conformal import corrected, corrections, pairs
+from seqmodels.tasks.distributions import (
+    CRPS_LEVELS,
+    Gaussian,
+    NegativeBinomial,
+    Output,
+    Point,
+    Quantiles,
+    StudentT,
+    pinball,
+)
+
+OUTPUTS = ("point", "quantiles", "gaussian", "student_t", "negative_binomial")
+# Levels are rounded to so many digits, so that 0.5 - 0.8 / 2 is 0.1.
+DIGITS = 9
+
+
+def make_output(name: str, spec: BatchSpec, error: Callable[..., Tensor], levels: tuple[float, ...]) -> Output:
+    """What the numbers of a model mean.
+
+    Args:
+        name: one of `OUTPUTS`.
+        spec: whose scales counts are told by.
+        error: of points.
+        levels: of quantiles.
+    """
+    made: dict[str, Callable[[], Output]] = {
+        "point": lambda: Point(error),
+        "quantiles": lambda: Quantiles(levels),
+        "gaussian": Gaussian,
+        "student_t": StudentT,
+        "negative_binomial": lambda: NegativeBinomial(spec.shift, spec.scale),
+    }
+    return made[check_choice("output", name, OUTPUTS)]()
+
+
+class Predictive:
+    """What a model's H * P numbers say about H values.
+
+    >>> import torch
+    >>> predictive = Predictive(Quantiles((0.1, 0.5, 0.9)), horizon=1, quantiles=(0.1, 0.5, 0.9), interval=0.8)
+    >>> predictive.quantiles(torch.tensor([[2.0, 1.0, 4.0]])).tolist()
+    [[[1.0, 2.0, 4.0]]]
+    >>> predictive.calibrate(torch.zeros(9, 3), torch.arange(-4.0, 5.0).unsqueeze(1))
+    >>> predictive.quantiles(torch.tensor([[2.0, 1.0, 4.0]])).tolist()
+    [[[-3.0, 2.0, 8.0]]]
+
+    Attributes:
+        levels: of the quantiles it names: those asked for, the interval's ends and the median.
+        low, high: places in `levels` of the interval's ends.
+        correction: ``(H, Q)``, see `seqmodels.tasks.conformal`; None where it is not calibrated.
+
+    Args:
+        output: what the numbers mean.
+        horizon: H.
+        quantiles: levels, rising.
+        interval: share of the values that the interval is to hold.
+        conformal: whether it will be calibrated.
+
+    Raises:
+        ValueError: levels out of range or order, or too few for the interval.
+    """
+
+    def __init__(
+        self, output: Output, horizon: int, quantiles: Sequence[float], interval: float, conformal: bool = False
+    ) -> None:
+        given = check_levels(quantiles)
+        share = check_range("interval", interval, 1e-6, 1.0)
+        ends = [round(0.5 + side * share / 2, DIGITS) for side in (-1, 1)]
+        if isinstance(output, Quantiles) and not given[0] <= ends[0] <= ends[1] <= given[-1]:
+            raise ValueError(
+                f"interval={share:g} reaches from the quantile {ends[0]:g} to {ends[1]:g}, beyond those that are "
+                f"learned: add them to quantiles, which is {list(given)}"
+            )
+        self.output, self.horizon, self.share = output, horizon, share
+        self.levels = tuple(sorted({*given, *ends, 0.5}))
+        self.low, self.high = (self.levels.index(end) for end in ends)
+        if conformal:
+            pairs(self.levels)
+        self.correction: Tensor | None = None
+
+    @property
+    def size(self) -> int:
+        """H * P."""
+        return self.horizon * self.output.size
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether it says how sure it is."""
+        return not isinstance(self.output, Point) or self.correction is not None
+
+    @property
+    def crps_levels(self) -> tuple[float, ...]:
+        """Levels that a CRPS without a closed form is made of."""
+        if isinstance(self.output, Quantiles):
+            return self.output.levels
+        return self.levels if isinstance(self.output, Point) else CRPS_LEVELS
+
+    def numbers(self, prediction: Tensor) -> Tensor:
+        """``(..., H * P)`` as ``(..., H, P)``."""
+        return prediction.unflatten(-1, (self.horizon, self.output.size))
+
+    def loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each value, ``(..., H)``."""
+        return self.output.loss(self.numbers(prediction), targets)
+
+    def median(self, prediction: Tensor) -> Tensor:
+        """The forecast in one number per step, ``(..., H)``."""
+        return self.output.median(self.numbers(prediction))
+
+    def quantiles(self, prediction: Tensor) -> Tensor:
+        """``(..., H, Q)`` at `levels`; calibrated where they can be."""
+        found = self.output.quantiles(self.numbers(prediction), self.levels)
+        if self.correction is None:
+            return found
+        return corrected(self.levels, found, self.correction, self.output.relative)
+
+    def crps(self, prediction: Tensor, targets: Tensor) -> Tensor:
+        """``(..., H)``: the model's own; of a point with a calibrated interval, from its quantiles."""
+        if isinstance(self.output, Point) and self.correction is not None:
+            return 2 * pinball(self.quantiles(prediction), targets, self.levels).mean(-1)
+        return self.output.crps(self.numbers(prediction), targets)
+
+    def calibrate(self, prediction: Tensor, targets: Tensor) -> None:
+        """Correct the intervals, step by step of the horizon.
+
+        Args:
+            prediction: ``(n, H * P)``, of data that was not trained on.
+            targets: ``(n, H)``.
+
+        Raises:
+            ValueError: no items.
+        """
+        self.correction = None
+        quantiles = self.quantiles(prediction.double().cpu())
+        self.correction = corrections(self.levels, quantiles, targets.double().cpu(), self.output.relative)
+
+
+def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
+    """Levels of quantiles, rounded.
+
+    Raises:
+        ValueError: not between 0 and 1, or not rising.
+    """
+    found = tuple(round(check_range("quantiles", level, 1e-6, 1.0), DIGITS) for level in levels)
+    if not found or any(a >= b for a, b in pairwise(found)):
+        wanted = "quantiles must be a rising list of levels between 0 and 1, such as [0.1, 0.5, 0.9]"
+        raise ValueError(f"{wanted}, got {list(levels)}")
+    return found
