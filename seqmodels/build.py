@@ -154,8 +154,7 @@ def build_model(config: Config, spec: BatchSpec, task: Task) -> SequenceModel:
     layers = build_layers(options, encoder.output_size)
     head_options = dict(options["head"])
     name = head_options.pop("name")
-    head_class: Any = find("head", name)
-    if head_class.target_shape == "own" and not head_class.unaligned:
+    if "targets" in inspect.signature(find("head", name)).parameters:
         head_options.update(targets="values" if spec.targets == "values" else "tokens", stop=spec.stop)
     head = make("head", name, layers.output_size, task.output_size, **head_options)
     return SequenceModel(encoder, layers, head)

@@ -15,15 +15,18 @@ HEAD_TARGETS = {
     "many_to_many": "step",
     "one_to_many": "own",
     "encoder_decoder": "own",
+    "mixture_density": "own",
     "ctc": "own",
 }
 TASK_TARGETS = {
     "language_modelling": ("step",),
     "tagging": ("step",),
     "classification": ("sequence",),
+    "multilabel": ("sequence", "step"),
     "regression": ("sequence", "step"),
     "forecasting": ("sequence", "step"),
     "sequence_generation": ("own",),
+    "stroke_generation": ("own",),
     "transcription": ("own",),
 }
 # Of the heads and tasks with target sequences those that align them with the steps; the others unroll them.

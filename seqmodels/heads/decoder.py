@@ -114,6 +114,11 @@ class DecoderHead(Head):
         if self.bridge.empty and self.attention is None and not feed:
             raise ValueError(f"feed must be true for the cell {cell['name']!r}, which has no state to start from")
 
+    @property
+    def truth_in_evaluation(self) -> bool:
+        """Whether evaluation feeds the true items, so that the loss is the targets' likelihood."""
+        return self.targets == "tokens"
+
     def set_progress(self, fraction: float) -> None:
         """Move `teacher_forcing` along its schedule.
 
@@ -139,7 +144,7 @@ class DecoderHead(Head):
             return self._free(memory, state, self.max_steps)
         teacher = self.items.clean(teacher, rows)
         steps = teacher.shape[1]
-        truth = self.teacher_forcing if self.training else float(self.targets == "tokens")
+        truth = self.teacher_forcing if self.training else float(self.truth_in_evaluation)
         if truth == 1:
             return self._forced(memory, state, teacher)[0]
         if truth == 0:

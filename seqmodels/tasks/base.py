@@ -179,6 +179,10 @@ class Task:
         """
         return {}
 
+    def drawings(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
+        """Figures of what the model makes freely."""
+        return {}
+
     def texts(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, str]:
         """Texts worth reading, made by the model."""
         return {}

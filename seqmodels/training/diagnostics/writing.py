@@ -103,3 +103,5 @@ def _write_texts(board: Board, model: Any, task: Task, batch: SequenceBatch) -> 
     with evaluating(model):
         for name, words in task.texts(model, batch, generator).items():
             board.text(f"texts/{name}", words)
+        for name, figure in task.drawings(model, batch, generator).items():
+            board.figure(f"pictures/{name}", figure)

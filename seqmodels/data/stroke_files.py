@@ -1,0 +1,120 @@
+"""Files of pen strokes: NumPy archives and tables.
+
+A stroke is float64 ``(P, 2)``, the x and y of P points in order.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from typing import NamedTuple
+
+import numpy as np
+
+from seqmodels.data.csv_read import Table, read_table
+from seqmodels.data.files import find_file
+
+KINDS = ("hiragana", "katakana", "kanji", "other")
+FORMS = (
+    "'points' (P, 3) with x, y and a 1 where the pen is lifted, 'lengths' (N,) with the points of each drawing and, "
+    "where wanted, 'labels' (N,)"
+)
+
+
+class Drawing(NamedTuple):
+    """A drawing, what it is of, and what each of its strokes is; where nothing is known, an empty text."""
+
+    strokes: list[np.ndarray]
+    label: str
+    stroke_labels: list[str]
+
+
+def read_drawings(path: str) -> list[Drawing]:
+    """The drawings in a file.
+
+    A NumPy archive holds 'points', 'lengths' and perhaps 'labels'; or, as KanjiVG's strokes do,
+    'strokes' (N, P, 2), 'char_index' (N,) and perhaps 'char_kind' and 'stroke_type'. A table has the
+    columns drawing, stroke, x, y and perhaps label, a row being a point.
+
+    Raises:
+        ValueError: what is wrong with the file, and where.
+    """
+    if str(path).endswith((".csv", ".tsv", ".csv.gz", ".tsv.gz")):
+        drawings = _of_table(read_table(path))
+    else:
+        arrays = _load(path)
+        drawings = _of_strokes(path, arrays) if "strokes" in arrays else _of_points(path, arrays)
+    for number, drawing in enumerate(drawings):
+        for stroke in drawing.strokes:
+            if not np.isfinite(stroke).all():
+                raise ValueError(f"{path}, drawing {number + 1}: a point is not a finite number; mend or remove it")
+    return drawings
+
+
+def _load(path: str) -> dict[str, np.ndarray]:
+    found = find_file(path)
+    try:
+        with np.load(found, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("it is a single array")
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path}: expected a NumPy archive (.npz) with {FORMS}: {error}") from None
+
+
+def _of_points(path: str, arrays: dict[str, np.ndarray]) -> list[Drawing]:
+    missing = [name for name in ("points", "lengths") if name not in arrays]
+    if missing:
+        have = ", ".join(arrays) or "nothing"
+        raise ValueError(f"{path}: expected {FORMS}; it lacks {' and '.join(map(repr, missing))} and has {have}")
+    points, lengths = arrays["points"], arrays["lengths"]
+    if points.ndim != 2 or points.shape[1] != 3 or points.dtype.kind not in "iuf":
+        raise ValueError(f"{path}: 'points' must be numbers (P, 3), got {points.dtype} {points.shape}")
+    bad = lengths.ndim != 1 or lengths.dtype.kind not in "iu" or (len(lengths) > 0 and lengths.min() < 1)
+    if bad or int(lengths.sum()) != len(points):
+        total = int(lengths.sum()) if lengths.dtype.kind in "iu" else lengths.dtype
+        raise ValueError(f"{path}: 'lengths' must be whole numbers above 0 that add up to {len(points)}, got {total}")
+    labels = arrays.get("labels", np.full(len(lengths), ""))
+    if len(labels) != len(lengths):
+        raise ValueError(f"{path}: expected one of 'labels' for each of the {len(lengths)} drawings, got {len(labels)}")
+    parts = np.split(points.astype(np.float64), np.cumsum(lengths)[:-1])
+    return [_lifted(part, str(label)) for part, label in zip(parts, labels, strict=True)]
+
+
+def _lifted(points: np.ndarray, label: str) -> Drawing:
+    """A drawing whose strokes end where the pen is lifted, the last one at its end."""
+    ends = np.flatnonzero(points[:-1, 2] > 0.5) + 1
+    strokes = np.split(points[:, :2], ends)
+    return Drawing(strokes, label, [""] * len(strokes))
+
+
+def _of_strokes(path: str, arrays: dict[str, np.ndarray]) -> list[Drawing]:
+    strokes, owner = arrays["strokes"], arrays.get("char_index")
+    if strokes.ndim != 3 or strokes.shape[2] != 2 or owner is None or owner.shape != strokes.shape[:1]:
+        raise ValueError(f"{path}: expected 'strokes' (N, P, 2) and 'char_index' (N,), got {strokes.shape}")
+    names = arrays.get("stroke_type_names", np.array([], dtype=str))
+    types = arrays.get("stroke_type", np.full(len(strokes), -1))
+    kinds = arrays.get("char_kind")
+    drawings = []
+    order = np.argsort(owner, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(owner[order])) + 1):
+        kind = "" if kinds is None else KINDS[int(kinds[owner[rows[0]]])]
+        known = [(str(names[t]) or "?") if 0 <= t < len(names) else "" for t in types[rows].tolist()]
+        drawings.append(Drawing(list(strokes[rows].astype(np.float64)), kind, known))
+    return drawings
+
+
+def _of_table(table: Table) -> list[Drawing]:
+    owners, strokes = (table.cells(name, "path") for name in ("drawing", "stroke"))
+    points = np.stack([table.numbers(name, "path") for name in ("x", "y")], axis=1)
+    bad = np.flatnonzero(np.isnan(points).any(axis=1))
+    if len(bad):
+        raise ValueError(f"{table.place(int(bad[0]))}: expected numbers in x and y; remove the line, or fill it in")
+    labels = table.columns.get("label", [""] * len(table))
+    found: dict[str, dict[str, list[int]]] = {}
+    for row, (owner, stroke) in enumerate(zip(owners, strokes, strict=True)):
+        found.setdefault(owner, {}).setdefault(stroke, []).append(row)
+    drawings = []
+    for parts in found.values():
+        rows = list(parts.values())
+        drawings.append(Drawing([points[r] for r in rows], labels[rows[0][0]], [""] * len(rows)))
+    return drawings

@@ -1,0 +1,120 @@
+"""The density of pen movements: a mixture of Gaussians over where the pen goes, and what it does there.
+
+M components, K states of the pen; a prediction's last axis is 6 M + K numbers, a movement's 2 + K: dx, dy
+and a 1 for the state of the pen after it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# Below this spread, in the data's scaled units, points differ by rounding only: without it the density of
+# points that lie exactly on a line would grow without end, and the likelihood with it.
+FLOOR = 0.01
+# Correlations stay below this for the same reason.
+MOST_CORRELATED = 0.99
+
+
+class Mixture(NamedTuple):
+    """A mixture of bivariate Gaussians, and a distribution over the states of the pen.
+
+    Fields:
+        log_weight: ``(..., M)``, logarithms that add up to 1 as probabilities.
+        mean: ``(..., M, 2)``.
+        sigma: ``(..., M, 2)``, standard deviations.
+        rho: ``(..., M)``, correlations.
+        pen: ``(..., K)``, log-probabilities of the pen's states.
+    """
+
+    log_weight: Tensor
+    mean: Tensor
+    sigma: Tensor
+    rho: Tensor
+    pen: Tensor
+
+
+def mixture_size(components: int, states: int) -> int:
+    """Numbers in a prediction.
+
+    >>> mixture_size(20, 3)
+    123
+    """
+    return 6 * components + states
+
+
+def unpack(prediction: Tensor, states: int, temperature: float = 1.0) -> Mixture:
+    """The distribution that a prediction ``(..., 6 M + K)`` stands for.
+
+        pi = softmax(pi_hat / t)    mu = mu_hat    sigma = sqrt(t) (exp(sigma_hat) + floor)
+        rho = 0.99 tanh(rho_hat)    pen = softmax(pen_hat / t)
+
+    >>> found = unpack(torch.zeros(9), states=3)
+    >>> found.sigma.tolist(), round(found.pen.exp().sum().item(), 6)
+    ([[1.0099999904632568, 1.0099999904632568]], 1.0)
+
+    Source: Graves 2013 (arXiv:1308.0850), equations 18 to 22; the temperature t is that of Ha & Eck 2017
+    (arXiv:1704.03477), equation 8, and does what Graves' bias of section 5.4 does: 1 is the model's own, and
+    the lower, the neater.
+    """
+    parts = prediction[..., : prediction.shape[-1] - states].unflatten(-1, (6, -1))
+    weight, x, y, sigma_x, sigma_y, rho = parts.unbind(-2)
+    sigma = (torch.stack((sigma_x, sigma_y), -1).clamp(max=10).exp() + FLOOR) * math.sqrt(temperature)
+    pen = (prediction[..., prediction.shape[-1] - states :] / temperature).log_softmax(-1)
+    mean, rho = torch.stack((x, y), -1), MOST_CORRELATED * rho.tanh()
+    return Mixture((weight / temperature).log_softmax(-1), mean, sigma, rho, pen)
+
+
+def log_density(mixture: Mixture, points: Tensor) -> Tensor:
+    """Log-density ``(...)`` of movements ``(..., 2)``.
+
+        p(x) = sum_j pi_j N(x | mu_j, sigma_j, rho_j)
+        N = exp(-Z / (2 (1 - rho^2))) / (2 pi sigma_1 sigma_2 sqrt(1 - rho^2))
+        Z = z_1^2 + z_2^2 - 2 rho z_1 z_2,  z = (x - mu) / sigma
+
+    Source: Graves 2013, equations 23 to 25; Bishop 1994, "Mixture density networks".
+    """
+    z = (points.unsqueeze(-2) - mixture.mean) / mixture.sigma
+    rest = 1 - mixture.rho.square()
+    distance = z.square().sum(-1) - 2 * mixture.rho * z[..., 0] * z[..., 1]
+    log_normal = -distance / (2 * rest) - mixture.sigma.log().sum(-1) - 0.5 * rest.log() - math.log(2 * math.pi)
+    return (mixture.log_weight + log_normal).logsumexp(-1)
+
+
+def log_likelihood(prediction: Tensor, targets: Tensor) -> Tensor:
+    """Log-likelihood ``(...)`` of movements and pen states ``(..., 2 + K)``: Graves 2013, equation 26."""
+    mixture = unpack(prediction, targets.shape[-1] - 2)
+    return log_density(mixture, targets[..., :2]) + (mixture.pen * targets[..., 2:]).sum(-1)
+
+
+def sample(
+    prediction: Tensor, states: int, temperature: float | None = None, generator: torch.Generator | None = None
+) -> Tensor:
+    """A movement and a pen state ``(..., 2 + K)`` from each prediction ``(..., 6 M + K)``.
+
+    Args:
+        prediction: of any number of steps, each by itself.
+        states: K.
+        temperature: as for `unpack`; None for the mean of the likeliest component and the likeliest state.
+        generator: of the random numbers.
+    """
+    mixture = unpack(prediction.reshape(-1, prediction.shape[-1]), states, temperature or 1.0)
+    shape = (*prediction.shape[:-1], 2 + states)
+    if temperature is None:
+        chosen, state = mixture.log_weight.argmax(-1, keepdim=True), mixture.pen.argmax(-1)
+    else:
+        chosen = torch.multinomial(mixture.log_weight.exp(), 1, generator=generator)
+        state = torch.multinomial(mixture.pen.exp(), 1, generator=generator)[:, 0]
+    pen = functional.one_hot(state, states).to(prediction.dtype)
+    each = chosen.unsqueeze(-1).expand(-1, -1, 2)
+    mean, sigma = mixture.mean.gather(1, each)[:, 0], mixture.sigma.gather(1, each)[:, 0]
+    if temperature is None:
+        return torch.cat((mean, pen), -1).view(shape)
+    rho = mixture.rho.gather(1, chosen)[:, 0]
+    noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
+    across = rho * noise[:, 0] + (1 - rho.square()).sqrt() * noise[:, 1]
+    return torch.cat((mean + sigma * torch.stack((noise[:, 0], across), -1), pen), -1).view(shape)

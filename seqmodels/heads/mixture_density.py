@@ -1,0 +1,127 @@
+"""One step or more to the movements of a pen.
+
+B rows, S movements, V = 2 + K values of each, M components.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqmodels.heads.base import check_size
+from seqmodels.heads.decoder import DEFAULT_CELL, DecoderHead
+from seqmodels.heads.feed import ValueFeed
+from seqmodels.heads.mixture import mixture_size, sample
+from seqmodels.heads.search import unroll
+from seqmodels.registry import register
+
+
+class MovementFeed(ValueFeed):
+    """As `ValueFeed`; what is fed after a prediction is its likeliest movement.
+
+    Args:
+        values: V.
+        size: width at which they are fed.
+    """
+
+    def own(self, prediction: Tensor) -> Tensor:
+        """The mean of the likeliest component and the likeliest state ``(B, V)`` of ``(B, 6 M + K)``."""
+        return sample(prediction, len(self.first) - 2)
+
+
+@register("head", "mixture_density")
+class MixtureDensity(DecoderHead):
+    """Unroll cells of its own from the last step, and predict a density of each pen movement.
+
+    A movement is (dx, dy) and a 1 for one of K states of the pen after it. A prediction holds the
+    6 M + K numbers of `seqmodels.heads.mixture.unpack`. The density of a movement is always that
+    given the true ones before it: the likelihood of a whole drawing is their product.
+
+    >>> import torch
+    >>> head = MixtureDensity(4, 5, components=3, hidden_sizes=[8])
+    >>> head(torch.zeros(2, 1, 4), teacher=torch.zeros(2, 7, 5)).shape
+    torch.Size([2, 7, 21])
+    >>> head.generate(torch.zeros(2, 1, 4), max_steps=6, temperature=1.0).shape[2]
+    5
+
+    Source: Graves 2013 (arXiv:1308.0850), section 4; Ha & Eck 2017 (arXiv:1704.03477), section 3.2.
+
+    Args:
+        input_size: F.
+        output_size: V, 3 or more.
+        components: M.
+        cell, hidden_sizes, embedding_size, feed, dropout, max_steps: as for `DecoderHead`.
+
+    Raises:
+        ValueError: an option out of range.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        output_size: int,
+        components: int = 20,
+        cell: Mapping[str, Any] = DEFAULT_CELL,
+        hidden_sizes: Sequence[int] = (128,),
+        embedding_size: int = 64,
+        feed: bool = True,
+        dropout: float = 0.0,
+        max_steps: int = 400,
+    ) -> None:
+        super().__init__(
+            input_size,
+            output_size,
+            targets="values",
+            cell=cell,
+            hidden_sizes=hidden_sizes,
+            embedding_size=embedding_size,
+            feed=feed,
+            dropout=dropout,
+            max_steps=max_steps,
+        )
+        if output_size < 3:
+            raise ValueError(f"output_size must be 2 and the states of the pen, so 3 at least, got {output_size}")
+        self.components = check_size("components", components)
+        self.items = MovementFeed(output_size, embedding_size)
+        self.output = nn.Linear(self.output.in_features, mixture_size(components, output_size - 2))
+
+    @property
+    def truth_in_evaluation(self) -> bool:
+        """Always: what is predicted is a likelihood, not a value."""
+        return True
+
+    @torch.no_grad()
+    def generate(  # type: ignore[override]
+        self,
+        features: Tensor,
+        lengths: Tensor | None = None,
+        max_steps: int | None = None,
+        temperature: float | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Movements ``(B, S, V)``, drawn one after the other until each row's pen was in its last state.
+
+        Args:
+            features, lengths: as for `forward`.
+            max_steps: the longest drawing; None for the head's own.
+            temperature: 1 draws as the model would, less draws neater; None takes the likeliest throughout.
+            generator: of the random numbers.
+
+        Returns:
+            The movements; what comes after a row's last state means nothing.
+        """
+        steps = self.max_steps if max_steps is None else check_size("max_steps", max_steps)
+        memory, state = self._begin(features, lengths)
+        first, states = self.items.start(len(features)), self.output_size - 2
+        pick = partial(sample, states=states, temperature=temperature, generator=generator)
+        made, done = [], torch.zeros(len(features), dtype=torch.bool, device=features.device)
+        for _, movement, _ in unroll(partial(self._step, memory), first, state, steps, lambda p, t: pick(p)):
+            made.append(movement)
+            done |= movement[:, -1] > 0.5
+            if states > 1 and bool(done.all()):
+                break
+        return torch.stack(made, dim=1)

@@ -1,0 +1,147 @@
+"""Movements of a pen: how likely the true ones are, and what the model draws.
+
+S movements of V = 2 + K values: dx, dy and a 1 for what the pen does after it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.heads.mixture import log_likelihood
+from seqmodels.registry import register
+from seqmodels.tasks.base import Task, check_range, name_of
+from seqmodels.tasks.baselines.strokes import drawn, memoryless_mixture, one_gaussian, regression_on_the_last
+from seqmodels.tasks.values import undo
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torchmetrics import MetricCollection
+
+    from seqmodels.model import SequenceModel
+
+
+@register("task", "stroke_generation")
+class StrokeGeneration(Task):
+    """Draw with a pen: a density of each movement, given those before it.
+
+    The loss is the negative log-likelihood in nats per movement, in the data's scaled units: the
+    density of (dx, dy) and the probability of what the pen does after it; it may well be negative.
+    Metrics: loss, and pen_accuracy, the share of movements after which the pen does what was
+    likeliest. Baselines: one Gaussian for all movements; a mixture of Gaussians for all movements,
+    which has no memory; and a linear regression on the movement before.
+
+    Args:
+        spec: of `seqmodels.data.strokes`.
+        temperature: of the drawings shown and made: 1 as the model would, less is neater.
+        shown: drawings that are shown.
+        components: Gaussians in the baseline's mixture.
+
+    Raises:
+        ValueError: an option out of range, or data without pen states.
+    """
+
+    target_kinds = ("values",)
+    target_shapes = ("own",)
+
+    def __init__(self, spec: BatchSpec, temperature: float = 0.4, shown: int = 16, components: int = 20) -> None:
+        super().__init__(spec)
+        self.temperature = check_range("temperature", temperature, 1e-6)
+        self.shown = check_range("shown", shown, 1, whole=True)
+        self.components = check_range("components", components, 1, whole=True)
+
+    @classmethod
+    def suits(cls, spec: BatchSpec) -> bool:
+        """Whether the targets are movements of a pen."""
+        return super().suits(spec) and bool((spec.options or {}).get("strokes"))
+
+    def fit(self, prediction: Tensor, batch: SequenceBatch) -> Tensor:
+        """The prediction ``(B, S, 6 M + K)`` without movements that have no target."""
+        rows, steps, values = batch.targets.shape
+        prediction, states = prediction[:, :steps], values - 2
+        size = prediction.shape[-1] - states
+        if prediction.dim() != 3 or tuple(prediction.shape[:2]) != (rows, steps) or size <= 0 or size % 6:
+            raise ValueError(
+                f"prediction must be ({rows}, {steps}, 6 M + {states}) for a mixture of M, got "
+                f"{tuple(prediction.shape)}: use model/head=mixture_density"
+            )
+        return prediction
+
+    def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
+        return -log_likelihood(prediction, targets)
+
+    def metrics(self) -> MetricCollection:
+        from torchmetrics import MeanMetric, MetricCollection
+
+        return MetricCollection({"pen_accuracy": MeanMetric()})
+
+    def update(self, metrics: MetricCollection, prediction: Tensor, batch: SequenceBatch) -> None:
+        predicted, truth = self.real(prediction, batch)
+        states = truth.shape[-1] - 2
+        metrics.update((predicted[:, -states:].argmax(-1) == truth[:, 2:].argmax(-1)).float())
+
+    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
+        known, truth = drawn(train), drawn(evaluation)
+        found = {
+            "one Gaussian": one_gaussian(known, truth),
+            "mixture without memory": memoryless_mixture(known, truth, self.components),
+            "regression on the last": regression_on_the_last(known, truth),
+        }
+        return {name: self.summary(values) for name, values in found.items()}
+
+    def generate(self, model: SequenceModel, batch: SequenceBatch) -> Tensor:
+        """The movements ``(B, S, V)`` that the model makes freely, the same for the same inputs."""
+        return self.draw(model, batch, torch.Generator(batch.inputs.device).manual_seed(0), self.temperature)
+
+    def draw(
+        self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator, temperature: float | None
+    ) -> Tensor:
+        """Movements ``(B, S, V)`` for each row of a batch; None for the likeliest throughout."""
+        features, _ = model.features(batch.inputs, lengths=batch.lengths)
+        head: Any = model.head
+        made: Tensor = head.generate(features, batch.lengths, temperature=temperature, generator=generator)
+        return made
+
+    def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
+        """Each row's strokes, lists of points [x, y] in original units from the middle of the drawing on.
+
+        Args:
+            prediction: movements ``(B, S, V)``, made or true.
+            batch: whose rows of length 0 have none.
+        """
+        rows = zip(undo(prediction.detach(), self.spec.shift, self.spec.scale), batch.lengths.tolist(), strict=True)
+        return [{"strokes": strokes_of(row) if length else []} for row, length in rows]
+
+    def drawings(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
+        """Some of the model's own drawings beside true ones of the same kinds."""
+        from seqmodels.tasks.drawing import drawings_figure
+
+        rows = (batch.lengths > 0).nonzero()[: self.shown, 0]
+        if len(rows) == 0:
+            return {}
+        some = batch._replace(inputs=batch.inputs[rows], lengths=batch.lengths[rows], targets=batch.targets[rows])
+        made = self.decode(self.draw(model, some, generator, self.temperature), some)
+        true = self.decode(some.targets, some)
+        names = [name_of(self.spec.input_names, token) for token in some.inputs[:, 0].tolist()]
+        return {"drawings": drawings_figure([d["strokes"] for d in made], [d["strokes"] for d in true], names)}
+
+
+def strokes_of(movements: Tensor) -> list[list[list[float]]]:
+    """The strokes that movements ``(S, V)`` draw, up to the end of the drawing.
+
+    >>> strokes_of(torch.tensor([[1.0, 1, 1, 0, 0], [2, 0, 0, 1, 0], [0, 3, 0, 0, 1], [9, 9, 1, 0, 0]]))
+    [[[1.0, 1.0], [3.0, 1.0]], [[3.0, 4.0]]]
+    """
+    points, state = movements[:, :2].cumsum(0), movements[:, 2:].argmax(-1)
+    last = movements.shape[1] - 3
+    strokes: list[list[list[float]]] = [[]]
+    for point, pen in zip(points.tolist(), state.tolist(), strict=True):
+        strokes[-1].append(point)
+        if pen == last and last > 0:
+            break
+        if pen > 0:
+            strokes.append([])
+    return [stroke for stroke in strokes if stroke]
