@@ -15,16 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from seqmodels import checkpoint
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.build import build_model, build_task, import_plugins, open_data
 from seqmodels.model import SequenceModel
+from seqmodels.registry import find
 from seqmodels.state import State
 
 if TYPE_CHECKING:
     from seqmodels.data.dataset import SequenceDataset
+    from seqmodels.data.series_ahead import SeriesAhead
     from seqmodels.tasks.base import Task
 
 # What `generate` does unless it is told otherwise.
@@ -94,6 +97,39 @@ class Model:
         made = self.task.generate(self.model, batch)
         return (made, None) if made is not None else self.model(batch.inputs, state, batch.lengths)
 
+    def forecast(self, path: str | Path | None = None, steps: int | None = None) -> Iterator[dict[str, Any]]:
+        """What comes after the end of each series of a file, one row per series and step.
+
+        Args:
+            path: a file of the kind that the model was trained on; None for the data it was trained on. What is
+                known ahead stands in rows after the last target.
+            steps: how far; None for the model's horizon. Beyond that the model goes on from its own forecast,
+                and what it says of its certainty there is too much.
+
+        Raises:
+            ValueError: what is wrong with the file; a model that was not trained on series.
+        """
+        from seqmodels.data.series_ahead import roll
+
+        ahead = self.ahead(path)
+        return roll(ahead, self._decode_all, self.spec.horizon or 1 if steps is None else steps)
+
+    def ahead(self, path: str | Path | None = None) -> SeriesAhead:
+        """The series of a file, or of the training data, as `forecast` continues them."""
+        source: Any = find("data", self.config["data"]["name"])
+        if not hasattr(source, "ahead"):
+            raise ValueError("this model was not trained on time series, so there is nothing to forecast: use predict")
+        found: SeriesAhead = source.ahead(str(path or self.config["data"]["path"]), self.spec)
+        return found
+
+    def _decode_all(self, dataset: SequenceDataset) -> list[dict[str, Any]]:
+        from seqmodels.data.collate import collate
+
+        rows = [np.array([[one, 0, int(steps), 1]]) for one, steps in enumerate(dataset.lengths)]
+        batches = (collate(dataset, row) for row in rows)
+        with torch.inference_mode():
+            return [self.task.decode(self._predict(batch, None)[0], batch)[0] for batch in batches]
+
     def open(self, path: str | Path) -> SequenceDataset:
         """A new file as a data set, encoded as the training data was."""
         return open_data(self.config, self.spec, path)
@@ -126,7 +162,7 @@ class Model:
                 option out of range.
         """
         from seqmodels.data.vocabulary import decode
-        from seqmodels.tasks.sampling import sample
+        from seqmodels.tasks.sampling import kmer_of, sample
 
         if self.spec.targets != "tokens":
             raise ValueError(f"this model predicts {self.spec.targets}, not tokens: there is nothing to generate")
@@ -141,7 +177,7 @@ class Model:
             if beam > 1:
                 raise ValueError("beam search is for sequence generators; a language model draws: set beam=1")
             given = self.encode(prompt) if prompt else self._line_end()
-            tokens = sample(self.model, given, length, temperature, top_k, top_p, generator)
+            tokens = sample(self.model, given, length, temperature, top_k, top_p, generator, kmer_of(self.spec))
             # Together, because words need blanks between them, and bytes their neighbours.
             return decode([*(given.tolist() if prompt else []), *tokens.tolist()], self.spec)
         with torch.inference_mode():
@@ -225,6 +261,7 @@ def load(
         model.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
     except RuntimeError as error:
         raise ValueError(f"the weights in {path} do not fit the model its config describes: {error}") from error
+    task.load_state(stored[checkpoint.KEY].get("task", {}))
     return Model(model.eval(), task, spec, config)
 
 

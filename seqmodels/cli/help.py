@@ -7,6 +7,8 @@ seqmodels: train recurrent sequence models, watch them, use them
   seqmodels evaluate   score a trained run again
   seqmodels predict    predictions for a new file
   seqmodels generate   sample from a trained run
+  seqmodels forecast   what comes after the end of a series, with a picture
+  seqmodels backtest   train again and again, walking forward through a series
   seqmodels data       look at data before training: data inspect
   seqmodels list       cells, heads, tasks, data and experiments, one line each
   seqmodels show       the composed config
@@ -66,6 +68,35 @@ RUN is a run folder or a checkpoint; the newest run under runs/ where it is left
 
   --input FILE         data in the form of the training data; targets may be left out
   --output FILE        .csv or .jsonl; one JSON object a line on the screen where it is left out
+""",
+    "forecast": """\
+seqmodels forecast [RUN] [flags] [name=value ...]: what comes after the end of each series
+
+  seqmodels forecast --plot forecast.png
+  seqmodels forecast RUN --input sales.csv --output forecast.csv --steps 28
+
+RUN is a run folder or a checkpoint; the newest run under runs/ where it is left out.
+One row per series and step, with its time stamp, the forecast, and quantiles where the model has them.
+
+  --input FILE         series to continue, in the form of the training data; those data where it is left out.
+                       Columns of data.known go on in rows after the last target, which is blank there
+  --output FILE        .csv or .jsonl; one JSON object a line on the screen where it is left out
+  --plot FILE          .png, .svg or .pdf: the recent past and the forecast
+  --steps N            how far ahead (default: the model's horizon); beyond that it reads its own forecast
+""",
+    "backtest": """\
+seqmodels backtest [RUN] [--folds N] [--sliding STEPS] [name=value ...]: train anew for each fold, walking forward
+
+  seqmodels backtest experiment=stock_returns --folds 5
+  seqmodels backtest runs/stock_returns/2026-01-31_12-00-00 --folds 5
+
+The test part (data.test_fraction) is cut into folds in order of time. For each a model is trained on all that
+comes before it, from scratch, and scored on it beside the baselines; nothing later is known to it. Of a RUN the
+settings are taken, not the model. The folds and backtest.csv lie in runs/backtest/NAME/DATE_TIME, or in
+run_dir=FOLDER; given again, a folder that was interrupted goes on after its last finished fold.
+
+  --folds N            how many (default 5)
+  --sliding STEPS      train on the last so many time steps only, and not on all that came before
 """,
     "generate": """\
 seqmodels generate [RUN] [flags] [name=value ...]: sample from a trained model

@@ -15,6 +15,8 @@ VERBS = {
     "evaluate": ("runs", "evaluate"),
     "predict": ("runs", "predict"),
     "generate": ("runs", "generate"),
+    "forecast": ("forecast", "forecast"),
+    "backtest": ("backtest", "backtest"),
     "data": ("data", "data"),
     "list": ("listing", "list_options"),
     "show": ("show", "show"),

@@ -29,7 +29,7 @@ _FLAG_RULES: dict[str, Rule] = {
 
 def evaluate(arguments: list[str]) -> int:
     """Score a trained run again."""
-    _, run, changes, plugins = _read(Parser(), arguments)
+    _, run, changes, plugins = read_run(Parser(), arguments)
     from seqmodels.training.run import evaluate as run_evaluate
 
     run_evaluate(run, changes, plugins)
@@ -41,7 +41,7 @@ def predict(arguments: list[str]) -> int:
     parser = Parser()
     parser.add_argument("--input", type=Path)
     parser.add_argument("--output", type=Path)
-    flags, run, changes, plugins = _read(parser, arguments)
+    flags, run, changes, plugins = read_run(parser, arguments)
     _check_files(flags)
     from seqmodels.inference import load, write_predictions
 
@@ -83,7 +83,7 @@ def generate(arguments: list[str]) -> int:
         ("--seed", int, None),
     ):
         parser.add_argument(flag, type=kind, default=default)
-    flags, run, changes, plugins = _read(parser, arguments)
+    flags, run, changes, plugins = read_run(parser, arguments)
     _check_sampling(flags)
     from seqmodels.inference import load
 
@@ -112,7 +112,7 @@ class Asked(NamedTuple):
     plugins: list[str]
 
 
-def _read(parser: Parser, arguments: list[str]) -> Asked:
+def read_run(parser: Parser, arguments: list[str]) -> Asked:
     """Flags, the run, and the overrides, which are checked against the run's own config."""
     flags, rest = parser.overrides(arguments)
     named = bool(rest) and ("=" not in rest[0] or Path(rest[0]).exists())

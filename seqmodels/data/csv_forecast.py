@@ -18,8 +18,9 @@ from seqmodels.data.csv_layout import Layout, infer
 from seqmodels.data.csv_read import Table
 from seqmodels.data.csv_series import DUPLICATES, TRANSFORMS, SeriesReading, read_series
 from seqmodels.data.gaps import GAPS
-from seqmodels.data.series import SeriesRows, forecast_splits, new_windows, split_rows, usual_history
+from seqmodels.data.series import SeriesRows, forecast_splits, new_windows
 from seqmodels.data.series_ahead import SeriesAhead
+from seqmodels.data.series_splits import split_rows, usual_history
 from seqmodels.data.series_windows import SeriesWindows
 
 
@@ -33,6 +34,7 @@ class SeriesOptions:
     history: int | None = None
     horizon: int = 1
     period: int | None = None
+    relative: bool = False
     fold: str | None = None
     train_steps: int | None = None
 
@@ -196,6 +198,7 @@ class SeriesTable:
             options.period,
             plain,
             layout.target_per == "step",
+            options.relative,
         )
 
 

@@ -195,14 +195,13 @@ def _future(target: np.ndarray, series: np.ndarray) -> np.ndarray:
 
 
 def _without_gaps(
-    rows: SeriesRows, reading: SeriesReading, table: Table, lines: np.ndarray, column: str | None
+    rows: SeriesRows, reading: SeriesReading, table: Table, places: np.ndarray, column: str | None
 ) -> tuple[SeriesRows, tuple[str, ...]]:
     """The rows with missing time stamps dealt with, and words on what was done."""
     if rows.times is None or column is None:
         return rows, ()
-    result = regular(
-        rows.times, rows.series, rows.clock, reading.gaps, lambda row: table.place(int(lines[row])), column
-    )
+    lines = np.array(table.lines)[places]
+    result = regular(rows.times, rows.series, rows.clock, reading.gaps, lines, column, table.path)
     added = result.keep < 0
     values, future = rows.values[result.keep], rows.future[result.keep]
     values[added] = np.nan

@@ -5,7 +5,6 @@ N rows of all series, each series' rows together and in order of time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,12 +38,12 @@ class Regular:
 
 
 def regular(
-    times: np.ndarray, series: np.ndarray, clock: Clock | None, gaps: str, place: Callable[[int], str], column: str
+    times: np.ndarray, series: np.ndarray, clock: Clock | None, gaps: str, lines: np.ndarray, column: str, path: str
 ) -> Regular:
     """Deal with the gaps of series.
 
     >>> clock = Clock("fixed", 10, dated=False)
-    >>> filled = regular(np.array([0, 10, 40]), np.zeros(3, int), clock, "fill", lambda row: f"line {row + 2}", "t")
+    >>> filled = regular(np.array([0, 10, 40]), np.zeros(3, int), clock, "fill", np.array([2, 3, 4]), "t", "a.csv")
     >>> filled.keep.tolist(), filled.times.tolist()
     ([0, 1, -1, -1, 2], [0, 10, 20, 30, 40])
     >>> filled.notes[0]
@@ -55,8 +54,9 @@ def regular(
         clock: the step; None where there is none, and so no gap.
         gaps: "allow" (a gap is a step like any other), "error", "fill" (put in rows without values) or
             "split" (no window reaches over a gap).
-        place: from a row to where it is in the file, in words.
+        lines: int ``(N,)``, of the file.
         column: of the times.
+        path: of the file.
 
     Raises:
         ValueError: a gap, where they are errors; too many rows to put in.
@@ -69,8 +69,8 @@ def regular(
     if not crowded.any() and not missing.any():
         return everything
     if gaps == "error":
-        _refuse(times, clock, crowded, missing, place, column)
-    notes = _notes(times, clock, crowded, missing, place, column, gaps)
+        _refuse(times, clock, crowded, missing, f"{path}, line", lines, column)
+    notes = _notes(times, clock, crowded, missing, lines, column, gaps)
     if gaps == "allow":
         return Regular(everything.keep, series, times, series, notes)
     kept = _uncrowded(times, series, clock)
@@ -119,7 +119,7 @@ def _notes(
     clock: Clock,
     crowded: np.ndarray,
     missing: np.ndarray,
-    place: Callable[[int], str],
+    lines: np.ndarray,
     column: str,
     gaps: str,
 ) -> tuple[str, ...]:
@@ -129,14 +129,14 @@ def _notes(
         first, count = int(np.argmax(missing > 0)), int((missing > 0).sum())
         notes.append(
             f"{count} gap{'s' if count > 1 else ''} in {column!r} of {int(missing.sum())} steps of {clock.words} in "
-            f"all, the first after {place(first)} ({clock.text(times[first])}): {done}"
+            f"all, the first after line {lines[first]} ({clock.text(times[first])}): {done}"
         )
     if crowded.any():
         first, count = int(np.argmax(crowded)) + 1, int(crowded.sum())
         what = "kept" if gaps == "allow" else "left out"
         notes.append(
             f"{count} row{'s' if count > 1 else ''} less than half a step of {clock.words} after another, the first "
-            f"at {place(first)}: {what}"
+            f"in line {lines[first]}: {what}"
         )
     return tuple(notes)
 
@@ -146,13 +146,14 @@ def _refuse(
     clock: Clock,
     crowded: np.ndarray,
     missing: np.ndarray,
-    place: Callable[[int], str],
+    place: str,
+    lines: np.ndarray,
     column: str,
 ) -> None:
     row = int(np.argmax(crowded | (missing > 0))) + 1
     raise ValueError(
-        f"{place(row)}: expected the time {clock.text(clock.after(times[row - 1], 1))} in {column!r}, one step of "
-        f"{clock.words} after {clock.text(times[row - 1])}, got {clock.text(times[row])} "
+        f"{place} {lines[row]}: expected the time {clock.text(clock.after(times[row - 1], 1))} in {column!r}, one step "
+        f"of {clock.words} after {clock.text(times[row - 1])}, got {clock.text(times[row])} "
         f"({int((missing > 0).sum())} gaps in all); data.gaps=fill puts in rows without values, data.gaps=split lets "
         "no window reach over a gap, data.gaps=allow reads on as if there were none"
     )

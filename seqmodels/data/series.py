@@ -17,10 +17,6 @@ from seqmodels.data.clock import Clock
 from seqmodels.data.covariates import Context
 from seqmodels.data.scale import apply_scale, fit_scale
 from seqmodels.data.series_windows import SeriesStreams, SeriesWindows, stream_bounds, window_starts
-from seqmodels.data.splits import by_position
-
-# How long a history is, unless the user says: so many steps, but no more than this share of the training rows.
-USUAL_HISTORY, LARGEST_SHARE = 24, 4
 
 
 @dataclass(frozen=True)
@@ -113,65 +109,6 @@ def interpolate(values: np.ndarray, series: np.ndarray) -> np.ndarray:
     return filled
 
 
-def split_rows(
-    rows: SeriesRows,
-    val_fraction: float,
-    test_fraction: float,
-    fold: tuple[int, int] | None = None,
-    train_steps: int | None = None,
-) -> dict[str, np.ndarray]:
-    """Which rows (bool masks) come first, next and last in time.
-
-    Where there are times, all series are cut at the same ones, so that no split knows what happened
-    to another series later; else each series is cut at the same fractions of its own length.
-
-    Args:
-        rows: the series.
-        val_fraction, test_fraction: shares of the time stamps, or of each series.
-        fold: (k, n) for the k-th of n folds that walk forward: the test part is cut into n equal blocks,
-            the k-th is tested on, and all that comes before it is for training and validation.
-        train_steps: time stamps to train on, the last ones before validation; None for all of them.
-    """
-    if rows.times is not None:
-        distinct, position = np.unique(rows.times, return_inverse=True)
-        parts = _parts(len(distinct), val_fraction, test_fraction, fold, train_steps)
-        return {name: (position >= part.start) & (position < part.stop) for name, part in parts.items()}
-    masks: dict[str, np.ndarray] = {}
-    for one in np.unique(rows.series):
-        own = np.flatnonzero(rows.series == one)
-        for name, part in _parts(len(own), val_fraction, test_fraction, fold, train_steps).items():
-            masks.setdefault(name, np.zeros(len(rows.series), dtype=bool))[own[part]] = True
-    return masks
-
-
-def _parts(
-    count: int, val_fraction: float, test_fraction: float, fold: tuple[int, int] | None, train_steps: int | None
-) -> dict[str, slice]:
-    """
-    >>> _parts(100, 0.1, 0.2, (2, 4), 30)
-    {'train': slice(45, 75, None), 'val': slice(75, 85, None), 'test': slice(85, 90, None)}
-    """
-    parts = by_position(count, val_fraction, test_fraction)
-    if fold is not None:
-        first, (k, n) = parts["test"].start, fold
-        low, high = first + (count - first) * (k - 1) // n, first + (count - first) * k // n
-        if high == low:
-            raise ValueError(f"data.fold={k}/{n}: the test part has {count - first} time steps, too few for {n} folds")
-        val = parts["val"].stop - parts["val"].start if "val" in parts else 0
-        parts = {"train": slice(0, low - val), "val": slice(low - val, low), "test": slice(low, high)}
-        parts = {name: part for name, part in parts.items() if part.stop > part.start}
-    if train_steps is not None:
-        stop = parts["train"].stop
-        parts["train"] = slice(max(0, stop - train_steps), stop)
-    return parts
-
-
-def usual_history(rows: SeriesRows, train: np.ndarray, period: int | None) -> int:
-    """Steps of history where the user names none: 24, or one period, less where there is little to train on."""
-    longest = int(np.bincount(rows.series[train]).max()) if train.any() else 0
-    return max(2, min(max(USUAL_HISTORY, period or 0), longest // LARGEST_SHARE))
-
-
 def forecast_splits(
     rows: SeriesRows,
     names: tuple[str, ...],
@@ -181,6 +118,7 @@ def forecast_splits(
     period: int | None = None,
     options: dict[str, Any] | None = None,
     per_step: bool = False,
+    relative: bool = False,
 ) -> dict[str, SeriesWindows]:
     """Windows of each split, at every step; shift and scale are the training rows'.
 
@@ -195,6 +133,8 @@ def forecast_splits(
         period: steps in a season, for the baseline that repeats the last one.
         options: kept in the spec.
         per_step: streams with targets after every step, in the place of windows.
+        relative: whether a target is the change from the last value to it, each step of the horizon scaled
+            by itself.
 
     Raises:
         ValueError: a split is too short for one window.
@@ -203,12 +143,31 @@ def forecast_splits(
     plain = rows.values.shape[1] - rows.context
     shift, scale = shift[:plain] + (0.0,) * rows.context, scale[:plain] + (1.0,) * rows.context
     spec = _forecast_spec(rows, names, horizon, period, shift, scale, options, per_step)
+    if relative:
+        changes, spread = fit_scale(changes_ahead(rows, horizon, masks["train"]))
+        spec = replace(spec, shift=changes, scale=spread, options={**(options or {}), "relative": True})
     values = apply_scale(interpolate(rows.values, rows.blocks), shift, scale)
     splits = {}
     for name, mask in masks.items():
         found = _dataset(rows, values, history, spec, mask, stream=name == "train")
         splits[name] = found if len(found) else _refuse_short(name, rows, mask, history, horizon, per_step)
     return splits
+
+
+def changes_ahead(rows: SeriesRows, horizon: int, wanted: np.ndarray) -> np.ndarray:
+    """The changes of the target from each row to the H after it, ``(N, H)``; NaN where not both are wanted.
+
+    >>> rows = SeriesRows(np.array([[1.0], [3.0], [6.0]]), np.zeros(3, int), None, ("",))
+    >>> changes_ahead(rows, 2, np.ones(3, bool)).tolist()
+    [[2.0, 5.0], [3.0, nan], [nan, nan]]
+    """
+    target = np.where(wanted, rows.values[:, 0], np.nan)
+    changes = np.full((len(target), horizon), np.nan)
+    for ahead in range(1, min(horizon, len(target) - 1) + 1):
+        change = target[ahead:] - target[:-ahead]
+        change[rows.blocks[ahead:] != rows.blocks[:-ahead]] = np.nan
+        changes[:-ahead, ahead - 1] = change
+    return changes
 
 
 def _dataset(

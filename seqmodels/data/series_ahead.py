@@ -5,7 +5,7 @@ L steps of history, H steps of horizon, F features.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,16 +53,30 @@ class SeriesAhead:
         """The rows of a series up to its last target."""
         return np.flatnonzero((self.rows.series == series) & ~self.rows.future)
 
-    def last_time(self, series: int) -> float | None:
-        """The time of its last target; None where the file has no times."""
-        return None if self.rows.times is None else self.rows.times[self.own(series)[-1]].item()
-
     def times(self, series: int, steps: int) -> list[str]:
         """The time stamps of the steps ahead, in words; their numbers where the file has no times."""
-        last, clock = self.last_time(series), self.rows.clock
-        if last is None or clock is None:
+        clock = self.rows.clock
+        if clock is None:
             return [f"+{step + 1}" for step in range(steps)]
-        return [clock.text(clock.after(last, step + 1)) for step in range(steps)]
+        return [clock.text(time) for time in self.time_stamps(series, steps)]
+
+    def time_stamps(self, series: int, steps: int) -> list[float]:
+        """Those of rows that are there already are the file's own; the others follow by the series' step."""
+        if self.rows.times is None or self.rows.clock is None:
+            return [float(step + 1) for step in range(steps)]
+        found: list[float] = self.rows.times[(self.rows.series == series) & self.rows.future][:steps].tolist()
+        last = found[-1] if found else self.rows.times[self.own(series)[-1]].item()
+        return found + [self.rows.clock.after(last, step + 1) for step in range(steps - len(found))]
+
+    def levels(self, series: int, forecast: Sequence[float]) -> list[float] | None:
+        """Forecast changes as values of the column itself; None where it was not transformed."""
+        transform = self.spec.options["transform"] if self.rows.levels is not None and self.spec.options else None
+        if transform is None or self.rows.levels is None:
+            return None
+        last = self.rows.levels[self.own(series)[-1]]
+        total = np.cumsum(forecast)
+        found: list[float] = (last * np.exp(total) if transform == "log_return" else last + total).tolist()
+        return found
 
     def windows(self) -> SeriesWindows:
         """One window for each series: its last steps, with zeros for the targets that lie in the future.
@@ -157,3 +171,51 @@ class SeriesAhead:
             future=np.arange(count + len(rest)) >= count,
             levels=None,
         )
+
+
+def roll(
+    ahead: SeriesAhead, predict: Callable[[SeriesWindows], list[dict[str, Any]]], steps: int
+) -> Iterator[dict[str, Any]]:
+    """Forecasts of so many steps for each series, one row per series and step.
+
+    Beyond the model's horizon its own forecast is taken for what happened, again and again.
+
+    Args:
+        ahead: the series.
+        predict: from one window per series to what the task decodes, with lists over the H steps of a horizon.
+        steps: how far ahead.
+
+    Yields:
+        "series" where there are many, "step", "time" where the file has times, and what the task decodes. Of a
+        transformed target also its "level".
+
+    Raises:
+        ValueError: as `SeriesAhead.windows` and `SeriesAhead.extended`.
+    """
+    horizon, start = ahead.spec.horizon or 1, ahead
+    parts: list[list[dict[str, Any]]] = []
+    for done in range(0, steps, horizon):
+        if done:
+            ahead = ahead.extended([one["forecast"] for one in parts[-1]])
+        parts.append(predict(ahead.windows()))
+    for one, name in enumerate(start.names):
+        made = [at_step(part[one], step) for part in parts for step in range(horizon)][:steps]
+        levels = start.levels(one, [row["forecast"] for row in made])
+        for step, (time, row) in enumerate(zip(start.times(one, steps), made, strict=True)):
+            named = {"series": name} if len(start.names) > 1 else {}
+            timed = {} if start.rows.times is None else {"time": time}
+            yield {**named, "step": step + 1, **timed, **row, **({} if levels is None else {"level": levels[step]})}
+
+
+def at_step(decoded: Mapping[str, Any], step: int) -> dict[str, Any]:
+    """One step of what a task decoded, in one level of names.
+
+    >>> at_step({"forecast": [1.0, 2.0], "quantiles": {"0.9": [3.0, 4.0]}, "interval": {"share": 0.8}}, 1)
+    {'forecast': 2.0, 'quantile_0.9': 4.0, 'interval_share': 0.8}
+    """
+    row: dict[str, Any] = {}
+    for key, value in decoded.items():
+        inner = value if isinstance(value, dict) else {"": value}
+        for name, one in inner.items():
+            row["_".join(filter(None, [key.removesuffix("s"), name]))] = one[step] if isinstance(one, list) else one
+    return row

@@ -59,6 +59,7 @@ class SeriesWindows(SequenceDataset):
         self.horizon, self.target_feature = spec.horizon, spec.target_feature
         # (N - H + 1, K, H), a view: row t holds what is known of steps t to t + H - 1.
         self.ahead = None if known is None else sliding_window_view(values[:, known], self.horizon, axis=0)
+        self.change = _Change(spec) if (spec.options or {}).get("relative") else None
 
     def _inputs(self, first: int, last: int) -> np.ndarray:
         """Rows first to last, with what is known of the steps ahead of each."""
@@ -71,6 +72,8 @@ class SeriesWindows(SequenceDataset):
         first = int(self.starts[index])
         origin = first + self.history
         targets = self.values[origin : origin + self.horizon, self.target_feature]
+        if self.change is not None:
+            targets = self.change(targets, self.values[origin - 1, self.target_feature])
         return self._inputs(first + start, first + stop), targets
 
 
@@ -107,7 +110,21 @@ class SeriesStreams(SeriesWindows):
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         first = int(self.starts[index]) + start
         last = first + stop - start
-        return self._inputs(first, last), self.next[first + 1 : last + 1]
+        targets = self.next[first + 1 : last + 1]
+        if self.change is not None:
+            targets = self.change(targets, self.values[first:last, self.target_feature, None])
+        return self._inputs(first, last), targets
+
+
+class _Change:
+    """From values and the last one before them, scaled as inputs are, to changes, scaled as targets are."""
+
+    def __init__(self, spec: BatchSpec) -> None:
+        self.factor = np.float32(spec.input_scale[spec.target_feature or 0] / np.array(spec.scale))
+        self.shift = np.float32(np.array(spec.shift) / np.array(spec.scale))
+
+    def __call__(self, values: np.ndarray, last: np.ndarray) -> np.ndarray:
+        return (values - last) * self.factor - self.shift
 
 
 def window_starts(

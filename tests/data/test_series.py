@@ -9,10 +9,9 @@ from seqmodels.data.series import (
     forecast_splits,
     interpolate,
     new_windows,
-    split_rows,
-    usual_history,
 )
 from seqmodels.data.series_ahead import SeriesAhead
+from seqmodels.data.series_splits import split_rows, usual_history
 from seqmodels.data.series_windows import window_starts
 
 NAMES = ("a", "b")

@@ -1,0 +1,81 @@
+"""`seqmodels backtest`: train anew for each fold, walking forward through the test part of series."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from seqmodels.cli.arguments import config_parser
+from seqmodels.cli.check import check
+from seqmodels.cli.compose import Composition, amend, jobs
+from seqmodels.cli.errors import INTERRUPTED, ConfigError
+from seqmodels.cli.library import Library
+from seqmodels.cli.prepare import Prepared, prepare, run_folder, saved_config
+from seqmodels.cli.screen import console
+
+FOLDS = 5
+
+
+def backtest(arguments: list[str]) -> int:
+    """Run all folds, and sum up."""
+    parser = config_parser()
+    parser.add_argument("--folds", type=int, default=FOLDS)
+    parser.add_argument("--sliding", type=int)
+    flags, rest = parser.overrides(arguments)
+    library = Library(flags.config_dir)
+    config, folder = _config(library, rest, flags)
+    _check(flags, config)
+    from seqmodels.training.backtest import backtest as run
+
+    return INTERRUPTED if run(config, folder, flags.folds, flags.sliding, console()) is None else 0
+
+
+def _config(library: Library, rest: list[str], flags: argparse.Namespace) -> tuple[dict[str, Any], Path]:
+    """The settings to train with, of a run or composed anew, and the folder of the backtest."""
+    named = bool(rest) and ("=" not in rest[0] or Path(rest[0]).exists())
+    asked, rest = _folder(rest)
+    if named:
+        saved = saved_config(run_folder(Path(rest[0]), "RUN"))
+        composition = Composition(amend(saved, rest[1:], library.groups()), saved, {}, Path())
+        prepared = Prepared(composition.config, {}, Path(), [], check(composition, library))
+        wrong: list[str] = []
+    else:
+        found, wrong = jobs(library, rest)
+        prepared = prepare(library, found[0], flags.config_name)
+    problems = prepared.all_problems(wrong)
+    if problems:
+        raise ConfigError(*problems)
+    for note in prepared.notes:
+        console().print(note)
+    config = {**prepared.config, "resume": None}
+    return config, asked or Path("runs") / "backtest" / config["name"] / _now()
+
+
+def _folder(rest: list[str]) -> tuple[Path | None, list[str]]:
+    """The folder that was asked for, and the other arguments."""
+    asked = [word.partition("=")[2] for word in rest if word.startswith("run_dir=")]
+    return Path(asked[-1]) if asked else None, [word for word in rest if not word.startswith("run_dir=")]
+
+
+def _now() -> str:
+    from datetime import datetime
+
+    return datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+
+
+def _check(flags: argparse.Namespace, config: dict[str, Any]) -> None:
+    problems = []
+    for name in ("folds", "sliding"):
+        value = getattr(flags, name)
+        if value is not None and value < 1:
+            problems.append(f"--{name}: must be a whole number of at least 1, got {value}")
+    data = config["data"]
+    if "fold" not in data:
+        problems.append(f"data={data['name']}: a backtest walks forward through time series: choose data=csv")
+    elif data["fold"] is not None:
+        problems.append("data.fold: is set by the backtest itself: leave it null")
+    elif not data["test_fraction"]:
+        problems.append("data.test_fraction: must be above 0: the folds are cut from the test part")
+    if problems:
+        raise ConfigError(*problems)

@@ -1,0 +1,90 @@
+"""`seqmodels forecast`: what comes after the end of series."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqmodels.cli.arguments import Parser
+from seqmodels.cli.errors import ConfigError
+from seqmodels.cli.runs import read_run
+from seqmodels.cli.screen import console
+
+if TYPE_CHECKING:
+    from seqmodels.data.series_ahead import SeriesAhead
+
+# Steps of the past in a picture, in those of the forecast, but at least so many.
+PAST, LEAST_PAST = 4, 48
+
+
+def forecast(arguments: list[str]) -> int:
+    """Write the forecast of every series, or print it; and draw it."""
+    parser = Parser()
+    parser.add_argument("--input", type=Path)
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--steps", type=int)
+    flags, run, changes, plugins = read_run(parser, arguments)
+    _check(flags)
+    from seqmodels.inference import load, write_predictions
+
+    model = load(run, plugins, changes=changes)
+    rows = list(model.forecast(flags.input, flags.steps))
+    horizon, screen = model.spec.horizon or 1, console(stderr=True)
+    if flags.steps is not None and flags.steps > horizon:
+        screen.print(
+            f"--steps {flags.steps} is beyond the model's horizon of {horizon}: from there on it reads its own "
+            "forecast, and is less certain than it says"
+        )
+    if flags.plot is not None:
+        _plot(model.ahead(flags.input), rows, horizon, flags.plot)
+        screen.print(f"picture in {flags.plot}")
+    if flags.output is not None:
+        screen.print(f"{write_predictions(rows, flags.output)} forecasts in {flags.output}")
+    else:
+        for row in rows:
+            print(json.dumps(row, ensure_ascii=False))
+    return 0
+
+
+def _check(flags: argparse.Namespace) -> None:
+    problems = []
+    if flags.input is not None and not flags.input.is_file():
+        problems.append(f"--input: there is no file {flags.input}")
+    if flags.steps is not None and flags.steps < 1:
+        problems.append(f"--steps: must be a whole number of at least 1, got {flags.steps}")
+    endings = {"output": (".csv", ".jsonl"), "plot": (".png", ".svg", ".pdf")}
+    for name, known in endings.items():
+        path = getattr(flags, name)
+        if path is not None and path.suffix not in known:
+            problems.append(f"--{name}: must end in {', '.join(known[:-1])} or {known[-1]}, got {path}")
+        elif path is not None and not path.parent.is_dir():
+            problems.append(f"--{name}: there is no folder {path.parent}: make it first")
+    if problems:
+        raise ConfigError(*problems)
+
+
+def _plot(ahead: SeriesAhead, rows: list[dict[str, Any]], horizon: int, path: Path) -> None:
+    """Draw each series' recent past and its forecast, whole or not at all."""
+    import numpy as np
+
+    from seqmodels.tasks.forecast_fan import Fan, fan_figure
+
+    steps = len(rows) // len(ahead.names)
+    fans = []
+    for one, name in enumerate(ahead.names):
+        recent = ahead.own(one)[-max(PAST * steps, LEAST_PAST) :]
+        clock, times = ahead.rows.clock, ahead.rows.times
+        past, later = np.arange(1 - len(recent), 1), np.arange(1, steps + 1)
+        if clock is not None and times is not None and clock.dated:
+            later = np.array(ahead.time_stamps(one, steps)).astype("datetime64[ns]")
+            past = times[recent].astype("datetime64[ns]")
+        fans.append(Fan(name, past, ahead.rows.values[recent, 0], later, rows[one * steps :][:steps], horizon))
+    temporary = path.with_name(f".{path.name}")
+    try:
+        fan_figure(fans, ahead.spec.input_names[0]).savefig(temporary, format=path.suffix[1:])
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

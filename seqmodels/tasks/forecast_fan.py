@@ -1,0 +1,90 @@
+"""The recent past of series, and what is forecast of them, as a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from seqmodels.tasks.pictures import MODEL, TRUTH, _figure, _tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Series that one figure shows, at most.
+MOST_PANELS = 9
+
+
+class Fan(NamedTuple):
+    """One series: its recent past, and the rows of its forecast.
+
+    Fields:
+        name: of the series; empty where there is one only.
+        times: of the past, dates or numbers.
+        values: of the past.
+        ahead: times of the forecast.
+        rows: as `seqmodels.inference.Model.forecast` gives them.
+        sure: steps after which the model goes on from its own forecast.
+    """
+
+    name: str
+    times: np.ndarray
+    values: np.ndarray
+    ahead: np.ndarray
+    rows: Sequence[Mapping[str, Any]]
+    sure: int
+
+
+def fan_figure(fans: Sequence[Fan], target: str) -> Figure:
+    """A panel for each of the first series, with bands between quantiles that lie evenly around the middle.
+
+    >>> rows = [{"forecast": 3.0, "quantile_0.1": 2.0, "quantile_0.9": 4.0}]
+    >>> fan = Fan("", np.arange(2), np.array([1.0, 2.0]), np.array([2]), rows, 1)
+    >>> len(fan_figure([fan], "sales").axes)
+    1
+    """
+    shown = fans[:MOST_PANELS]
+    columns = 1 if len(shown) == 1 else min(3, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = _figure(max(7.5, 4.2 * columns), 2.6 * rows + 1.2)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, fan in zip(grid, shown, strict=False):
+        _draw(axes, fan, target)
+    for axes in grid[len(shown) :]:
+        axes.set_visible(False)
+    more = f" ({len(shown)} of {len(fans)} series)" if len(fans) > len(shown) else ""
+    figure.suptitle(f"{target}: forecast{more}")
+    handles: dict[str, Any] = {}
+    for axes in grid[: len(shown)]:
+        found, labels = axes.get_legend_handles_labels()
+        handles.update(zip(labels, found, strict=True))
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=len(handles), frameon=False)
+    return figure
+
+
+def _draw(axes: Axes, fan: Fan, target: str) -> None:
+    forecast = np.array([row["forecast"] for row in fan.rows])
+    times = np.concatenate([fan.times[-1:], fan.ahead])
+    for low, high in _bands(fan.rows[0]):
+        label = f"{float(high.rpartition('_')[2]) - float(low.rpartition('_')[2]):.0%} interval"
+        below, above = (np.array([fan.values[-1], *(row[name] for row in fan.rows)]) for name in (low, high))
+        axes.fill_between(times, below, above, color=MODEL, alpha=0.2, linewidth=0, label=label)
+    axes.plot(fan.times, fan.values, color=TRUTH, linewidth=1.2, label="history")
+    axes.plot(times, np.concatenate([fan.values[-1:], forecast]), color=MODEL, linewidth=1.8, label="forecast")
+    if fan.sure < len(fan.rows):
+        axes.axvline(fan.ahead[fan.sure - 1], color="#8a8a8a", linewidth=0.8, linestyle=":", label="horizon")
+    axes.set(ylabel=target, title=fan.name)
+    if np.issubdtype(np.asarray(fan.times).dtype, np.datetime64):
+        axes.tick_params(axis="x", labelrotation=25)
+    else:
+        axes.set_xlabel("step")
+    _tidy(axes)
+
+
+def _bands(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names of quantiles that lie evenly around the middle, the widest first."""
+    levels = {float(name.rpartition("_")[2]): name for name in row if name.startswith("quantile_")}
+    pairs = [(low, high) for low in levels for high in levels if low < 0.5 and abs(low + high - 1) < 1e-6]
+    return [(levels[low], levels[high]) for low, high in sorted(pairs)]

@@ -1,0 +1,151 @@
+"""Rolling-origin evaluation: a model trained anew for each fold, and scored on what comes next.
+
+Source: Tashman 2000, "Out-of-sample tests of forecasting accuracy: an analysis and review", section 3.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from seqmodels.training.report import write_text
+
+MODEL = "model"
+
+
+def backtest(
+    config: dict[str, Any], folder: Path, folds: int, sliding: int | None, console: Console
+) -> list[dict[str, Any]] | None:
+    """Train and score every fold, and write `backtest.csv`.
+
+    A fold whose folder holds its results already is not run again.
+
+    Args:
+        config: as for `seqmodels.training.run.train`, with ``data.fold`` and ``data.train_steps`` to be set.
+        folder: of the folds' runs.
+        folds: how many.
+        sliding: time steps to train on; None for all that come before.
+        console: where progress and results are printed.
+
+    Returns:
+        One row per fold and method; None after Ctrl-C.
+
+    Raises:
+        ValueError: as `train`; a folder that holds another backtest.
+    """
+    from seqmodels.training.run import train
+
+    folder.mkdir(parents=True, exist_ok=True)
+    changes = {} if sliding is None else {"train_steps": sliding}
+    results = []
+    for fold in range(1, folds + 1):
+        own = {**config, "data": {**config["data"], **changes, "fold": f"{fold}/{folds}"}}
+        place = folder / f"fold_{fold}_of_{folds}"
+        done = _finished(place, own)
+        console.print(f"\nfold {fold} of {folds}{': done before' if done else ''}", style="bold")
+        metrics = done or train(own, place, console)
+        if metrics.get("interrupted"):
+            console.print(f"Finished folds are kept. The same command with run_dir={folder} goes on after them.")
+            return None
+        results.append(metrics)
+    rows = [row for fold, metrics in enumerate(results, 1) for row in _rows(fold, metrics)]
+    monitor = _monitor(config, results[0])
+    write_text(_as_csv(rows), folder / "backtest.csv")
+    _print(rows, monitor, folds, console)
+    console.print(verdict(rows, monitor))
+    console.print(f"\nAll numbers: {folder / 'backtest.csv'}")
+    return rows
+
+
+def _finished(place: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The results of a fold that was run before, with the same settings."""
+    import yaml
+
+    if not (place / "metrics.json").is_file():
+        return None
+    if yaml.safe_load((place / "config.yaml").read_text(encoding="utf-8")) != json.loads(json.dumps(config)):
+        raise ValueError(f"{place} holds a fold of a backtest with other settings: choose another run_dir")
+    found: dict[str, Any] = json.loads((place / "metrics.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _rows(fold: int, metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the model and the baselines reached on the test block of one fold."""
+    methods = {MODEL: metrics["test"], **metrics["baseline"]["test"]}
+    return [{"fold": fold, "method": name, **values} for name, values in methods.items()]
+
+
+def _monitor(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    """The metric that the folds are compared by: the first of those that say how far off a forecast is."""
+    return next((name for name in ("crps", "mae", "rmse") if name in metrics["test"]), "loss")
+
+
+def mean_and_spread(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str, tuple[float, float]]:
+    """Of each method the mean over the folds, and their standard deviation (0 for one fold).
+
+    >>> rows = [{"method": "model", "mae": 1.0}, {"method": "model", "mae": 3.0}]
+    >>> mean_and_spread(rows, "mae")
+    {'model': (2.0, 1.4142135623730951)}
+    """
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        value = row.get(metric)
+        if value is not None and math.isfinite(value):
+            values.setdefault(row["method"], []).append(value)
+    return {
+        name: (statistics.fmean(each), statistics.stdev(each) if len(each) > 1 else 0.0)
+        for name, each in values.items()
+    }
+
+
+def verdict(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
+    """In a sentence, whether the model was better than each baseline, and in how many folds.
+
+    >>> verdict([{"fold": 1, "method": "model", "mae": 2.0}, {"fold": 1, "method": "no change", "mae": 1.0}], "mae")
+    'Mean mae over the folds: the model does NOT beat no change (2 against 1, better in 0 of 1 folds).'
+    """
+    found = mean_and_spread(rows, metric)
+    by_fold = {(row["fold"], row["method"]): row.get(metric) for row in rows}
+    folds = sorted({row["fold"] for row in rows})
+    parts = []
+    own = found[MODEL][0]
+    for name, (mean, _) in sorted(found.items(), key=lambda item: item[1][0]):
+        if name == MODEL:
+            continue
+        wins = sum((by_fold[fold, MODEL] or 0) < (by_fold.get((fold, name)) or math.inf) for fold in folds)
+        word = "beats" if own < mean else "does NOT beat"
+        parts.append(f"{word} {name} ({own:.4g} against {mean:.4g}, better in {wins} of {len(folds)} folds)")
+    return f"Mean {metric} over the folds: the model {'; '.join(parts) or 'has no baseline'}."
+
+
+def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def _print(rows: Sequence[Mapping[str, Any]], metric: str, folds: int, console: Console) -> None:
+    table = Table(title=f"test {metric} of each fold (lower is better)")
+    table.add_column("method")
+    for fold in range(1, folds + 1):
+        table.add_column(f"fold {fold}", justify="right")
+    for name in ("mean", "spread"):
+        table.add_column(name, justify="right")
+    by_fold = {(row["fold"], row["method"]): row.get(metric) for row in rows}
+    for name, (mean, spread) in mean_and_spread(rows, metric).items():
+        cells = [by_fold.get((fold, name)) for fold in range(1, folds + 1)]
+        shown = ["-" if cell is None else f"{cell:.4g}" for cell in cells]
+        table.add_row(name, *shown, f"{mean:.4g}", f"{spread:.2g}")
+    console.print(table)
