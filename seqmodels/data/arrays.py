@@ -52,7 +52,7 @@ class ArraysSource(DataSource):
         missing: what becomes of NaN and infinite numbers: "error", "drop" their sequence, or "interpolate".
         copies: varied copies made of each training sequence; see `Variation` for these and the next.
         crop: steps cut out of each training sequence at random; None for all. Others are read whole.
-        shift, turn, zoom: how far images move, in pixels, degrees and shares of their size.
+        shift, turn, slant, zoom: how far images move, in pixels, degrees, pixels a row and shares of their size.
         gain, noise: how much numbers change, as a share and in deviations.
         val_fraction, test_fraction: shares of validation and test, where they are not given.
         seed: what the random split and the copies depend on.
@@ -81,6 +81,7 @@ class ArraysSource(DataSource):
         crop: int | None = None,
         shift: float = 0.0,
         turn: float = 0.0,
+        slant: float = 0.0,
         zoom: float = 0.0,
         gain: float = 0.0,
         noise: float = 0.0,
@@ -98,7 +99,7 @@ class ArraysSource(DataSource):
         self.test_groups = None if test_groups is None else [str(group) for group in test_groups]
         self.target_kind, self.target_per, self.read_by = target_kind, target_per, read_by
         self.scale, self.missing = scale, missing
-        self.variation = Variation(copies, crop, shift, turn, zoom, gain, noise)
+        self.variation = Variation(copies, crop, shift, turn, slant, zoom, gain, noise)
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
         if test_groups is not None and test_path is not None:
             raise ValueError("data.test_groups and data.test_path both name what is for test: leave one out")
@@ -151,7 +152,7 @@ class ArraysSource(DataSource):
         if not self.variation.moves:
             return None
         if arrays.starts is not None or arrays.x.ndim < 3 or (arrays.lengths != arrays.lengths[0]).any():
-            raise ValueError("data.shift, data.turn and data.zoom move images; x must be (images, rows, columns)")
+            raise ValueError("data.shift, turn, slant and zoom move images; x must be (images, rows, columns)")
         if self.variation.crop is not None:
             raise ValueError("data.crop: cuts sequences, and images are moved whole: leave out crop, or the movement")
         rows, columns = arrays.x.shape[1:3]

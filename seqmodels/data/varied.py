@@ -24,6 +24,7 @@ class Variation:
         crop: steps of a part that is cut out at random; None for the whole sequence.
         shift: pixels that an image moves by at most, in each direction.
         turn: degrees that it is turned by at most.
+        slant: pixels that each row moves against the next, at most.
         zoom: share that its height and its width change by at most, each by itself.
         gain: share that all numbers of a sequence grow or shrink by at most.
         noise: deviation of what is added to every number, in deviations of the training data.
@@ -33,6 +34,7 @@ class Variation:
     crop: int | None = None
     shift: float = 0.0
     turn: float = 0.0
+    slant: float = 0.0
     zoom: float = 0.0
     gain: float = 0.0
     noise: float = 0.0
@@ -40,7 +42,7 @@ class Variation:
     @property
     def moves(self) -> bool:
         """Whether images are moved."""
-        return bool(self.shift or self.turn or self.zoom)
+        return bool(self.shift or self.turn or self.slant or self.zoom)
 
     @property
     def changes(self) -> bool:
@@ -95,7 +97,7 @@ class Varied(SequenceDataset):
 
 
 def move(image: np.ndarray, variation: Variation, draw: np.random.Generator) -> np.ndarray:
-    """An image ``(rows, columns, channels)`` turned, zoomed and shifted, bilinear; its border is drawn out.
+    """An image ``(rows, columns, channels)`` turned, slanted, zoomed and shifted, bilinear; its border is drawn out.
 
     >>> image = np.arange(9, dtype=np.float32).reshape(3, 3, 1)
     >>> bool(np.allclose(move(image, Variation(), np.random.default_rng(0)), image, atol=1e-5))
@@ -107,7 +109,8 @@ def move(image: np.ndarray, variation: Variation, draw: np.random.Generator) -> 
     away = 2 * variation.shift * draw.uniform(-1, 1, 2) / (width, height)
     # Coordinates run from -1 to 1 along both sides, so a turn has to know how long the sides are.
     cos, sin = np.cos(angle), np.sin(angle)
-    matrix = [[zoom[0] * cos, -sin * height / width, away[0]], [sin * width / height, zoom[1] * cos, away[1]]]
+    across = variation.slant * draw.uniform(-1, 1) - sin
+    matrix = [[zoom[0] * cos, across * height / width, away[0]], [sin * width / height, zoom[1] * cos, away[1]]]
     pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)).unsqueeze(0)
     grid = functional.affine_grid(torch.tensor([matrix], dtype=torch.float32), list(pixels.shape), align_corners=False)
     moved = functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
