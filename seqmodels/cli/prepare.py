@@ -14,7 +14,7 @@ from seqmodels.cli.library import Library
 
 # Data that are one endless stream: cut into windows of this many steps, unless chosen otherwise.
 # All other data may look at their file and say which task and head suit them.
-STREAM_WINDOW = {"text": 100}
+STREAM_WINDOW = {"text": 100, "genome": 200}
 
 FIXED = ("model.", "task.", "seed", "training.batch_size", "training.window", "training.random_window", "training.k2")
 

@@ -17,18 +17,18 @@ CHUNK = 1 << 20  # bytes read at once
 SUFFIXES = (".txt", ".txt.gz")
 
 
-def find_texts(path: str | Path) -> list[Path]:
-    """The files that `path` names: one file, all texts in a folder and below it, or those that fit a pattern.
+def find_texts(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
+    """The files that `path` names: one file, all in a folder and below it that end so, or those that fit a pattern.
 
     Raises:
         ValueError: there are none.
     """
     folder = Path(path).expanduser()
     if folder.is_dir():
-        found = sorted(p for p in folder.rglob("*") if p.is_file() and p.name.endswith(SUFFIXES))
+        found = sorted(p for p in folder.rglob("*") if p.is_file() and p.name.endswith(suffixes))
         if not found:
             raise ValueError(
-                f"data.path: the folder {str(path)!r} holds no {' or '.join(SUFFIXES)} file; "
+                f"data.path: the folder {str(path)!r} holds no {' or '.join(suffixes)} file; "
                 f"for other names give a pattern, such as '{path}/*.md'"
             )
         return found

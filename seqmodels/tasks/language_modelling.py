@@ -14,9 +14,10 @@ from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.heads.search import sampler
 from seqmodels.registry import register
 from seqmodels.tasks.base import Task, check_range, join_tokens, name_of
+from seqmodels.tasks.baselines.markov import MOST_LETTERS, Markov, last_letters
 from seqmodels.tasks.baselines.ngram import Ngram
-from seqmodels.tasks.baselines.reading import step_items
-from seqmodels.tasks.sampling import sample
+from seqmodels.tasks.baselines.reading import NewestTokens, step_items
+from seqmodels.tasks.sampling import kmer_of, sample
 
 if TYPE_CHECKING:
     from seqmodels.model import SequenceModel
@@ -36,15 +37,18 @@ class LanguageModelling(Task):
 
     Metrics: loss, the cross entropy in nats per token; bits, the same in bits (per character, byte
     or word, as the tokens are); perplexity, its exponential. Baselines: n-gram models (see
-    `seqmodels.tasks.baselines.ngram`).
+    `seqmodels.tasks.baselines.ngram`), and where asked for a Markov model of high order.
 
     Args:
-        spec: tokens in, and tokens of the same vocabulary out, one per step.
+        spec: tokens in, and tokens of the same vocabulary out, one per step; or, where the data say so by
+            the option "kmer", each input a token joined with those before it, as one number.
         sample_steps: tokens in a sample.
         temperature: of samples; below 1 bolder, above 1 wilder. None always takes the likeliest token.
         top_k: sample among the k likeliest tokens only.
         top_p: sample among the likeliest tokens that together have this probability.
         ngram_orders: n of each n-gram baseline.
+        markov_order: letters of context, at most, of the Markov baseline for small alphabets such as
+            DNA (see `seqmodels.tasks.baselines.markov`); None for no such baseline.
     """
 
     target_kinds = ("tokens",)
@@ -58,17 +62,19 @@ class LanguageModelling(Task):
         top_k: int | None = None,
         top_p: float | None = None,
         ngram_orders: Sequence[int] = (1, 3),
+        markov_order: int | None = None,
     ) -> None:
         super().__init__(spec)
         self.sample_steps = check_range("sample_steps", sample_steps, 1, whole=True)
         sampler(temperature, top_k, top_p)  # refuses what is out of range
         self.temperature, self.top_k, self.top_p = temperature, top_k, top_p
         self.ngram_orders = [check_range("ngram_orders", order, 1, whole=True) for order in ngram_orders]
+        self.markov_order = None if markov_order is None else check_range("markov_order", markov_order, 1, whole=True)
 
     @classmethod
     def suits(cls, spec: BatchSpec) -> bool:
         """Whether each target is the token after its input."""
-        return super().suits(spec) and spec.inputs == "tokens" and spec.input_size == spec.target_size
+        return super().suits(spec) and spec.inputs == "tokens" and spec.input_size == spec.target_size ** kmer_of(spec)
 
     def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
         loss = functional.cross_entropy(prediction.flatten(0, 1), targets.flatten(), reduction="none")
@@ -80,11 +86,16 @@ class LanguageModelling(Task):
 
     def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
         found = {}
+        if kmer_of(self.spec) > 1:
+            train, evaluation = NewestTokens(train), NewestTokens(evaluation)
         for order in self.ngram_orders:
-            model = Ngram(order, self.spec.input_size + 1, self.output_size)
+            model = Ngram(order, self.output_size + 1, self.output_size)
             before = max(order - 2, 0)
             loss = model.fit(step_items(train, before)).cross_entropy(step_items(evaluation, before))
             found[model.name] = self.summary({"loss": loss})
+        if self.markov_order is not None:
+            markov = Markov(self.output_size, self.markov_order).fit(last_letters(train, MOST_LETTERS))
+            found[markov.name] = self.summary({"loss": markov.cross_entropy(last_letters(evaluation))})
         return found
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
@@ -102,11 +113,12 @@ class LanguageModelling(Task):
     def texts(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, str]:
         """A sample that goes on from the first tokens of the batch's longest row."""
         row = int(batch.lengths.argmax())
-        prompt = batch.inputs[row, : min(int(batch.lengths[row]), PROMPT)]
+        prompt = batch.inputs[row, : min(int(batch.lengths[row]), PROMPT)] % self.output_size
         if len(prompt) == 0 or not model.carries:
             return {}
         source = None if self.temperature is None else generator
-        drawn = sample(model, prompt, self.sample_steps, self.temperature, self.top_k, self.top_p, source)
+        kmer = kmer_of(self.spec)
+        drawn = sample(model, prompt, self.sample_steps, self.temperature, self.top_k, self.top_p, source, kmer)
         names, level = self.spec.target_names, (self.spec.options or {}).get("level")
         texts = {"prompt": prompt, "sample": drawn}
         return {title: join_tokens(tokens.tolist(), names, level) for title, tokens in texts.items()}

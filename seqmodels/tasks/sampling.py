@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from seqmodels.batch import BatchSpec
 from seqmodels.heads.search import sampler
 from seqmodels.model import SequenceModel
 
@@ -23,6 +24,7 @@ def stream(
     top_k: int | None = None,
     top_p: float | None = None,
     generator: torch.Generator | None = None,
+    kmer: int = 1,
 ) -> Iterator[Tensor]:
     """Yield the tokens ``(B,)`` that follow a prompt, one step at a time, as they are drawn.
 
@@ -34,6 +36,7 @@ def stream(
         prompt_tokens: int64 ``(B, P)`` with at least one token.
         steps: how many tokens to draw.
         temperature, top_k, top_p, generator: see `seqmodels.heads.search.sampler`.
+        kmer: how many tokens, the newest and those before it, the model reads as one number: see `join`.
 
     Raises:
         ValueError: a model that cannot carry a state, an empty prompt, or an option out of range.
@@ -46,12 +49,16 @@ def stream(
     training = model.training
     model.eval()
     try:
-        inputs, state = prompt_tokens, model.initial_state(len(prompt_tokens), next(model.parameters()))
+        size = model.head.output_size if kmer > 1 else 1
+        inputs, state = (
+            join(prompt_tokens, kmer, size),
+            model.initial_state(len(prompt_tokens), next(model.parameters())),
+        )
         for _ in range(steps):
             prediction, state = model(inputs, state)
             tokens = pick(prediction[:, -1])
             yield tokens
-            inputs = tokens.unsqueeze(1)
+            inputs = tokens.unsqueeze(1) if kmer == 1 else (inputs[:, -1:] * size + tokens.unsqueeze(1)) % size**kmer
     finally:
         model.train(training)
 
@@ -64,6 +71,7 @@ def sample(
     top_k: int | None = None,
     top_p: float | None = None,
     generator: torch.Generator | None = None,
+    kmer: int = 1,
 ) -> Tensor:
     """The tokens ``(steps,)`` that follow a prompt ``(P,)``, or ``(B, steps)`` after ``(B, P)``.
 
@@ -79,6 +87,25 @@ def sample(
     Arguments and errors as for `stream`.
     """
     rows = prompt_tokens if prompt_tokens.dim() == 2 else prompt_tokens.unsqueeze(0)
-    drawn = list(stream(model, rows, steps, temperature, top_k, top_p, generator))
+    drawn = list(stream(model, rows, steps, temperature, top_k, top_p, generator, kmer))
     tokens = torch.stack(drawn, dim=1) if drawn else rows[:, :0]
     return tokens if prompt_tokens.dim() == 2 else tokens[0]
+
+
+def join(tokens: Tensor, kmer: int, size: int) -> Tensor:
+    """Each of the tokens ``(B, P)`` with those before it, `kmer` in all, as one number with base `size`.
+
+    Before the first the vocabulary's last token is taken.
+
+    >>> join(torch.tensor([[0, 1, 2]]), kmer=2, size=5).tolist()
+    [[20, 1, 7]]
+    """
+    if kmer == 1:
+        return tokens
+    padded = torch.cat((tokens.new_full((len(tokens), kmer - 1), size - 1), tokens), dim=1)
+    return padded.unfold(1, kmer, 1) @ size ** torch.arange(kmer - 1, -1, -1, device=tokens.device)
+
+
+def kmer_of(spec: BatchSpec) -> int:
+    """How many tokens the data join into one input: 1, unless their options say otherwise."""
+    return int((spec.options or {}).get("kmer", 1))

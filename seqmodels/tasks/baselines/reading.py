@@ -7,6 +7,7 @@ items, T steps, F features, L steps of history, V values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,19 @@ def step_items(dataset: Any, before: int, after: int = 0) -> Iterator[tuple[np.n
                 yield neighbourhoods(inputs, before, after, border)[items], targets[items]
 
     return joined(parts())
+
+
+class NewestTokens:
+    """A data set whose inputs are tokens joined with those before them, read as the tokens themselves."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset, self.lengths = dataset, dataset.lengths
+        self.spec = replace(dataset.spec, input_size=dataset.spec.target_size)
+
+    def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """As the data set's own."""
+        inputs, targets = self.dataset.read(index, start, stop)
+        return inputs % self.spec.input_size, targets
 
 
 def own_items(dataset: Any, before: int) -> Iterator[tuple[np.ndarray, ...]]:
