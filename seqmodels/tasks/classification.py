@@ -9,7 +9,7 @@ from torch import Tensor
 
 from seqmodels.batch import SequenceBatch
 from seqmodels.registry import register
-from seqmodels.tasks.baselines.labels import nearest_neighbour, ngram_regression
+from seqmodels.tasks.baselines.labels import nearest_neighbour, ngram_regression, stretched_neighbour
 from seqmodels.tasks.baselines.reading import labels
 from seqmodels.tasks.labels import LabelTask, confusion_of
 
@@ -33,7 +33,8 @@ class Classification(LabelTask):
 
     Metrics: accuracy; macro_f1, in which each class counts the same (see `macro_f1`).
     Baselines: the majority class; for tokens n-grams with logistic regression; for features the
-    nearest neighbour. Arguments as for `LabelTask`.
+    nearest neighbour, by means and deviations or step by step, and where sequences are of several
+    lengths also with all stretched to one. Arguments as for `LabelTask`.
     """
 
     target_kinds = ("labels",)
@@ -47,6 +48,7 @@ class Classification(LabelTask):
             predicted["n-grams with logistic regression"] = ngram_regression(train, known, evaluation)
         else:
             predicted["nearest neighbour"] = nearest_neighbour(train, known, evaluation)
+            predicted["nearest neighbour, stretched"] = stretched_neighbour(train, known, evaluation)
         return {name: self.score(values, truth) for name, values in predicted.items() if values is not None}
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:

@@ -17,6 +17,8 @@ from seqmodels.tasks.baselines.reading import joined, sequences, spread, step_it
 MOST_TOKENS, MOST_NEIGHBOURS, MOST_STEPS = 2_000_000, 20_000, 50_000
 # Numbers per sequence, above which it is described by means and deviations instead of all its steps.
 MOST_NUMBERS = 4096
+# Steps that sequences of several lengths are stretched or squeezed to.
+STRETCHED_STEPS = 16
 
 
 def ngram_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> np.ndarray | None:
@@ -67,7 +69,7 @@ def nearest_neighbour(train: Any, train_labels: np.ndarray, evaluation: Any) -> 
     chosen = spread(len(train.lengths), MOST_NEIGHBOURS)
     lengths = np.concatenate([train.lengths, evaluation.lengths])
     whole = len(np.unique(lengths)) == 1 and lengths[0] * train.spec.input_size <= MOST_NUMBERS
-    describe = np.ravel if whole else _statistics
+    describe = np.ravel if whole else statistics
     known = np.stack([describe(inputs) for inputs, _ in sequences(train, chosen)])
     asked = np.stack([describe(inputs) for inputs, _ in sequences(evaluation)])
     if not whole:
@@ -76,8 +78,38 @@ def nearest_neighbour(train: Any, train_labels: np.ndarray, evaluation: Any) -> 
     return KNeighborsClassifier(1).fit(known, train_labels[chosen]).predict(asked)
 
 
-def _statistics(inputs: np.ndarray) -> np.ndarray:
+def statistics(inputs: np.ndarray) -> np.ndarray:
+    """Of a sequence's features: mean, deviation, first and last step; and the logarithm of its length."""
     return np.concatenate([inputs.mean(0), inputs.std(0), inputs[0], inputs[-1], [np.log(len(inputs))]])
+
+
+def stretched_neighbour(train: Any, train_labels: np.ndarray, evaluation: Any) -> np.ndarray | None:
+    """The label of the nearest training sequence, all brought to the same number of steps, as if time were elastic.
+
+    Returns:
+        A label for each sequence of `evaluation`; None where all have one length, or too many features.
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    lengths = np.concatenate([train.lengths, evaluation.lengths])
+    if len(np.unique(lengths)) == 1 or STRETCHED_STEPS * train.spec.input_size > MOST_NUMBERS:
+        return None
+    chosen = spread(len(train.lengths), MOST_NEIGHBOURS)
+    known = np.stack([stretch(inputs, STRETCHED_STEPS) for inputs, _ in sequences(train, chosen)])
+    asked = np.stack([stretch(inputs, STRETCHED_STEPS) for inputs, _ in sequences(evaluation)])
+    return KNeighborsClassifier(1).fit(known, train_labels[chosen]).predict(asked)
+
+
+def stretch(inputs: np.ndarray, steps: int) -> np.ndarray:
+    """Features ``(T, F)`` at evenly spread places, between steps in proportion, side by side ``(steps * F,)``.
+
+    >>> stretch(np.array([[0.0], [2.0]]), 3).tolist()
+    [0.0, 1.0, 2.0]
+    """
+    place = np.linspace(0, len(inputs) - 1, steps)
+    below = np.floor(place).astype(np.int64)
+    share = (place - below)[:, None]
+    return ((1 - share) * inputs[below] + share * inputs[np.minimum(below + 1, len(inputs) - 1)]).ravel()
 
 
 class ContextTags:
