@@ -6,7 +6,6 @@ import datetime
 import os
 import platform
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +14,7 @@ from seqmodels.benchmark.probes import Figure
 from seqmodels.benchmark.run import Row, Settings
 from seqmodels.benchmark.targets import Verdict, mean_ratio
 from seqmodels.scan.fused.compiler import describe
+from seqmodels.training.machine import processor
 
 LEGEND = (
     "times: medians; ratio: torch's time / seqmodels', median and quartiles over the rounds; "
@@ -56,7 +56,7 @@ def machine(settings: Settings, peak: float, **more: str) -> dict[str, Any]:
     return {
         **more,
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="minutes"),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(settings.device) if settings.device != "cpu" else "cpu",
@@ -67,14 +67,6 @@ def machine(settings: Settings, peak: float, **more: str) -> dict[str, Any]:
         "compiler": describe(),
         "peak_gflops": peak / 1e9,
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def in_words(machine: dict[str, Any]) -> str:

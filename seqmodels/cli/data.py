@@ -50,8 +50,7 @@ def inspect(prepared: Prepared) -> dict[str, Any]:
     from seqmodels.data.suspicions import suspicions
     from seqmodels.training.run import assemble
 
-    said: list[str] = []
-    source, module, learner = assemble(prepared.config, said.append)
+    source, module, learner, taken_for = assemble(prepared.config, lambda words: None)
     counted = survey(module.splits)
     train = module.splits["train"]
     batch = next(iter(module.train_dataloader()))
@@ -59,7 +58,7 @@ def inspect(prepared: Prepared) -> dict[str, Any]:
     trainer = prepared.config["trainer"]
     return {
         "data": prepared.config["data"]["name"],
-        "taken for": said[0],
+        "taken for": taken_for,
         "task": prepared.config["task"]["name"],
         "head": prepared.config["model"]["head"]["name"],
         "chosen": prepared.notes,

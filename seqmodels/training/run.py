@@ -30,6 +30,7 @@ from seqmodels.training.checkpoint import AtomicCheckpointIO, Interrupted, LastC
 from seqmodels.training.diagnostics import Diagnostics
 from seqmodels.training.evaluation import calibrate, score
 from seqmodels.training.learner import Learner, epoch_batches, total_updates
+from seqmodels.training.machine import machine
 from seqmodels.training.processes import fit, process_count
 from seqmodels.training.progress import RunProgress
 from seqmodels.training.quiet import quieten
@@ -55,7 +56,8 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
         ValueError: bad data, impossible settings, a checkpoint that does not fit.
     """
     console = console or Console()
-    _, data, learner = assemble(config, partial(console.print, markup=False, highlight=False, soft_wrap=True))
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    _, data, learner, taken_for = assemble(config, say)
     console.print(
         f"{config['name']}: {parameter_count(learner.model):,} parameters, {amount(data)}; run folder {run_dir}",
         markup=False,
@@ -74,15 +76,16 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
         fit(trainer, learner, data, stored)
     except Interrupted:
         return how_to_go_on(run_dir, console)
-    return report(config, run_dir, learner, data, trainer, console)
+    return report(config, run_dir, learner, data, trainer, console, taken_for)
 
 
 class Assembled(NamedTuple):
-    """All that a training begins with."""
+    """All that a training begins with, and the sentence on what the data were taken for."""
 
     source: DataSource
     data: SequenceDataModule
     learner: Learner
+    taken_for: str
 
 
 def assemble(config: dict[str, Any], say: Callable[[str], Any]) -> Assembled:
@@ -99,10 +102,11 @@ def assemble(config: dict[str, Any], say: Callable[[str], Any]) -> Assembled:
     import_plugins(config["plugins"])
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     source = build_source(config)
-    say(source.describe())
+    taken_for = source.describe()
+    say(taken_for)
     data = build_data(config, source)
     refuse_unwatched(config, data)
-    return Assembled(source, data, build_learner(config, data))
+    return Assembled(source, data, build_learner(config, data), taken_for)
 
 
 def how_to_go_on(run_dir: Path, console: Console) -> dict[str, Any]:
@@ -128,6 +132,7 @@ def report(
     data: SequenceDataModule,
     trainer: pl.Trainer,
     console: Console,
+    taken_for: str = "",
 ) -> dict[str, Any]:
     """Evaluate the best checkpoint and the baselines, write metrics.json, print the table."""
     last = checkpoint.read(checkpoint.locate(run_dir, "last"))
@@ -143,6 +148,9 @@ def report(
         "seconds": round(last[checkpoint.KEY]["seconds"], 2),
         "steps": last["global_step"],
         **scores,
+        "verdict": verdicts,
+        "data": taken_for,
+        "machine": machine(),
     }
     write_json(metrics, run_dir / "metrics.json")
     log_hyperparameters(trainer, config, metrics)

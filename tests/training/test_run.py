@@ -66,7 +66,8 @@ def test_the_run_folder(tmp_path: Path) -> None:
     metrics, printed = run(adding(), tmp_path / "[a] run")
     written = json.loads((tmp_path / "[a] run" / "metrics.json").read_text())
     assert written == metrics
-    assert {"task", "parameters", "seconds", "steps", "val", "test", "baseline"} == set(metrics)
+    keys = {"task", "parameters", "seconds", "steps", "val", "test", "baseline", "verdict", "data", "machine"}
+    assert keys == set(metrics)
     assert metrics["steps"] == 8
     assert set(metrics["baseline"]) == {"val", "test"}
     assert (tmp_path / "[a] run" / "config.yaml").is_file()
