@@ -242,6 +242,7 @@ RULES: dict[str, Rule] = {
     "data.shortest": whole(1),
     "data.longest": whole(1),
     "task.label_smoothing": below_one,
+    "task.lengths": optional(list_of(whole(1), "[20, 50, 100]")),
     "task.class_weights": choice("none", "balanced"),
     "task.threshold": between,
     "task.loss": choice("mse", "mae", "huber"),

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
 
-from seqmodels.batch import SequenceBatch
+from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.registry import register
+from seqmodels.tasks.base import check_range, name_of
 from seqmodels.tasks.baselines.labels import nearest_neighbour, ngram_regression, stretched_neighbour
 from seqmodels.tasks.baselines.reading import labels
 from seqmodels.tasks.labels import LabelTask, confusion_of
+from seqmodels.tasks.partial import First, Joined, Reading, read_partly
 
 if TYPE_CHECKING:
+    import torch
     from matplotlib.figure import Figure
     from torchmetrics import MetricCollection
+
+    from seqmodels.model import SequenceModel
+
+# Sequences whose attention is drawn.
+SHOWN = 8
 
 
 @register("task", "classification")
@@ -34,25 +43,97 @@ class Classification(LabelTask):
     Metrics: accuracy; macro_f1, in which each class counts the same (see `macro_f1`).
     Baselines: the majority class; for tokens n-grams with logistic regression; for features the
     nearest neighbour, by means and deviations or step by step, and where sequences are of several
-    lengths also with all stretched to one. Arguments as for `LabelTask`.
+    lengths also with all stretched to one.
+
+    Args:
+        spec, label_smoothing, class_weights: as for `LabelTask`.
+        lengths: numbers of steps after which the decision is measured too, as accuracy_at_N: how early is it right?
+            A shorter sequence counts with all its steps. Baselines decide at the same places.
     """
 
     target_kinds = ("labels",)
     target_shapes = ("sequence",)
 
-    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
-        known, truth = labels(train), labels(evaluation)
-        majority = int(np.bincount(known).argmax())
-        predicted: dict[str, np.ndarray | None] = {"majority class": np.full(len(truth), majority)}
-        if self.spec.inputs == "tokens":
-            predicted["n-grams with logistic regression"] = ngram_regression(train, known, evaluation)
-        else:
-            predicted["nearest neighbour"] = nearest_neighbour(train, known, evaluation)
-            predicted["nearest neighbour, stretched"] = stretched_neighbour(train, known, evaluation)
-        return {name: self.score(values, truth) for name, values in predicted.items() if values is not None}
+    def __init__(
+        self,
+        spec: BatchSpec,
+        label_smoothing: float = 0.0,
+        class_weights: str = "none",
+        lengths: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(spec, label_smoothing, class_weights)
+        self.lengths = tuple(check_range("lengths", steps, 1, whole=True) for steps in lengths or ())
+        self.generates_in_validation = bool(self.lengths)
 
-    def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
-        """Each row's label and the probability of every class; a row of length 0 has neither."""
+    def metrics(self) -> MetricCollection:
+        from torchmetrics import MeanMetric, MetricCollection
+
+        early: dict[str, Any] = {_at(steps): MeanMetric() for steps in self.lengths}
+        metrics = MetricCollection({}, compute_groups=False)
+        metrics.add_metrics([super().metrics(), MetricCollection(early)] if early else super().metrics())
+        return metrics
+
+    def update(self, metrics: MetricCollection, prediction: Tensor, batch: SequenceBatch) -> None:
+        predicted, truth = self.real(prediction, batch)
+        for name in ("accuracy", "macro_f1"):
+            metrics[name].update(predicted.argmax(-1), truth)
+
+    def generate(self, model: SequenceModel, batch: SequenceBatch) -> Reading | None:
+        """The decisions after the first steps, and the attention, where there is any of that."""
+        reading = read_partly(model, batch.inputs, batch.lengths, self.lengths)
+        return reading if self.lengths or reading.attention is not None else None
+
+    def update_generated(self, metrics: MetricCollection, made: Reading, batch: SequenceBatch) -> None:
+        for steps, prediction in made.after.items():
+            predicted, truth = self.real(prediction, batch)
+            metrics[_at(steps)].update((predicted.argmax(-1) == truth).float())
+
+    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
+        truth = labels(evaluation)
+        scores: dict[str, dict[str, float]] = {}
+        for name, predicted in self._predict_simply(train, evaluation).items():
+            whole, *early = predicted
+            if whole is None:
+                continue
+            scores[name] = self.score(whole, truth)
+            for steps, values in zip(self.lengths, early, strict=True):
+                if values is not None:
+                    scores[name][_at(steps)] = float((values == truth).mean())
+        return scores
+
+    def _predict_simply(self, train: Any, evaluation: Any) -> dict[str, Sequence[np.ndarray | None]]:
+        """Labels by simple methods: from whole sequences, and from the first steps of each."""
+        known = labels(train)
+        parts = [evaluation, *(First(evaluation, steps) for steps in self.lengths)]
+        majority = np.full(len(evaluation.lengths), int(np.bincount(known).argmax()))
+        found: dict[str, Sequence[np.ndarray | None]] = {"majority class": [majority] * len(parts)}
+        if self.spec.inputs == "tokens":  # counted once for all
+            predicted = ngram_regression(train, known, Joined(parts))
+            split = [None] * len(parts) if predicted is None else np.split(predicted, len(parts))
+            return {**found, "n-grams with logistic regression": split}
+        seen = [train, *(First(train, steps) for steps in self.lengths)]
+        methods = {"nearest neighbour": nearest_neighbour, "nearest neighbour, stretched": stretched_neighbour}
+        for name, method in methods.items():
+            found[name] = [method(one, known, part) for one, part in zip(seen, parts, strict=True)]
+        return found
+
+    def decode(self, prediction: Tensor | Reading, batch: SequenceBatch) -> list[dict[str, Any]]:
+        """Each row's label and the probability of every class; a row of length 0 has neither.
+
+        Where decisions after the first steps were asked for, those follow; where the head pools by attention, what
+        each step counted.
+        """
+        reading = prediction if isinstance(prediction, Reading) else Reading(prediction, {}, None)
+        decoded = self._decode_labels(reading.prediction, batch)
+        for steps, early in reading.after.items():
+            for row, then in zip(decoded, self._decode_labels(early, batch), strict=True):
+                row[f"label_at_{steps}"] = then["label"]
+        if reading.attention is not None:
+            for row, weights, names in zip(decoded, reading.attention.tolist(), self._steps(batch), strict=True):
+                row["attention"] = [[name, round(weight, 4)] for name, weight in zip(names, weights, strict=False)]
+        return decoded
+
+    def _decode_labels(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
         decoded: list[dict[str, Any]] = []
         for row, length in zip(prediction.detach().float().softmax(-1).tolist(), batch.lengths.tolist(), strict=True):
             probabilities = dict(zip(self.names, row, strict=True)) if length else {}
@@ -60,13 +141,46 @@ class Classification(LabelTask):
             decoded.append({"label": label, "probabilities": probabilities})
         return decoded
 
+    def _steps(self, batch: SequenceBatch) -> list[list[str | int]]:
+        """Of each row what its steps are called: its tokens, or their numbers."""
+        if self.spec.inputs != "tokens":
+            return [list(range(length)) for length in batch.lengths.tolist()]
+        rows = zip(batch.inputs.tolist(), batch.lengths.tolist(), strict=True)
+        return [[name_of(self.spec.input_names, token) for token in row[:length]] for row, length in rows]
+
     def pictures(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
+        from seqmodels.tasks.attention_picture import early_figure
         from seqmodels.tasks.pictures import confusion_figure
 
+        figures: dict[str, Figure] = {}
         if metrics is None:
             metrics = self.metrics().to(prediction.device)
             self.update(metrics, prediction, batch)
-            metrics.compute()
-        return {"confusion matrix": confusion_figure(confusion_of(metrics), self.names)}
+        elif self.lengths:
+            figures["accuracy after the first steps"] = early_figure(
+                {steps: float(metrics[_at(steps)].compute()) for steps in self.lengths},
+                float(metrics["accuracy"].compute()),
+            )
+        return {"confusion matrix": confusion_figure(confusion_of(metrics), self.names), **figures}
+
+    def drawings(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
+        """Some sequences with what each of their steps counted, where the head pools by attention."""
+        from seqmodels.tasks.attention_picture import attention_figure
+
+        first = SequenceBatch(*(part[:SHOWN] for part in batch[:4]))
+        reading = read_partly(model, first.inputs, first.lengths, ())
+        if reading.attention is None:
+            return {}
+        rows = self.decode(reading, first)
+        truth = [name_of(self.spec.target_names, label) for label in first.targets.tolist()]
+        return {
+            "attention": attention_figure(
+                [(row["attention"], row["label"], t) for row, t in zip(rows, truth, strict=True)]
+            )
+        }
+
+
+def _at(steps: int) -> str:
+    return f"accuracy_at_{steps}"
