@@ -24,6 +24,7 @@ from seqmodels.build import build_model, build_task, import_plugins, open_data
 from seqmodels.model import SequenceModel
 from seqmodels.registry import find
 from seqmodels.state import State
+from seqmodels.streaming import decisions
 
 if TYPE_CHECKING:
     from seqmodels.data.dataset import SequenceDataset
@@ -61,7 +62,7 @@ class Model:
         """The same as `seqmodels.load`."""
         return load(run, plugins, which, changes)
 
-    def predict(self, path: str | Path, batch_size: int = 64) -> Iterator[dict[str, Any]]:
+    def predict(self, path: str | Path, batch_size: int = 64, every: int | None = None) -> Iterator[dict[str, Any]]:
         """Predictions for a new file of the kind that the model was trained on, one per sequence.
 
         A text, which is one long stream, is read in windows with the state carried, and gives one
@@ -71,14 +72,19 @@ class Model:
         Args:
             path: read as the training data was: same columns, vocabulary, classes and scales.
             batch_size: sequences at a time.
+            every: where given, a prediction after every so many steps of each sequence, as if it came in just
+                now; for models that read forwards and predict once per sequence.
 
         Raises:
-            ValueError: what is wrong with the file.
+            ValueError: what is wrong with the file, or a model that cannot decide early.
         """
         from seqmodels.data.collate import collate
         from seqmodels.data.plan import make_plan
 
         dataset = self.open(path)
+        if every is not None:
+            yield from decisions(self, dataset, every)
+            return
         if dataset.stream:
             plan = make_plan(dataset.lengths, 1, STREAM_WINDOW, stream=True)
         else:

@@ -68,6 +68,7 @@ RUN is a run folder or a checkpoint; the newest run under runs/ where it is left
 
   --input FILE         data in the form of the training data; targets may be left out
   --output FILE        .csv or .jsonl; one JSON object a line on the screen where it is left out
+  --every N            a decision after every N steps of a sequence too, as if it came in just now
 """,
     "forecast": """\
 seqmodels forecast [RUN] [flags] [name=value ...]: what comes after the end of each series

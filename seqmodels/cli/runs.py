@@ -41,11 +41,12 @@ def predict(arguments: list[str]) -> int:
     parser = Parser()
     parser.add_argument("--input", type=Path)
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--every", type=int)
     flags, run, changes, plugins = read_run(parser, arguments)
     _check_files(flags)
     from seqmodels.inference import load, write_predictions
 
-    rows = load(run, plugins, changes=changes).predict(flags.input)
+    rows = load(run, plugins, changes=changes).predict(flags.input, every=flags.every)
     if flags.output is None:
         for row in rows:
             print(json.dumps(row, ensure_ascii=False))
@@ -59,12 +60,14 @@ def _check_files(flags: argparse.Namespace) -> None:
     problems = []
     if flags.input is None:
         problems.append("--input: name the file to predict for: --input FILE")
-    elif not flags.input.is_file():
+    elif not flags.input.exists():
         problems.append(f"--input: there is no file {flags.input}")
     if flags.output is not None and flags.output.suffix not in (".csv", ".jsonl"):
         problems.append(f"--output: must end in .csv or .jsonl, got {flags.output}")
     elif flags.output is not None and not flags.output.parent.is_dir():
         problems.append(f"--output: there is no folder {flags.output.parent}: make it first")
+    if flags.every is not None and flags.every < 1:
+        problems.append(f"--every: must be a whole number of at least 1, got {flags.every}")
     if problems:
         raise ConfigError(*problems)
 
