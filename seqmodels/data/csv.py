@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.csv_columns import Columns
-from seqmodels.data.csv_encode import FEWEST_SEEN, encode, make_spec
-from seqmodels.data.csv_layout import Layout, infer
+from seqmodels.data.csv_encode import FEWEST_SEEN, encode
+from seqmodels.data.csv_forecast import SeriesOptions, SeriesTable, infer_layout, open_series, series_ahead
+from seqmodels.data.csv_layout import Layout
 from seqmodels.data.csv_read import Table, read_table
-from seqmodels.data.csv_sequences import LEVELS, Reading, Sequences, read_sequences
-from seqmodels.data.csv_series import TRANSFORMS, read_series
-from seqmodels.data.csv_splits import split_sequences
+from seqmodels.data.csv_sequence_table import SequenceOptions, SequenceTable
+from seqmodels.data.csv_sequences import Reading, read_sequences
+from seqmodels.data.csv_series import SeriesReading
 from seqmodels.data.csv_targets import check_targets
 from seqmodels.data.dataset import DataSource, SequenceDataset
-from seqmodels.data.series import SeriesRows, forecast_splits, new_windows, split_rows, usual_history
+from seqmodels.data.series_ahead import SeriesAhead
 from seqmodels.data.splits import check_fractions
 from seqmodels.registry import register
 
@@ -41,14 +39,14 @@ class CSVSource(DataSource):
     Copies of a sequence stay in one split, and classes have the same shares in each.
 
     >>> source = CSVSource("shipped:pendigits.csv.gz", target="label", test_fraction=0.2)
-    >>> source.describe()
-    "shipped:pendigits.csv.gz: 10992 sequences of 8 steps (x, y), 10 classes in 'label'; layout wide"
+    >>> source.describe()  # doctest: +ELLIPSIS
+    "shipped:pendigits.csv.gz: 10992 sequences of 8 steps (x, y), 10 classes in 'label'; layout wide; shares from ...
     >>> source.suggest()
     {'task': 'classification', 'head': 'many_to_one'}
 
     Args:
         path: a .csv or .tsv file, gzipped or not; "shipped:NAME" for one that comes with the package.
-        target: the column to be learned.
+        target: the column to be learned, or, of sequences, several of them.
         layout: "series", "wide", "long" or "text".
         features: columns of numbers to learn from; None for all that have no other meaning. Of a
             series, the target's own past is always the first.
@@ -61,8 +59,13 @@ class CSVSource(DataSource):
         min_count: characters or words seen less often in training are unknown.
         max_length: steps after which a sequence is cut; null for none.
         group: column of what must not be in two splits, such as a writer.
-        target_per: "sequence" or "step".
-        target_kind: "labels" or "values".
+        weight: column that says how much each sequence counts in training, 0 or more. The loss of
+            training is weighted; the loss of validation and test and all metrics count every sequence alike.
+        split: column that says train, val or test. A split that is not given is taken from training.
+        val_path, test_path: files with the same columns, which are all for validation or test.
+        target_per: "sequence" or "step"; of series, a forecast at the end of a window or after every step of a stream.
+        target_kind: "labels", "values", or "sets": several labels at once, in columns of 0 and 1 or in one
+            column as names with "|" between them, blank for none.
         features_per_step: of wide rows, how many neighbouring columns make one step.
         differences: whether each step also holds the change from the step before (wide and long).
         transform: what to forecast instead of the target: its "difference" from the step before, or
@@ -70,9 +73,21 @@ class CSVSource(DataSource):
         history: steps that a forecast looks back; None for 24 or one period, less for a short series.
         horizon: steps that a forecast reaches ahead.
         period: steps in a season, for the baseline that repeats the last season.
+        relative: whether to learn the change from the last value to each step ahead, and not the values.
+        known: columns of numbers known ahead, such as a price; see `seqmodels.data.series_windows`. A new file
+            gives them in rows after the last target, with blank targets.
+        static: columns with one value per series: numbers, or names.
+        calendar: parts of the date to learn from, of `seqmodels.data.covariates.CALENDAR`.
+        identity: whether the name of a series is learned from.
+        timezone: of times without an offset, and of the calendar, such as Europe/Berlin; None for UTC.
+        gaps: missing time stamps: "allow" (rows follow each other as they are), "error", "fill" (put in rows
+            without values: never targets) or "split" (no window reaches over one).
+        duplicates: of a time that a series has twice: "error", or which line counts, "first" or "last".
+        fold: "2/5" for the second of five folds that walk forward through the test part; None for all of it.
+        train_steps: time steps to train on, the last ones before validation; None for all.
         missing: what becomes of a blank or infinite number: "error"; "drop" its row; "interpolate"
             between neighbours (such values are never targets, nor made from them); "end" ends a wide row.
-        val_fraction, test_fraction: shares of validation and test.
+        val_fraction, test_fraction: shares of validation and test, where they are not given.
         seed: what the random split depends on; time series are not split at random.
 
     Raises:
@@ -83,7 +98,7 @@ class CSVSource(DataSource):
     def __init__(
         self,
         path: str,
-        target: str,
+        target: str | Sequence[str],
         layout: str | None = None,
         features: Sequence[str] | None = None,
         time: str | None = None,
@@ -95,6 +110,10 @@ class CSVSource(DataSource):
         min_count: int = FEWEST_SEEN,
         max_length: int | None = None,
         group: str | None = None,
+        weight: str | None = None,
+        split: str | None = None,
+        val_path: str | None = None,
+        test_path: str | None = None,
         target_per: str | None = None,
         target_kind: str | None = None,
         features_per_step: int | None = None,
@@ -103,18 +122,26 @@ class CSVSource(DataSource):
         history: int | None = None,
         horizon: int = 1,
         period: int | None = None,
+        relative: bool = False,
+        known: Sequence[str] | None = None,
+        static: Sequence[str] | None = None,
+        calendar: Sequence[str] | None = None,
+        identity: bool = False,
+        timezone: str | None = None,
+        gaps: str = "allow",
+        duplicates: str = "error",
+        fold: str | None = None,
+        train_steps: int | None = None,
         missing: str = "error",
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
         seed: int = 0,
     ) -> None:
-        # A column called 2024 comes from the command line as a number, one column as no list.
-        listed = [features] if isinstance(features, str | int) else features
-        wanted = None if listed is None else tuple(map(str, listed))
+        first, *others = _names(target) or ("",)
         self.columns = Columns(
-            str(target),
+            first,
             layout,
-            wanted,
+            None if features is None else _names(features),
             time=_name(time),
             series=_name(series),
             sequence=_name(sequence),
@@ -123,57 +150,46 @@ class CSVSource(DataSource):
             target_per=target_per,
             target_kind=target_kind,
             features_per_step=features_per_step,
+            more_targets=tuple(others),
+            weight=_name(weight),
+            split=_name(split),
         )
-        self.path, self.transform, self.missing, self.min_count = str(path), transform, missing, min_count
-        self.reading = Reading(missing, differences, level, lowercase, max_length)
-        self.history, self.horizon, self.period = history, horizon, period
+        self.path, self.missing = str(path), missing
+        given = {"val": val_path, "test": test_path}
+        self.more_paths = {name: str(other) for name, other in given.items() if other is not None}
+        reading = Reading(missing, differences, level, lowercase, max_length)
+        shares = (val_fraction, test_fraction, seed)
+        self.sequences = SequenceOptions(reading, min_count, self.columns.weight, self.columns.split, *shares)
+        how = SeriesReading(transform, missing, gaps, duplicates, timezone, _names(known), _names(static))
+        parts = _names(calendar)
+        self.series = SeriesOptions(how, parts, identity, history, horizon, period, relative, fold, train_steps)
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
         self._check_options()
         self._read: tuple[Table, Layout] | None = None
+        self._sequence_table: SequenceTable | None = None
 
     def _check_options(self) -> None:
         check_fractions(self.val_fraction, self.test_fraction)
-        counts = {option: getattr(self, option) for option in ("history", "horizon", "period", "min_count")}
-        for option, value in {**counts, "max_length": self.reading.max_length}.items():
-            if value is not None and value < 1:
-                raise ValueError(f"data.{option} must be at least 1, got {value}")
-        if self.reading.level not in LEVELS:
-            raise ValueError(f"data.level must be one of {', '.join(LEVELS)}, got {self.reading.level!r}")
+        self.series.check()
+        self.sequences.check()
         if self.missing not in MISSING_CHOICES:
             raise ValueError(f"data.missing must be one of {', '.join(MISSING_CHOICES)}, got {self.missing!r}")
-        if self.transform not in (None, *TRANSFORMS):
-            raise ValueError(f"data.transform must be one of {', '.join(TRANSFORMS)} or null, got {self.transform!r}")
 
     def _load(self) -> tuple[Table, Layout]:
         """The table and what its columns mean; the file is read once."""
         if self._read is None:
             table = read_table(self.path)
-            layout = infer(table, self.columns)
+            layout = infer_layout(table, self.columns, self.series)
             self._check_meaning(layout)
             self._read = table, layout
         return self._read
 
     def _check_meaning(self, layout: Layout) -> None:
         """Refuse options that the layout would ignore."""
-        of_series = {
-            "transform": self.transform is not None,
-            "history": self.history is not None,
-            "horizon": self.horizon != 1,
-            "period": self.period is not None,
-        }
-        given = [option for option, there in of_series.items() if there and layout.kind != "series"]
-        of_text = {
-            "level": self.reading.level != "character" and layout.kind != "text",
-            "lowercase": self.reading.lowercase and layout.kind != "text",
-            "min_count": self.min_count != FEWEST_SEEN and layout.text is None,
-            "max_length": self.reading.max_length is not None and layout.kind == "series",
-            "differences": self.reading.differences and (layout.kind == "series" or layout.text is not None),
-        }
-        given += [option for option, there in of_text.items() if there]
-        if self.missing == "end" and layout.kind != "wide":
-            given.append("missing=end")
-        if self.missing == "interpolate" and layout.text is not None:
-            given.append("missing=interpolate")
+        of_series = layout.kind == "series"
+        given = [] if of_series else self.series.given()
+        given += self.sequences.ignored(layout)
+        given += [f"{name}_path" for name in self.more_paths] if of_series else []
         if given:
             words = " of text" if layout.text is not None and layout.kind == "long" else ""
             raise ValueError(f"data.{given[0]} has no meaning in the {layout.kind} layout{words}; leave it out")
@@ -182,81 +198,43 @@ class CSVSource(DataSource):
         """The names of the task and the head that fit the data."""
         _, layout = self._load()
         if layout.kind == "series":
-            return {"task": "forecasting", "head": "one_to_one" if self._history() == 1 else "many_to_one"}
-        if layout.target_per == "step":
-            return {"task": "tagging" if layout.target_kind == "labels" else "regression", "head": "many_to_many"}
+            return {"task": "forecasting", "head": self._head(layout)}
+        per_step = layout.target_per == "step"
+        of_labels = "tagging" if per_step else "classification"
+        task = {"labels": of_labels, "values": "regression", "sets": "multilabel"}[layout.target_kind]
+        if per_step:
+            return {"task": task, "head": "many_to_many"}
         single = layout.kind == "wide" and len(layout.features) == len(layout.feature_names)
-        task = "classification" if layout.target_kind == "labels" else "regression"
         return {"task": task, "head": "one_to_one" if single else "many_to_one"}
 
     def describe(self) -> str:
         """One sentence on what the file was taken for."""
-        table, layout = self._load()
-        if layout.kind == "series":
-            rows = self._rows()
-            many = f"{len(rows.names)} series" if layout.series else "one series"
-            what = f"{len(rows.values)} rows of {many}, {layout.target!r} forecast from {', '.join(layout.features)}"
-            what += f", {self._history()} steps back, {self.horizon} ahead"
-            return "; ".join([f"{self.path}: {what}", "layout series", *layout.notes, *rows.notes])
-        sequences = self._sequences()
-        shortest, longest = (f(len(x) for x in sequences.inputs) for f in (min, max))
-        steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
-        unit = "words of" if self.reading.level == "word" else "text in"
-        of_what = ", ".join(layout.feature_names) if layout.text is None else f"{unit} {layout.text!r}"
-        classes = len({table.columns[layout.target][row] for rows in sequences.rows for row in rows})
-        target = f"{classes} classes" if layout.target_kind == "labels" else "values"
-        per = " per step" if layout.target_per == "step" else ""
-        copies = split_sequences(sequences, self.val_fraction, self.test_fraction, self.seed)[1]
-        notes = [f"layout {layout.kind}", *layout.notes]
-        notes += [f"{copies} copies, kept in the split of the original"] if copies else []
-        notes += [f"{sequences.cut} longer ones cut at {longest} steps"] if sequences.cut else []
-        what = f"{len(sequences)} sequences of {steps} steps ({of_what}), {target}{per} in {layout.target!r}"
-        return "; ".join([f"{self.path}: {what}", *notes])
+        if self._load()[1].kind == "series":
+            found = self.series_table()
+            return "; ".join([f"{self.path}: {found.describe()}", "layout series", *found.notes])
+        return f"{self.path}: {self._sequences().describe()}"
 
     def splits(self) -> dict[str, SequenceDataset]:
         """The data sets "train", "val" and "test"."""
-        layout = self._load()[1]
-        if layout.kind == "series":
-            rows, history = self._rows(), self._history()
-            masks = split_rows(rows, self.val_fraction, self.test_fraction)
-            options: dict[str, Any] = {"layout": layout.to_plain(), "missing": self.missing}
-            options |= {"transform": self.transform, "history": history}
-            names = layout.feature_names
-            if self.transform is not None:
-                names = (f"{self.transform} of {names[0]}", *names[1:])
-            self.notes = (*layout.notes, *rows.notes)
-            return {**forecast_splits(rows, names, history, self.horizon, masks, self.period, options)}
-        sequences = self._sequences()
-        parts, copies = split_sequences(sequences, self.val_fraction, self.test_fraction, self.seed)
-        self.notes = self._what_was_done(sequences, copies)
-        spec = make_spec(sequences.select(parts["train"]), self.reading, self.min_count)
-        return {name: encode(sequences.select(items), spec, targets=True) for name, items in parts.items()}
+        found = self.series_table() if self._load()[1].kind == "series" else self._sequences()
+        self.notes = found.notes
+        return {**found.splits()}
 
-    def _what_was_done(self, sequences: Sequences, copies: int) -> tuple[str, ...]:
-        """What was left out of the sequences, filled in or kept together, in words."""
-        table, layout = self._load()
-        notes, rows = list(layout.notes), sum(map(len, sequences.rows))
-        if rows < len(table):
-            what = "a number, a text or the target is missing (data.missing=drop)"
-            notes.append(f"{len(table) - rows:,} of {len(table):,} rows left out: {what}")
-        if self.missing == "interpolate":
-            cells = sum(int(np.isnan(table.numbers(name)).sum()) for name in layout.features)
-            notes += [f"{cells:,} missing numbers filled in between their neighbours"] if cells else []
-        if copies:
-            notes.append(f"{copies:,} sequences are copies of another one, and kept in its split")
-        return tuple(notes)
+    def series_table(self) -> SeriesTable:
+        """The file read as series; for data in the series layout."""
+        return SeriesTable(*self._load(), self.series, self.val_fraction, self.test_fraction)
 
-    def _rows(self) -> SeriesRows:
-        return read_series(*self._load(), self.transform, self.missing)
+    def _head(self, layout: Layout) -> str:
+        if layout.target_per == "step":
+            return "many_to_many"
+        return "one_to_one" if self.series_table().history == 1 else "many_to_one"
 
-    def _history(self) -> int:
-        if self.history is not None:
-            return self.history
-        rows = self._rows()
-        return usual_history(rows, split_rows(rows, self.val_fraction, self.test_fraction)["train"], self.period)
-
-    def _sequences(self) -> Sequences:
-        return check_targets(read_sequences(*self._load(), self.reading), self.missing)
+    def _sequences(self) -> SequenceTable:
+        if self._sequence_table is None:
+            table, layout = self._load()
+            tables = {"train": table, **{name: read_table(path) for name, path in self.more_paths.items()}}
+            self._sequence_table = SequenceTable(tables, layout, self.sequences)
+        return self._sequence_table
 
     @classmethod
     def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> SequenceDataset:
@@ -276,13 +254,28 @@ class CSVSource(DataSource):
         table, layout = read_table(path), Layout.from_plain(options["layout"])
         missing = options["missing"]
         if layout.kind == "series":
-            rows = read_series(table, layout, options["transform"], missing)
-            return new_windows(rows, options["history"], spec, targets=bool(targets))
+            return open_series(table, spec, bool(targets))
         sequences = read_sequences(table, layout, Reading.from_plain(options))
-        wanted = layout.target in table.columns if targets is None else targets
+        wanted = set(layout.targets) <= set(table.columns) if targets is None else targets
         if wanted:
             sequences = check_targets(sequences, missing)
         return encode(sequences, spec, targets=wanted)
+
+    @classmethod
+    def ahead(cls, path: str, spec: BatchSpec) -> SeriesAhead:
+        """The series of a file, from which to forecast beyond its end.
+
+        Raises:
+            ValueError: as `open`, and where the model was not trained on series.
+        """
+        if (spec.options or {}).get("layout", {}).get("kind") != "series":
+            raise ValueError("this model was not trained on time series, so there is nothing to forecast: use predict")
+        return series_ahead(read_table(path), spec)
+
+
+def _names(columns: Sequence[str] | str | int | None) -> tuple[str, ...]:
+    # A column called 2024 comes from the command line as a number, one column as no list.
+    return tuple(map(str, [columns] if isinstance(columns, str | int) else columns or ()))
 
 
 def _name(column: str | None) -> str | None:

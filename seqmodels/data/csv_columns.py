@@ -35,11 +35,15 @@ class Columns:
     target_per: str | None = None
     target_kind: str | None = None
     features_per_step: int | None = None
+    more_targets: tuple[str, ...] = ()
+    weight: str | None = None
+    split: str | None = None
 
     def named(self) -> dict[str, str]:
         """The columns that have one meaning each, option -> name."""
-        options = ("target", "time", "series", "sequence", "text", "group")
-        return {option: name for option in options if (name := getattr(self, option)) is not None}
+        options = ("target", "time", "series", "sequence", "text", "group", "weight", "split")
+        named = {option: name for option in options if (name := getattr(self, option)) is not None}
+        return named | {f"target[{i + 1}]": name for i, name in enumerate(self.more_targets)}
 
 
 def other_columns(table: Table, asked: Columns) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.csv_sequences import Reading, Sequences
-from seqmodels.data.csv_targets import encode_targets, target_spec
+from seqmodels.data.csv_targets import encode_targets, refuse_change, target_spec
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.scale import apply_scale, fit_scale
 from seqmodels.data.vocabulary import UNKNOWN
@@ -42,14 +42,15 @@ def make_spec(train: Sequences, how: Reading, min_count: int = FEWEST_SEEN) -> B
     return target_spec(train, spec)
 
 
-def encode(sequences: Sequences, spec: BatchSpec, targets: bool) -> ArrayDataset:
+def encode(sequences: Sequences, spec: BatchSpec, targets: bool, weight: str | None = None) -> ArrayDataset:
     """Sequences as the model sees them.
 
     Args:
         targets: false to put zeros for the targets.
+        weight: column that says how much each sequence counts; None where all count the same.
 
     Raises:
-        ValueError: a label is none of the spec's.
+        ValueError: a label is none of the spec's, or a weight cannot be used.
     """
     if spec.inputs == "tokens":
         code = {token: i for i, token in enumerate(spec.input_names)}
@@ -60,7 +61,30 @@ def encode(sequences: Sequences, spec: BatchSpec, targets: bool) -> ArrayDataset
     dataset.origins = origins(sequences)
     group = sequences.layout.group
     dataset.groups = sequences.cells(group) if group in sequences.table.columns else None
+    dataset.weights = None if weight is None else sequence_weights(sequences, weight)
     return dataset
+
+
+def sequence_weights(sequences: Sequences, column: str) -> np.ndarray:
+    """Float ``(N,)``, from a column.
+
+    Raises:
+        ValueError: a weight is missing or below 0, all are 0, or it changes within a sequence.
+    """
+    table = sequences.table
+    if sequences.layout.kind == "long":
+        refuse_change(sequences, column, "a sequence has one weight")
+    rows = np.array([rows[0] for rows in sequences.rows])
+    weights = table.numbers(column, "weight")[rows]
+    wrong = np.flatnonzero(~(weights >= 0))
+    if len(wrong):
+        row = int(rows[wrong[0]])
+        raise ValueError(
+            f"{table.place(row, column)}: expected a weight, a number of 0 or more, got {table.columns[column][row]!r}"
+        )
+    if not weights.any():
+        raise ValueError(f"{table.path}, column {column!r}: all training weights are 0, so nothing would be learned")
+    return weights
 
 
 def origins(sequences: Sequences) -> list[dict[str, Any]]:
@@ -68,4 +92,4 @@ def origins(sequences: Sequences) -> list[dict[str, Any]]:
     column = sequences.layout.sequence
     if column is not None:
         return [{column: name} for name in sequences.cells(column)]
-    return [{"line": sequences.table.lines[rows[0]]} for rows in sequences.rows]
+    return [{sequences.table.unit: sequences.table.lines[rows[0]]} for rows in sequences.rows]

@@ -11,8 +11,10 @@ Four layouts:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
+
+import numpy as np
 
 from seqmodels.data.csv_columns import (
     NAMES_OF_LABELS,
@@ -25,13 +27,15 @@ from seqmodels.data.csv_columns import (
 from seqmodels.data.csv_read import Table
 
 LayoutKind = Literal["series", "wide", "long", "text"]
-TargetKind = Literal["labels", "values"]
+TargetKind = Literal["labels", "values", "sets"]
+TARGET_KINDS = ("labels", "values", "sets")
 # The options that mean something in each layout, besides `target` and `layout`.
+_OF_SEQUENCES = {"group", "weight", "split", "target_per", "target_kind"}
 MEANINGFUL = {
     "series": {"time", "series", "features", "target_kind"},
-    "wide": {"features", "features_per_step", "group", "target_per", "target_kind"},
-    "long": {"features", "sequence", "text", "time", "group", "target_per", "target_kind"},
-    "text": {"text", "group", "target_per", "target_kind"},
+    "wide": {"features", "features_per_step", *_OF_SEQUENCES},
+    "long": {"features", "sequence", "text", "time", *_OF_SEQUENCES},
+    "text": {"text", *_OF_SEQUENCES},
 }
 
 
@@ -46,7 +50,7 @@ class Layout:
 
     kind: LayoutKind
     target: str
-    target_kind: Literal["labels", "values"]
+    target_kind: TargetKind
     target_per: Literal["sequence", "step"]
     features: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
@@ -56,6 +60,12 @@ class Layout:
     text: str | None = None
     group: str | None = None
     notes: tuple[str, ...] = ()
+    more_targets: tuple[str, ...] = ()
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to be learned."""
+        return (self.target, *self.more_targets)
 
     def to_plain(self) -> dict[str, Any]:
         """As a dict of plain values."""
@@ -90,11 +100,11 @@ def infer(table: Table, asked: Columns) -> Layout:
         "long": _long,
         "text": _text,
     }
-    return decide[kind](table, asked)
+    return replace(decide[kind](table, asked), more_targets=asked.more_targets)
 
 
 def _check_values(asked: Columns) -> None:
-    allowed = {"layout": tuple(MEANINGFUL), "target_per": ("sequence", "step"), "target_kind": ("labels", "values")}
+    allowed = {"layout": tuple(MEANINGFUL), "target_per": ("sequence", "step"), "target_kind": TARGET_KINDS}
     for option, values in allowed.items():
         if getattr(asked, option) not in (None, *values):
             known = ", ".join(values)
@@ -110,14 +120,14 @@ def _check_columns(table: Table, asked: Columns) -> None:
             raise ValueError(f"data.{option} and data.{twin} both name the column {name!r}; name two different ones")
     for name in asked.features or ():
         table.cells(name, "features")
-        if name in named.values() and name != asked.target:
+        if name in named.values() and name not in (asked.target, *asked.more_targets):
             raise ValueError(f"data.features names the column {name!r}, which has another meaning; leave it out there")
 
 
 def _check_meaning(asked: Columns, kind: str) -> None:
     """Refuse options that the layout would ignore."""
     for option, value in asdict(asked).items():
-        if value is not None and option not in {"target", "layout"} | MEANINGFUL[kind]:
+        if value is not None and option not in {"target", "more_targets", "layout"} | MEANINGFUL[kind]:
             known = ", ".join(sorted(MEANINGFUL[kind]))
             raise ValueError(
                 f"data.{option} has no meaning in the {kind} layout, which takes {known}; "
@@ -125,9 +135,14 @@ def _check_meaning(asked: Columns, kind: str) -> None:
             )
     if asked.target_per == "step" and kind != "long":
         raise ValueError("data.target_per=step needs one row per step: the long layout, with data.sequence=COLUMN")
-    if asked.target_kind == "labels" and kind == "series":
+    if asked.more_targets and kind == "series":
         raise ValueError(
-            "data.target_kind=labels: a time series is forecast as numbers; for labelled sequences, "
+            f"data.target: a time series is forecast one column at a time, got {[asked.target, *asked.more_targets]}; "
+            "name one, or, for sequences with several targets, say data.layout=wide or name data.sequence=COLUMN"
+        )
+    if asked.target_kind in ("labels", "sets") and kind == "series":
+        raise ValueError(
+            f"data.target_kind={asked.target_kind}: a time series is forecast as numbers; for labelled sequences, "
             "say data.layout=wide or name data.sequence=COLUMN"
         )
 
@@ -146,9 +161,12 @@ def _infer_kind(table: Table, asked: Columns) -> LayoutKind:
     if len(texts) == 1 and len(others) == 1 and asked.features is None:
         return "text"
     numbered = numbered_columns(numbers) is not None and not times
-    if numbered and looks_like_labels(table, asked.target):
+    # Columns to learn words from that the user has named: no series, whose target is a number.
+    named = asked.features is not None and not times and not table.is_numeric(asked.target)
+    if named or (numbered and (asked.more_targets or looks_like_labels(table, asked.target))):
         return "wide"
-    if table.is_numeric(asked.target) and not numbered and asked.target.lower() not in NAMES_OF_LABELS:
+    alone = not asked.more_targets and table.is_numeric(asked.target)
+    if alone and not numbered and asked.target.lower() not in NAMES_OF_LABELS:
         return "series"
     raise ValueError(
         f"data.layout: how {table.path} holds its sequences cannot be told from its columns "
@@ -199,7 +217,7 @@ def _long(table: Table, asked: Columns) -> Layout:
             f"data.features: {table.path} has no column of numbers to learn from besides the target; "
             "name a column of words or letters with data.text=COLUMN"
         )
-    inferred = "sequence" if _constant_within(table, asked.sequence, asked.target) else "step"
+    inferred = "sequence" if _constant_within(table, asked.sequence, (asked.target, *asked.more_targets)) else "step"
     per = asked.target_per or inferred
     return Layout(
         "long",
@@ -224,10 +242,30 @@ def _text(table: Table, asked: Columns) -> Layout:
 
 
 def _target_kind(table: Table, asked: Columns) -> TargetKind:
+    if asked.more_targets:
+        return _kind_of_several(table, asked)
+    if asked.target_kind == "sets":
+        return "sets"
     if asked.target_kind == "labels" or (asked.target_kind is None and looks_like_labels(table, asked.target)):
         return "labels"
     table.numbers(asked.target, "target")
     return "values"
+
+
+def _kind_of_several(table: Table, asked: Columns) -> TargetKind:
+    """Several columns to be learned: one label each that holds (1) or not (0), or one number each."""
+    names = (asked.target, *asked.more_targets)
+    words = [name for name in names if not table.is_numeric(name)]
+    if asked.target_kind == "labels" or words:
+        what = f"{words[0]!r} holds words" if words else "got data.target_kind=labels"
+        raise ValueError(
+            f"data.target: several columns are learned as numbers, or as labels that hold (1) or not (0); {what}; "
+            "name one column, or write each label as a column of 0 and 1"
+        )
+    if asked.target_kind is not None:
+        return "sets" if asked.target_kind == "sets" else "values"
+    values = np.unique(np.concatenate([table.numbers(name, "target") for name in names]))
+    return "sets" if np.isin(values[np.isfinite(values)], (0, 1)).all() else "values"
 
 
 def _features(table: Table, asked: Columns, leave: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -235,7 +273,7 @@ def _features(table: Table, asked: Columns, leave: list[str]) -> tuple[tuple[str
     if asked.features is not None:
         for name in asked.features:
             table.numbers(name)
-        return tuple(name for name in asked.features if name != asked.target), ()
+        return tuple(name for name in asked.features if name not in (asked.target, *asked.more_targets)), ()
     others = [name for name in other_columns(table, asked) if name not in leave]
     left = [name for name in others if not table.is_numeric(name)]
     note = (f"left out, not numbers: {', '.join(left)}",) if left else ()
@@ -255,7 +293,7 @@ def _infer_time(table: Table, asked: Columns, within: str | None) -> str | None:
     return found[0] if distinct or not table.is_numeric(found[0]) else None
 
 
-def _constant_within(table: Table, sequence: str, target: str) -> bool:
+def _constant_within(table: Table, sequence: str, targets: tuple[str, ...]) -> bool:
     """Whether every sequence has one target only, and some sequence more than one row."""
-    pairs = set(zip(table.columns[sequence], table.columns[target], strict=True))
+    pairs = set(zip(table.columns[sequence], *(table.columns[name] for name in targets), strict=True))
     return len(pairs) == len(set(table.columns[sequence])) < len(table)

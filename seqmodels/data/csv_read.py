@@ -32,12 +32,14 @@ class Table:
         path: named in errors.
         columns: name -> cells, all of one length.
         lines: the line of the file on which each row ends.
+        unit: what `lines` count: lines, or rows where a file has no lines.
     """
 
-    def __init__(self, path: str, columns: dict[str, list[str]], lines: list[int]) -> None:
+    def __init__(self, path: str, columns: dict[str, list[str]], lines: list[int], unit: str = "line") -> None:
         self.path = path
         self.columns = columns
         self.lines = lines
+        self.unit = unit
         self._parsed: dict[str, tuple[np.ndarray, list[int]]] = {}
 
     def __len__(self) -> int:
@@ -45,7 +47,7 @@ class Table:
 
     def place(self, row: int, name: str | None = None) -> str:
         """Where a row (or a cell of it) is, in words."""
-        where = f"{self.path}, line {self.lines[row]}"
+        where = f"{self.path}, {self.unit} {self.lines[row]}"
         return where if name is None else f"{where}, column {name!r}"
 
     def cells(self, name: str, option: str) -> list[str]:
@@ -93,7 +95,7 @@ class Table:
         """The given rows, in the order given."""
         picked = rows.tolist()
         columns = {name: [cells[i] for i in picked] for name, cells in self.columns.items()}
-        return Table(self.path, columns, [self.lines[i] for i in picked])
+        return Table(self.path, columns, [self.lines[i] for i in picked], self.unit)
 
 
 def to_numbers(cells: list[str]) -> tuple[np.ndarray, list[int]]:

@@ -1,4 +1,7 @@
-"""What is to be learned from a table: targets checked, described in a spec, and encoded by it."""
+"""What is to be learned from a table: targets checked, described in a spec, and encoded by it.
+
+T steps of a sequence, V classes or values.
+"""
 
 from __future__ import annotations
 
@@ -8,42 +11,89 @@ from dataclasses import replace
 import numpy as np
 
 from seqmodels.batch import BatchSpec
+from seqmodels.data.csv_layout import Layout
+from seqmodels.data.csv_read import Table
 from seqmodels.data.csv_sequences import Sequences
 from seqmodels.data.scale import apply_scale, fit_scale
+
+# Between the names of several labels in one cell.
+BETWEEN_LABELS = "|"
 
 
 def check_targets(sequences: Sequences, missing: str) -> Sequences:
     """Refuse blank targets; with missing="drop", leave out the sequences that have one.
 
     Raises:
-        ValueError: a target is blank, a number that is missing, or not the same throughout a sequence
-            that should have one only.
+        ValueError: a target is blank, a number that is missing or, of several labels in columns, neither
+            0 nor 1; or not the same throughout a sequence that should have one only.
     """
     table, layout = sequences.table, sequences.layout
-    cells = table.cells(layout.target, "target")
-    for rows in sequences.rows if layout.target_per == "sequence" else []:
+    for name in layout.targets:
+        cells = table.cells(name, "target")
+        if layout.target_per == "sequence":
+            refuse_change(sequences, name, "mend it, or say data.target_per=step")
+        blank = _blank(table, layout, name)
+        lacking = [i for i, rows in enumerate(sequences.rows) if blank[rows].any()]
+        if lacking and missing != "drop":
+            row = next(int(row) for row in sequences.rows[lacking[0]] if blank[row])
+            raise ValueError(
+                f"{table.place(row, name)}: expected a target, got {cells[row]!r} "
+                f"({len(lacking)} sequences lack one); fill it in, or leave such sequences out with data.missing=drop"
+            )
+        if lacking:
+            sequences = sequences.select(np.setdiff1d(np.arange(len(sequences)), lacking))
+    return sequences
+
+
+def refuse_change(sequences: Sequences, column: str, cure: str) -> None:
+    """Refuse a column that is not the same in all rows of a sequence.
+
+    Raises:
+        ValueError: it changes.
+    """
+    table, cells = sequences.table, sequences.table.columns[column]
+    for rows in sequences.rows:
         other = next((int(row) for row in rows if cells[row] != cells[rows[0]]), None)
         if other is not None:
             raise ValueError(
-                f"{table.place(other, layout.target)}: got {cells[other]!r}, but {cells[rows[0]]!r} on line "
-                f"{table.lines[rows[0]]} of the same sequence; mend it, or say data.target_per=step"
+                f"{table.place(other, column)}: got {cells[other]!r}, but {cells[rows[0]]!r} on "
+                f"{table.unit} {table.lines[rows[0]]} of the same sequence; {cure}"
             )
+
+
+def _blank(table: Table, layout: Layout, name: str) -> np.ndarray:
+    """Bool ``(rows,)``: where a target is missing. A cell without any name of a label is a set too, the empty one."""
     if layout.target_kind == "labels":
-        blank = np.array([not cell.strip() for cell in cells])
-    else:
-        blank = np.isnan(table.numbers(layout.target, "target"))
-    lacking = [i for i, rows in enumerate(sequences.rows) if blank[rows].any()]
-    if lacking and missing != "drop":
-        row = next(int(row) for row in sequences.rows[lacking[0]] if blank[row])
-        raise ValueError(
-            f"{table.place(row, layout.target)}: expected a target, got {cells[row]!r} "
-            f"({len(lacking)} sequences lack one); fill it in, or leave such sequences out with data.missing=drop"
-        )
-    return sequences.select(np.setdiff1d(np.arange(len(sequences)), lacking)) if lacking else sequences
+        return np.array([not cell.strip() for cell in table.columns[name]])
+    if layout.target_kind == "sets" and not layout.more_targets:
+        return np.zeros(len(table), dtype=bool)
+    values = table.numbers(name, "target")
+    blank = np.isnan(values)
+    if layout.target_kind == "sets":
+        wrong = np.flatnonzero(~blank & ~np.isin(values, (0, 1)))
+        if len(wrong):
+            row = int(wrong[0])
+            raise ValueError(
+                f"{table.place(row, name)}: expected 1 (the label holds) or 0 (it does not), got "
+                f"{table.columns[name][row]!r}; mend it, or say data.target_kind=values to learn the number"
+            )
+    return blank
 
 
 def refuse_one_class(sequences: Sequences) -> None:
+    """Refuse labels that are all the same, or sets that are all empty.
+
+    Raises:
+        ValueError: they are.
+    """
     table, layout = sequences.table, sequences.layout
+    if layout.target_kind == "sets":
+        if not any(labels for rows in label_lists(sequences) for labels in rows):
+            raise ValueError(
+                f"{table.path}: no sequence has any of the labels in {', '.join(map(repr, layout.targets))}; "
+                f"write names with {BETWEEN_LABELS!r} between them, or columns of 0 and 1"
+            )
+        return
     cells = table.columns[layout.target]
     found = {cells[row] for rows in sequences.rows for row in rows}
     if len(found) < 2:
@@ -53,15 +103,40 @@ def refuse_one_class(sequences: Sequences) -> None:
         )
 
 
+def label_lists(sequences: Sequences) -> list[list[tuple[str, ...]]]:
+    """Of each sequence the labels that hold: of all of it, or of each of its steps."""
+    table, layout = sequences.table, sequences.layout
+    used = [rows if layout.target_per == "step" else rows[:1] for rows in sequences.rows]
+    if layout.more_targets:
+        holds = np.stack([table.numbers(name) for name in layout.targets], axis=1) == 1
+        return [[tuple(np.array(layout.targets)[holds[row]].tolist()) for row in rows] for rows in used]
+    cells = table.columns[layout.target]
+    if layout.target_kind == "sets":
+        return [[_names(cells[row]) for row in rows] for rows in used]
+    return [[(cells[row],) for row in rows] for rows in used]
+
+
+def _names(cell: str) -> tuple[str, ...]:
+    return tuple(name for part in cell.split(BETWEEN_LABELS) if (name := part.strip()))
+
+
 def target_spec(train: Sequences, spec: BatchSpec) -> BatchSpec:
-    """A spec with what the training sequences' targets are: their classes, or their shift and scale."""
+    """A spec with what the training sequences' targets are: their classes, or their shifts and scales."""
     table, layout = train.table, train.layout
-    rows = np.concatenate([rows if layout.target_per == "step" else rows[:1] for rows in train.rows])
-    if layout.target_kind == "labels":
-        classes = sort_labels({table.columns[layout.target][row] for row in rows})
-        return replace(spec, target_size=len(classes), target_names=classes)
-    shift, scale = fit_scale(table.numbers(layout.target, "target")[rows][:, None])
-    return replace(spec, targets="values", target_size=1, target_names=(layout.target,), shift=shift, scale=scale)
+    if layout.target_kind == "values":
+        rows = np.concatenate([rows if layout.target_per == "step" else rows[:1] for rows in train.rows])
+        shift, scale = fit_scale(_values(table, layout)[rows])
+        names = layout.targets
+        return replace(spec, targets="values", target_size=len(names), target_names=names, shift=shift, scale=scale)
+    classes = layout.targets
+    if not layout.more_targets:
+        classes = sort_labels({label for rows in label_lists(train) for labels in rows for label in labels})
+    return replace(spec, targets=layout.target_kind, target_size=len(classes), target_names=classes)
+
+
+def _values(table: Table, layout: Layout) -> np.ndarray:
+    """The target columns as float64 ``(rows, V)``."""
+    return np.stack([table.numbers(name, "target") for name in layout.targets], axis=1)
 
 
 def sort_labels(labels: Iterable[str]) -> tuple[str, ...]:
@@ -77,18 +152,43 @@ def sort_labels(labels: Iterable[str]) -> tuple[str, ...]:
 
 
 def encode_targets(
-    sequences: Sequences, spec: BatchSpec, inputs: list[np.ndarray], targets: bool
+    sequences: Sequences, spec: BatchSpec, inputs: Sequence[np.ndarray], targets: bool
 ) -> Sequence[np.ndarray]:
-    """Labels as numbers of classes, values scaled: one per sequence, or one per step."""
+    """Labels as numbers of classes, sets as a 0 or 1 for each, values scaled: one per sequence, or one per step.
+
+    Args:
+        inputs: of each sequence, for its number of steps.
+        targets: false for zeros.
+
+    Raises:
+        ValueError: a label is none of the spec's.
+    """
     table, layout = sequences.table, sequences.layout
     per_step = spec.target_shape == "step"
-    width = (1,) if spec.targets == "values" else ()
+    width = () if spec.targets == "labels" else (spec.target_size,)
     if not targets:
         return [np.zeros((len(x), *width) if per_step else width) for x in inputs]
     if spec.targets == "values":
-        values: np.ndarray = apply_scale(table.numbers(layout.target, "target")[:, None], spec.shift, spec.scale)
+        values: np.ndarray = apply_scale(_values(table, layout), spec.shift, spec.scale)
         return [values[rows] if per_step else values[rows[0]] for rows in sequences.rows]
+    if spec.targets == "sets":
+        return _encode_sets(sequences, spec.target_names, per_step)
     return encode_labels(sequences, spec.target_names, per_step)
+
+
+def _encode_sets(sequences: Sequences, classes: tuple[str, ...], per_step: bool) -> list[np.ndarray]:
+    """``(V,)`` or ``(T, V)`` each: 1 for each class that holds, else 0."""
+    code = {label: i for i, label in enumerate(classes)}
+    encoded = []
+    for rows, lists in zip(sequences.rows, label_lists(sequences), strict=True):
+        holds = np.zeros((len(lists), len(classes)), dtype=np.float32)
+        for row, labels, own in zip(rows, lists, holds, strict=False):
+            for label in labels:
+                if label not in code:
+                    _refuse_new(sequences, int(row), label, classes)
+                own[code[label]] = 1.0
+        encoded.append(holds if per_step else holds[0])
+    return encoded
 
 
 def encode_labels(sequences: Sequences, classes: tuple[str, ...], per_step: bool) -> list[np.ndarray]:
@@ -97,14 +197,18 @@ def encode_labels(sequences: Sequences, classes: tuple[str, ...], per_step: bool
     Raises:
         ValueError: a label is none of them.
     """
-    table, column = sequences.table, sequences.layout.target
-    cells, code = table.columns[column], {label: i for i, label in enumerate(classes)}
+    cells = sequences.table.columns[sequences.layout.target]
+    code = {label: i for i, label in enumerate(classes)}
     used = [rows if per_step else rows[:1] for rows in sequences.rows]
     for row in (int(row) for rows in used for row in rows):
         if cells[row] not in code:
-            known = ", ".join(classes[:12]) + (" ..." if len(code) > 12 else "")
-            raise ValueError(
-                f"{table.place(row, column)}: the label {cells[row]!r} was never seen in training, which "
-                f"had: {known}; mend it, leave the line out, or train with examples of it"
-            )
+            _refuse_new(sequences, row, cells[row], classes)
     return [np.array([code[cells[row]] for row in rows]).reshape(-1 if per_step else ()) for rows in used]
+
+
+def _refuse_new(sequences: Sequences, row: int, label: str, classes: tuple[str, ...]) -> None:
+    known = ", ".join(classes[:12]) + (" ..." if len(classes) > 12 else "")
+    raise ValueError(
+        f"{sequences.table.place(row, sequences.layout.target)}: the label {label!r} was never seen in training, which "
+        f"had: {known}; mend it, leave the line out, or train with examples of it"
+    )

@@ -6,11 +6,13 @@ arguments give the same split on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
 NAMES = ("train", "val", "test")
+# Numbers of groups times labels, above which chance alone makes the shares as wanted.
+MOST_COUNTS = 2_000_000
 
 
 def check_fractions(val_fraction: float, test_fraction: float) -> None:
@@ -91,6 +93,72 @@ def stratified(
             if name in parts:
                 parts[name].append(part)
     return {name: np.sort(np.concatenate(part)) for name, part in parts.items()}
+
+
+def stratified_groups(
+    groups: Sequence[Hashable],
+    labels: Sequence[Iterable[Hashable]],
+    val_fraction: float = 0.1,
+    test_fraction: float = 0.1,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """Whole groups, so that items and labels have the wanted shares as nearly as whole groups allow; indices sorted.
+
+    Group by group, the largest first, to where it brings the counts n of items and of each label
+    closest to those wanted, w: the split in which the sum of (n - w)^2 / w falls most.
+
+    Args:
+        groups: of each item, what it must not be parted from.
+        labels: of each item, all labels that it has; none, one or many.
+        val_fraction, test_fraction: shares of the items.
+        seed: decides between groups that fit alike.
+
+    >>> parts = stratified_groups("aabbccddee", ["x"] * 6 + ["y"] * 4, 0.0, 0.4)
+    >>> {name: len(items) for name, items in parts.items()}
+    {'train': 6, 'test': 4}
+
+    Raises:
+        ValueError: fewer groups than splits.
+    """
+    code = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+    owner = np.array([code[group] for group in groups], dtype=np.int64)
+    names = {label: i for i, label in enumerate(dict.fromkeys(label for own in labels for label in own))}
+    if len(code) * (len(names) + 1) > MOST_COUNTS:  # chance alone is fair then
+        return by_group(owner.tolist(), val_fraction, test_fraction, seed)
+    _counts(len(code), val_fraction, test_fraction)
+    counts = np.zeros((len(code), len(names) + 1))
+    counts[:, -1] = np.bincount(owner)
+    for item, own in zip(owner.tolist(), labels, strict=True):
+        for label in own:
+            counts[item, names[label]] += 1
+    shares = {"train": 1 - val_fraction - test_fraction, "val": val_fraction, "test": test_fraction}
+    wanted = {name: share for name, share in shares.items() if share > 0}
+    part = _deal(counts, np.array(list(wanted.values())), np.random.default_rng(seed))
+    return {name: np.flatnonzero(part[owner] == i) for i, name in enumerate(wanted)}
+
+
+def _deal(counts: np.ndarray, shares: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Of each group ``(U,)`` the part it goes to.
+
+    Args:
+        counts: ``(U, K)``, how often each group has each label.
+        shares: ``(P,)`` of the parts.
+    """
+    wanted = shares[:, None] * counts.sum(axis=0)
+    missing, weights = wanted.copy(), 1 / np.maximum(wanted, 1e-9)
+    part = np.full(len(counts), -1)
+    order = generator.permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    empty = set(range(len(shares)))
+    for left, group in zip(range(len(order), 0, -1), order.tolist(), strict=True):
+        own = counts[group]
+        cost = ((own - 2 * missing) * own * weights).sum(axis=1)
+        # The last groups go to the parts that have none.
+        best = min(empty, key=cost.__getitem__) if left <= len(empty) else int(cost.argmin())
+        empty.discard(best)
+        part[group] = best
+        missing[best] -= own
+    return part
 
 
 def _counts(count: int, val_fraction: float, test_fraction: float) -> list[int]:

@@ -8,6 +8,7 @@ from seqmodels.tasks.base import Task
 from seqmodels.tasks.classification import Classification
 from seqmodels.tasks.forecasting import Forecasting
 from seqmodels.tasks.language_modelling import LanguageModelling
+from seqmodels.tasks.multilabel import Multilabel
 from seqmodels.tasks.regression import Regression
 from seqmodels.tasks.sampling import sample, stream
 from seqmodels.tasks.sequence_generation import SequenceGeneration
@@ -18,6 +19,7 @@ __all__ = [
     "Classification",
     "Forecasting",
     "LanguageModelling",
+    "Multilabel",
     "Regression",
     "SequenceGeneration",
     "Tagging",

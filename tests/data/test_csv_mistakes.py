@@ -4,7 +4,6 @@ import pytest
 from csv_examples import LONG, WIDE, long_rows, series_rows, wide_rows, write
 
 from seqmodels.data.csv import CSVSource
-from seqmodels.data.splits import by_group
 
 SERIES, SALES = "day,sales,rain", {"target": "sales"}
 SHOPS = {**SALES, "series": "shop"}
@@ -117,11 +116,10 @@ def test_mistakes_are_told_with_their_place_and_cure(tmp_path, name):
 
 
 def test_a_label_that_only_validation_or_test_has_is_told(tmp_path):
-    groups = [f"g{i // 6}" for i in range(60)]
-    tested = groups[by_group(groups, 0.1, 0.1)["test"][0]]
-    rows = [[g, *row[:6], "c" if g == tested else row[6]] for g, row in zip(groups, wide_rows(), strict=True)]
-    with pytest.raises(ValueError, match=r"line \d+, column 'label': the label 'c' was never seen in training"):
-        CSVSource(write(tmp_path, rows, "g," + WIDE), "label", layout="wide", group="g").splits()
+    splits = ["train"] * 40 + ["val"] * 10 + ["test"] * 10
+    rows = [[g, *row[:6], "c" if g == "test" else row[6]] for g, row in zip(splits, wide_rows(), strict=True)]
+    with pytest.raises(ValueError, match=r"line 52, column 'label': the label 'c' was never seen in training"):
+        CSVSource(write(tmp_path, rows, "part," + WIDE), "label", layout="wide", split="part").splits()
 
 
 @pytest.mark.parametrize(

@@ -40,12 +40,12 @@ def test_rows_left_out_of_a_table_are_counted(tmp_path, seed):
 def test_copies_and_filled_numbers_are_counted(tmp_path):
     rows = [[i, i + 1, "ab"[i % 2]] for i in range(40)]
     path = write(tmp_path / "copies.csv", [["x1", "x2", "label"], *rows, *rows[:3]])
-    source = CSVSource(path, "label")
+    source = CSVSource(path, "label", layout="wide")
     source.splits()
     assert any(note.startswith("3 sequences are copies") for note in source.notes)
     rows[5][0] = rows[9][1] = ""
     path = write(tmp_path / "gaps.csv", [["x1", "x2", "label"], *rows])
-    source = CSVSource(path, "label", missing="interpolate")
+    source = CSVSource(path, "label", layout="wide", missing="interpolate")
     source.splits()
     assert any(note.startswith("2 missing numbers") for note in source.notes)
 

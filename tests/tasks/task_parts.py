@@ -17,7 +17,9 @@ SIZE = 3  # tokens, features, classes or values
 def all_specs() -> list[BatchSpec]:
     """Every combination of what a batch may hold."""
     found = []
-    kinds = itertools.product(("tokens", "features"), ("tokens", "labels", "values"), ("step", "sequence", "own"))
+    kinds = itertools.product(
+        ("tokens", "features"), ("tokens", "labels", "sets", "values"), ("step", "sequence", "own")
+    )
     for inputs, targets, shape in kinds:
         stop = SIZE - 1 if targets == "tokens" and shape == "own" else None
         found.append(BatchSpec(inputs, SIZE, targets, SIZE, shape, stop=stop))
@@ -44,6 +46,8 @@ def make_batch(spec: BatchSpec, seed: int = 0, rows: int = 6, steps: int = 5) ->
     def draw(kind: str, *shape: int) -> torch.Tensor:
         if kind in ("features", "values"):
             return torch.randn(*shape, SIZE, generator=generator, dtype=torch.float64)
+        if kind == "sets":
+            return torch.randint(2, (*shape, SIZE), generator=generator).double()
         return torch.randint(SIZE, shape, generator=generator)
 
     lengths = torch.tensor([0, steps, 2, 1, steps - 1, 3])[:rows]
@@ -54,7 +58,7 @@ def make_batch(spec: BatchSpec, seed: int = 0, rows: int = 6, steps: int = 5) ->
 
 
 def make_prediction(spec: BatchSpec, batch: SequenceBatch, seed: int = 1) -> torch.Tensor:
-    shape = batch.targets.shape[:-1] if spec.targets == "values" else batch.targets.shape
+    shape = batch.targets.shape[:-1] if spec.targets in ("values", "sets") else batch.targets.shape
     return torch.randn(*shape, SIZE, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
@@ -64,6 +68,8 @@ def make_dataset(spec: BatchSpec, seed: int = 0, sequences: int = 12, steps: int
     lengths = rng.integers(1, 7, sequences) if steps is None else np.full(sequences, steps)
 
     def draw(kind: str, *shape: int) -> np.ndarray:
+        if kind == "sets":
+            return rng.integers(0, 2, (*shape, SIZE))
         return rng.normal(size=(*shape, SIZE)) if kind in ("features", "values") else rng.integers(0, SIZE, shape)
 
     shapes = {"step": lambda n: (n,), "sequence": lambda n: (), "own": lambda n: (rng.integers(1, 5),)}

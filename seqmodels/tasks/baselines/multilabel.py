@@ -1,0 +1,95 @@
+"""Baselines for several labels at once: logistic regression for each label.
+
+n items, F features, V classes.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from seqmodels.tasks.baselines.labels import MOST_STEPS, MOST_TOKENS, as_text, statistics
+from seqmodels.tasks.baselines.reading import neighbourhoods, sequences, spread
+
+
+def label_sets(dataset: Any) -> np.ndarray:
+    """Float ``(n, V)``: which labels each sequence has, or each step of all sequences."""
+    if dataset.spec.target_shape == "sequence":
+        return np.stack([dataset.read(i, 0, 1)[1] for i in range(len(dataset.lengths))])
+    return np.concatenate([targets for _, targets in sequences(dataset)])
+
+
+def label_regression(train: Any, known: np.ndarray, evaluation: Any) -> np.ndarray:
+    """Probabilities ``(n, V)`` of the items of `evaluation`, by a logistic regression for each label (L2 penalty 1).
+
+    Args:
+        known: the labels of all items of `train`, ``(n, V)``.
+    """
+    describe = _per_sequence if train.spec.target_shape == "sequence" else _per_step
+    chosen, inputs, asked = describe(train, evaluation)
+    probabilities = np.broadcast_to(known.mean(0), (asked.shape[0], known.shape[1])).copy()
+    if inputs is None:
+        return probabilities
+    for label in np.flatnonzero(np.ptp(known[chosen], axis=0) > 0):
+        probabilities[:, label] = _probability(inputs, known[chosen, label], asked)
+    return probabilities
+
+
+def _probability(inputs: Any, holds: np.ndarray, asked: Any) -> np.ndarray:
+    from sklearn.linear_model import LogisticRegression
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a fit that is stopped early is still a baseline
+        model = LogisticRegression(C=1.0, solver="liblinear" if inputs.shape[1] > 1000 else "lbfgs", max_iter=200)
+        return model.fit(inputs, holds > 0.5).predict_proba(asked)[:, 1]
+
+
+def _per_sequence(train: Any, evaluation: Any) -> tuple[np.ndarray, Any, Any]:
+    """The sequences to learn from, their descriptions, and those of the sequences that are asked about."""
+    share = min(1.0, MOST_TOKENS / int(np.sum(train.lengths)))
+    chosen = spread(len(train.lengths), max(1, int(share * len(train.lengths))))
+    if train.spec.inputs == "tokens":
+        return chosen, *_runs(train, chosen, evaluation)
+    return chosen, *_standardised(
+        np.stack([statistics(inputs) for inputs, _ in sequences(train, chosen)]),
+        np.stack([statistics(inputs) for inputs, _ in sequences(evaluation)]),
+    )
+
+
+def _runs(train: Any, chosen: np.ndarray, evaluation: Any) -> tuple[Any, Any]:
+    """Counts of runs of 1 to 4 tokens that occur twice; None where there is none."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    counter = CountVectorizer(analyzer="char", ngram_range=(1, 4), lowercase=False, min_df=2)
+    try:
+        counts = counter.fit_transform(as_text(inputs) for inputs, _ in sequences(train, chosen))
+    except ValueError:  # what scikit-learn says of an empty vocabulary
+        return None, evaluation.lengths
+    return counts, counter.transform(as_text(inputs) for inputs, _ in sequences(evaluation))
+
+
+def _per_step(train: Any, evaluation: Any) -> tuple[np.ndarray, Any, Any]:
+    """The same of steps: features alone, or which tokens stand there and on both sides."""
+    chosen = np.arange(0, int(np.sum(train.lengths)), max(1, int(np.sum(train.lengths)) // MOST_STEPS))
+    describe: Callable[[np.ndarray], np.ndarray] = np.asarray
+    if train.spec.inputs == "tokens":
+        border = train.spec.input_size
+
+        def describe(tokens: np.ndarray) -> np.ndarray:
+            return neighbourhoods(tokens, 1, 1, border)
+
+    inputs, asked = (np.concatenate([describe(x) for x, _ in sequences(data)]) for data in (train, evaluation))
+    if train.spec.inputs == "features":
+        return chosen, *_standardised(inputs[chosen], asked)
+    from sklearn.preprocessing import OneHotEncoder
+
+    encoder = OneHotEncoder(handle_unknown="ignore").fit(inputs[chosen])
+    return chosen, encoder.transform(inputs[chosen]), encoder.transform(asked)
+
+
+def _standardised(known: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    mean, deviation = known.mean(0), known.std(0) + 1e-9
+    return (known - mean) / deviation, (asked - mean) / deviation

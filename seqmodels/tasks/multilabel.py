@@ -1,0 +1,204 @@
+"""Several labels at once, for each sequence or each step.
+
+n items, V classes. An item has each class or not, whatever the others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.registry import register
+from seqmodels.tasks.base import Task, check_choice, check_range, name_of
+from seqmodels.tasks.baselines.multilabel import label_regression, label_sets
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torchmetrics import MetricCollection
+
+
+@register("task", "multilabel")
+class Multilabel(Task):
+    """Which of V labels hold, each on its own: none, one or many.
+
+        loss = mean over classes of  -w y log p - (1 - y) log(1 - p),   p = sigmoid(prediction)
+
+    with w = 1, or balanced: w = (items without the class) / (items with it), at most `MOST_WEIGHT`.
+
+    >>> import torch
+    >>> from seqmodels.batch import BatchSpec
+    >>> task = Multilabel(BatchSpec("tokens", 5, "sets", 3, "sequence", target_names=("sun", "wind", "rain")))
+    >>> one = torch.ones(1, dtype=torch.long)
+    >>> batch = SequenceBatch(torch.zeros(1, 1, dtype=torch.long), torch.tensor([[1.0, 0.0, 1.0]]), one, one.bool())
+    >>> task.decode(torch.tensor([[2.0, -2.0, 0.5]]), batch)[0]["labels"]
+    ['sun', 'rain']
+
+    Metrics, of the labels whose probability is at least the threshold: micro_f1 (all decisions together),
+    macro_f1 (mean over the classes), exact (share of the items with every label right); and of the
+    probabilities, mean_average_precision (mean over the classes that occur, at 182 thresholds).
+    Baselines: the labels' frequencies; logistic regression, for tokens on runs of 1 to 4 of them, for
+    features on simple statistics of a sequence, or on each step alone. No metric is weighted.
+
+    Args:
+        spec: with sets as targets.
+        class_weights: "none", or "balanced" for labels of which the rare count as much as the absent.
+        threshold: the probability from which on a label is said to hold.
+
+    Raises:
+        ValueError: an option out of range.
+    """
+
+    target_kinds = ("sets",)
+    target_shapes = ("sequence", "step")
+    # Above it, one rare label would drown all others.
+    MOST_WEIGHT = 100.0
+
+    def __init__(self, spec: BatchSpec, class_weights: str = "none", threshold: float = 0.5) -> None:
+        super().__init__(spec)
+        self.class_weights = check_choice("class_weights", class_weights, ("none", "balanced"))
+        self.threshold = check_range("threshold", threshold, 1e-9, 1.0)
+        self._weights: Tensor | None = None
+
+    @property
+    def monitor(self) -> tuple[str, str]:
+        return "mean_average_precision", "max"
+
+    @property
+    def names(self) -> list[str]:
+        """The classes' names."""
+        return [name_of(self.spec.target_names, index) for index in range(self.output_size)]
+
+    def prepare(self, train: Any) -> None:
+        """Count the labels, where the loss is to be balanced."""
+        if self.class_weights == "balanced":
+            share = torch.from_numpy(label_sets(train).mean(0)).double()
+            weights = ((1 - share) / share.clamp(min=1e-9)).clamp(max=self.MOST_WEIGHT)
+            self._weights = torch.where(share > 0, weights, 1.0).float()
+
+    def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
+        weights = None
+        if self.class_weights == "balanced":
+            if self._weights is None:
+                raise ValueError("class_weights=balanced needs the labels' counts: call task.prepare(train) first")
+            weights = self._weights = self._weights.to(prediction)
+        loss = functional.binary_cross_entropy_with_logits(
+            prediction, targets.to(prediction), pos_weight=weights, reduction="none"
+        )
+        return loss.mean(-1)
+
+    def metrics(self) -> MetricCollection:
+        from torchmetrics import MetricCollection
+        from torchmetrics.classification import (
+            MultilabelExactMatch,
+            MultilabelPrecisionRecallCurve,
+            MultilabelStatScores,
+        )
+        from torchmetrics.metric import CompositionalMetric
+
+        size = self.output_size
+
+        def of_counts(score: Any) -> CompositionalMetric:
+            counts = MultilabelStatScores(size, self.threshold, average="none", validate_args=False)
+            return CompositionalMetric(score, counts, None)
+
+        # At fixed thresholds, so that memory does not grow with the data; close to 0 and 1 they are dense.
+        thresholds = torch.cat([torch.zeros(1), torch.linspace(-9, 9, 181).sigmoid()])
+        curve = MultilabelPrecisionRecallCurve(size, thresholds=thresholds, validate_args=False)
+        return MetricCollection(
+            {
+                "micro_f1": of_counts(micro_f1),
+                "macro_f1": of_counts(macro_f1),
+                "exact": MultilabelExactMatch(size, self.threshold, validate_args=False),
+                "mean_average_precision": CompositionalMetric(mean_average_precision, curve, None),
+            },
+            compute_groups=False,
+        )
+
+    def update(self, metrics: MetricCollection, prediction: Tensor, batch: SequenceBatch) -> None:
+        predicted, truth = self.real(prediction, batch)
+        if len(truth):
+            metrics.update(predicted.float().sigmoid(), truth.long())
+
+    def score(self, probabilities: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+        """The metrics of probabilities ``(n, V)`` that were predicted somehow."""
+        metrics = self.metrics()
+        metrics.update(torch.from_numpy(probabilities).float(), torch.from_numpy(truth).long())
+        return self.summary(metrics.compute())
+
+    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
+        known, truth = label_sets(train), label_sets(evaluation)
+        predicted = {"label frequencies": np.broadcast_to(known.mean(0), truth.shape).copy()}
+        predicted["logistic regression"] = label_regression(train, known, evaluation)
+        return {name: self.score(values, truth) for name, values in predicted.items()}
+
+    def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
+        """Each row's labels and the probability of every class; of each step where there is one target per step."""
+        decoded: list[dict[str, Any]] = []
+        for row, length in zip(prediction.detach().double().sigmoid().tolist(), batch.lengths.tolist(), strict=True):
+            if self.spec.target_shape == "step":
+                steps = [self._named(step) for step in row[:length]]
+                decoded.append({key: [step[key] for step in steps] for key in ("labels", "probabilities")})
+            else:
+                decoded.append(self._named(row) if length else {"labels": [], "probabilities": {}})
+        return decoded
+
+    def _named(self, probabilities: list[float]) -> dict[str, Any]:
+        named = {name: round(p, 7) for name, p in zip(self.names, probabilities, strict=True)}
+        return {"labels": [name for name, p in named.items() if p >= self.threshold], "probabilities": named}
+
+    def pictures(
+        self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
+    ) -> dict[str, Figure]:
+        from seqmodels.tasks.multilabel_pictures import labels_figure
+
+        if not bool((batch.lengths > 0).any()):
+            return {}
+        if metrics is None:
+            metrics = self.metrics().to(prediction.device)
+            self.update(metrics, prediction, batch)
+            metrics.compute()
+        counts: Any = metrics["micro_f1"]
+        return {"labels": labels_figure(counts.metric_a.compute().view(-1, 5).cpu().numpy(), self.names)}
+
+
+def micro_f1(counts: Tensor) -> Tensor:
+    """Of all decisions together, the harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN).
+
+    >>> micro_f1(torch.tensor([[3, 1, 0, 0, 3], [0, 0, 2, 2, 2]])).item()  # TP, FP, TN, FN, support of each class
+    0.6666666865348816
+    """
+    right, false, _, missed, _ = counts.view(-1, 5).sum(0)
+    return 2 * right / (2 * right + false + missed).clamp(min=1)
+
+
+def macro_f1(counts: Tensor) -> Tensor:
+    """Mean of the classes' F1; a class that neither holds nor is predicted has none and is left out.
+
+    >>> macro_f1(torch.tensor([[3, 0, 0, 0, 3], [0, 0, 2, 2, 2], [0, 0, 9, 0, 0]])).item()
+    0.5
+    """
+    right, false, _, missed, _ = counts.view(-1, 5).T
+    involved = 2 * right + false + missed
+    return (2 * right / involved.clamp(min=1)).sum() / (involved > 0).sum().clamp(min=1)
+
+
+def mean_average_precision(curves: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Mean over the classes that occur of the area under precision over recall, in steps.
+
+    Args:
+        curves: precision and recall ``(V, N + 1)`` at the N thresholds, the lowest first and 0.
+
+    >>> precision, recall = torch.tensor([[0.5, 1.0, 1.0]]), torch.tensor([[1.0, 0.5, 0.0]])
+    >>> mean_average_precision((precision, recall, torch.tensor([0.0, 0.5]))).item()
+    0.75
+    """
+    precision, recall = (curve.view(-1, curve.shape[-1]) for curve in curves[:2])
+    # Where nothing is predicted there is no precision, and recall stands still.
+    areas = ((recall[:, :-1] - recall[:, 1:]) * precision[:, :-1].nan_to_num()).sum(1)
+    occurs = recall[:, 0] > 0
+    return areas[occurs].sum() / occurs.sum().clamp(min=1)
