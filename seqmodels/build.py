@@ -17,7 +17,7 @@ from torch import nn
 from seqmodels.batch import BatchSpec
 from seqmodels.cells import Cell
 from seqmodels.layers import Bidirectional, Layer, Recurrent, Regularisers, Stack
-from seqmodels.model import FeatureEncoder, SequenceModel, TokenEncoder
+from seqmodels.model import FeatureEncoder, SequenceModel, Skip, TokenEncoder
 from seqmodels.registry import find, make, names
 
 if TYPE_CHECKING:
@@ -156,8 +156,25 @@ def build_model(config: Config, spec: BatchSpec, task: Task) -> SequenceModel:
     name = head_options.pop("name")
     if "targets" in inspect.signature(find("head", name)).parameters:
         head_options.update(targets="values" if spec.targets == "values" else "tokens", stop=spec.stop)
+    if head_options.get("allowed", ...) is None:
+        head_options["allowed"] = (spec.options or {}).get("allowed")
     head = make("head", name, layers.output_size, task.output_size, **head_options)
-    return SequenceModel(encoder, layers, head)
+    return SequenceModel(encoder, layers, head, build_skip(options, spec, task))
+
+
+def build_skip(options: Config, spec: BatchSpec, task: Task) -> Skip | None:
+    """The skip connection that ``options["skip_steps"]`` asks for; of a series it reads the one that is forecast.
+
+    Raises:
+        ValueError: inputs that are tokens.
+    """
+    steps = options.get("skip_steps", 0)  # older checkpoints have none
+    if not steps:
+        return None
+    if spec.inputs == "tokens":
+        raise ValueError("model.skip_steps needs features as inputs, and this data has tokens: set model.skip_steps=0")
+    own = None if spec.target_feature is None else (spec.target_feature,)
+    return Skip(spec.input_size, steps, task.output_size, own)
 
 
 def build_layers(options: Config, input_size: int) -> Stack:

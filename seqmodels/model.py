@@ -100,6 +100,45 @@ class FeatureEncoder(nn.Module):
         return self.dropout(inputs)
 
 
+class Skip(nn.Module):
+    """A linear map from the last k steps straight to the prediction, past the layers.
+
+    With a series as input this is an autoregression, which the layers then need not learn; it
+    begins at zero.
+
+    >>> import torch
+    >>> skip = Skip(2, 3, output_size=5, features=(0,))
+    >>> skip(torch.ones(4, 7, 2)).shape, skip.linear.in_features
+    (torch.Size([4, 5]), 3)
+
+    Source: Lai et al. 2018, "Modeling long- and short-term temporal patterns with deep neural
+    networks" (LSTNet), section 3.4.
+
+    Args:
+        input_size: F.
+        steps: k; where a row has fewer, zeros stand before them.
+        output_size: V.
+        features: which of the F are read; None for all.
+    """
+
+    def __init__(self, input_size: int, steps: int, output_size: int, features: tuple[int, ...] | None = None) -> None:
+        super().__init__()
+        self.steps = check_size("steps", steps)
+        self.features = tuple(range(input_size)) if features is None else features
+        self.linear = nn.Linear(steps * len(self.features), output_size)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """``(B, V)`` from features ``(B, T, F)``; what lies after a row's length is not read."""
+        inputs = inputs[..., list(self.features)]
+        if lengths is None:
+            lengths = torch.full((len(inputs),), inputs.shape[1], device=inputs.device)
+        step = lengths.unsqueeze(1) + torch.arange(-self.steps, 0, device=inputs.device)
+        last = inputs[torch.arange(len(inputs), device=inputs.device).unsqueeze(1), step.clamp(min=0)]
+        return self.linear(keep((step >= 0).unsqueeze(-1), last).flatten(1))
+
+
 class SequenceModel(nn.Module):
     """Encoder, layers and head as one module.
 
@@ -116,12 +155,15 @@ class SequenceModel(nn.Module):
         encoder: inputs to ``(B, T, encoder.output_size)``.
         layers: any `seqmodels.layers.Layer`.
         head: features to a prediction.
+        skip: what is added to the prediction, from the last inputs; only for one prediction per sequence.
 
     Raises:
-        ValueError: parts whose sizes do not fit.
+        ValueError: parts whose sizes or shapes do not fit.
     """
 
-    def __init__(self, encoder: TokenEncoder | FeatureEncoder, layers: Layer, head: Head) -> None:
+    def __init__(
+        self, encoder: TokenEncoder | FeatureEncoder, layers: Layer, head: Head, skip: Skip | None = None
+    ) -> None:
         super().__init__()
         for above, below, size, width in (
             ("layers", "encoder", layers.input_size, encoder.output_size),
@@ -129,9 +171,14 @@ class SequenceModel(nn.Module):
         ):
             if size != width:
                 raise ValueError(f"{above}.input_size must be {below}.output_size = {width}, got {size}")
+        if skip is not None and head.target_shape != "sequence":
+            raise ValueError(
+                "a skip connection adds to one prediction per sequence; this head predicts more: set model.skip_steps=0"
+            )
         self.encoder = encoder
         self.layers = layers
         self.head = head
+        self.skip = skip
 
     @property
     def carries(self) -> bool:
@@ -173,4 +220,11 @@ class SequenceModel(nn.Module):
             ValueError: inputs, lengths, state or teacher of a wrong shape, dtype or range.
         """
         features, state = self.features(inputs, state, lengths, reset)
-        return self.head(features, lengths, teacher), state
+        return self.predict(features, inputs, lengths, teacher), state
+
+    def predict(
+        self, features: Tensor, inputs: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None
+    ) -> Tensor:
+        """The prediction from the layers' outputs, and from the inputs where there is a skip connection."""
+        prediction: Tensor = self.head(features, lengths, teacher)
+        return prediction if self.skip is None else prediction + self.skip(inputs, lengths)

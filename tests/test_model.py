@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from seqmodels.cells import GRUCell, LSTMCell
 from seqmodels.heads import EncoderDecoder, ManyToMany, ManyToOne
 from seqmodels.layers import Bidirectional, Recurrent, Stack
-from seqmodels.model import FeatureEncoder, SequenceModel, TokenEncoder
+from seqmodels.model import FeatureEncoder, SequenceModel, Skip, TokenEncoder
 
 close = torch.testing.assert_close
 LENGTHS = torch.tensor([5, 3, 0])
@@ -175,3 +175,25 @@ def test_refusal_of_encoder_options() -> None:
         FeatureEncoder(0)
     with pytest.raises(ValueError, match="dropout must be a probability"):
         TokenEncoder(3, 4, dropout=1.0)
+
+
+def test_a_skip_adds_a_linear_map_of_the_last_real_steps_of_its_features() -> None:
+    plain = feature_model()
+    skip = Skip(3, 4, 2, features=(2, 0)).double()
+    model = SequenceModel(plain.encoder, plain.layers, plain.head, skip)
+    features = torch.randn(3, 5, 3).double()
+    close(model(features, lengths=LENGTHS)[0], plain(features, lengths=LENGTHS)[0])  # it begins at zero
+    nn.init.normal_(skip.linear.weight)
+    added = model(features, lengths=LENGTHS)[0] - plain(features, lengths=LENGTHS)[0]
+    read = torch.zeros(3, 4, 2).double()
+    read[0], read[1, 1:] = features[0, 1:, [2, 0]], features[1, :3, [2, 0]]
+    close(added, read.flatten(1) @ skip.linear.weight.T)
+    dirty = features.masked_fill(~(torch.arange(5) < LENGTHS.unsqueeze(1)).unsqueeze(-1), torch.nan)
+    close(model(dirty, lengths=LENGTHS)[0], model(features, lengths=LENGTHS)[0])
+    assert torch.isfinite(parameters_gradient(model, model(dirty, lengths=LENGTHS)[0])[-2]).all()
+
+
+def test_a_skip_is_for_one_prediction_per_sequence() -> None:
+    plain = feature_model()
+    with pytest.raises(ValueError, match=r"this head predicts more: set model\.skip_steps=0"):
+        SequenceModel(plain.encoder, plain.layers, ManyToMany(8, 2), Skip(3, 4, 2))

@@ -13,6 +13,7 @@ HEAD_TARGETS = {
     "one_to_one": "sequence",
     "many_to_one": "sequence",
     "many_to_many": "step",
+    "crf": "step",
     "one_to_many": "own",
     "encoder_decoder": "own",
     "mixture_density": "own",
@@ -25,6 +26,7 @@ TASK_TARGETS = {
     "multilabel": ("sequence", "step"),
     "regression": ("sequence", "step"),
     "forecasting": ("sequence", "step"),
+    "anomaly": ("step",),
     "sequence_generation": ("own",),
     "stroke_generation": ("own",),
     "transcription": ("own",),
@@ -52,7 +54,7 @@ def combinations(config: Plain, decided: bool = True) -> Iterator[str]:
         config: a config whose single values are good.
         decided: whether task and head are known yet.
     """
-    of_parts = (_sees_future, _shapes, _window_of_head, _own_cell, _teacher) if decided else ()
+    of_parts = (_sees_future, _shapes, _skip, _window_of_head, _chain, _own_cell, _teacher) if decided else ()
     for rule in (_windows, _fractions, _cell, _regularisers, _optimizer, _schedule, _trainer, *of_parts):
         yield from rule(config)
 
@@ -84,6 +86,22 @@ def _window_of_head(config: Plain) -> Iterator[str]:
             f"training.window: the {head} head needs whole sequences, so they cannot be cut into windows: "
             "set training.window=null"
         )
+
+
+def _chain(config: Plain) -> Iterator[str]:
+    if config["model"]["head"]["name"] != "crf":
+        return
+    task = config["task"]
+    if config["training"]["window"] is not None:
+        yield (
+            "training.window: the crf head gives a probability to a whole sequence only, so it cannot be cut into "
+            "windows: set training.window=null"
+        )
+    if task["name"] != "tagging":
+        yield f"model/head: crf predicts tags, and task={task['name']} does not score them: choose another head"
+    for option, neutral in (("class_weights", "none"), ("label_smoothing", 0)):
+        if task.get(option, neutral) != neutral:
+            yield f"task.{option}: is of single steps, and the crf head's loss is of sequences: set it to {neutral}"
 
 
 def _sees_future(config: Plain) -> Iterator[str]:
@@ -136,6 +154,12 @@ def _regularisers(config: Plain) -> Iterator[str]:
     for option, value in config["model"].get("regularisers", {}).items():
         if value and cell in UNREGULARISED.get(option, ()):
             yield f"model.regularisers.{option}: finds nothing in the {cell} cell to act on: leave it out"
+
+
+def _skip(config: Plain) -> Iterator[str]:
+    head = config["model"]["head"]["name"]
+    if config["model"].get("skip_steps") and HEAD_TARGETS.get(head, "sequence") != "sequence":
+        yield f"model.skip_steps: adds to one prediction per sequence, and the {head} head has more: set it to 0"
 
 
 def _own_cell(config: Plain) -> Iterator[str]:

@@ -151,7 +151,7 @@ def run_sequences(model: SequenceModel, batch: SequenceBatch, k2: int | None) ->
     if k2 is None or k2 >= batch.inputs.shape[1]:
         return model(batch.inputs, None, batch.lengths, teacher=teacher)[0]
     features = _last_steps(model, batch, k2)
-    return model.head(features, batch.lengths, teacher)
+    return model.predict(features, batch.inputs, batch.lengths, teacher)
 
 
 def _last_steps(model: SequenceModel, batch: SequenceBatch, k2: int) -> Tensor:
