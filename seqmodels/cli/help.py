@@ -10,6 +10,7 @@ seqmodels: train recurrent sequence models, watch them, use them
   seqmodels forecast   what comes after the end of a series, with a picture
   seqmodels backtest   train again and again, walking forward through a series
   seqmodels data       look at data before training: data inspect
+  seqmodels report     a page on a run: picture, result, command
   seqmodels list       cells, heads, tasks, data and experiments, one line each
   seqmodels show       the composed config
   seqmodels doctor     versions, devices, engines, and what is missing
@@ -127,6 +128,16 @@ wrong. Settings are those of train, and mistakes in the data are found as train 
 
   --json               everything, as JSON
 {_CONFIG_FLAGS}\
+""",
+    "report": """\
+seqmodels report [RUN] [--output FILE]: a page on a run, with its picture, its result and how to use it
+
+  seqmodels report
+  seqmodels report runs/surname_origin/2026-01-31_12-00-00 --output surname_origin.md
+
+RUN is a run folder or a checkpoint; the newest run under runs/ where it is left out.
+
+  --output FILE        ends in .md; the picture comes beside it as .png (default report.md)
 """,
     "list": """\
 seqmodels list [cells|heads|tasks|data|experiments|optimizers|schedulers] [--config-dir DIR]

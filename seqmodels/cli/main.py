@@ -18,6 +18,7 @@ VERBS = {
     "forecast": ("forecast", "forecast"),
     "backtest": ("backtest", "backtest"),
     "data": ("data", "data"),
+    "report": ("report", "report"),
     "list": ("listing", "list_options"),
     "show": ("show", "show"),
     "doctor": ("doctor", "doctor"),

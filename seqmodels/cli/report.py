@@ -1,0 +1,71 @@
+"""`seqmodels report`: a page on a run, with its picture, its result and how to use it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from seqmodels.cli.arguments import Parser
+from seqmodels.cli.errors import ConfigError
+from seqmodels.cli.library import Library
+from seqmodels.cli.prepare import run_folder, saved_config
+from seqmodels.cli.runs import read_run
+from seqmodels.cli.screen import console
+
+
+def report(arguments: list[str]) -> int:
+    """Write a run's page and picture."""
+    parser = Parser()
+    parser.add_argument("--output", type=Path, default=Path("report.md"))
+    flags, run, changes, plugins = read_run(parser, arguments)
+    problems = [f"{name}: a page is on the run as it is: leave it out" for name in changes]
+    if flags.output.suffix != ".md":
+        problems.append(f"--output: must end in .md, got {flags.output}")
+    elif not flags.output.parent.is_dir():
+        problems.append(f"--output: there is no folder {flags.output.parent}: make it first")
+    if problems:
+        raise ConfigError(*problems)
+    written = write_page(run, flags.output, Library(), plugins)
+    console(stderr=True).print(f"written: {', '.join(map(str, written))}")
+    return 0
+
+
+def write_page(run: Path, page: Path, library: Library, plugins: Iterable[str] = ()) -> list[Path]:
+    """Write a page on a run, and beside it its picture where the task has one.
+
+    Args:
+        run: a run folder or a checkpoint in it.
+        page: the file to write, ending in .md.
+        library: the config files, which say what an experiment shows.
+        plugins: packages whose parts the model is made of.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ConfigError: a run that did not end.
+        ValueError: a damaged run, or data that are not there any more.
+    """
+    from seqmodels.cli.report_page import markdown
+    from seqmodels.training.picture import picture
+    from seqmodels.training.report import write_text
+
+    folder = run_folder(run, "RUN")
+    config, metrics = saved_config(folder), _metrics(folder)
+    shown = picture(run, plugins)
+    written = [page]
+    if shown.figure is not None:
+        written.append(page.with_suffix(".png"))
+        shown.figure.savefig(written[-1], dpi=110, facecolor="white")
+    write_text(markdown(config, metrics, shown, library, written[-1].name if shown.figure else None), page)
+    return written
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    file = folder / "metrics.json"
+    if not file.is_file():
+        raise ConfigError(f"{folder} has no {file.name}: it did not end; go on with: seqmodels train resume={folder}")
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found

@@ -1,0 +1,180 @@
+"""The page on a run, as Markdown. It names no folder and no machine, only what kind of machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from seqmodels.cli.compose import Plain, settings
+from seqmodels.cli.library import Library, describe
+from seqmodels.cli.prepare import prepare
+
+# Settings that say where and how a run was made, and not what it is.
+LEFT_OUT = (
+    *("run_dir", "resume", "plugins", "hydra.", "diagnostics.", "checkpoint.", "data.cache_dir"),
+    *("trainer.enable_progress_bar", "trainer.accelerator", "trainer.log_every_n_steps"),
+)
+SHIPPED = "shipped:"
+# Lines of a text that are shown.
+MOST_LINES = 24
+
+
+def markdown(config: Plain, metrics: Plain, shown: Any, library: Library, picture: str | None) -> str:
+    """The page.
+
+    Args:
+        config: of the run.
+        metrics: what is in its metrics.json.
+        shown: its picture's name, and its texts.
+        library: the config files.
+        picture: the picture's file; None for none.
+    """
+    name = str(config["name"])
+    parts = [f"# {name}", *_shows(name, library)]
+    if picture is not None:
+        parts.append(f"![{shown.name}]({picture})")
+    parts += [_result(metrics, split) for split in ("test", "val") if metrics.get(split)][:1]
+    parts.append("## The run\n\n" + _run(config, metrics, library))
+    parts += [f"## {title.capitalize()}\n\n{_block(text)}" for title, text in shown.texts.items()]
+    parts += [_own_data(config, library), _use(config)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _shows(name: str, library: Library) -> Iterator[str]:
+    if library.has("experiment", name):
+        words = describe(library.options("experiment")[name])
+        yield words if words.endswith(".") else f"{words}."
+
+
+def _result(metrics: Plain, split: str) -> str:
+    """The model and its baselines as a table, and the verdict as it is."""
+    model, baselines = metrics[split], metrics.get("baseline", {}).get(split, {})
+    columns = list(model)
+    lines = ["|  | " + " | ".join(column.replace("_", " ") for column in columns) + " |"]
+    lines.append("| --- |" + " ---: |" * len(columns))
+    for row, values in [("**this model**", model), *baselines.items()]:
+        cells = [f"{values[c]:.4g}" if values.get(c) is not None else "" for c in columns]
+        lines.append(f"| {row} | " + " | ".join(cells) + " |")
+    words = {"test": "the test split, which nothing was chosen on", "val": "the validation split"}[split]
+    verdict = metrics.get("verdict", {}).get(split, "")
+    return f"## Result on {words}\n\n" + "\n".join(lines) + f"\n\n{verdict}"
+
+
+def _run(config: Plain, metrics: Plain, library: Library) -> str:
+    machine = metrics.get("machine", {})
+    cores, threads = (f"{machine.get(k, '?')} {k[:-1] if machine.get(k) == 1 else k}" for k in ("cores", "threads"))
+    on = machine.get("gpu") or f"{machine.get('processor', 'an unknown processor')}, {cores}, {threads}"
+    lines = [
+        _block(command(config, library), "sh"),
+        f"- data: {_without_folders(str(metrics.get('data', '')))}",
+        *(f"- origin and licence: {words}" for words in licences(config, library)),
+        f"- training: {_duration(metrics['seconds'])}, {metrics['steps']:,} updates",
+        f"- machine: {on}; torch {machine.get('torch', '?')}",
+        f"- model: {metrics['parameters']:,} parameters",
+    ]
+    return lines[0] + "\n\n" + "\n".join(line for line in lines[1:] if not line.endswith(": "))
+
+
+def command(config: Plain, library: Library) -> str:
+    """The command that makes such a run: the experiment, and what differs from it."""
+    name = str(config["name"])
+    known = library.has("experiment", name)
+    base = prepare(library, [f"experiment={name}"] if known else []).config
+    before = dict(settings(base)) if base else {}
+    changed = [
+        f"{path}={_value(value)}"
+        for path, value in settings(config)
+        if path in before and before[path] != value and not path.startswith(LEFT_OUT)
+    ]
+    return " ".join(["seqmodels train", *([f"experiment={name}"] if known else []), *changed])
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return _without_folders(str(value)).replace(" ", "")
+
+
+def _without_folders(text: str) -> str:
+    """A text in which files are named without their folders.
+
+    >>> _without_folders("/home/me/names.csv: 12 names")
+    'names.csv: 12 names'
+    """
+    return re.sub(r"(?<![\w:])~?/?(?:[\w.~ -]+/)+(?=[\w.*-]+\.\w|\*)", "", text)
+
+
+def licences(config: Plain, library: Library) -> list[str]:
+    """Where the data are from: of shipped files as their list says, else as the experiment's ``# Data:`` says."""
+    name = str(config["name"])
+    text = library.options("experiment")[name].read_text(encoding="utf-8") if library.has("experiment", name) else ""
+    said = re.findall(r"^# Data: (.*)$", text, re.MULTILINE)
+    values = [str(value) for value in config["data"].values()]
+    files = dict.fromkeys(re.findall(rf"{SHIPPED}([\w.]+\w)", " ".join([*values, *said])))
+    found = [words for file in files if (words := _shipped(file))]
+    return found + [words for words in said if SHIPPED not in words]
+
+
+def _shipped(file: str) -> str | None:
+    """One row of the list of shipped data, in words."""
+    import seqmodels.data.shipped
+
+    table = Path(seqmodels.data.shipped.__file__ or "").with_name("SOURCES.md").read_text(encoding="utf-8")
+    for line in table.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 6 and f"`{file}`" in cells[0]:
+            return f"`{file}`: {cells[1]}; {cells[4]}; {cells[5]}"
+    return None
+
+
+def _duration(seconds: float) -> str:
+    """Time in words.
+
+    >>> _duration(75.2), _duration(9.04)
+    ('1 min 15 s', '9.0 s')
+    """
+    return f"{int(seconds // 60)} min {seconds % 60:.0f} s" if seconds >= 60 else f"{seconds:.1f} s"
+
+
+def _own_data(config: Plain, library: Library) -> str:
+    data, name = config["data"], str(config["name"])
+    if "path" not in data:
+        return "## With your own data\n\nSee what forms data may have: `seqmodels list data`."
+    known = library.has("experiment", name)
+    start = f"experiment={name}" if known else f"data={data['name']}"
+    columns = "".join(f" data.{key}=COLUMN" for key in ("target", "label", "text") if data.get(key))
+    form = _form(str(data["name"]), library)
+    lines = f"seqmodels data inspect {start} data.path=FILE{columns}\nseqmodels train {start} data.path=FILE{columns}"
+    return f"## With your own data\n\n{_block(lines, 'sh')}\n\nFILE: {form}."
+
+
+def _form(source: str, library: Library) -> str:
+    """What the comment beside `path` in the source's config says."""
+    file = library.options("data").get(source)
+    text = file.read_text(encoding="utf-8") if file else ""
+    found = re.search(r"^path: [^#\n]*# *(.*)$", text, re.MULTILINE)
+    return found.group(1).rstrip(".") if found else "as the training data are"
+
+
+def _use(config: Plain) -> str:
+    task, start = config["task"]["name"], 'import seqmodels\nmodel = seqmodels.Model.load("RUN")  # the run\'s folder'
+    if task in ("language_modelling", "sequence_generation"):
+        shell, python = "seqmodels generate RUN --prompt TEXT", 'print(model.generate("TEXT"))'
+    elif task == "stroke_generation":
+        shell, python = "seqmodels generate RUN --output strokes.png", 'model.draw("LABEL", count=16)'
+    elif task == "forecasting":
+        shell, python = "seqmodels forecast RUN --input FILE --plot forecast.png", 'print(list(model.forecast("FILE")))'
+    else:
+        shell, python = "seqmodels predict RUN --input FILE", 'print(list(model.predict("FILE")))'
+    lines = f"{start}\n{python}"
+    return f"## Using the trained model\n\n{_block(shell, 'sh')}\n\n{_block(lines, 'python')}"
+
+
+def _block(text: str, kind: str = "text") -> str:
+    lines = text.splitlines()
+    more = ["..."] if len(lines) > MOST_LINES else []
+    return f"```{kind}\n" + "\n".join([*lines[:MOST_LINES], *more]) + "\n```"
