@@ -191,6 +191,7 @@ class PairsSource(DataSource):
             options={
                 **{f"{name}_level": units.level for name, units in zip(("source", "target"), sides, strict=True)},
                 **{f"{name}_model": units.model for name, units in zip(("source", "target"), sides, strict=True)},
+                "target_unknown": sides.target.unknown,
                 "references": self.references,
             },
         )

@@ -156,7 +156,7 @@ class DecoderHead(Head):
         self,
         features: Tensor,
         lengths: Tensor | None = None,
-        max_steps: int | None = None,
+        max_steps: int | Tensor | None = None,
         temperature: float | None = None,
         top_k: int | None = None,
         top_p: float | None = None,
@@ -168,7 +168,8 @@ class DecoderHead(Head):
 
         Args:
             features, lengths: as for `forward`.
-            max_steps: the longest sequence; None for the head's own.
+            max_steps: the longest sequence, one number or, for tokens, one for each row ``(B,)``; None for
+                the head's own.
             temperature, top_k, top_p, generator: as for `seqmodels.heads.search.sampler`.
             beam, length_penalty: with a beam above 1, as for `beam`.
 
@@ -176,7 +177,8 @@ class DecoderHead(Head):
             tokens ``(B, S)``, filled with `stop` after a row's end, and lengths ``(B,)``, the stop
             token counted; or values ``(B, S, V)``.
         """
-        steps = self.max_steps if max_steps is None else check_size("max_steps", max_steps)
+        limits = max_steps if isinstance(max_steps, Tensor) else None
+        steps = self._steps(max_steps)
         sampling = any(option is not None for option in (temperature, top_k, top_p, generator))
         if self.targets == "values":
             if sampling or beam != 1:
@@ -186,20 +188,26 @@ class DecoderHead(Head):
         if beam != 1:
             if sampling:
                 raise ValueError("a beam is not sampled: give either beam or temperature, top_k, top_p, generator")
-            return self.beam(features, lengths, steps, beam, length_penalty)[:2]
+            return self.beam(features, lengths, max_steps, beam, length_penalty)[:2]
         pick = sampler(temperature, top_k, top_p, generator)
         with torch.no_grad():
             memory, state = self._begin(features, lengths)
             first = self.items.start(len(features))
             walk = unroll(partial(self._step, memory), first, state, steps, lambda logits, t: pick(logits), self.stop)
-            return cut_at_stop(torch.stack([tokens for _, tokens, _ in walk], dim=1), self.stop)
+            return cut_at_stop(torch.stack([tokens for _, tokens, _ in walk], dim=1), self.stop, limits)
+
+    def _steps(self, max_steps: int | Tensor | None) -> int:
+        """The most steps that any row may take."""
+        if isinstance(max_steps, Tensor):
+            return check_size("max_steps", int(max_steps.max()))
+        return self.max_steps if max_steps is None else check_size("max_steps", max_steps)
 
     @torch.no_grad()
     def beam(
         self,
         features: Tensor,
         lengths: Tensor | None = None,
-        max_steps: int | None = None,
+        max_steps: int | Tensor | None = None,
         beam: int = 4,
         length_penalty: float = 0.0,
     ) -> Hypotheses:
@@ -213,7 +221,7 @@ class DecoderHead(Head):
         rows = torch.arange(len(features), device=features.device).repeat_interleave(check_size("beam", beam))
         memory, state = select(begun, rows)
         first = self.items.start(len(rows))
-        steps = self.max_steps if max_steps is None else check_size("max_steps", max_steps)
+        steps = max_steps if isinstance(max_steps, Tensor) else self._steps(max_steps)
         return beam_search(partial(self._step, memory), first, state, steps, beam, self.stop, length_penalty)
 
     def attention_weights(self, features: Tensor, lengths: Tensor | None, teacher: Tensor) -> Tensor:

@@ -137,23 +137,31 @@ def _at_least_float(logits: Tensor) -> Tensor:
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
-def cut_at_stop(tokens: Tensor, stop: int | None) -> tuple[Tensor, Tensor]:
-    """Cut each row after its first stop token.
+def cut_at_stop(tokens: Tensor, stop: int | None, limits: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Cut each row after its first stop token, or where it is as long as it may be.
 
     >>> import torch
     >>> cut_at_stop(torch.tensor([[1, 9, 4, 4], [3, 2, 9, 5]]), stop=9)
     (tensor([[1, 9, 9],
             [3, 2, 9]]), tensor([2, 3]))
 
+    Args:
+        tokens: ``(B, S)``.
+        stop: the token that ends a sequence, where there is one.
+        limits: the longest sequence of each row ``(B,)``, the stop token counted.
+
     Returns:
         tokens ``(B, S)``, as wide as the longest row and filled with `stop`, and lengths ``(B,)``.
     """
     rows, steps = tokens.shape
-    if stop is None:
-        return tokens, torch.full((rows,), steps, device=tokens.device)
-    hit = tokens == stop
-    lengths = torch.where(hit.any(1), hit.int().argmax(1) + 1, steps)
-    tokens = tokens.masked_fill(~step_mask(lengths, steps), stop)
+    lengths = torch.full((rows,), steps, device=tokens.device)
+    if stop is not None:
+        hit = tokens == stop
+        lengths = torch.where(hit.any(1), hit.int().argmax(1) + 1, lengths)
+    if limits is not None:
+        lengths = torch.minimum(lengths, limits)
+    if stop is not None:
+        tokens = tokens.masked_fill(~step_mask(lengths, steps), stop)
     return tokens[:, : int(lengths.max())], lengths
 
 
@@ -162,7 +170,7 @@ def beam_search(
     step: Step,
     first: Tensor,
     state: State,
-    steps: int,
+    steps: int | Tensor,
     beam: int,
     stop: int | None = None,
     length_penalty: float = 0.0,
@@ -179,7 +187,7 @@ def beam_search(
         step: the model, on ``B * K`` rows: the K beams of a row lie together.
         first: the items fed first, ``(B * K,)``.
         state: the model's state before them.
-        steps: the longest sequence.
+        steps: the longest sequence, one number or one for each row ``(B,)``; one that reaches it ends there.
         beam: K.
         stop: the token that ends a sequence.
         length_penalty: 0 for the likeliest sequence; above, longer ones are favoured.
@@ -194,10 +202,11 @@ def beam_search(
     offset = torch.arange(rows, device=first.device).unsqueeze(1) * beam
     beams = _Beams.start(rows, beam, first.device)
     items = first
-    for _ in range(steps):
+    limits = torch.as_tensor(steps, device=first.device).expand(rows).unsqueeze(1)
+    for _ in range(int(limits.max())):
         logits, state = step(items, state)
         log_probability = _at_least_float(logits).log_softmax(-1).view(rows, beam, -1)
-        beams, parent = beams.grow(log_probability, stop, length_penalty)
+        beams, parent = beams.grow(log_probability, stop, length_penalty, limits)
         state, items = select(state, (offset + parent).flatten()), beams.tokens[:, :, -1].flatten()
         if bool((beams.done | beams.scores.isneginf()).all()):
             break
@@ -219,22 +228,24 @@ class _Beams(NamedTuple):
         lengths = torch.zeros(rows, beam, dtype=torch.long, device=device)
         return cls(lengths.unsqueeze(-1)[:, :, :0], lengths, scores, lengths > 0)
 
-    def grow(self, log_probability: Tensor, stop: int | None, penalty: float) -> tuple[_Beams, Tensor]:
+    def grow(self, log_probability: Tensor, stop: int | None, penalty: float, limits: Tensor) -> tuple[_Beams, Tensor]:
         """The K best of all beams, each grown by each token, and the beam ``(B, K)`` each came from."""
         vocabulary = log_probability.shape[2]
-        if stop is not None:  # an ended beam goes on in one way only, at no cost
+        # An ended beam goes on in one way only, at no cost: by the stop token, or any where there is none.
+        if stop is not None or bool(self.done.any()):
             ended = torch.full_like(log_probability[:1, :1], -torch.inf)
-            ended[..., stop] = 0
+            ended[..., stop or 0] = 0
             log_probability = torch.where(self.done.unsqueeze(-1), ended, log_probability)
         total = self.scores.unsqueeze(-1) + log_probability
         lengths = self.lengths + ~self.done
         best = (total / _length_penalty(lengths, penalty).unsqueeze(-1)).flatten(1).topk(self.scores.shape[1]).indices
         parent, token = best // vocabulary, best % vocabulary
         past = self.tokens.gather(1, parent.unsqueeze(-1).expand(-1, -1, self.tokens.shape[2]))
-        done = self.done.gather(1, parent)
+        lengths = lengths.gather(1, parent)
+        done = self.done.gather(1, parent) | (lengths >= limits)
         grown = _Beams(
             tokens=torch.cat((past, token.unsqueeze(-1)), dim=-1),
-            lengths=lengths.gather(1, parent),
+            lengths=lengths,
             scores=total.flatten(1).gather(1, best),
             done=done if stop is None else done | (token == stop),
         )

@@ -168,6 +168,10 @@ class Task:
         """Each row's prediction in plain Python values and original units."""
         raise NotImplementedError
 
+    def rows(self, decoded: dict[str, Any]) -> list[dict[str, Any]]:
+        """The rows that a prediction makes in a file: one, unless a task has one for each step."""
+        return [decoded]
+
     def pictures(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
@@ -237,7 +241,7 @@ def name_of(names: tuple[str, ...], index: int) -> str:
 
 
 def join_tokens(tokens: Sequence[int], names: tuple[str, ...], level: str | None = None) -> str:
-    """A text of tokens: letters side by side, words with a space between, bytes as UTF-8.
+    """A text of tokens: letters side by side, words with a space between, bytes as UTF-8, sub-words of sentencepiece.
 
     >>> join_tokens([1, 0], ("a", "b")), join_tokens([1, 0], ("to", "be")), join_tokens([195, 188], (), "byte")
     ('ba', 'be to', 'ü')
@@ -245,7 +249,10 @@ def join_tokens(tokens: Sequence[int], names: tuple[str, ...], level: str | None
     if level == "byte":
         return bytes(tokens).decode("utf-8", errors="replace")
     letters = sum(len(name) == 1 for name in names) * 2 > len(names)  # a few names may stand for marks
-    return ("" if letters else " ").join(name_of(names, token) for token in tokens)
+    if level in ("symbols", "subword"):
+        letters = level == "subword"
+    text = ("" if letters else " ").join(name_of(names, token) for token in tokens)
+    return text.replace("\u2581", " ").strip() if level == "subword" else text
 
 
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:

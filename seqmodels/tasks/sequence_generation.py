@@ -6,6 +6,7 @@ S target steps, V tokens or values.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,13 +21,16 @@ from seqmodels.tasks.base import Task, check_range, join_tokens, name_of, real_i
 from seqmodels.tasks.baselines.ngram import Ngram
 from seqmodels.tasks.baselines.reading import own_items
 from seqmodels.tasks.language_modelling import perplexity
+from seqmodels.tasks.rewriting import check_sacrebleu, known, rewriters, rewritten, written_text
 from seqmodels.tasks.values import undo
+from seqmodels.tasks.verdict import verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torchmetrics import MetricCollection
 
     from seqmodels.model import SequenceModel
+    from seqmodels.tasks.free_running import FreeRunning
 
 
 @register("task", "sequence_generation")
@@ -42,41 +46,83 @@ class SequenceGeneration(Task):
 
     Tokens: the loss is the cross entropy in nats per token, the stop token counted; the metrics
     loss, perplexity, accuracy (of tokens) and exact (share of sequences with every token right),
-    each token told from the true ones before it. Baselines: n-gram models of the targets alone.
+    each token told from the true ones before it. What the model writes freely, on the test split, is
+    scored as `FreeRunning` says: token_error_rate, sequence_accuracy, bleu and chrf. Baselines: n-gram
+    models of the targets alone, and for tokens from tokens the source rewritten token by token.
     Values: the loss is the squared error in scaled units; the metrics mae, mse and rmse in original
     units. Baseline: the mean of the training targets at each step.
 
     Args:
-        spec: with targets of a length of their own.
+        spec: with targets of a length of their own; ``options["references"]`` true where rows with the
+            same source are references of one another.
         temperature: of the samples shown; None always takes the likeliest token.
         shown: rows that are shown.
+        label_smoothing: share of the probability, 0 to below 1, that the loss asks for on all tokens
+            alike, in training; in evaluation the loss is plain.
+        beam: width of the search wherever the model writes freely; 1 takes the likeliest token at each step.
+        length_penalty: of a beam, as for `seqmodels.heads.search.beam_search`.
+        max_length_ratio: the most tokens written for each that is read; None for the head's max_steps alone.
+        free_running: whether to score what is written freely.
+        generates_in_validation: whether in every validation too; token_error_rate is then monitored.
+        translation_scores: whether bleu and chrf are scored, on texts, by sacrebleu.
     """
 
     target_kinds = ("tokens", "values")
     target_shapes = ("own",)
 
-    def __init__(self, spec: BatchSpec, temperature: float | None = None, shown: int = 8) -> None:
+    def __init__(
+        self,
+        spec: BatchSpec,
+        temperature: float | None = None,
+        shown: int = 8,
+        label_smoothing: float = 0.0,
+        beam: int = 1,
+        length_penalty: float = 0.0,
+        max_length_ratio: float | None = None,
+        free_running: bool = True,
+        generates_in_validation: bool = False,
+        translation_scores: bool = False,
+    ) -> None:
         super().__init__(spec)
         sampler(temperature)  # refuses what is out of range
         self.temperature = temperature
         self.shown = check_range("shown", shown, 1, whole=True)
+        self.label_smoothing = check_range("label_smoothing", label_smoothing, 0.0, 1.0)
+        self.beam = check_range("beam", beam, 1, whole=True)
+        self.length_penalty = check_range("length_penalty", length_penalty, 0)
+        self.max_length_ratio = max_length_ratio
+        if max_length_ratio is not None:
+            check_range("max_length_ratio", max_length_ratio, 0.01)
         self.of_tokens = spec.targets == "tokens"
+        self.free_running = free_running and self.of_tokens
+        self.generates_in_validation = generates_in_validation and self.free_running
+        self.translation_scores = translation_scores
+        if translation_scores:
+            check_sacrebleu()
 
     @property
     def monitor(self) -> tuple[str, str]:
+        if self.generates_in_validation:
+            return "token_error_rate", "min"
         return ("loss" if self.of_tokens else "rmse"), "min"
 
     def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
         if not self.of_tokens:
             return functional.mse_loss(prediction, targets, reduction="none").mean(-1)
-        loss = functional.cross_entropy(prediction.flatten(0, 1), targets.flatten(), reduction="none")
+        smoothing = self.label_smoothing if prediction.requires_grad else 0.0  # in training alone
+        loss = functional.cross_entropy(
+            prediction.flatten(0, 1), targets.flatten(), reduction="none", label_smoothing=smoothing
+        )
         return loss.view_as(targets)
 
     def metrics(self) -> MetricCollection:
         from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError, MetricCollection
 
         if self.of_tokens:
-            return MetricCollection({"accuracy": MeanMetric(), "exact": MeanMetric()}, compute_groups=False)
+            every: dict[str, Any] = {"accuracy": MeanMetric(), "exact": MeanMetric()}
+            if self.free_running:
+                every["free_running"] = self._scores()
+            return MetricCollection(every, compute_groups=False)
         return MetricCollection({"mae": MeanAbsoluteError(), "mse": MeanSquaredError()}, compute_groups=False)
 
     def update(self, metrics: MetricCollection, prediction: Tensor, batch: SequenceBatch) -> None:
@@ -88,6 +134,37 @@ class SequenceGeneration(Task):
         right = self.fit(prediction.detach(), batch).argmax(-1) == batch.targets
         metrics["accuracy"].update(right[real].float())
         metrics["exact"].update((right | ~real).all(1)[real.any(1)].float())
+        if self.free_running:
+            metrics["free_running"].update([])  # so that it counts as asked, where nothing is written
+
+    def update_generated(self, metrics: MetricCollection, made: Any, batch: SequenceBatch) -> None:
+        if self.free_running:
+            metrics["free_running"].update(self._rows(made, batch))
+
+    def _scores(self) -> FreeRunning:
+        from seqmodels.tasks.free_running import FreeRunning
+
+        grouped = bool((self.spec.options or {}).get("references")) and self.spec.inputs == "tokens"
+        return FreeRunning(grouped, partial(written_text, self.spec) if self.translation_scores else None)
+
+    def _rows(self, made: Tensor, batch: SequenceBatch) -> list[tuple[list[int], list[int], list[int]]]:
+        """Source, what was written and what is true, of each row that is there."""
+        ends = batch.lengths if batch.target_lengths is None else batch.target_lengths
+        rows = zip(made.tolist(), batch.targets.tolist(), batch.lengths.tolist(), ends.tolist(), strict=True)
+        of_tokens = self.spec.inputs == "tokens"
+        return [
+            (
+                batch.inputs[i, :length].tolist() if of_tokens else [],
+                self._cut(written),
+                known(self.spec, self._cut(true[:end])),
+            )
+            for i, (written, true, length, end) in enumerate(rows)
+            if length and end
+        ]
+
+    def _cut(self, tokens: list[int]) -> list[int]:
+        """Tokens up to the stop token."""
+        return tokens[: tokens.index(self.spec.stop)] if self.spec.stop in tokens else tokens
 
     def summary(self, values: Mapping[str, Any]) -> dict[str, float]:
         named = super().summary(values)
@@ -109,7 +186,16 @@ class SequenceGeneration(Task):
         counts = sum(np.bincount(tokens, minlength=self.output_size) for _, tokens in own_items(train, 2))
         truth = np.concatenate([tokens for _, tokens in own_items(evaluation, 2)])
         found["unigram"]["accuracy"] = float((truth == np.argmax(counts)).mean())
+        if self.free_running and self.spec.inputs == "tokens":
+            for name, write in rewriters(train, self.spec).items():
+                found[name] = self._scores().add(rewritten(write, evaluation, self.spec)).compute()
         return found
+
+    def verdict(self, model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
+        for monitor in (("bleu", "max"), ("token_error_rate", "min")):
+            if monitor[0] in model and any(monitor[0] in values for values in baselines.values()):
+                return verdict(model, baselines, monitor)
+        return super().verdict(model, baselines)
 
     def _mean_baseline(self, train: Any, evaluation: Any) -> dict[str, float]:
         targets = [[data.read(i, 0, 1)[1] for i in range(len(data.lengths))] for data in (train, evaluation)]
@@ -130,8 +216,12 @@ class SequenceGeneration(Task):
         """The tokens ``(B, S)`` or values ``(B, S, V)`` that the model makes freely, up to its stop token."""
         features, _ = model.features(batch.inputs, lengths=batch.lengths)
         head: Any = model.head
-        made = head.generate(features, batch.lengths)
-        return made[0] if self.of_tokens else made
+        if not self.of_tokens:
+            return head.generate(features, batch.lengths)
+        limits = None
+        if self.max_length_ratio is not None:
+            limits = (batch.lengths * self.max_length_ratio).ceil().long().clamp(1, head.max_steps)
+        return head.generate(features, batch.lengths, limits, beam=self.beam, length_penalty=self.length_penalty)[0]
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
         """Each row's sequence: tokens up to the stop token and the text they make, or values.
@@ -148,10 +238,9 @@ class SequenceGeneration(Task):
         return [self._named(row if length else []) for row, length in zip(tokens.tolist(), rows, strict=True)]
 
     def _named(self, tokens: list[int]) -> dict[str, Any]:
-        if self.spec.stop in tokens:
-            tokens = tokens[: tokens.index(self.spec.stop)]
+        tokens = self._cut(tokens)
         names = [name_of(self.spec.target_names, token) for token in tokens]
-        return {"tokens": names, "text": join_tokens(tokens, self.spec.target_names)}
+        return {"tokens": names, "text": written_text(self.spec, tokens)}
 
     def texts(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, str]:
         """For some rows what the model makes of them, and what is true."""
@@ -180,7 +269,7 @@ class SequenceGeneration(Task):
         if self.spec.inputs != "tokens":
             return ""
         tokens = batch.inputs[row, : int(batch.lengths[row])].tolist()
-        return join_tokens(tokens, self.spec.input_names) + " -> "
+        return join_tokens(tokens, self.spec.input_names, (self.spec.options or {}).get("source_level")) + " -> "
 
     def pictures(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None

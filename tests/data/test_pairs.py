@@ -163,8 +163,10 @@ def test_faults_are_told_with_file_and_line(write, source, fault):
 
 @pytest.mark.parametrize(
     "options",
-    [{"source_level": "byte"}, {"format": "xml"}, {"source": 0}, {"target_path": "a", "format": "tsv"}, {"missing": ""}]
-    + [{"format": "lines"}, {"subword_kind": "wordpiece"}, {"val_fraction": 1.0}],
+    [
+        *({"source_level": "byte"}, {"format": "xml"}, {"source": 0}, {"target_path": "a", "format": "tsv"}),
+        *({"format": "lines"}, {"subword_kind": "wordpiece"}, {"val_fraction": 1.0}, {"missing": ""}),
+    ],
 )
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match=r"data\."):

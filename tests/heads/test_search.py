@@ -173,3 +173,24 @@ def test_refusal_of_beam_options() -> None:
         search(table, 0, 0.0)
     with pytest.raises(ValueError, match="length_penalty must be at least 0"):
         search(table, 2, -0.1)
+
+
+@pytest.mark.parametrize("stop", [STOP, None])
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+def test_a_limit_of_each_row_is_that_row_searched_alone_with_so_many_steps(stop: int | None, penalty: float) -> None:
+    table, limits = toy(8, 6), torch.tensor([1, 2, 3, 4, 1, 2, 3, 4])
+    rows = torch.arange(8).repeat_interleave(3)
+    first = torch.full_like(rows, START)
+    found = beam_search(toy_step(table), first, (rows, torch.zeros_like(rows)), limits, 3, stop, penalty)
+    assert bool((found.lengths <= limits).all())
+    for row, limit in enumerate(limits.tolist()):
+        start = (torch.zeros(3, dtype=torch.long), torch.zeros(3, dtype=torch.long))
+        alone = beam_search(toy_step(table[row : row + 1]), first[:3], start, limit, 3, stop, penalty)
+        assert found.tokens[row, : found.lengths[row]].tolist() == alone.tokens[0, : alone.lengths[0]].tolist()
+        assert float(found.log_probability[row]) == pytest.approx(float(alone.log_probability[0]))
+
+
+def test_greedy_rows_are_cut_at_their_limits() -> None:
+    tokens, lengths = cut_at_stop(torch.tensor([[1, 9, 4], [3, 2, 5]]), 9, torch.tensor([3, 2]))
+    assert tokens.tolist() == [[1, 9], [3, 2]]
+    assert lengths.tolist() == [2, 2]

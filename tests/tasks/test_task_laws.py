@@ -46,6 +46,9 @@ def measure(task, parts):
     total = count = 0.0
     for prediction, batch in parts:
         task.update(metrics, prediction, batch)
+        if getattr(task, "free_running", False):  # what is written freely is counted too: here the likeliest tokens
+            likeliest = prediction.argmax(-1).where(real_items(batch, task.spec), torch.tensor(task.spec.stop))
+            task.update_generated(metrics, likeliest, batch)
         more = task.loss(prediction, batch)
         total, count = total + more[0].item(), count + more[1].item()
     return task.summary({"loss": total / count, **metrics.compute()})

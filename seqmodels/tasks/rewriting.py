@@ -1,0 +1,69 @@
+"""What sequence generation needs around its scores: texts, true tokens outside the vocabulary, simple rewriters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from seqmodels.batch import BatchSpec
+from seqmodels.tasks.base import join_tokens
+from seqmodels.tasks.baselines.reading import sequences, spread
+from seqmodels.tasks.baselines.token_by_token import InOrder, WordByWord, shared_names, training_pairs
+
+# Numbers for tokens that no vocabulary has: one that is true, and one that is written. They differ, so
+# that what is unknown is never right.
+TRUE_UNKNOWN, WRITTEN_UNKNOWN = -1, -2
+MOST_ROWS = 20_000  # rows of an evaluation that simple rewriters are scored on
+
+Write = Callable[[np.ndarray], list[int]]
+
+
+def check_sacrebleu() -> None:
+    """Refuse translation scores where their library is missing."""
+    try:
+        import sacrebleu  # noqa: F401
+    except ImportError:
+        raise ValueError("task.translation_scores needs sacrebleu: pip install 'seqmodels[text]'") from None
+
+
+def known(spec: BatchSpec, tokens: list[int]) -> list[int]:
+    """True tokens, with a number of its own for what the vocabulary lacks."""
+    unknown = (spec.options or {}).get("target_unknown")
+    return [TRUE_UNKNOWN if token == unknown else token for token in tokens] if unknown in tokens else tokens
+
+
+def written_text(spec: BatchSpec, tokens: Sequence[int]) -> str:
+    """Target tokens, without a stop token, as text.
+
+    >>> spec = BatchSpec("tokens", 1, "tokens", 3, "own", (), ("a", "b", "<stop>"), 2)
+    >>> written_text(spec, [0, 1, 1])
+    'abb'
+    """
+    names = {TRUE_UNKNOWN: "\ufffd", WRITTEN_UNKNOWN: "<unk>"}
+    level = (spec.options or {}).get("target_level")
+    if not any(token < 0 for token in tokens):
+        return join_tokens(tokens, spec.target_names, level)
+    shown = [names[token] if token < 0 else spec.target_names[token] for token in tokens]
+    letters = level == "character" or level == "subword"
+    return ("" if letters else " ").join(shown).replace("\u2581", " ").strip()
+
+
+def rewriters(train: Any, spec: BatchSpec) -> dict[str, Write]:
+    """Ways to write a target from a source token by token, learned from the training split, by name."""
+    pairs = training_pairs(train, spec.stop)
+    found: dict[str, Write] = {
+        "token by token, in order": InOrder(spec.target_size).fit(pairs).write,
+        "word by word (IBM 1)": WordByWord(spec.input_size, spec.target_size).fit(pairs).write,
+    }
+    same = shared_names(spec.input_names, spec.target_names)
+    if same:
+        found["copy of the source"] = lambda source: [same.get(s, WRITTEN_UNKNOWN) for s in source.tolist()]
+    return found
+
+
+def rewritten(write: Write, dataset: Any, spec: BatchSpec) -> Iterator[tuple[list[int], list[int], list[int]]]:
+    """Source, what is written, and what is true, of each row."""
+    for source, target in sequences(dataset, spread(len(dataset.lengths), MOST_ROWS)):
+        yield source.tolist(), write(source), known(spec, target[target != spec.stop].tolist())
