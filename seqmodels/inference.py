@@ -9,9 +9,10 @@ import csv
 import difflib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ import torch
 from seqmodels import checkpoint
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.build import build_model, build_task, import_plugins, open_data
+from seqmodels.heads.base import check_size
 from seqmodels.model import SequenceModel
 from seqmodels.registry import find
 from seqmodels.state import State
@@ -97,7 +99,7 @@ class Model:
                 batch = collate(dataset, rows)
                 prediction, state = self._predict(batch, state if dataset.stream else None)
                 for sequence, decoded in zip(rows[:, 0], self.task.decode(prediction, batch), strict=True):
-                    yield {**(dataset.origins[sequence] if dataset.origins else {}), **decoded}
+                    yield from self.task.rows({**(dataset.origins[sequence] if dataset.origins else {}), **decoded})
 
     def _predict(self, batch: SequenceBatch, state: State) -> tuple[torch.Tensor, State]:
         made = self.task.generate(self.model, batch)
@@ -135,6 +137,58 @@ class Model:
         batches = (collate(dataset, row) for row in rows)
         with torch.inference_mode():
             return [self.task.decode(self._predict(batch, None)[0], batch)[0] for batch in batches]
+
+    def transcribe(self, path: str | Path, beam: int | None = None) -> Iterator[dict[str, Any]]:
+        """What is said in new recordings, one dict each: file, tokens and text.
+
+        A recording is heard as a whole, also by a model of one direction.
+
+        Args:
+            path: a recording, a folder of them, or a manifest; or else a file as the training data were.
+            beam: beams of the search, 1 for the likeliest path; None for as many as in training.
+
+        Raises:
+            ValueError: a model that does not transcribe, or what is wrong with a file.
+        """
+        if not self.task.unaligned:
+            raise ValueError(
+                f"this model was trained for {self.config['task']['name']}, not for transcription; use predict"
+            )
+        task: Any = copy(self.task)
+        task.beam = check_size("beam", task.beam if beam is None else beam)
+        return replace(self, task=task).predict(path)
+
+    def translate(
+        self, text: str | Sequence[str], beam: int | None = None, length_penalty: float | None = None
+    ) -> Any:
+        """What a model that was trained on pairs makes of a text, or of each text of a list.
+
+        Args:
+            text: one text, or several.
+            beam, length_penalty: of the search; None for those of the run (task.beam, task.length_penalty).
+
+        Returns:
+            A text, or a list of texts.
+
+        Raises:
+            ValueError: another kind of model, an empty text, or an option out of range.
+        """
+        from seqmodels.translation import translate
+
+        texts = [text] if isinstance(text, str) else list(text)
+        found = translate(self.model, self.searching(beam, length_penalty).task, texts) if texts else iter(())
+        made = [row["text"] for row in found]
+        return made[0] if isinstance(text, str) else made
+
+    def searching(self, beam: int | None = None, length_penalty: float | None = None) -> Model:
+        """The same model, writing with another search: see `translate`."""
+        if "source_level" not in (self.spec.options or {}):
+            raise ValueError("this model was not trained on pairs of texts (data=pairs): there is nothing to translate")
+        changes = {"beam": beam, "length_penalty": length_penalty}
+        if beam == 1 and length_penalty is None:
+            changes["length_penalty"] = 0.0  # which only a beam reads
+        options = {**self.config["task"], **{name: value for name, value in changes.items() if value is not None}}
+        return replace(self, task=build_task({**self.config, "task": options}, self.spec))
 
     def open(self, path: str | Path) -> SequenceDataset:
         """A new file as a data set, encoded as the training data was."""
@@ -190,6 +244,9 @@ class Model:
             features, _ = self.model.features(self.encode(prompt).unsqueeze(0))
             head: Any = self.model.head
             drawn = head.generate(features, None, length, temperature, top_k, top_p, generator, beam=beam)
+        if "target_level" in (self.spec.options or {}):
+            tokens: list[int] = drawn[0][0].tolist()
+            return self.task.written(tokens)
         return decode(drawn[0][0].tolist(), self.spec)
 
     def encode(self, text: str) -> torch.Tensor:
@@ -202,6 +259,10 @@ class Model:
 
         if self.spec.inputs != "tokens":
             raise ValueError("this model reads numbers, not text")
+        if "source_level" in (self.spec.options or {}):
+            from seqmodels.translation import encode as encode_source
+
+            return torch.from_numpy(encode_source(self.spec, [text])[0])
         if self.spec.target_shape == "own":
             if text in self.spec.input_names:
                 return torch.tensor([self.spec.input_names.index(text)])

@@ -108,7 +108,7 @@ def _wrong_outside(one: Import, path: Path, room: str, top: str) -> str | None:
         return "only training and data/module.py may import Lightning"
     if top == "triton" and path.parts[0] == "scan" and path.stem.endswith("_triton"):
         return None  # files of kernels, brought in where Triton is installed and there is a GPU
-    if path.as_posix() == "tasks/forecast_metrics.py" and top == "torchmetrics":
+    if path.as_posix() in ("tasks/forecast_metrics.py", "tasks/anomaly_metric.py") and top == "torchmetrics":
         return None  # a metric of our own; the registry leaves the file out, and functions bring it in
     if FLOORS[room] <= 4 and top not in PLAIN:
         return "floors 0 to 4 need torch only"

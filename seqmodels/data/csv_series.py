@@ -180,8 +180,9 @@ def read_series(table: Table, layout: Layout, reading: SeriesReading) -> SeriesR
         clock=infer_clock(order.times, order.owner, order.dated) if order.times is not None else None,
         dated=order.dated,
         future=future[kept],
+        places=order.rows[kept],
     )
-    rows, found = _without_gaps(rows, reading, table, order.rows[kept], layout.time)
+    rows, found = _without_gaps(rows, reading, table, layout.time)
     rows = _transformed(rows, reading.transform)
     return replace(rows, notes=(*notes, *found))
 
@@ -195,19 +196,28 @@ def _future(target: np.ndarray, series: np.ndarray) -> np.ndarray:
 
 
 def _without_gaps(
-    rows: SeriesRows, reading: SeriesReading, table: Table, places: np.ndarray, column: str | None
+    rows: SeriesRows, reading: SeriesReading, table: Table, column: str | None
 ) -> tuple[SeriesRows, tuple[str, ...]]:
     """The rows with missing time stamps dealt with, and words on what was done."""
     if rows.times is None or column is None:
         return rows, ()
-    lines = np.array(table.lines)[places]
+    lines = np.array(table.lines)[rows.places]
     result = regular(rows.times, rows.series, rows.clock, reading.gaps, lines, column, table.path)
     added = result.keep < 0
     values, future = rows.values[result.keep], rows.future[result.keep]
     values[added] = np.nan
+    places = np.where(added, -1, rows.places[result.keep])
     future[added] = False
     return (
-        replace(rows, values=values, series=result.series, times=result.times, blocks=result.blocks, future=future),
+        replace(
+            rows,
+            values=values,
+            series=result.series,
+            times=result.times,
+            blocks=result.blocks,
+            future=future,
+            places=places,
+        ),
         result.notes,
     )
 

@@ -38,6 +38,7 @@ class SeriesRows:
         blocks: int ``(N,)``, equal within a stretch that no window may leave; None for the series.
         future: bool ``(N,)``, rows after the last target, of which only what is known ahead is there.
         levels: ``(N,)``, the target before it was transformed; None where it was not.
+        places: int ``(N,)``, which row of the file each is; -1 for one that was put in.
     """
 
     values: np.ndarray
@@ -53,9 +54,11 @@ class SeriesRows:
     blocks: np.ndarray = None  # type: ignore[assignment]  # None only until the next line that runs
     future: np.ndarray = None  # type: ignore[assignment]
     levels: np.ndarray | None = None
+    places: np.ndarray = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        for name, value in (("blocks", self.series), ("future", np.zeros(len(self.values), dtype=bool))):
+        usual = {"blocks": self.series, "future": np.zeros(len(self.values), dtype=bool)}
+        for name, value in {**usual, "places": np.full(len(self.values), -1)}.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
 
@@ -77,7 +80,7 @@ class SeriesRows:
     def select(self, rows: np.ndarray) -> SeriesRows:
         """Some of the rows, by a mask or by their places."""
         parts: dict[str, Any] = {}
-        for name in ("values", "series", "times", "blocks", "future", "levels"):
+        for name in ("values", "series", "times", "blocks", "future", "levels", "places"):
             part = getattr(self, name)
             parts[name] = None if part is None else part[rows]
         return replace(self, **parts)

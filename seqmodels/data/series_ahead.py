@@ -91,7 +91,7 @@ class SeriesAhead:
             recent = self._recent(one)
             future = np.zeros((horizon, values.shape[1]), dtype=np.float32)
             if rows.ahead is not None:
-                future[:, rows.ahead] = values[self._future(one), rows.ahead]
+                future[:, rows.ahead] = values[self._future(one, horizon), rows.ahead]
             pieces += [values[recent], future]
             lengths.append(len(recent))
         stops = np.cumsum(np.array(lengths) + horizon) - horizon
@@ -114,18 +114,27 @@ class SeriesAhead:
             raise ValueError(f"a forecast needs the last {needed} rows of each series; {label} has {len(own)}")
         return own[-LONGEST_LEAD_IN:] if self.spec.target_shape == "step" else own[-needed:]
 
-    def _future(self, series: int) -> np.ndarray:
-        """The H rows after the last target."""
-        horizon = self.spec.horizon or 1
-        own = np.flatnonzero((self.rows.series == series) & self.rows.future)[:horizon]
-        if len(own) < horizon:
+    def _future(self, series: int, steps: int) -> np.ndarray:
+        """The rows of so many steps after the last target."""
+        own = np.flatnonzero((self.rows.series == series) & self.rows.future)[:steps]
+        if len(own) < steps:
             label = f" of the series {self.names[series]!r}" if self.names[series] else ""
             names = ", ".join(self.spec.input_names[self.rows.observed : self.rows.observed + self.rows.known])
             raise ValueError(
-                f"a forecast of {horizon} steps needs what is known of them ({names}): expected {horizon} rows with a "
+                f"a forecast of {steps} steps needs what is known of them ({names}): expected {steps} rows with a "
                 f"blank target after the last target{label}, got {len(own)}; add such rows to the file"
             )
         return own
+
+    def check(self, steps: int) -> None:
+        """Refuse to forecast so many steps, whole horizons, where what is known ahead does not reach so far.
+
+        Raises:
+            ValueError: how many rows there are, and how many are needed.
+        """
+        horizon = self.spec.horizon or 1
+        for one in range(len(self.names) if self.rows.known else 0):
+            self._future(one, -(-steps // horizon) * horizon)
 
     def extended(self, forecasts: Sequence[Sequence[float]]) -> SeriesAhead:
         """The series with H forecasts each, in the target's own units, taken for what happened.
@@ -146,7 +155,7 @@ class SeriesAhead:
             name: np.concatenate([getattr(part, name) for part in parts])
             for name in ("values", "series", "blocks", "future", *(() if rows.times is None else ("times",)))
         }
-        return replace(self, rows=replace(rows, **joined, levels=None))
+        return replace(self, rows=replace(rows, **joined, levels=None, places=np.full(len(joined["values"]), -1)))
 
     def _continued(self, series: int, forecast: np.ndarray) -> SeriesRows:
         """One series with its forecast; rows of its future that are there are made its past."""
@@ -170,6 +179,7 @@ class SeriesAhead:
             times=times if rows.times is not None else None,
             future=np.arange(count + len(rest)) >= count,
             levels=None,
+            places=np.full(count + len(rest), -1),
         )
 
 
@@ -192,6 +202,7 @@ def roll(
     Raises:
         ValueError: as `SeriesAhead.windows` and `SeriesAhead.extended`.
     """
+    ahead.check(steps)
     horizon, start = ahead.spec.horizon or 1, ahead
     parts: list[list[dict[str, Any]]] = []
     for done in range(0, steps, horizon):

@@ -77,7 +77,11 @@ def _draw(axes: Axes, fan: Fan, target: str) -> None:
         axes.axvline(fan.ahead[fan.sure - 1], color="#8a8a8a", linewidth=0.8, linestyle=":", label="horizon")
     axes.set(ylabel=target, title=fan.name)
     if np.issubdtype(np.asarray(fan.times).dtype, np.datetime64):
-        axes.tick_params(axis="x", labelrotation=25)
+        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+        locator = AutoDateLocator(minticks=3, maxticks=6)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     else:
         axes.set_xlabel("step")
     _tidy(axes)

@@ -108,23 +108,25 @@ def mean_and_spread(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str,
 
 
 def verdict(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
-    """In a sentence, whether the model was better than each baseline, and in how many folds.
+    """In plain words, whether the model was better than each baseline, and in how many folds.
 
-    >>> verdict([{"fold": 1, "method": "model", "mae": 2.0}, {"fold": 1, "method": "no change", "mae": 1.0}], "mae")
-    'Mean mae over the folds: the model does NOT beat no change (2 against 1, better in 0 of 1 folds).'
+    >>> rows = [{"fold": 1, "method": "model", "mae": 2.0}, {"fold": 1, "method": "no change", "mae": 1.0}]
+    >>> print(verdict(rows, "mae"))
+    Mean mae over 1 fold: 2 (model).
+      It does NOT beat no change (1); it was better in 0 of 1.
     """
     found = mean_and_spread(rows, metric)
     by_fold = {(row["fold"], row["method"]): row.get(metric) for row in rows}
     folds = sorted({row["fold"] for row in rows})
-    parts = []
     own = found[MODEL][0]
+    lines = [f"Mean {metric} over {len(folds)} fold{'s' if len(folds) > 1 else ''}: {own:.4g} (model)."]
     for name, (mean, _) in sorted(found.items(), key=lambda item: item[1][0]):
         if name == MODEL:
             continue
         wins = sum((by_fold[fold, MODEL] or 0) < (by_fold.get((fold, name)) or math.inf) for fold in folds)
         word = "beats" if own < mean else "does NOT beat"
-        parts.append(f"{word} {name} ({own:.4g} against {mean:.4g}, better in {wins} of {len(folds)} folds)")
-    return f"Mean {metric} over the folds: the model {'; '.join(parts) or 'has no baseline'}."
+        lines.append(f"  It {word} {name} ({mean:.4g}); it was better in {wins} of {len(folds)}.")
+    return "\n".join(lines)
 
 
 def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -144,7 +146,8 @@ def _print(rows: Sequence[Mapping[str, Any]], metric: str, folds: int, console: 
     for name in ("mean", "spread"):
         table.add_column(name, justify="right")
     by_fold = {(row["fold"], row["method"]): row.get(metric) for row in rows}
-    for name, (mean, spread) in mean_and_spread(rows, metric).items():
+    found = mean_and_spread(rows, metric)
+    for name, (mean, spread) in sorted(found.items(), key=lambda item: item[1][0]):
         cells = [by_fold.get((fold, name)) for fold in range(1, folds + 1)]
         shown = ["-" if cell is None else f"{cell:.4g}" for cell in cells]
         table.add_row(name, *shown, f"{mean:.4g}", f"{spread:.2g}")

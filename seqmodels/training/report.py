@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import pytorch_lightning as pl
 
 
+# Metrics that a terminal has room for side by side.
+MOST_COLUMNS = 7
+
+
 def write_text(text: str, path: Path) -> None:
     """Write a file whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -41,8 +45,10 @@ def _finite(value: Any) -> Any:
 
 
 def result_table(split: str, model: dict[str, float], baselines: dict[str, dict[str, float]]) -> Table:
-    """The model and every baseline, one row each."""
+    """The model and every baseline, one row each; one column each where there are many metrics."""
     names = list(model)
+    if len(names) > MOST_COLUMNS:
+        return _on_its_side(split, {"this model": model, **baselines})
     table = Table(title=f"{split} split", title_justify="left", show_edge=False, pad_edge=False)
     table.add_column("")
     for name in names:
@@ -50,6 +56,17 @@ def result_table(split: str, model: dict[str, float], baselines: dict[str, dict[
     for row, values in [("this model", model), *baselines.items()]:
         cells = [f"{values[name]:.4g}" if name in values else "" for name in names]
         table.add_row(row, *cells, style="bold" if row == "this model" else "")
+    return table
+
+
+def _on_its_side(split: str, methods: dict[str, dict[str, float]]) -> Table:
+    table = Table(title=f"{split} split", title_justify="left", show_edge=False, pad_edge=False)
+    table.add_column("")
+    for name in methods:
+        table.add_column(name, justify="right")
+    for name in methods["this model"]:
+        cells = [f"{values[name]:.4g}" if name in values else "" for values in methods.values()]
+        table.add_row(name.replace("_", " "), f"[bold]{cells[0]}[/bold]", *cells[1:])
     return table
 
 

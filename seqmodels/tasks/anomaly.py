@@ -1,0 +1,215 @@
+"""What is not as usual in a series, by how far off a forecast was.
+
+B rows, T steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.registry import register
+from seqmodels.tasks.anomaly_score import Counts, Detector
+from seqmodels.tasks.base import check_range
+from seqmodels.tasks.baselines.reading import histories
+from seqmodels.tasks.values import Predictor, ValueTask, undo
+from seqmodels.tasks.verdict import verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torchmetrics import MetricCollection
+
+# The last share of the training part, by whose errors the baselines' thresholds are set.
+CALIBRATION = 0.2
+
+
+@register("task", "anomaly")
+class Anomaly(ValueTask):
+    """The next value of a series, and whether what came is too far from it.
+
+    The model learns to forecast one step ahead. After the training, its errors on the validation split, which
+    is taken to be clean, say what is usual (`seqmodels.tasks.anomaly_score.Detector`), and the threshold is
+    set so that a share of `rate` of these steps would be flagged. Threshold and spread lie in the checkpoint.
+
+    Metrics: mae and rmse of the forecasts in the series' own units; false_alarms, the share of clean steps that
+    are flagged; and where there are breaks, planted or named by the data: precision (runs of flags that touch
+    a break), recall (breaks that are flagged before they end), f1, delay (mean steps until the first flag, of
+    those found) and the recall of each kind. What is flagged just after a break does not count.
+
+    Baselines: the same score from other forecasts (no change; the value one season before; ridge regression on
+    the last steps), calibrated on the last fifth of the training part.
+
+    Args:
+        spec, loss, huber_delta, ridge_window: as for `ValueTask`.
+        rate: share of clean steps that may be flagged.
+        spans: over how many of the last steps errors are added up.
+    """
+
+    target_kinds = ("values",)
+    target_shapes = ("step",)
+
+    def __init__(
+        self,
+        spec: BatchSpec,
+        loss: str = "huber",
+        huber_delta: float = 1.0,
+        ridge_window: int = 96,
+        rate: float = 0.002,
+        spans: Sequence[int] = (1, 4, 16, 48),
+    ) -> None:
+        super().__init__(spec, loss, huber_delta, ridge_window)
+        self.rate = check_range("rate", rate, 1e-9, 1.0)
+        self.spans = tuple(check_range("spans", span, 1, whole=True) for span in spans)
+        self.calibrates = True
+        self.detector: Detector | None = None
+
+    @classmethod
+    def suits(cls, spec: BatchSpec) -> bool:
+        """Whether the targets are the next value of a series and whether it is a break."""
+        return super().suits(spec) and spec.horizon == 1 and spec.target_size == 2 and "kinds" in (spec.options or {})
+
+    @property
+    def monitor(self) -> tuple[str, str]:
+        return "mae", "min"
+
+    @property
+    def output_size(self) -> int:
+        return 1
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Names of the kinds of breaks, from 1 on."""
+        return tuple((self.spec.options or {})["kinds"])
+
+    def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
+        return super().item_loss(prediction, targets[..., :1])
+
+    def metrics(self) -> MetricCollection:
+        from seqmodels.tasks.anomaly_metric import AnomalyMetric
+
+        metrics = super().metrics()
+        metrics.add_metrics({"anomaly": AnomalyMetric(self.detector, self.kinds)})
+        return metrics
+
+    def update(self, metrics: MetricCollection, prediction: Tensor, batch: SequenceBatch) -> None:
+        predicted, truth = self.real(prediction, batch)
+        metrics.update(
+            preds=self.unscale(predicted).flatten(),
+            target=self.unscale(truth[:, :1]).flatten(),
+            **self.steps(prediction, batch),
+        )
+
+    def steps(self, prediction: Tensor, batch: SequenceBatch) -> dict[str, Tensor]:
+        """What `AnomalyMetric` wants to know of a batch."""
+        change = batch.targets[..., :1]
+        return {
+            "errors": (change - prediction.detach())[..., 0],
+            "kinds": batch.targets[..., 1],
+            "values": self.last(batch) + self.unscale(change)[..., 0],
+            "lengths": batch.lengths,
+            "reset": batch.reset,
+        }
+
+    def last(self, batch: SequenceBatch) -> Tensor:
+        """The series at each step ``(B, T)``, in its own units, from which a change is forecast."""
+        inputs = undo(batch.inputs, self.spec.input_shift, self.spec.input_scale)
+        return inputs[..., self.spec.target_feature or 0]
+
+    def calibrate(self, batches: Iterable[tuple[Tensor, SequenceBatch]]) -> None:
+        """Set spread and threshold by predictions of data that was not trained on, and is as usual.
+
+        Raises:
+            ValueError: no data.
+        """
+        from seqmodels.tasks.anomaly_metric import AnomalyMetric
+
+        seen = AnomalyMetric(None, self.kinds)
+        for prediction, batch in batches:
+            seen.update(**self.steps(prediction, batch))
+        self.detector = Detector.fit([errors for errors, *_ in seen.sequences()], self.spans, self.rate)
+
+    def state(self) -> dict[str, Any]:
+        return {} if self.detector is None else {"detector": self.detector.to_plain()}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        self.detector = Detector.from_plain(state["detector"]) if "detector" in state else None
+
+    def predictors(self, train: Any, evaluation: Any) -> dict[str, tuple[Predictor, int]]:
+        found = super().predictors(train, evaluation)
+        del found["mean of train"]
+        found["no change"] = (lambda history, known: self._change(history[:, -1:], history)), 1
+        season = self.spec.period
+        if season is not None and season <= int(np.max(evaluation.lengths)):
+            found["seasonal naive"] = (lambda history, known: self._change(history[:, :1], history)), season
+        return found
+
+    def _change(self, values: np.ndarray, history: np.ndarray) -> np.ndarray:
+        """Steps ``(n, 1, F)`` taken for the forecast, as changes from the last step, scaled."""
+        feature = self.spec.target_feature or 0
+        change = (values[:, 0, feature] - history[:, -1, feature]) * self.spec.input_scale[feature]
+        return ((change - self.spec.shift[0]) / self.spec.scale[0])[:, None]
+
+    def score(self, predictor: Predictor, steps: int, train: Any, evaluation: Any) -> dict[str, float]:
+        before = [errors for errors, _ in self._errors(predictor, steps, train)]
+        total = sum(map(len, before))
+        clean = np.concatenate(before)[int((1 - CALIBRATION) * total) :]
+        detector = Detector.fit([clean], self.spans, self.rate)
+        counts, scale, sizes = Counts({}), self.spec.scale[0], []
+        for errors, kinds in self._errors(predictor, steps, evaluation):
+            counts.add(detector.score(errors) > detector.threshold, kinds, max(self.spans))
+            sizes.append(errors * scale)
+        errors = np.concatenate(sizes)
+        forecast = {"mae": float(np.abs(errors).mean()), "mse": float((errors**2).mean())}
+        return self.summary({**forecast, **counts.summary(self.kinds)})
+
+    def _errors(self, predictor: Predictor, steps: int, dataset: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Errors and kinds ``(n,)`` of each sequence."""
+        parts = [(y[:, 0] - predictor(x, known)[:, 0], y[:, 1]) for x, known, y in histories(dataset, steps)]
+        errors, kinds = (np.concatenate(part) for part in zip(*parts, strict=True))
+        edges = np.cumsum(dataset.lengths)[:-1]
+        return list(zip(np.split(errors, edges), np.split(kinds.astype(np.int64), edges), strict=True))
+
+    def verdict(self, model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
+        return verdict(model, baselines, ("f1", "max") if "f1" in model else self.monitor)
+
+    def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
+        """Each row's steps: what was expected, the score, and whether it is above the threshold.
+
+        Raises:
+            ValueError: the model was never calibrated.
+        """
+        if self.detector is None:
+            raise ValueError("this model has no threshold, because its training had no validation: train it with one")
+        found = []
+        expected = self.last(batch) + self.unscale(prediction.detach())[..., 0]
+        for row, steps in enumerate(batch.lengths.tolist()):
+            errors = (batch.targets[row, :steps, 0] - prediction.detach()[row, :steps, 0]).cpu().double().numpy()
+            score = self.detector.score(errors)
+            flags = (score > self.detector.threshold).tolist()
+            found.append({"expected": expected[row, :steps].tolist(), "score": score.tolist(), "flag": flags})
+        return found
+
+    def rows(self, decoded: dict[str, Any]) -> list[dict[str, Any]]:
+        """One row per step."""
+        return [
+            {name: value[step] if isinstance(value, list) else value for name, value in decoded.items()}
+            for step in range(len(decoded["score"]))
+        ]
+
+    def pictures(
+        self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
+    ) -> dict[str, Figure]:
+        from seqmodels.tasks.anomaly_picture import anomaly_figure
+
+        if metrics is None or self.detector is None:
+            return {}
+        counted: Any = metrics["anomaly"]
+        longest = max(counted.sequences(), key=lambda one: len(one[0]), default=None)
+        if longest is None:
+            return {}
+        errors, kinds, values = longest
+        return {"anomaly": anomaly_figure(errors, kinds, values, self.detector, self.kinds)}
