@@ -53,8 +53,9 @@ def read_drawings(path: str) -> list[Drawing]:
 def _load(path: str) -> dict[str, np.ndarray]:
     found = find_file(path)
     try:
-        with np.load(found, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
+        with found.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
                 raise ValueError("it is a single array")
             return {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
