@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.csv_columns import Columns
+from seqmodels.data.csv_cuts import check_cuts, cut_numbers
 from seqmodels.data.csv_encode import FEWEST_SEEN, encode
 from seqmodels.data.csv_forecast import SeriesOptions, SeriesTable, infer_layout, open_series, series_ahead
 from seqmodels.data.csv_layout import Layout
-from seqmodels.data.csv_read import Table, read_table
+from seqmodels.data.csv_read import Table, read_table, read_tables
 from seqmodels.data.csv_sequence_table import SequenceOptions, SequenceTable
 from seqmodels.data.csv_sequences import Reading, read_sequences
 from seqmodels.data.csv_series import SeriesReading
 from seqmodels.data.csv_targets import check_targets
 from seqmodels.data.dataset import DataSource, SequenceDataset
+from seqmodels.data.nested import explode, unnest
 from seqmodels.data.series_ahead import SeriesAhead
 from seqmodels.data.splits import check_fractions
 from seqmodels.registry import register
@@ -66,6 +69,7 @@ class CSVSource(DataSource):
         target_per: "sequence" or "step"; of series, a forecast at the end of a window or after every step of a stream.
         target_kind: "labels", "values", or "sets": several labels at once, in columns of 0 and 1 or in one
             column as names with "|" between them, blank for none.
+        target_cuts: numbers at which a target of numbers is cut into classes; [0] for negative and not.
         features_per_step: of wide rows, how many neighbouring columns make one step.
         differences: whether each step also holds the change from the step before (wide and long).
         transform: what to forecast instead of the target: its "difference" from the step before, or
@@ -116,6 +120,7 @@ class CSVSource(DataSource):
         test_path: str | None = None,
         target_per: str | None = None,
         target_kind: str | None = None,
+        target_cuts: Sequence[float] | None = None,
         features_per_step: int | None = None,
         differences: bool = False,
         transform: str | None = None,
@@ -155,6 +160,7 @@ class CSVSource(DataSource):
             split=_name(split),
         )
         self.path, self.missing = str(path), missing
+        self.target_cuts = check_cuts(target_cuts or (), layout)
         given = {"val": val_path, "test": test_path}
         self.more_paths = {name: str(other) for name, other in given.items() if other is not None}
         reading = Reading(missing, differences, level, lowercase, max_length)
@@ -166,6 +172,7 @@ class CSVSource(DataSource):
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
         self._check_options()
         self._read: tuple[Table, Layout] | None = None
+        self._tables: dict[str, Table] = {}
         self._sequence_table: SequenceTable | None = None
 
     def _check_options(self) -> None:
@@ -178,8 +185,15 @@ class CSVSource(DataSource):
     def _load(self) -> tuple[Table, Layout]:
         """The table and what its columns mean; the file is read once."""
         if self._read is None:
-            table = read_table(self.path)
-            layout = infer_layout(table, self.columns, self.series)
+            more = {name: read_table(path) for name, path in self.more_paths.items()}
+            self._tables = read_tables(self.path) | more
+            for table in self._tables.values() if self.target_cuts else ():
+                cut_numbers(table, self.columns.target, self.target_cuts)
+            table, asked, lists = unnest(self._tables["train"], self.columns, self.missing)
+            layout = replace(infer_layout(table, asked, self.series), target_cuts=self.target_cuts)
+            if lists:
+                note = f"lists written out: {', '.join(lists)}"
+                layout = replace(layout, lists=lists, notes=(note, *layout.notes))
             self._check_meaning(layout)
             self._read = table, layout
         return self._read
@@ -190,6 +204,11 @@ class CSVSource(DataSource):
         given = [] if of_series else self.series.given()
         given += self.sequences.ignored(layout)
         given += [f"{name}_path" for name in self.more_paths] if of_series else []
+        if of_series and not given and len(self._tables) > 1:
+            raise ValueError(
+                f"{self.path}: a time series is split by time, and this data set comes in {', '.join(self._tables)}: "
+                f"name one of them, as data.path={self.path}@train"
+            )
         if given:
             words = " of text" if layout.text is not None and layout.kind == "long" else ""
             raise ValueError(f"data.{given[0]} has no meaning in the {layout.kind} layout{words}; leave it out")
@@ -232,8 +251,12 @@ class CSVSource(DataSource):
     def _sequences(self) -> SequenceTable:
         if self._sequence_table is None:
             table, layout = self._load()
-            tables = {"train": table, **{name: read_table(path) for name, path in self.more_paths.items()}}
-            self._sequence_table = SequenceTable(tables, layout, self.sequences)
+            more = {
+                name: _written_out(other, layout, self.missing)
+                for name, other in self._tables.items()
+                if name != "train"
+            }
+            self._sequence_table = SequenceTable({"train": table, **more}, layout, self.sequences)
         return self._sequence_table
 
     @classmethod
@@ -251,8 +274,11 @@ class CSVSource(DataSource):
             ValueError: as `CSVSource`, and for a label that was never seen in training.
         """
         options = spec.options or {}
-        table, layout = read_table(path), Layout.from_plain(options["layout"])
+        layout = Layout.from_plain(options["layout"])
+        table = _written_out(read_table(path), layout, options["missing"])
         missing = options["missing"]
+        if layout.target_cuts and targets is not False and layout.target in table.columns:
+            cut_numbers(table, layout.target, layout.target_cuts)
         if layout.kind == "series":
             return open_series(table, spec, bool(targets))
         sequences = read_sequences(table, layout, Reading.from_plain(options))
@@ -271,6 +297,12 @@ class CSVSource(DataSource):
         if (spec.options or {}).get("layout", {}).get("kind") != "series":
             raise ValueError("this model was not trained on time series, so there is nothing to forecast: use predict")
         return series_ahead(read_table(path), spec)
+
+
+def _written_out(table: Table, layout: Layout, missing: str) -> Table:
+    """A table whose lists are written out as those of training; lists of targets only if they are there."""
+    lists = tuple(name for name in layout.lists if name in table.lists or name not in layout.targets)
+    return explode(table, lists, missing) if lists else table
 
 
 def _names(columns: Sequence[str] | str | int | None) -> tuple[str, ...]:
