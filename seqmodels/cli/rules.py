@@ -281,6 +281,8 @@ RULES: dict[str, Rule] = {
     "task.ridge_window": whole(1),
     "task.shown": whole(1),
     "task.beam": whole(1),
+    "task.length_penalty": not_negative,
+    "task.max_length_ratio": optional(positive),
     "task.sample_steps": whole(1),
     "task.temperature": optional(positive),
     "task.components": whole(1),
