@@ -16,7 +16,7 @@ from torch import nn
 
 from seqmodels.batch import BatchSpec
 from seqmodels.cells import Cell
-from seqmodels.layers import Bidirectional, Layer, Recurrent, Regularisers, Stack
+from seqmodels.layers import Bidirectional, Layer, Masking, Recurrent, Regularisers, Stack
 from seqmodels.model import FeatureEncoder, SequenceModel, Skip, TokenEncoder
 from seqmodels.registry import find, make, names
 
@@ -147,10 +147,13 @@ def build_model(config: Config, spec: BatchSpec, task: Task) -> SequenceModel:
     """Encoder, layers and head as ``config["model"]`` says, in sizes that fit `spec` and `task`."""
     options = config["model"]
     encoder: TokenEncoder | FeatureEncoder
+    masking = Masking(**options.get("masking", {}))  # older checkpoints have none
+    if spec.inputs == "tokens" and masking.active:
+        raise ValueError("model.masking hides features and adds noise to them; this data has tokens: leave it out")
     if spec.inputs == "tokens":
         encoder = TokenEncoder(spec.input_size, options["embedding_size"], dropout=options["input_dropout"])
     else:
-        encoder = FeatureEncoder(spec.input_size, dropout=options["input_dropout"])
+        encoder = FeatureEncoder(spec.input_size, dropout=options["input_dropout"], masking=masking)
     layers = build_layers(options, encoder.output_size)
     head_options = dict(options["head"])
     name = head_options.pop("name")

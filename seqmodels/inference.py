@@ -245,8 +245,9 @@ class Model:
             head: Any = self.model.head
             drawn = head.generate(features, None, length, temperature, top_k, top_p, generator, beam=beam)
         if "target_level" in (self.spec.options or {}):
-            tokens: list[int] = drawn[0][0].tolist()
-            return self.task.written(tokens)
+            from seqmodels.tasks.rewriting import written_text
+
+            return written_text(self.spec, [token for token in drawn[0][0].tolist() if token != self.spec.stop])
         return decode(drawn[0][0].tolist(), self.spec)
 
     def encode(self, text: str) -> torch.Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from seqmodels.batch import step_mask
 from seqmodels.heads.base import Head, check_dropout, check_size
-from seqmodels.layers import Layer
+from seqmodels.layers import Layer, Masking
 from seqmodels.scan import keep, settle_lengths
 from seqmodels.scan.engine import traced
 from seqmodels.state import State
@@ -74,12 +74,14 @@ class FeatureEncoder(nn.Module):
     Args:
         size: F.
         dropout: probability of dropping a feature in training.
+        masking: what else is hidden in training, and noise; None for nothing.
     """
 
-    def __init__(self, size: int, dropout: float = 0.0) -> None:
+    def __init__(self, size: int, dropout: float = 0.0, masking: Masking | None = None) -> None:
         super().__init__()
         self.output_size = check_size("size", size)
         self.dropout = nn.Dropout(check_dropout("dropout", dropout))
+        self.masking = masking or Masking()
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
         """``(B, T, F)``, with zeros in the padding.
@@ -97,7 +99,7 @@ class FeatureEncoder(nn.Module):
         lengths = settle_lengths(lengths, inputs)
         if lengths is not None:
             inputs = keep(step_mask(lengths, inputs.shape[1]).unsqueeze(-1), inputs)
-        return self.dropout(inputs)
+        return self.dropout(self.masking(inputs, lengths))
 
 
 class Skip(nn.Module):

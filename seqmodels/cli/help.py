@@ -11,6 +11,8 @@ seqmodels: train recurrent sequence models, watch them, use them
   seqmodels backtest   train again and again, walking forward through a series
   seqmodels data       look at data before training: data inspect
   seqmodels report     a page on a run: picture, result, command
+  seqmodels transcribe what is said in new recordings
+  seqmodels translate  texts by a model trained on pairs
   seqmodels list       cells, heads, tasks, data and experiments, one line each
   seqmodels show       the composed config
   seqmodels doctor     versions, devices, engines, and what is missing
@@ -138,6 +140,33 @@ seqmodels report [RUN] [--output FILE]: a page on a run, with its picture, its r
 RUN is a run folder or a checkpoint; the newest run under runs/ where it is left out.
 
   --output FILE        ends in .md; the picture comes beside it as .png (default report.md)
+""",
+    "transcribe": """\
+seqmodels transcribe [RUN] FILE [flags] [name=value ...]: what is said in new recordings
+
+  seqmodels transcribe answer.wav
+  seqmodels transcribe RUN recordings/ --output transcripts.jsonl --beam 16
+
+RUN is a run folder or a checkpoint; the newest run under runs/ where it is left out. FILE is a recording,
+a folder of them, or a manifest with a column path; for spelt numbers an .npz as the training data were.
+
+  --output FILE        .csv or .jsonl; one JSON object a line on the screen where it is left out
+  --beam N             beam search over N beginnings; 1 for the likeliest path (default: as in training)
+""",
+    "translate": """\
+seqmodels translate [RUN] --text TEXT | --input FILE [flags] [name=value ...]: texts by a model trained on pairs
+
+  seqmodels translate RUN --text "guten Tag" --beam 5
+  seqmodels translate RUN --input german.txt --output english.jsonl --length-penalty 0.6
+
+RUN is a run folder or a checkpoint; the newest run under runs/ where it is left out. FILE holds one text a
+line, or pairs as the training data did.
+
+  --text TEXT          what to translate
+  --input FILE         a file of texts; one translation a line on the screen
+  --output FILE        .csv or .jsonl, with source, tokens and text
+  --beam N             beam search over N beginnings; 1 for the likeliest token at each step (default: as in training)
+  --length-penalty A   above 0 favours longer translations, in a beam (default: as in training)
 """,
     "list": """\
 seqmodels list [cells|heads|tasks|data|experiments|optimizers|schedulers] [--config-dir DIR]

@@ -19,6 +19,8 @@ VERBS = {
     "backtest": ("backtest", "backtest"),
     "data": ("data", "data"),
     "report": ("report", "report"),
+    "transcribe": ("transcribe", "transcribe"),
+    "translate": ("translate", "translate"),
     "list": ("listing", "list_options"),
     "show": ("show", "show"),
     "doctor": ("doctor", "doctor"),
