@@ -54,21 +54,22 @@ class Alphabet:
         wrong = np.flatnonzero(tokens == NONE)
         if len(wrong):
             letter = piece.letters[wrong[0] : wrong[0] + 1].decode("latin-1")
-            words = "letters of DNA (A C G T, or N where not known)" if self.name == "dna" else "letters of amino acids"
-            place = f"{piece.path}, line {self._line(piece)}"
-            raise ValueError(f"{place}: expected {words}, got {letter!r}{self._cure(letter, piece.letters)}")
+            words = "letters of DNA" if self.name == "dna" else "letters of amino acids"
+            line, place = self._find(piece) or (piece.line, int(wrong[0]) + 1)
+            cure = self._cure(letter, piece.letters)
+            raise ValueError(f"{piece.path}, line {line}: expected {words}, got {letter!r} at place {place}{cure}")
         return tokens
 
-    def _line(self, piece: Piece) -> int:
-        """The line of the first wrong letter of the record: looked for only when it is known that there is one."""
+    def _find(self, piece: Piece) -> tuple[int, int] | None:
+        """Line, and place in it, of the record's first wrong letter, in a file whose records have lines of letters."""
         lines = b"".join(read_bytes(piece.path)).split(b"\n")
-        if lines[piece.line - 1].startswith(b"LOCUS"):  # a GenBank record: its letters are among other things
-            return piece.line
-        for number, text in enumerate(lines, 1):
-            bare = np.frombuffer(text.translate(None, b" \t\r"), np.uint8)
-            if number > piece.line and not text.startswith(b">") and (self._table[bare] == NONE).any():
-                return number
-        return piece.line
+        if lines[piece.line - 1][:1] not in (b">", b"@"):
+            return None
+        for number, text in enumerate(lines[piece.line :], piece.line + 1):
+            wrong = np.flatnonzero(self._table[np.frombuffer(text.translate(None, b" \t\r"), np.uint8)] == NONE)
+            if len(wrong):
+                return number, int(wrong[0]) + 1
+        return None
 
     def _cure(self, letter: str, letters: bytes) -> str:
         if letter.upper() in AMBIGUOUS[self.name]:

@@ -33,6 +33,7 @@ class Head(nn.Module):
         target_shape: the targets it predicts: "step", "sequence" or "own" (see `BatchSpec`).
         unaligned: for "own", whether it predicts at each input step what the task's loss aligns with the
             targets; else it unrolls target by target, and takes a teacher.
+        whole: whether it predicts whole sequences only, so that these cannot be cut into windows.
         input_size: F.
         output_size: V.
 
@@ -42,6 +43,7 @@ class Head(nn.Module):
 
     target_shape: ClassVar[TargetShape] = "step"
     unaligned: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
 
     def __init__(self, input_size: int, output_size: int) -> None:
         super().__init__()

@@ -63,7 +63,7 @@ class Learner(pl.LightningModule):
             proportion (for random window lengths; Merity et al. 2017, section 5).
 
     Raises:
-        ValueError: a window for a model whose layers cannot carry a state.
+        ValueError: a window for a model whose layers cannot carry a state, or whose head needs whole sequences.
     """
 
     def __init__(
@@ -81,6 +81,11 @@ class Learner(pl.LightningModule):
             raise ValueError(
                 "a bidirectional model reads the future, so it cannot carry a state from window to window: "
                 "set training.window=null and training.k2=null, or model.bidirectional=false"
+            )
+        if window is not None and model.head.whole:
+            raise ValueError(
+                f"window={window} cuts sequences, but {type(model.head).__name__} gives a probability to a whole one "
+                "only: set training.window=null"
             )
         self.model = model
         self.task = task

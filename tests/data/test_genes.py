@@ -1,12 +1,16 @@
 """Genes: every coding part is where biology says it must be."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from seqmodels.data.csv_read import read_table
-from seqmodels.data.genes import CODING, LETTERS, SPEC, TEST, TRAIN, GeneStructureSource
+from seqmodels.data.gene_files import CODING
+from seqmodels.data.genes import ALLOWED, LETTERS, STRUCTURE, TEST, TRAIN, GeneStructureSource, make_spec
 
 STOPS = {"TAA", "TAG", "TGA"}
+SPEC = make_spec()
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +122,70 @@ def test_it_says_what_fits():
     assert source.describe() == (
         "genes of Drosophila of at most 3000 letters (229 train, 25 val, 56 test), each letter coding or not"
     )
+
+
+def test_the_structure_of_every_gene_keeps_the_grammar():
+    for split in GeneStructureSource(labels="structure", max_length=5000).splits().values():
+        for i, n in enumerate(split.lengths):
+            tags = split.read(i, 0, int(n))[1]
+            assert {STRUCTURE[tag] for tag in tags[[0, -1]]} <= {"upstream", "downstream", "exon 0", "exon 2"}
+            assert all(list(pair) in ALLOWED["structure"] for pair in set(pairwise(tags.tolist())))
+
+
+def test_structure_and_coding_say_the_same():
+    splits = [
+        GeneStructureSource(labels=labels, max_length=1500).splits()["test"] for labels in ("coding", "structure")
+    ]
+    exons = [STRUCTURE.index(f"exon {k}") for k in range(3)]
+    for i, n in enumerate(splits[0].lengths):
+        coding, tags = (split.read(i, 0, int(n))[1] for split in splits)
+        assert np.array_equal(coding == 1, np.isin(tags, exons))
+        assert np.array_equal(tags[coding == 1], exons[0] + np.arange(coding.sum()) % 3)
+
+
+def test_an_input_of_several_letters_is_the_letter_between_its_neighbours():
+    single, joined = (GeneStructureSource(kmer=k, max_length=1000).splits()["val"] for k in (1, 5))
+    unit = joined.spec.options["unit"]
+    for i, n in enumerate(single.lengths):
+        letters, inputs = single.read(i, 0, int(n))[0], joined.read(i, 0, int(n))[0]
+        assert np.array_equal(inputs // unit % 5, letters)
+        padded = np.pad(letters, 2, constant_values=LETTERS.index("N"))
+        assert [int(x) for x in np.base_repr(inputs[7], 5).zfill(5)] == padded[7:12].tolist()
+
+
+GENBANK = """LOCUS       {name}                 30 bp    DNA     linear   INV 01-JAN-2000
+DEFINITION  a gene.
+FEATURES             Location/Qualifiers
+     source          1..30
+     CDS             {place}
+ORIGIN
+        1 acgtacgtac ggggcccccc aaaaattttt
+//
+"""
+
+
+def test_genbank_features_are_tags_read_from_their_own_strand(tmp_path):
+    text = GENBANK.format(name="plus", place="join(3..5,9..11)") + GENBANK.format(
+        name="minus", place="complement(3..8)"
+    )
+    path = write(tmp_path, text, "genes.gb")
+    new = GeneStructureSource.open(path, SPEC, targets=True)
+    (plus, tags), (minus, other) = genes(new)
+    assert plus == "ACGTACGTACGGGGCCCCCCAAAAATTTTT"
+    assert (np.flatnonzero(tags) + 1).tolist() == [3, 4, 5, 9, 10, 11]
+    assert minus == "AAAAATTTTTGGGGGGCCCCGTACGTACGT"
+    assert (np.flatnonzero(other) + 1).tolist() == [23, 24, 25, 26, 27, 28]
+    assert [origin["name"] for origin in new.origins] == ["plus", "minus"]
+    splits = GeneStructureSource(path=path, val_fraction=0.0, test_fraction=0.5).splits()
+    assert {name: len(part) for name, part in splits.items()} == {"train": 1, "test": 1}
+    with pytest.raises(ValueError, match=r"genes.gb: none of its 2 records has a feature 'exon': set data.feature"):
+        GeneStructureSource.open(path, SPEC, targets=True, feature="exon")
+    both = GENBANK.format(name="both", place="3..5").replace("ORIGIN", "     CDS             complement(8..9)\nORIGIN")
+    with pytest.raises(ValueError, match=r"line 1: the record has CDS features on both strands"):
+        GeneStructureSource.open(write(tmp_path, both, "both.gb"), SPEC, targets=True)
+
+
+def test_letters_that_are_none_are_found_in_their_line(tmp_path):
+    path = write(tmp_path, ">one\nACGT\nAC\n>two\nACGT\nACZ\n", "bad.fa")
+    with pytest.raises(ValueError, match=r"bad.fa, line 6: expected letters of DNA, got 'Z' at place 3"):
+        GeneStructureSource.open(path, SPEC)
