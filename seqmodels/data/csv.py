@@ -1,4 +1,4 @@
-"""Your own data: a CSV file, one flag."""
+"""Your own data: a table in a file, one flag."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class CSVSource(DataSource):
     - *wide*: a row is a sequence, its columns x1, x2, ... or x1, y1, x2, y2, ... the steps.
     - *long*: a row is a step of the sequence that the column `sequence` names.
     - *text*: a row is a sequence, the characters or words of the column `text`.
+    - *nested*: a row is a sequence, a column of lists holds its steps (Parquet, Arrow, datasets).
 
     Copies of a sequence stay in one split, and classes have the same shares in each.
 
@@ -48,9 +49,11 @@ class CSVSource(DataSource):
     {'task': 'classification', 'head': 'many_to_one'}
 
     Args:
-        path: a .csv or .tsv file, gzipped or not; "shipped:NAME" for one that comes with the package.
+        path: a .csv or .tsv file, gzipped or not; .parquet, .arrow, .feather or .ipc; "shipped:NAME" for
+            one that comes with the package; "datasets:NAME_OR_FOLDER[:CONFIG][@SPLIT]" for a data set of
+            the datasets library, whose own splits are kept.
         target: the column to be learned, or, of sequences, several of them.
-        layout: "series", "wide", "long" or "text".
+        layout: "series", "wide", "long", "text" or "nested".
         features: columns of numbers to learn from; None for all that have no other meaning. Of a
             series, the target's own past is always the first.
         time: column to order rows by. Rows that are out of order are sorted, and `describe` says so.

@@ -61,6 +61,8 @@ class Layout:
     group: str | None = None
     notes: tuple[str, ...] = ()
     more_targets: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    target_cuts: tuple[float, ...] = ()
 
     @property
     def targets(self) -> tuple[str, ...]:

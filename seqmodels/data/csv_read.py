@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +19,23 @@ from seqmodels.data.files import read_text
 # What stands for "no value" in a column of numbers, in any case.
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
 DELIMITERS = ",;\t|"
+
+
+@dataclass(frozen=True)
+class ListColumn:
+    """A column whose cells are lists, the steps of a sequence each.
+
+    Fields:
+        lengths: int64 ``(rows,)``, steps of each row.
+        columns: the steps of all rows, one after the other; several columns where a step is several numbers.
+    """
+
+    lengths: np.ndarray
+    columns: dict[str, list[str]]
+
+    def is_numeric(self, name: str) -> bool:
+        """Whether the steps are numbers."""
+        return name not in self.columns or not to_numbers(self.columns[name])[1]
 
 
 class Table:
@@ -33,13 +52,25 @@ class Table:
         columns: name -> cells, all of one length.
         lines: the line of the file on which each row ends.
         unit: what `lines` count: lines, or rows where a file has no lines.
+        lists: columns whose cells are lists, by name.
+        left_out: columns that could not be read, with their types.
     """
 
-    def __init__(self, path: str, columns: dict[str, list[str]], lines: list[int], unit: str = "line") -> None:
+    def __init__(
+        self,
+        path: str,
+        columns: dict[str, list[str]],
+        lines: list[int],
+        unit: str = "line",
+        lists: dict[str, ListColumn] | None = None,
+        left_out: dict[str, str] | None = None,
+    ) -> None:
         self.path = path
         self.columns = columns
         self.lines = lines
         self.unit = unit
+        self.lists = lists or {}
+        self.left_out = left_out or {}
         self._parsed: dict[str, tuple[np.ndarray, list[int]]] = {}
 
     def __len__(self) -> int:
@@ -59,9 +90,10 @@ class Table:
         if name not in self.columns:
             close = difflib.get_close_matches(name, self.columns, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise ValueError(
-                f"data.{option}: {self.path} has no column {name!r}{hint} Its columns: {', '.join(self.columns)}"
-            )
+            found = ", ".join([*self.columns, *(f"{other} (lists)" for other in self.lists)])
+            if name in self.left_out:
+                hint = f" that can be read (it is of type {self.left_out[name]});"
+            raise ValueError(f"data.{option}: {self.path} has no column {name!r}{hint} Its columns: {found}")
         return self.columns[name]
 
     def is_numeric(self, name: str) -> bool:
@@ -85,6 +117,14 @@ class Table:
                 f"write a number{comma}, or leave the column out with data.features=[...]"
             )
         return values
+
+    def know_numbers(self, numbers: dict[str, np.ndarray]) -> None:
+        """Take columns as numbers ``(rows,)`` that need not be read from text."""
+        self._parsed |= {name: (values, []) for name, values in numbers.items()}
+
+    def forget_numbers(self, name: str) -> None:
+        """Read a column anew, which has changed."""
+        self._parsed.pop(name, None)
 
     def _parse(self, name: str) -> tuple[np.ndarray, list[int]]:
         if name not in self._parsed:
@@ -120,6 +160,35 @@ def to_numbers(cells: list[str]) -> tuple[np.ndarray, list[int]]:
 
 
 def read_table(path: str) -> Table:
+    """Read a table from a file, by its name's ending; see `read_lines` and `seqmodels.data.arrow_read`.
+
+    Raises:
+        ValueError: what is wrong with the file, and where.
+    """
+    tables = read_tables(path)
+    if len(tables) > 1:
+        raise ValueError(f"{path}: expected one table, got the splits {', '.join(tables)}: name one, as {path}@test")
+    return tables["train"]
+
+
+def read_tables(path: str) -> dict[str, Table]:
+    """The table of a file as "train"; of a data set of the `datasets` library, a table for each of its splits.
+
+    Raises:
+        ValueError: as `read_table`.
+    """
+    if path.startswith("datasets:"):
+        from seqmodels.data.datasets_read import read_datasets
+
+        return read_datasets(path)
+    if Path(path).suffix.lower() in (".parquet", ".arrow", ".feather", ".ipc"):
+        from seqmodels.data.arrow_read import read_arrow
+
+        return {"train": read_arrow(path)}
+    return {"train": read_lines(path)}
+
+
+def read_lines(path: str) -> Table:
     """Read a CSV or TSV file, gzipped or not; the separator is taken from its first line.
 
     Raises:

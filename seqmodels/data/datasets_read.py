@@ -1,0 +1,69 @@
+"""Data sets of the `datasets` library, by name or from a local folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from seqmodels.data.arrow_read import from_arrow
+from seqmodels.data.csv_read import Table
+
+DATASETS = "datasets:"
+# What the library's data sets call their splits.
+_SPLITS = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
+
+
+def read_datasets(path: str) -> dict[str, Table]:
+    """The splits of ``datasets:NAME_OR_FOLDER[:CONFIG][@SPLIT]``, or one of them, as "train".
+
+    A folder is one made by `save_to_disk`, or one that `load_dataset` reads. A name that is no folder is
+    loaded by the library, from its cache or from the net.
+
+    Raises:
+        ValueError: the library is missing, the data set cannot be loaded, or has no such split.
+    """
+    name, _, wanted = path.removeprefix(DATASETS).partition("@")
+    loaded = _load(path, name)
+    splits: dict[str, Any] = dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
+    if wanted:
+        if wanted not in splits:
+            raise ValueError(f"{path}: there is no split {wanted!r}; there are {', '.join(splits)}")
+        return {"train": _table(splits[wanted], path)}
+    found = {_SPLITS[key]: _table(own, f"{path}@{key}") for key, own in splits.items() if key in _SPLITS}
+    if "train" not in found:
+        known, first = ", ".join(splits), next(iter(splits))
+        raise ValueError(f"{path}: expected a split called train, got {known}; name one, as {path}@{first}")
+    return found
+
+
+def _load(path: str, name: str) -> Any:
+    try:
+        import datasets
+    except ImportError:
+        raise ValueError(f"{path}: to read it needs the datasets library: pip install 'seqmodels[datasets]'") from None
+    datasets.disable_progress_bars()
+    folder, config = Path(name).expanduser(), None
+    if not folder.exists() and ":" in name:
+        name, config = name.rsplit(":", 1)
+        folder = Path(name).expanduser()
+    try:
+        if (folder / "dataset_dict.json").is_file() or (folder / "dataset_info.json").is_file():
+            return datasets.load_from_disk(str(folder))
+        return datasets.load_dataset(str(folder) if folder.exists() else name, config)
+    except Exception as error:  # the library raises of many kinds
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{path}: the datasets library cannot load it: {first[:200]}") from None
+
+
+def _table(dataset: Any, path: str) -> Table:
+    """One split; classes by their names."""
+    from datasets import ClassLabel
+
+    table = from_arrow(dataset.with_format("arrow")[:], path)
+    for name, feature in dataset.features.items():
+        inner = getattr(feature, "feature", feature)
+        cells = table.lists[name].columns if name in table.lists else table.columns
+        if isinstance(inner, ClassLabel) and name in cells:
+            cells[name] = [inner.int2str(int(cell)) if cell not in ("", "-1") else "" for cell in cells[name]]
+            table.forget_numbers(name)
+    return table
