@@ -56,7 +56,7 @@ def _least(lengths: np.ndarray) -> str:
 def _arrays(path: str | Path) -> dict[str, np.ndarray]:
     found = find_file(path)
     try:
-        with np.load(found, allow_pickle=False) as file:
+        with found.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise ValueError(f"{path}: expected an .npz file with {FORM}; it cannot be read ({error})") from None
