@@ -27,7 +27,12 @@ KINDS = {
 _parts: dict[str, dict[str, type]] = {kind: {} for kind in KINDS}
 _found: set[str] = set()
 # Registers nothing, and brings in Lightning, which takes seconds.
-_WITHOUT_PARTS = ("seqmodels.data.module", "seqmodels.tasks.forecast_metrics", "seqmodels.tasks.anomaly_metric")
+_WITHOUT_PARTS = (
+    "seqmodels.data.module",
+    "seqmodels.tasks.anomaly_metric",
+    "seqmodels.tasks.forecast_metrics",
+    "seqmodels.tasks.free_running",
+)
 
 
 def register(kind: str, name: str) -> Callable[[PartT], PartT]:

@@ -69,8 +69,10 @@ seqmodels predict [RUN] --input FILE [name=value ...]: predictions for a new fil
 
 RUN is a run folder or a checkpoint; the newest run under runs/ where it is left out.
 
-  --input FILE         data in the form of the training data; targets may be left out
+  --input FILE         data in the form of the training data, a folder or pattern where those may be one, or - for
+                       standard input; targets may be left out
   --output FILE        .csv or .jsonl; one JSON object a line on the screen where it is left out
+  --top K              the probabilities of the K likeliest classes only; of tags at every step
   --every N            a decision after every N steps of a sequence too, as if it came in just now
 """,
     "forecast": """\
@@ -107,6 +109,7 @@ seqmodels generate [RUN] [flags] [name=value ...]: sample from a trained model
 
   seqmodels generate --prompt "To be" --length 500
   seqmodels generate RUN --temperature 0.7 --top-k 20 --seed 1
+  seqmodels generate RUN --prompt kanji --count 32 --output strokes.png
 
 RUN is a run folder or a checkpoint; the newest run under runs/ where it is left out.
 
@@ -117,6 +120,7 @@ RUN is a run folder or a checkpoint; the newest run under runs/ where it is left
   --top-p P            sample from the likeliest that together have probability P
   --beam N             beam search over N candidates, for heads that decode sequences
   --seed N             the same seed gives the same sample
+  --output FILE        for handwriting: .png, .svg or .pdf; --prompt is the label, --count N the drawings (default 16)
 """,
     "data": f"""\
 seqmodels data inspect [name=value ...]: what data were taken for and what is in them, before any training

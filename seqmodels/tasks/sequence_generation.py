@@ -90,6 +90,8 @@ class SequenceGeneration(Task):
         self.label_smoothing = check_range("label_smoothing", label_smoothing, 0.0, 1.0)
         self.beam = check_range("beam", beam, 1, whole=True)
         self.length_penalty = check_range("length_penalty", length_penalty, 0)
+        if length_penalty and beam == 1:
+            raise ValueError(f"length_penalty={length_penalty} is read by a beam only: set beam=4, or length_penalty=0")
         self.max_length_ratio = max_length_ratio
         if max_length_ratio is not None:
             check_range("max_length_ratio", max_length_ratio, 0.01)
@@ -264,6 +266,18 @@ class SequenceGeneration(Task):
         given = [self._given(batch, row) for row in rows.tolist()]
         lines = [f"{a}{b}   (true: {c})" for a, b, c in zip(given, made, truth, strict=True)]
         return {"generated": "\n".join(lines)}
+
+    def drawings(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
+        """For tokens, what a decoder with attention looks at in some rows while it writes."""
+        head: Any = model.head
+        rows = (batch.lengths > 0).nonzero()[: self.shown, 0]
+        if not self.of_tokens or self.spec.inputs != "tokens" or head.attention is None or len(rows) == 0:
+            return {}
+        from seqmodels.tasks.alignment_picture import alignment_figure, alignments
+
+        chosen = batch._replace(inputs=batch.inputs[rows], targets=batch.targets[rows], lengths=batch.lengths[rows])
+        made = self.generate(model, chosen)
+        return {"attention": alignment_figure(alignments(model, self.spec, chosen, made))}
 
     def _given(self, batch: SequenceBatch, row: int) -> str:
         if self.spec.inputs != "tokens":

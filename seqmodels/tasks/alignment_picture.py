@@ -1,0 +1,75 @@
+"""Where a decoder looks while it writes: its attention over the source, one picture per row.
+
+T source steps, S target steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.tasks.base import name_of
+from seqmodels.tasks.pictures import TRUTH, WRONG, _figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Names that fit beside an axis, and rows that fit on a picture.
+MOST_NAMES, MOST_ROWS, COLUMNS = 60, 6, 3
+
+
+class Alignment(NamedTuple):
+    """What one row reads and writes, and how much each target step looks at each source step, ``(S, T)``."""
+
+    source: Sequence[str]
+    written: Sequence[str]
+    weights: np.ndarray
+    right: bool
+
+
+def alignments(model: Any, spec: BatchSpec, batch: SequenceBatch, made: Tensor) -> list[Alignment]:
+    """Of each row what was written, ``made (B, S)``, and what was looked at meanwhile."""
+    features, _ = model.features(batch.inputs, lengths=batch.lengths)
+    weights = model.head.attention_weights(features, batch.lengths, made).cpu().numpy()
+    found = []
+    for row, length in enumerate(batch.lengths.tolist()):
+        true, written = (_with_stop(tokens.tolist(), spec.stop) for tokens in (batch.targets[row], made[row]))
+        source = [name_of(spec.input_names, token) for token in batch.inputs[row, :length].tolist()]
+        names = [name_of(spec.target_names, token) for token in written]
+        found.append(Alignment(source, names, weights[row, : len(names), :length], true == written))
+    return found
+
+
+def _with_stop(tokens: list[int], stop: int | None) -> list[int]:
+    return tokens[: tokens.index(stop) + 1] if stop in tokens else tokens
+
+
+def alignment_figure(rows: Sequence[Alignment]) -> Figure:
+    """Source tokens from left to right, written tokens from top to bottom, the darker the more attention.
+
+    Args:
+        rows: at least one; of more than six the first.
+    """
+    rows = rows[:MOST_ROWS]
+    columns = min(COLUMNS, len(rows))
+    lines = -(-len(rows) // columns)
+    figure = _figure(3.6 * columns, 3.4 * lines)
+    grid = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axes, row in zip(grid, rows, strict=False):
+        axes.imshow(row.weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        for ticks, names in ((axes.set_xticks, row.source), (axes.set_yticks, row.written)):
+            few = len(names) <= MOST_NAMES
+            ticks(range(len(names)) if few else [], list(names) if few else [], fontsize=8)
+        if max(map(len, row.source)) > 2:
+            axes.tick_params(axis="x", rotation=90)
+        axes.set_title("as in the data" if row.right else "not as in the data", fontsize=8, color=TRUTH)
+        axes.title.set_color(TRUTH if row.right else WRONG)
+        axes.spines[:].set_visible(False)
+    for axes in grid[len(rows) :]:
+        axes.set_visible(False)
+    figure.suptitle("attention: what is read (across) for each token written (down)", fontsize=10)
+    return figure
