@@ -64,7 +64,9 @@ class Model:
         """The same as `seqmodels.load`."""
         return load(run, plugins, which, changes)
 
-    def predict(self, path: str | Path, batch_size: int = 64, every: int | None = None) -> Iterator[dict[str, Any]]:
+    def predict(
+        self, path: str | Path, batch_size: int = 64, every: int | None = None, top: int | None = None
+    ) -> Iterator[dict[str, Any]]:
         """Predictions for a new file of the kind that the model was trained on, one per sequence.
 
         A text, which is one long stream, is read in windows with the state carried, and gives one
@@ -76,6 +78,7 @@ class Model:
             batch_size: sequences at a time.
             every: where given, a prediction after every so many steps of each sequence, as if it came in just
                 now; for models that read forwards and predict once per sequence.
+            top: where given, the probabilities of the so many likeliest classes only, of tags at every step.
 
         Raises:
             ValueError: what is wrong with the file, or a model that cannot decide early.
@@ -98,7 +101,11 @@ class Model:
                 rows = rows[rows[:, 0] >= 0]
                 batch = collate(dataset, rows)
                 prediction, state = self._predict(batch, state if dataset.stream else None)
-                for sequence, decoded in zip(rows[:, 0], self.task.decode(prediction, batch), strict=True):
+                decoded_rows = self.task.decode(prediction, batch)
+                if top is not None:
+                    ranked = self.task.ranked(prediction, batch, check_size("top", top))
+                    decoded_rows = [{**d, "probabilities": r} for d, r in zip(decoded_rows, ranked, strict=True)]
+                for sequence, decoded in zip(rows[:, 0], decoded_rows, strict=True):
                     yield from self.task.rows({**(dataset.origins[sequence] if dataset.origins else {}), **decoded})
 
     def _predict(self, batch: SequenceBatch, state: State) -> tuple[torch.Tensor, State]:
@@ -158,9 +165,7 @@ class Model:
         task.beam = check_size("beam", task.beam if beam is None else beam)
         return replace(self, task=task).predict(path)
 
-    def translate(
-        self, text: str | Sequence[str], beam: int | None = None, length_penalty: float | None = None
-    ) -> Any:
+    def translate(self, text: str | Sequence[str], beam: int | None = None, length_penalty: float | None = None) -> Any:
         """What a model that was trained on pairs makes of a text, or of each text of a list.
 
         Args:
@@ -249,6 +254,35 @@ class Model:
 
             return written_text(self.spec, [token for token in drawn[0][0].tolist() if token != self.spec.stop])
         return decode(drawn[0][0].tolist(), self.spec)
+
+    def draw(
+        self, label: str = "", count: int = 16, temperature: float | None = None, seed: int | None = None
+    ) -> list[list[list[list[float]]]]:
+        """New drawings, each a list of strokes, each of them a list of points [x, y], y downwards.
+
+        Args:
+            label: what to draw; empty for the first label of the training data.
+            count: how many.
+            temperature: 1 as the model would, less is neater; None for the task's own.
+            seed: the same seed, the same drawings.
+
+        Raises:
+            ValueError: a model that does not draw, or a label that it does not know.
+        """
+        task: Any = self.task
+        if not hasattr(task, "sketch"):
+            raise ValueError("this model makes no pen strokes: there is nothing to draw")
+        names = self.spec.input_names
+        if label and label not in names:
+            raise ValueError(f"prompt must be {self._known_inputs(label)}, got {label!r}")
+        generator = torch.Generator()
+        if seed is not None:
+            generator.manual_seed(seed)
+        else:
+            generator.seed()
+        chosen = names.index(label) if label else 0
+        drawn: list[Any] = task.sketch(self.model, chosen, count, temperature or task.temperature, generator)
+        return drawn
 
     def encode(self, text: str) -> torch.Tensor:
         """The tokens ``(T,)`` of a text; for a sequence generator, the name of a token (a class) is that token.

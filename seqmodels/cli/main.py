@@ -13,7 +13,7 @@ from seqmodels.cli.errors import FAILURE, INTERRUPTED, USAGE, ConfigError, sugge
 VERBS = {
     "train": ("train", "train"),
     "evaluate": ("runs", "evaluate"),
-    "predict": ("runs", "predict"),
+    "predict": ("predict", "predict"),
     "generate": ("runs", "generate"),
     "forecast": ("forecast", "forecast"),
     "backtest": ("backtest", "backtest"),

@@ -1,9 +1,8 @@
-"""`seqmodels evaluate`, `predict` and `generate`: what is done with a trained run."""
+"""`seqmodels evaluate` and `generate`, and how every verb finds the run that it is about."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +23,10 @@ _FLAG_RULES: dict[str, Rule] = {
     "top_p": number(" above 0 and at most 1", lambda value: 0 < value <= 1),
     "beam": whole(1),
     "seed": whole(0),
+    "count": whole(1),
 }
+# Those of `seqmodels.inference.Model.generate`, which is not imported before all is checked.
+_SAMPLING = {"length": 400, "temperature": 0.8, "top_k": None, "top_p": None, "beam": 1, "seed": None}
 
 
 def evaluate(arguments: list[str]) -> int:
@@ -36,61 +38,28 @@ def evaluate(arguments: list[str]) -> int:
     return 0
 
 
-def predict(arguments: list[str]) -> int:
-    """Write predictions for a new file, or print them."""
-    parser = Parser()
-    parser.add_argument("--input", type=Path)
-    parser.add_argument("--output", type=Path)
-    parser.add_argument("--every", type=int)
-    flags, run, changes, plugins = read_run(parser, arguments)
-    _check_files(flags)
-    from seqmodels.inference import load, write_predictions
-
-    rows = load(run, plugins, changes=changes).predict(flags.input, every=flags.every)
-    if flags.output is None:
-        for row in rows:
-            print(json.dumps(row, ensure_ascii=False))
-    else:
-        count = write_predictions(rows, flags.output)
-        console(stderr=True).print(f"{count} predictions in {flags.output}")
-    return 0
-
-
-def _check_files(flags: argparse.Namespace) -> None:
-    problems = []
-    if flags.input is None:
-        problems.append("--input: name the file to predict for: --input FILE")
-    elif not flags.input.exists():
-        problems.append(f"--input: there is no file {flags.input}")
-    if flags.output is not None and flags.output.suffix not in (".csv", ".jsonl"):
-        problems.append(f"--output: must end in .csv or .jsonl, got {flags.output}")
-    elif flags.output is not None and not flags.output.parent.is_dir():
-        problems.append(f"--output: there is no folder {flags.output.parent}: make it first")
-    if flags.every is not None and flags.every < 1:
-        problems.append(f"--every: must be a whole number of at least 1, got {flags.every}")
-    if problems:
-        raise ConfigError(*problems)
-
-
 def generate(arguments: list[str]) -> int:
-    """Print a sample from a trained run."""
+    """Print a sample from a trained run, or draw some of its drawings."""
     parser = Parser()
     parser.add_argument("--prompt", default="")
-    for flag, kind, default in (
-        # Those of `seqmodels.inference.Model.generate`, which is not imported before all is checked.
-        ("--length", int, 400),
-        ("--temperature", float, 0.8),
-        ("--top-k", int, None),
-        ("--top-p", float, None),
-        ("--beam", int, 1),
-        ("--seed", int, None),
-    ):
-        parser.add_argument(flag, type=kind, default=default)
+    kinds = {"length": int, "temperature": float, "top-k": int, "top-p": float, "beam": int, "seed": int, "count": int}
+    for flag, kind in kinds.items():
+        parser.add_argument(f"--{flag}", type=kind)
+    parser.add_argument("--output", type=Path)
     flags, run, changes, plugins = read_run(parser, arguments)
     _check_sampling(flags)
     from seqmodels.inference import load
 
-    print(load(run, plugins, changes=changes).generate(**vars(flags)))
+    trained = load(run, plugins, changes=changes)
+    given = {name: value for name, value in vars(flags).items() if value is not None}
+    if flags.output is None:
+        print(trained.generate(**{**_SAMPLING, **given}))
+        return 0
+    from seqmodels.tasks.drawing import drawings_figure
+
+    drawn = trained.draw(flags.prompt, flags.count or 16, flags.temperature, flags.seed)
+    drawings_figure(drawn, [], [flags.prompt] * len(drawn)).savefig(flags.output, facecolor="white")
+    console(stderr=True).print(f"{len(drawn)} drawings in {flags.output}")
     return 0
 
 
@@ -100,8 +69,17 @@ def _check_sampling(flags: argparse.Namespace) -> None:
         for name, rule in _FLAG_RULES.items()
         if getattr(flags, name) is not None and not rule.holds(getattr(flags, name))
     ]
-    if flags.beam > 1 and (flags.top_k is not None or flags.top_p is not None):
+    if (flags.beam or 1) > 1 and (flags.top_k is not None or flags.top_p is not None):
         problems.append("--beam: searches for the likeliest; --top-k and --top-p sample: leave one out")
+    if flags.output is None:
+        problems += ["--count: is for drawings, which need --output"] if flags.count is not None else []
+    else:
+        unused = [name for name in ("length", "top_k", "top_p", "beam") if getattr(flags, name) is not None]
+        problems += [f"--{name.replace('_', '-')}: is not for drawings: leave it out" for name in unused]
+        if flags.output.suffix not in (".png", ".svg", ".pdf"):
+            problems.append(f"--output: must end in .png, .svg or .pdf, got {flags.output}")
+        elif not flags.output.parent.is_dir():
+            problems.append(f"--output: there is no folder {flags.output.parent}: make it first")
     if problems:
         raise ConfigError(*problems)
 

@@ -168,6 +168,14 @@ class Task:
         """Each row's prediction in plain Python values and original units."""
         raise NotImplementedError
 
+    def ranked(self, prediction: Any, batch: SequenceBatch, count: int) -> list[Any]:
+        """The `count` likeliest classes of each row, or of each of its steps, with their probabilities.
+
+        Raises:
+            ValueError: a task without classes.
+        """
+        raise ValueError(f"{type(self).__name__} ranks no classes: the likeliest few are for labels and tags only")
+
     def rows(self, decoded: dict[str, Any]) -> list[dict[str, Any]]:
         """The rows that a prediction makes in a file: one, unless a task has one for each step."""
         return [decoded]

@@ -11,7 +11,7 @@ from torch import Tensor
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.registry import register
 from seqmodels.tasks.base import check_range, name_of
-from seqmodels.tasks.baselines.labels import nearest_neighbour, ngram_regression, stretched_neighbour
+from seqmodels.tasks.baselines.labels import nearest_neighbour, ngram_regression, place_regression, stretched_neighbour
 from seqmodels.tasks.baselines.reading import labels
 from seqmodels.tasks.labels import LabelTask, confusion_of
 from seqmodels.tasks.partial import First, Joined, Reading, read_partly
@@ -75,7 +75,7 @@ class Classification(LabelTask):
 
     def update(self, metrics: MetricCollection, prediction: Tensor, batch: SequenceBatch) -> None:
         predicted, truth = self.real(prediction, batch)
-        for name in ("accuracy", "macro_f1"):
+        for name in {"accuracy", "macro_f1", "recalls"} & set(metrics):
             metrics[name].update(predicted.argmax(-1), truth)
 
     def generate(self, model: SequenceModel, batch: SequenceBatch) -> Reading | None:
@@ -110,6 +110,8 @@ class Classification(LabelTask):
         if self.spec.inputs == "tokens":  # counted once for all
             predicted = ngram_regression(train, known, Joined(parts))
             split = [None] * len(parts) if predicted is None else np.split(predicted, len(parts))
+            places: list[np.ndarray | None] = [place_regression(train, known, evaluation), *[None] * len(self.lengths)]
+            found["logistic regression on places"] = places
             return {**found, "n-grams with logistic regression": split}
         seen = [train, *(First(train, steps) for steps in self.lengths)]
         methods = {"nearest neighbour": nearest_neighbour, "nearest neighbour, stretched": stretched_neighbour}
@@ -132,6 +134,9 @@ class Classification(LabelTask):
             for row, weights, names in zip(decoded, reading.attention.tolist(), self._steps(batch), strict=True):
                 row["attention"] = [[name, round(weight, 4)] for name, weight in zip(names, weights, strict=False)]
         return decoded
+
+    def shares(self, prediction: Tensor | Reading, batch: SequenceBatch) -> Tensor:
+        return super().shares(prediction.prediction if isinstance(prediction, Reading) else prediction, batch)
 
     def _decode_labels(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
         decoded: list[dict[str, Any]] = []

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from torchmetrics import MetricCollection
 
 MOST_CLASSES = 4096
+# Classes that are few enough for a recall of each beside the other metrics; of more, the confusion matrix tells.
+MOST_RECALLS = 5
 
 
 class LabelTask(Task):
@@ -85,7 +87,15 @@ class LabelTask(Task):
             counts = MulticlassConfusionMatrix(max(2, self.output_size), validate_args=False)
             return CompositionalMetric(score, counts, None)
 
-        return MetricCollection({"accuracy": of_confusion(accuracy), "macro_f1": of_confusion(macro_f1)})
+        found = {"accuracy": of_confusion(accuracy), "macro_f1": of_confusion(macro_f1)}
+        if self.output_size <= MOST_RECALLS:
+            found["recalls"] = of_confusion(self._recalls)
+        return MetricCollection(found)
+
+    def _recalls(self, confusion: Tensor) -> dict[str, Tensor]:
+        """Of each class, the share of its items that were predicted as it; 0 where it has none."""
+        shares = confusion.diagonal() / confusion.sum(1).clamp(min=1)
+        return {f"recall {name}": share for name, share in zip(self.names, shares, strict=False)}
 
     def update(self, metrics: MetricCollection, prediction: Tensor, batch: SequenceBatch) -> None:
         predicted, truth = self.real(prediction, batch)
@@ -96,6 +106,25 @@ class LabelTask(Task):
         metrics = self.metrics()
         metrics.update(torch.from_numpy(predicted.astype(np.int64)), torch.from_numpy(truth))
         return self.summary(metrics.compute())
+
+    def shares(self, prediction: Any, batch: SequenceBatch) -> Tensor:
+        """The probability of every class, ``(..., V)``."""
+        shares: Tensor = prediction.detach().float().softmax(-1)
+        return shares
+
+    def ranked(self, prediction: Any, batch: SequenceBatch, count: int) -> list[Any]:
+        best = self.shares(prediction, batch).topk(min(count, self.output_size), -1)
+        rows: list[Any] = []
+        each = zip(best.values.tolist(), best.indices.tolist(), batch.lengths.tolist(), strict=True)
+        for shares, tags, length in each:
+            if self.spec.target_shape == "step":
+                rows.append([self._by_name(*step) for step in zip(shares[:length], tags[:length], strict=True)])
+            else:
+                rows.append(self._by_name(shares, tags) if length else {})
+        return rows
+
+    def _by_name(self, shares: list[float], tags: list[int]) -> dict[str, float]:
+        return {self.names[tag]: share for share, tag in zip(shares, tags, strict=True)}
 
     @property
     def names(self) -> list[str]:

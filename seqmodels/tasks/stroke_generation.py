@@ -105,6 +105,15 @@ class StrokeGeneration(Task):
         made: Tensor = head.generate(features, batch.lengths, temperature=temperature, generator=generator)
         return made
 
+    @torch.no_grad()
+    def sketch(
+        self, model: SequenceModel, label: int, count: int, temperature: float | None, generator: torch.Generator
+    ) -> list[Any]:
+        """So many drawings of one label, each a list of strokes, lists of points [x, y] in original units."""
+        inputs, one = torch.full((count, 1), label), torch.ones(count, dtype=torch.long)
+        batch = SequenceBatch(inputs, inputs, one, one > 0)
+        return [row["strokes"] for row in self.decode(self.draw(model, batch, generator, temperature), batch)]
+
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
         """Each row's strokes, lists of points [x, y] in original units from the middle of the drawing on.
 

@@ -104,6 +104,12 @@ class Tagging(LabelTask):
         prediction = self.fit(prediction.detach(), batch)
         return chain.best_tags(prediction, batch.lengths) if prediction.dim() == 4 else prediction.argmax(-1)
 
+    def shares(self, prediction: Tensor, batch: SequenceBatch) -> Tensor:
+        prediction = self.fit(prediction.detach(), batch)
+        if prediction.dim() == 4:
+            return chain.tag_probabilities(prediction, batch.lengths)
+        return super().shares(prediction, batch)
+
     def metrics(self) -> MetricCollection:
         metrics = super().metrics()
         if self.members:

@@ -49,7 +49,7 @@ class Model:
     def __init__(self, asked):
         self.asked = asked
 
-    def predict(self, path):
+    def predict(self, path, every=None, top=None):
         self.asked.append(path)
         yield {"label": "ä", "probability": 0.5}
         yield {"label": "b", "probability": 0.25}

@@ -1,0 +1,100 @@
+"""`seqmodels predict`: predictions for new data, written as they are made."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from seqmodels.cli.arguments import Parser
+from seqmodels.cli.errors import ConfigError
+from seqmodels.cli.runs import read_run
+from seqmodels.cli.screen import console
+
+STANDARD_INPUT = "-"
+# Seconds before the first line of progress, and between two.
+PATIENCE = 2.0
+
+
+def predict(arguments: list[str]) -> int:
+    """Write predictions for new data, or print them."""
+    parser = Parser()
+    parser.add_argument("--input")
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--every", type=int)
+    parser.add_argument("--top", type=int)
+    flags, run, changes, plugins = read_run(parser, arguments)
+    _check(flags)
+    from seqmodels.inference import load, write_predictions
+
+    trained = load(run, plugins, changes=changes)
+    with _readable(flags.input) as path:
+        rows = _with_progress(trained.predict(path, every=flags.every, top=flags.top))
+        if flags.output is None:
+            for row in rows:
+                print(json.dumps(row, ensure_ascii=False))
+        else:
+            count = write_predictions(rows, flags.output)
+            console(stderr=True).print(f"{count} predictions in {flags.output}")
+    return 0
+
+
+def _check(flags: argparse.Namespace) -> None:
+    problems = []
+    if flags.input is None:
+        problems.append("--input: name the file to predict for: --input FILE")
+    elif flags.input != STANDARD_INPUT and not Path(flags.input).exists() and not glob.glob(flags.input):
+        problems.append(f"--input: there is no file {flags.input}")
+    if flags.output is not None and flags.output.suffix not in (".csv", ".jsonl"):
+        problems.append(f"--output: must end in .csv or .jsonl, got {flags.output}")
+    elif flags.output is not None and not flags.output.parent.is_dir():
+        problems.append(f"--output: there is no folder {flags.output.parent}: make it first")
+    for name in ("every", "top"):
+        value = getattr(flags, name)
+        if value is not None and value < 1:
+            problems.append(f"--{name}: must be a whole number of at least 1, got {value}")
+    if flags.every is not None and flags.top is not None:
+        problems.append("--top: is for predictions on whole sequences: leave out --every")
+    if problems:
+        raise ConfigError(*problems)
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[Path]:
+    """The path as it is; for standard input that of a file that holds it, and that errors do not name.
+
+    A file, because tables and texts may have to be read twice; never all of it in memory.
+    """
+    if name != STANDARD_INPUT:
+        yield Path(name)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "input"
+        with path.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        try:
+            yield path
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(path), "standard input")) from None
+
+
+def _with_progress(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The same rows; on a terminal, one line says how many there were so far where it takes long."""
+    screen, began = console(stderr=True), time.monotonic()
+    said = began
+    for count, row in enumerate(rows, 1):
+        now = time.monotonic()
+        if screen.is_terminal and now - said > PATIENCE:
+            said = now
+            screen.print(f"{count:,} predictions, {now - began:.0f} s", end="\r", style="dim")
+        yield row
+    if said > began:
+        screen.print(" " * 40, end="\r")
