@@ -126,7 +126,7 @@ def _place(times: np.ndarray, part: str, timezone: str | None) -> np.ndarray:
         return hours * (60 if part == "minute_of_day" else 1)
     if part == "month":
         return np.asarray(local.month - 1, dtype=np.float64)
-    day = {"day_of_week": local.dayofweek, "day_of_month": local.day - 1, "day_of_year": local.dayofyear - 1}[part]
+    day = {"day_of_week": local.day_of_week, "day_of_month": local.day - 1, "day_of_year": local.day_of_year - 1}[part]
     return np.asarray(day, dtype=np.float64) + hours / 24
 
 

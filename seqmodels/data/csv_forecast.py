@@ -105,10 +105,10 @@ def infer_layout(table: Table, asked: Columns, options: SeriesOptions) -> Layout
     rest = Table(table.path, columns, table.lines)
     if options.reading.known or options.reading.static or options.calendar or options.identity:
         asked = replace(asked, layout=asked.layout or "series")
-    if asked.target_per == "step" and asked.sequence is None:
+    if asked.target_per in ("step", "sequence") and asked.sequence is None:
         layout = infer(rest, replace(asked, target_per=None))
         if layout.kind == "series":
-            return replace(layout, target_per="step")
+            return replace(layout, target_per="step" if asked.target_per == "step" else "sequence")
     return infer(rest, asked)
 
 

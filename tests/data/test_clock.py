@@ -1,0 +1,159 @@
+"""Time stamps: steps, gaps, zones; what is wrong with them is named with its line."""
+
+import numpy as np
+import pytest
+
+from seqmodels.data.clock import DAY, Clock, infer_clock, parse_times, time_text
+from seqmodels.data.csv import CSVSource
+from seqmodels.data.csv_read import Table
+from seqmodels.data.gaps import regular
+
+MINUTE = DAY // 1440
+
+
+def table(cells: list[str]) -> Table:
+    return Table("a.csv", {"t": cells}, [i + 2 for i in range(len(cells))])
+
+
+def days(first: str, count: int, step: str = "D") -> np.ndarray:
+    return (np.datetime64(first).astype("datetime64[ns]") + np.arange(count) * np.timedelta64(1, step)).astype(np.int64)
+
+
+def write(tmp_path, times: list[str], name: str = "a.csv") -> str:
+    values = np.random.default_rng(0).normal(50, 5, len(times)).cumsum()
+    path = tmp_path / name
+    path.write_text("t,y\n" + "".join(f"{t},{y:.3f}\n" for t, y in zip(times, values, strict=True)))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("times", "unit", "words"),
+    [
+        (days("2024-01-01", 50), "fixed", "1 day"),
+        (days("2024-01-01", 50, "h"), "fixed", "1 hour"),
+        (days("2024-01-01", 50, "m") * 1, "fixed", "1 minute"),
+        (
+            np.array([np.datetime64(f"{y}-{m:02d}-01", "ns") for y in (2020, 2021) for m in range(1, 13)]),
+            "month",
+            "1 month",
+        ),
+        (np.array([np.datetime64(f"{y}-04-01", "ns") for y in range(1990, 2010)]), "month", "12 months"),
+        (
+            np.array([np.datetime64(d, "ns") for d in ("2023-11-30", "2023-12-31", "2024-01-31", "2024-02-29")]),
+            "month_end",
+            "1 month",
+        ),
+        (days("2024-01-01", 30)[np.arange(30) % 7 < 5], "business", "1 business day"),
+    ],
+)
+def test_the_step_is_found_and_goes_on(times, unit, words):
+    times = times.astype(np.int64)
+    clock = infer_clock(times, np.zeros(len(times), int), dated=True)
+    assert (clock.unit, clock.words) == (unit, words)
+    assert clock.between(times[:-1], times[1:]).tolist() == [1.0] * (len(times) - 1)
+    for k in (1, len(times) - 1):
+        assert clock.after(times[0].item(), k) == times[k]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_filling_undoes_leaving_out(seed):
+    random = np.random.default_rng(seed)
+    step = int(random.integers(1, 90)) * MINUTE
+    whole = days("2024-03-01", 1)[0] + step * np.arange(200)
+    keep = random.random(200) < 0.9
+    keep[[0, -1]] = True
+    kept = whole[keep]
+    found = regular(kept, np.zeros(len(kept), int), Clock("fixed", step, True), "fill", np.arange(len(kept)), "t", "a")
+    assert found.times.tolist() == whole.tolist()
+    assert ((found.keep >= 0) == keep).all()
+    split = regular(kept, np.zeros(len(kept), int), Clock("fixed", step, True), "split", np.arange(len(kept)), "t", "a")
+    assert (np.diff(split.blocks) > 0).tolist() == (np.diff(kept) > step).tolist()
+
+
+def test_rows_off_the_grid_are_left_out_and_told():
+    times = np.array([0, 5, 9, 10, 15, 20]) * MINUTE
+    found = regular(times, np.zeros(6, int), Clock("fixed", 5 * MINUTE, True), "split", np.arange(6) + 2, "t", "a")
+    assert found.keep.tolist() == [0, 1, 2, 4, 5]
+    assert "1 row less than half a step of 5 minutes after another, the first in line 5: left out" in found.notes[0]
+
+
+def test_offsets_are_the_same_moment():
+    mixed = ["2024-03-31T00:30:00Z", "2024-03-31T02:30:00+01:00", "2024-03-31T04:30:00+0200", "2024-03-30T23:30-04:00"]
+    values, dated = parse_times(table(mixed), "t")
+    assert dated
+    assert np.diff(values).tolist() == [DAY // 24, DAY // 24, DAY // 24]
+    utc, _ = parse_times(table(["2024-03-31 00:30", "2024-03-31 01:30", "2024-03-31 02:30", "2024-03-31 03:30"]), "t")
+    assert utc.tolist() == values.tolist()
+
+
+def test_clocks_that_are_put_forward_and_back():
+    spring = ["2024-03-31 00:30", "2024-03-31 01:30", "2024-03-31 03:30"]
+    values, _ = parse_times(table(spring), "t", "Europe/Berlin")
+    assert np.diff(values).tolist() == [DAY // 24] * 2
+    autumn = ["2024-10-27 01:30", "2024-10-27 02:30", "2024-10-27 02:30", "2024-10-27 03:30"]
+    values, _ = parse_times(table(autumn), "t", "Europe/Berlin")
+    assert np.diff(values).tolist() == [DAY // 24] * 3
+    with pytest.raises(ValueError, match=r"data.timezone=Europe/Berlin: .*02:30.*write the times with their offset"):
+        parse_times(table(["2024-03-31 01:30", "2024-03-31 02:30"]), "t", "Europe/Berlin")
+    with pytest.raises(ValueError, match="there is no time zone 'Mars/Base'"):
+        parse_times(table(spring), "t", "Mars/Base")
+
+
+def test_a_series_is_the_same_in_every_zone(tmp_path):
+    moments = np.datetime64("2024-03-29T00:00") + np.arange(120) * np.timedelta64(60, "m")
+    utc = [f"{m}Z" for m in moments]
+    other = [f"{m + np.timedelta64(2, 'h')}:00+02:00" if i % 2 else f"{m}:00Z" for i, m in enumerate(moments)]
+    one, two = (
+        CSVSource(
+            write(tmp_path, cells, f"{i}.csv"), "y", time="t", history=3, calendar=["hour"], gaps="error"
+        ).splits()
+        for i, cells in enumerate((utc, other))
+    )
+    assert one["train"].spec.input_shift == two["train"].spec.input_shift
+    assert (one["test"].values == two["test"].values).all()
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (
+            ["2024-01-01T00:00Z", "2024-01-01T01:00"],
+            "a.csv, line 3.*expected a time with an offset .*got '2024-01-01T01:00'",
+        ),
+        (["2024-01-01", "soon"], "a.csv, line 3, column 't': expected a time like the others, got 'soon'"),
+        (["2024-02-28", "2024-02-30"], "a.csv, line 3, column 't': expected a time like the others, got '2024-02-30'"),
+    ],
+)
+def test_times_that_cannot_be_read_are_named(cells, words):
+    with pytest.raises(ValueError, match=words):
+        parse_times(table(cells), "t")
+
+
+def test_eight_digits_are_dates_where_all_are():
+    values, dated = parse_times(table(["20240229", "20240307"]), "t")
+    assert dated
+    assert np.diff(values).tolist() == [7 * DAY]
+    values, dated = parse_times(table(["20240229", "20240230"]), "t")
+    assert not dated
+
+
+def test_a_gap_a_repeat_and_disorder_are_told_with_their_line(tmp_path):
+    times = [time_text(t.item()) for t in days("2024-01-01", 60)]
+    gap = write(tmp_path, times[:20] + times[23:])
+    with pytest.raises(ValueError, match=r"line 22: expected the time 2024-01-21 .*got 2024-01-24 \(1 gaps in all\)"):
+        CSVSource(gap, "y", time="t", gaps="error").splits()
+    for choice, words in (("allow", "read as if"), ("fill", "filled"), ("split", "no window reaches over one")):
+        source = CSVSource(gap, "y", time="t", gaps=choice)
+        source.splits()
+        assert any("1 gap in 't' of 3 steps of 1 day" in note and words in note for note in source.notes)
+    twice = write(tmp_path, [*times[:30], times[29], *times[30:]])
+    with pytest.raises(
+        ValueError, match=r"line 32, column 't': the time '2024-01-30' is also on line 31.*data\.duplicates"
+    ):
+        CSVSource(twice, "y", time="t").splits()
+    first, last = (CSVSource(twice, "y", time="t", duplicates=which).splits()["train"] for which in ("first", "last"))
+    assert len(first) == len(last)
+    assert int((first.values != last.values).sum()) > 0
+    moved = CSVSource(write(tmp_path, [times[1], times[0], *times[2:]]), "y", time="t")
+    moved.splits()
+    assert "rows sorted by time" in moved.notes
