@@ -18,7 +18,8 @@ from seqmodels.tasks.base import check_range
 from seqmodels.tasks.baselines.reading import histories, item_count, sequences, spread
 from seqmodels.tasks.distributions import NegativeBinomial, Point, pinball
 from seqmodels.tasks.predictive import Predictive, check_levels, make_output
-from seqmodels.tasks.values import Predictor, ValueTask, logger, undo
+from seqmodels.tasks.series_task import SeriesTask
+from seqmodels.tasks.values import Predictor
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,12 +29,10 @@ if TYPE_CHECKING:
 MOST_SEQUENCES = 2000
 # Training items that a baseline's usual errors are taken from, about.
 MOST_ITEMS = 5000
-# What makes a series one of changes: no change is then its simplest forecast.
-CHANGES = ("difference", "log_return")
 
 
 @register("task", "forecasting")
-class Forecasting(ValueTask):
+class Forecasting(SeriesTask):
     """The next H values of a series, at the end of each sequence or after each step.
 
     >>> import torch
@@ -60,8 +59,10 @@ class Forecasting(ValueTask):
     quantiles, crps is the model's own.
 
     Baselines: the mean of the training targets; the last value; the value one season before; ridge
-    regression on the same history; and for a series of changes no change (a random walk). Their
-    intervals are their forecast and the quantiles of their errors on the training split.
+    regression on the same history; exponential smoothing (`seqmodels.tasks.baselines.smoothing`); where
+    the calendar is among the inputs, what is usual at that time (harmonic climatology); and for a series
+    of changes no change (a random walk). Their intervals are their forecast and the quantiles of their
+    errors on the training split.
 
     Args:
         spec, loss, huber_delta, ridge_window: as for `ValueTask`; the loss is that of output="point".
@@ -205,45 +206,6 @@ class Forecasting(ValueTask):
     def summary(self, values: Mapping[str, Any]) -> dict[str, float]:
         named = super().summary(values)
         return {**named, "mase": named["mae"] / self._naive_error} if self._naive_error else named
-
-    def series(self, inputs: Tensor) -> Tensor:
-        """The feature being forecast, ``(..., F)`` to ``(...)``, in original units."""
-        return undo(inputs, self.spec.input_shift, self.spec.input_scale)[..., self.spec.target_feature]
-
-    def predictors(self, train: Any, evaluation: Any) -> dict[str, tuple[Predictor, int]]:
-        found = super().predictors(train, evaluation)
-        horizon = self.spec.target_size
-        transform = (self.spec.options or {}).get("transform")
-        if transform in CHANGES:
-            found["no change"] = (lambda history, known: self._scaled(np.zeros((len(history), horizon)))), 1
-        if self.spec.target_feature is None or self.spec.inputs != "features":
-            logger.warning("last value and seasonal naive are skipped: the series is not among the inputs")
-            return found
-        found["last value"] = (lambda history, known: self._scaled(self.naive(history, known, 1), history)), 1
-        m, longest = self.spec.period, int(np.max(evaluation.lengths))
-        if m is not None and longest < m:
-            logger.warning("seasonal naive is skipped: a season of %d steps, a history of %d", m, longest)
-        elif m is not None:
-            found["seasonal naive"] = (lambda history, known: self._scaled(self.naive(history, known, m), history)), m
-        return found
-
-    def naive(self, history: np.ndarray, known: np.ndarray, season: int) -> np.ndarray:
-        """The last season again and again, ``(n, H)`` in original units; the last value where less is known."""
-        series = self.series(torch.tensor(history[:, -season:], dtype=torch.float64)).numpy()
-        ahead = np.arange(self.spec.target_size)
-        return np.where(known[:, None] >= season, series[:, ahead % season], series[:, -1:])
-
-    def _scaled(self, values: np.ndarray, history: np.ndarray | None = None) -> np.ndarray:
-        """Values as the targets are; where these are changes, from the end of the history."""
-        if history is not None and self.relative:
-            values = values - self.series(torch.tensor(history[:, -1], dtype=torch.float64)).numpy()[:, None]
-        shift, scale = self.spec.shift or (0.0,), self.spec.scale or (1.0,)
-        return (values - np.asarray(shift)) / np.asarray(scale)
-
-    @property
-    def relative(self) -> bool:
-        """Whether a target is the change from the last value to it."""
-        return bool((self.spec.options or {}).get("relative"))
 
     def _levels(self, values: Tensor, batch: SequenceBatch) -> Tensor:
         """Unscaled forecasts ``(B, H, ...)`` of each row's last step as values of the series."""

@@ -39,6 +39,25 @@ def sequences(dataset: Any, indices: Iterable[int] | None = None) -> Iterator[tu
         yield dataset.read(int(i), 0, int(dataset.lengths[i]))
 
 
+def unbroken(dataset: Any, most: int) -> np.ndarray:
+    """Features ``(T, F)`` of a stretch of time without a gap, at most so many steps: the last of a data set.
+
+    Windows that overlap by all but one step are put together; of whole sequences it is the last.
+    """
+    last = len(dataset.lengths) - 1
+    newest = dataset.read(last, max(0, int(dataset.lengths[last]) - most), int(dataset.lengths[last]))[0]
+    steps = [newest]
+    for i in range(last - 1, -1, -1):
+        if sum(map(len, steps)) >= most:
+            break
+        inputs = dataset.read(i, 0, int(dataset.lengths[i]))[0]
+        if len(inputs) != len(newest) or not np.array_equal(inputs[1:], newest[:-1], equal_nan=True):
+            break
+        steps.append(inputs[:1])
+        newest = inputs
+    return np.concatenate(steps[::-1])
+
+
 def neighbourhoods(tokens: np.ndarray, before: int, after: int, border: int) -> np.ndarray:
     """``(T, before + 1 + after)``: each token with its neighbours, `border` beyond the ends.
 

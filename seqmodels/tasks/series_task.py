@@ -1,0 +1,115 @@
+"""What tasks on series share: the series among the inputs, and simple forecasts of it.
+
+H steps of horizon, L steps of history, n items, m steps in a season.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqmodels.batch import BatchSpec
+from seqmodels.tasks.baselines.climatology import Climatology, calendar_columns
+from seqmodels.tasks.baselines.reading import histories, unbroken
+from seqmodels.tasks.baselines.smoothing import LEAST_STEPS, MOST_STEPS, Smoothing
+from seqmodels.tasks.values import Predictor, ValueTask, logger, undo
+
+# What makes a series one of changes: no change is then its simplest forecast.
+CHANGES = ("difference", "log_return")
+# Steps of history that exponential smoothing is rolled through, or four seasons if that is more.
+SMOOTHED = 128
+
+
+class SeriesTask(ValueTask):
+    """The next H values of a series; see `Forecasting`.
+
+    Args:
+        spec, loss, huber_delta, ridge_window: as for `ValueTask`.
+    """
+
+    def __init__(self, spec: BatchSpec, loss: str = "mse", huber_delta: float = 1.0, ridge_window: int = 256) -> None:
+        super().__init__(spec, loss, huber_delta, ridge_window)
+        self._smoothing: tuple[Any, Smoothing] | None = None
+
+    def series(self, inputs: Tensor) -> Tensor:
+        """The feature being forecast, ``(..., F)`` to ``(...)``, in original units."""
+        return undo(inputs, self.spec.input_shift, self.spec.input_scale)[..., self.spec.target_feature]
+
+    @property
+    def relative(self) -> bool:
+        """Whether a target is the change from the last value to it."""
+        return bool((self.spec.options or {}).get("relative"))
+
+    def _scaled(self, values: np.ndarray, history: np.ndarray | None = None) -> np.ndarray:
+        """Values as the targets are; where these are changes, from the end of the history."""
+        if history is not None and self.relative:
+            values = values - self.series(torch.tensor(history[:, -1], dtype=torch.float64)).numpy()[:, None]
+        shift, scale = self.spec.shift or (0.0,), self.spec.scale or (1.0,)
+        return (values - np.asarray(shift)) / np.asarray(scale)
+
+    def _reached(self, values: np.ndarray, history: np.ndarray) -> np.ndarray:
+        """Unscaled targets as values of the series."""
+        last = self.series(torch.tensor(history[:, -1], dtype=torch.float64)).numpy()[:, None]
+        reached: np.ndarray = values + last if self.relative else values
+        return reached
+
+    def predictors(self, train: Any, evaluation: Any) -> dict[str, tuple[Predictor, int]]:
+        found = super().predictors(train, evaluation)
+        horizon = self.spec.target_size
+        transform = (self.spec.options or {}).get("transform")
+        if transform in CHANGES:
+            found["no change"] = (lambda history, known: self._scaled(np.zeros((len(history), horizon)))), 1
+        if self.spec.target_feature is None or self.spec.inputs != "features":
+            logger.warning("last value and seasonal naive are skipped: the series is not among the inputs")
+            return found
+        found["last value"] = (lambda history, known: self._scaled(self.naive(history, known, 1), history)), 1
+        m, longest = self.spec.period, int(np.max(evaluation.lengths))
+        if m is not None and longest < m:
+            logger.warning("seasonal naive is skipped: a season of %d steps, a history of %d", m, longest)
+        elif m is not None:
+            found["seasonal naive"] = (lambda history, known: self._scaled(self.naive(history, known, m), history)), m
+        return {**found, **self._smoothed(train), **self._usual(train)}
+
+    def naive(self, history: np.ndarray, known: np.ndarray, season: int) -> np.ndarray:
+        """The last season again and again, ``(n, H)`` in original units; the last value where less is known."""
+        series = self.series(torch.tensor(history[:, -season:], dtype=torch.float64)).numpy()
+        ahead = np.arange(self.spec.target_size)
+        return np.where(known[:, None] >= season, series[:, ahead % season], series[:, -1:])
+
+    def _smoothed(self, train: Any) -> dict[str, tuple[Predictor, int]]:
+        """Exponential smoothing, where statsmodels is installed and there is something to fit to."""
+        longest = int(np.max(train.lengths))
+        if longest < LEAST_STEPS:
+            logger.warning("exponential smoothing is skipped: a history of %d steps is too short", longest)
+            return {}
+        if self._smoothing is None or self._smoothing[0] is not train:
+            try:
+                series = self.series(torch.from_numpy(unbroken(train, MOST_STEPS)).double()).numpy()
+                self._smoothing = train, Smoothing.fit(series, self.spec.period)
+            except (ImportError, ValueError) as error:
+                logger.warning("exponential smoothing is skipped: %s", error)
+                return {}
+        smoothing, horizon = self._smoothing[1], self.spec.target_size
+
+        def predict(history: np.ndarray, known: np.ndarray) -> np.ndarray:
+            series = self.series(torch.tensor(history, dtype=torch.float64)).numpy()
+            return self._scaled(smoothing.forecast(series, horizon), history)
+
+        return {"exponential smoothing": (predict, min(longest, max(SMOOTHED, 4 * (smoothing.period or 0))))}
+
+    def _usual(self, train: Any) -> dict[str, tuple[Predictor, int]]:
+        """Harmonic climatology, where the calendar is among the inputs."""
+        columns = [column for pair in calendar_columns(self.spec.input_names) for column in pair]
+        if not columns:
+            return {}
+        parts = [(x[:, -1], self._reached(self.unscale(torch.tensor(y)).numpy(), x)) for x, _, y in histories(train, 1)]
+        waves, targets = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+        usual = Climatology(waves[:, columns], targets)
+
+        def predict(history: np.ndarray, known: np.ndarray) -> np.ndarray:
+            return self._scaled(usual.predict(history[:, -1][:, columns]), history)
+
+        return {"harmonic climatology": (predict, 1)}
