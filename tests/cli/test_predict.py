@@ -1,0 +1,117 @@
+"""`seqmodels predict` on real runs: where the data may come from, and what of it is told."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from seqmodels.cli.main import main
+
+SMALL = [
+    *("trainer.max_steps=3", "trainer.accelerator=cpu", "trainer.enable_progress_bar=false"),
+    *("diagnostics.enabled=false", "model.hidden_sizes=[4]"),
+]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A classifier, a tagger and a language model, hardly trained."""
+    folder = tmp_path_factory.mktemp("runs")
+    generator = np.random.default_rng(0)
+    lines = [f"{a},{b},{'abcd'[i % 4]}" for i, (a, b) in enumerate(generator.integers(0, 9, (80, 2)))]
+    (folder / "wide.csv").write_text("\n".join(["x1,x2,label", *lines]) + "\n")
+    steps = [f"s{i // 5},{v},{'pqr'[i % 3]}" for i, v in enumerate(generator.integers(0, 9, 200))]
+    (folder / "long.csv").write_text("\n".join(["who,x,tag", *steps]) + "\n")
+    (folder / "book.txt").write_text("to be or not to be, that is the question\n" * 60)
+    data = {
+        "classifier": ["data=csv", f"data.path={folder}/wide.csv", "data.target=label", "data.layout=wide"],
+        "tagger": ["data=csv", f"data.path={folder}/long.csv", "data.target=tag", "data.sequence=who"],
+        "writer": ["data=text", f"data.path={folder}/book.txt", f"data.cache_dir={folder}/cache"],
+    }
+    data["tagger"] += ["data.target_per=step"]
+    for name, settings in data.items():
+        assert main(["train", *settings, *SMALL, f"run_dir={folder}/{name}"]) == 0
+    return folder
+
+
+def read(out: str) -> list[dict]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.mark.parametrize("count", [1, 3, 99])
+def test_the_likeliest_few_are_those_of_all(seqmodels, runs, count):
+    command = ["predict", str(runs / "classifier"), "--input", str(runs / "wide.csv")]
+    every, few = (read(seqmodels(*command, *more).out) for more in ([], ["--top", str(count)]))
+    assert len(every) == len(few) == 80
+    for whole, some in zip(every, few, strict=True):
+        best = sorted(whole["probabilities"].items(), key=lambda item: -item[1])[:count]
+        assert list(some["probabilities"].values()) == pytest.approx([share for _, share in best], abs=1e-6)
+        assert some["label"] == whole["label"] == next(iter(some["probabilities"]))
+
+
+def test_the_likeliest_tags_of_every_step(seqmodels, runs):
+    command = ["predict", str(runs / "tagger"), "--input", str(runs / "long.csv")]
+    every, few = (read(seqmodels(*command, *more).out) for more in ([], ["--top", "2"]))
+    for whole, some in zip(every, few, strict=True):
+        assert [max(step, key=step.get) for step in some["probabilities"]] == whole["tags"]
+        assert [max(step.values()) for step in some["probabilities"]] == pytest.approx(whole["probabilities"])
+        assert {len(step) for step in some["probabilities"]} == {2}
+
+
+def test_standard_input_is_as_good_as_a_file(seqmodels, runs, monkeypatch):
+    for run, file in (("classifier", "wide.csv"), ("writer", "book.txt")):
+        expected = seqmodels("predict", str(runs / run), "--input", str(runs / file)).out
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO((runs / file).read_bytes())))
+        assert seqmodels("predict", str(runs / run), "--input", "-") == (0, expected, "")
+
+
+def test_what_is_wrong_with_standard_input(seqmodels, runs, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"x1,x2\n1,one\n")))
+    result = seqmodels("predict", str(runs / "classifier"), "--input", "-")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("seqmodels predict: standard input, line 2, column 'x2': expected a number, got 'one'")
+
+
+def test_a_folder_and_a_pattern_of_texts(seqmodels, runs):
+    Path("texts").mkdir()
+    text = (runs / "book.txt").read_text()
+    for name, part in (("a.txt", text[:700]), ("b.txt", text[700:])):
+        (Path("texts") / name).write_text(part)
+    expected = seqmodels("predict", str(runs / "writer"), "--input", str(runs / "book.txt")).out
+    for given in ("texts", "texts/*.txt"):
+        assert seqmodels("predict", str(runs / "writer"), "--input", given) == (0, expected, "")
+    assert seqmodels("predict", str(runs / "classifier"), "--input", "texts").code == 1
+    assert seqmodels("predict", str(runs / "writer"), "--input", "nothing/*.txt").code == 2
+
+
+def test_mistakes(seqmodels, runs):
+    run, file = str(runs / "writer"), str(runs / "book.txt")
+    result = seqmodels("predict", run, "--input", file, "--top", "0")
+    assert (result.code, "--top: must be a whole number of at least 1, got 0" in result.err) == (2, True)
+    result = seqmodels("predict", run, "--input", file, "--top", "2", "--output", "out.csv")
+    assert (result.code, "ranks no classes" in result.err) == (1, True)
+    assert not list(Path().iterdir()), "nothing half-written"
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_input(runs, tmp_path):
+    program = (
+        "import resource, sys; from seqmodels.cli.main import main; code = main(sys.argv[1:]);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); sys.exit(code)"
+    )
+    peaks = []
+    for name, times in (("short", 1), ("long", 10)):
+        (tmp_path / f"{name}.txt").write_text((runs / "book.txt").read_text() * 120 * times)
+        command = ["predict", str(runs / "writer"), "--input", str(tmp_path / f"{name}.txt")]
+        command += ["--output", str(tmp_path / f"{name}.jsonl")]
+        done = subprocess.run([sys.executable, "-c", program, *command], capture_output=True, text=True, check=True)
+        peaks.append(int(done.stderr.split()[-1]))
+    assert (tmp_path / "long.txt").stat().st_size > 2_500_000
+    assert peaks[1] - peaks[0] < 20_000, "kilobytes"
