@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from seqmodels.batch import BatchSpec, SequenceBatch
@@ -17,7 +18,6 @@ from seqmodels.tasks.labels import LabelTask, confusion_of
 from seqmodels.tasks.partial import First, Joined, Reading, read_partly
 
 if TYPE_CHECKING:
-    import torch
     from matplotlib.figure import Figure
     from torchmetrics import MetricCollection
 
@@ -77,6 +77,12 @@ class Classification(LabelTask):
         predicted, truth = self.real(prediction, batch)
         for name in {"accuracy", "macro_f1", "recalls"} & set(metrics):
             metrics[name].update(predicted.argmax(-1), truth)
+
+    def score(self, predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+        """The metrics of whole sequences' labels ``(n,)`` that were predicted somehow."""
+        metrics = super().metrics()
+        metrics.update(torch.from_numpy(predicted.astype(np.int64)), torch.from_numpy(truth))
+        return self.summary(metrics.compute())
 
     def generate(self, model: SequenceModel, batch: SequenceBatch) -> Reading | None:
         """The decisions after the first steps, and the attention, where there is any of that."""
