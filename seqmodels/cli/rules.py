@@ -149,7 +149,7 @@ RULES: dict[str, Rule] = {
     "model.cell.reset_gate": choice("after", "before"),
     "model.head.dropout": below_one,
     "model.head.allowed": optional(list_of(list_of(whole(0), "[0, 1]", length=2), "[[0, 1], [1, 0]]")),
-    "model.head.pooling": choice("last", "ends", "mean", "max", "attention"),
+    "model.head.pooling": choice("last", "ends", "middle", "mean", "max", "attention"),
     "model.head.hidden_sizes": list_of(whole(1), "[128]"),
     "model.head.embedding_size": whole(1),
     "model.head.attention": optional(choice("additive", "dot")),

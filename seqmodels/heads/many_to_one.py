@@ -10,7 +10,7 @@ from seqmodels.heads.base import Head, check_dropout, last_step
 from seqmodels.registry import register
 from seqmodels.scan import keep
 
-POOLINGS = ("last", "ends", "mean", "max", "attention")
+POOLINGS = ("last", "ends", "middle", "mean", "max", "attention")
 
 
 @register("head", "many_to_one")
@@ -30,8 +30,9 @@ class ManyToOne(Head):
         input_size: F.
         output_size: V.
         pooling: "last" (the last real step), "ends" (the last and the first, side by side),
-            "mean", "max" or "attention". After a bidirectional layer the last step has read only
-            one step backwards, and the first the whole row: take "ends".
+            "middle" (the real step in the middle, for rows cut around a place), "mean", "max" or
+            "attention". After a bidirectional layer the last step has read only one step backwards,
+            and the first the whole row: take "ends".
         dropout: probability of dropping a pooled feature in training.
     """
 
@@ -70,6 +71,8 @@ class ManyToOne(Head):
         if self.pooling == "ends":
             return torch.cat((last_step(features, valid), features[:, 0]), dim=1)
         count = valid.sum(1, keepdim=True)
+        if self.pooling == "middle":
+            return features[torch.arange(len(features), device=features.device), count.squeeze(1) // 2]
         if self.pooling == "mean":
             return features.sum(1) / count.clamp(min=1)
         highest = features.masked_fill(~valid.unsqueeze(-1), -torch.inf).amax(1)

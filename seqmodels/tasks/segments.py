@@ -45,9 +45,8 @@ def count_segments(predicted: Tensor, truth: Tensor, starts: Tensor, members: Se
     ends = [find_segments(tags, starts, members) for tags in (predicted, truth)]
     found, true = (first * len(truth) + last for first, last in ends)
     inside = [torch.isin(tags, tags.new_tensor(list(members))) for tags in (predicted, truth)]
-    counts = [len(found), len(true), torch.isin(found, true).sum()]
-    counts += [part.sum() for part in (*inside, inside[0] & inside[1])]
-    return dict(zip(COUNTS, map(int, counts), strict=True))
+    steps = [int(part.sum()) for part in (*inside, inside[0] & inside[1])]
+    return dict(zip(COUNTS, [len(found), len(true), int(torch.isin(found, true).sum()), *steps], strict=True))
 
 
 def segment_scores(counts: Mapping[str, float]) -> dict[str, float]:

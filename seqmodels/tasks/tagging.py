@@ -49,7 +49,8 @@ class Tagging(LabelTask):
 
     Args:
         spec, label_smoothing, class_weights: as for `LabelTask`.
-        segments: names of tags; a run of steps with such tags is a segment, to be found exactly.
+        segments: names of tags; a run of steps with such tags is a segment, to be found exactly. Of sequences
+            that are cut into windows, each window's part is one of its own.
 
     Raises:
         ValueError: a segment's tag that the data do not have.
@@ -103,12 +104,6 @@ class Tagging(LabelTask):
         """The predicted tags ``(B, T)``; in the padding they mean nothing."""
         prediction = self.fit(prediction.detach(), batch)
         return chain.best_tags(prediction, batch.lengths) if prediction.dim() == 4 else prediction.argmax(-1)
-
-    def shares(self, prediction: Tensor, batch: SequenceBatch) -> Tensor:
-        prediction = self.fit(prediction.detach(), batch)
-        if prediction.dim() == 4:
-            return chain.tag_probabilities(prediction, batch.lengths)
-        return super().shares(prediction, batch)
 
     def metrics(self) -> MetricCollection:
         metrics = super().metrics()

@@ -24,13 +24,14 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return shares / shares.sum()
 
 
-@pytest.mark.parametrize("pooling", ["last", "ends", "mean", "max"])
+@pytest.mark.parametrize("pooling", ["last", "ends", "middle", "mean", "max"])
 def test_pooling_is_over_the_real_steps(pooling: str) -> None:
     head = ManyToOne(5, 2, pooling=pooling).double()
     for row, length in enumerate(LENGTHS):
         real = array(FEATURES[row, :length])
         ends = np.concatenate((real[-1], real[0]))
-        pooled = {"last": real[-1], "ends": ends, "mean": real.mean(0), "max": real.max(0)}[pooling]
+        middle = real[len(real) // 2]
+        pooled = {"last": real[-1], "ends": ends, "middle": middle, "mean": real.mean(0), "max": real.max(0)}[pooling]
         expected = array(head.output.weight) @ pooled + array(head.output.bias)
         close(head(FEATURES, LENGTHS)[row], torch.from_numpy(expected))
 
@@ -90,7 +91,9 @@ def test_attention_weights_are_to_be_had() -> None:
 
 
 def test_refusal() -> None:
-    with pytest.raises(ValueError, match="pooling must be one of last, ends, mean, max, attention, got 'median'"):
+    with pytest.raises(
+        ValueError, match="pooling must be one of last, ends, middle, mean, max, attention, got 'median'"
+    ):
         ManyToOne(5, 2, pooling="median")
     with pytest.raises(ValueError, match="attention must be null, 'additive' or 'dot', got 'sparse'"):
         DecoderAttention("sparse", 3, 5)

@@ -19,7 +19,7 @@ FEATURES, OUTPUTS, ROWS, TARGET_STEPS, STOP = 3, 5, 4, 4, 2
 
 # Options that choose a way of working: every head is held to the laws with each of their values.
 CHOICES: dict[str, list[Any]] = {
-    "pooling": ["last", "ends", "mean", "max", "attention"],
+    "pooling": ["last", "ends", "middle", "mean", "max", "attention"],
     "attention": [None, "additive", "dot"],
     "targets": ["tokens", "values"],
     "feed": [True, False],

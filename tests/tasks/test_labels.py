@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, recall_score
 from task_parts import make_batch, make_prediction
 from torch.nn import functional
 
@@ -33,9 +33,20 @@ def test_metrics_are_those_of_scikit_learn_also_without_some_classes(missing):
     truth = rng.choice([c for c in range(5) if c not in missing], 300)
     predicted = np.where(rng.random(300) < 0.6, truth, rng.integers(0, 4, 300))  # 4 is never predicted wrongly
     task = Classification(BatchSpec("tokens", 9, "labels", 5, "sequence"))
+    recalls = recall_score(truth, predicted, average=None, labels=range(5), zero_division=0.0)
     assert task.score(predicted, truth) == pytest.approx(
-        {"accuracy": accuracy_score(truth, predicted), "macro_f1": f1_score(truth, predicted, average="macro")}
+        {
+            "accuracy": accuracy_score(truth, predicted),
+            "macro_f1": f1_score(truth, predicted, average="macro"),
+            **{f"recall {label}": recall for label, recall in enumerate(recalls)},
+        }
     )
+
+
+def test_recalls_are_shown_of_few_classes_only():
+    truth = np.arange(6)
+    many = Classification(BatchSpec("tokens", 9, "labels", 6, "sequence")).score(truth, truth)
+    assert many == {"accuracy": 1.0, "macro_f1": 1.0}
 
 
 def test_a_class_only_predicted_has_f1_of_zero_and_one_in_neither_is_left_out():

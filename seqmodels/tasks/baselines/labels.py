@@ -51,6 +51,31 @@ def ngram_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> n
     return model.predict(counter.transform(as_text(inputs) for inputs, _ in sequences(evaluation)))
 
 
+def place_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> np.ndarray | None:
+    """Labels by logistic regression on which token is at which place.
+
+    Returns:
+        A label for each sequence of `evaluation`; None where sequences differ in length, there are too many
+        tokens or places, or `train` has only one label.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    steps, size = int(train.lengths[0]), train.spec.input_size
+    lengths = np.concatenate([train.lengths, evaluation.lengths])
+    chosen = spread(len(train.lengths), MOST_NEIGHBOURS)
+    if (lengths != steps).any() or steps * size > MOST_NUMBERS or len(np.unique(train_labels[chosen])) < 2:
+        return None
+
+    def describe(dataset: Any, indices: Any = None) -> np.ndarray:
+        return np.eye(size, dtype=np.float32)[[inputs for inputs, _ in sequences(dataset, indices)]]
+
+    known, asked = (x.reshape(len(x), -1) for x in (describe(train, chosen), describe(evaluation)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a fit that is stopped early is still a baseline
+        model = LogisticRegression(C=1.0, max_iter=1000).fit(known, train_labels[chosen])
+    return model.predict(asked)
+
+
 def as_text(tokens: np.ndarray) -> str:
     """One letter for each token, whatever it stands for, between a letter for the start and one for the end."""
     codes = tokens + 0x100
