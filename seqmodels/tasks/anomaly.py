@@ -144,7 +144,7 @@ class Anomaly(ValueTask):
         found["no change"] = (lambda history, known: self._change(history[:, -1:], history)), 1
         season = self.spec.period
         if season is not None and season <= int(np.max(evaluation.lengths)):
-            found["seasonal naive"] = (lambda history, known: self._change(history[:, :1], history)), season
+            found["seasonal naive"] = (lambda history, known: self._season_before(history, known, season)), season
         return found
 
     def _change(self, values: np.ndarray, history: np.ndarray) -> np.ndarray:
@@ -152,6 +152,11 @@ class Anomaly(ValueTask):
         feature = self.spec.target_feature or 0
         change = (values[:, 0, feature] - history[:, -1, feature]) * self.spec.input_scale[feature]
         return ((change - self.spec.shift[0]) / self.spec.scale[0])[:, None]
+
+    def _season_before(self, history: np.ndarray, known: np.ndarray, season: int) -> np.ndarray:
+        """The value one season before the one to come; no change where less is known."""
+        before = np.where(known[:, None, None] >= season, history[:, :1], history[:, -1:])
+        return self._change(before, history)
 
     def score(self, predictor: Predictor, steps: int, train: Any, evaluation: Any) -> dict[str, float]:
         before = [errors for errors, _ in self._errors(predictor, steps, train)]
