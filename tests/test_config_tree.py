@@ -99,7 +99,7 @@ def test_every_experiment_is_good(name):
 
 def test_there_are_the_experiments_that_were_promised():
     promised = "text_characters text_words surname_origin surname_generation pen_digits sunspots stock_returns "
-    promised += "weather gene_structure running_sum adding copying reversal"
+    promised += "weather weather_tomorrow gene_structure running_sum adding copying reversal"
     assert set(promised.split()) <= set(EXPERIMENTS)
 
 
