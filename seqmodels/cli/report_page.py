@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def _run(config: Plain, metrics: Plain, library: Library) -> str:
     on = machine.get("gpu") or f"{machine.get('processor', 'an unknown processor')}, {cores}, {threads}"
     lines = [
         _block(command(config, library), "sh"),
-        f"- data: {_without_folders(str(metrics.get('data', '')))}",
+        f"- data: {_without_folders(str(metrics.get('data', '')), config)}",
         *(f"- origin and licence: {words}" for words in licences(config, library)),
         f"- training: {_duration(metrics['seconds'])}, {metrics['steps']:,} updates",
         f"- machine: {on}; torch {machine.get('torch', '?')}",
@@ -84,28 +85,32 @@ def command(config: Plain, library: Library) -> str:
     base = prepare(library, [f"experiment={name}"] if known else []).config
     before = dict(settings(base)) if base else {}
     changed = [
-        f"{path}={_value(value)}"
+        f"{path}={_value(value, config)}"
         for path, value in settings(config)
         if path in before and before[path] != value and not path.startswith(LEFT_OUT)
     ]
     return " ".join(["seqmodels train", *([f"experiment={name}"] if known else []), *changed])
 
 
-def _value(value: Any) -> str:
+def _value(value: Any, config: Plain) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    return _without_folders(str(value)).replace(" ", "")
+    text = str(value).replace(", ", ",") if isinstance(value, list | dict) else str(value)
+    return shlex.quote(_without_folders(text, config))
 
 
-def _without_folders(text: str) -> str:
-    """A text in which files are named without their folders.
+def _without_folders(text: str, config: Plain) -> str:
+    """A text in which the data's files are named without their folders.
 
-    >>> _without_folders("/home/me/names.csv: 12 names")
-    'names.csv: 12 names'
+    >>> _without_folders("/home/me/my names.csv: 12 names", {"data": {"path": "/home/me/my names.csv"}})
+    'my names.csv: 12 names'
     """
-    return re.sub(r"(?<![\w:])~?/?(?:[\w.~ -]+/)+(?=[\w.*-]+\.\w|\*)", "", text)
+    for value in config["data"].values():
+        if isinstance(value, str) and "/" in value:
+            text = text.replace(value, Path(value).name)
+    return text
 
 
 def licences(config: Plain, library: Library) -> list[str]:
