@@ -99,6 +99,29 @@ def test_no_sequence_no_copy_and_no_group_is_in_two_splits(tmp_path, seed):
     assert set(splits["test"].groups) == {"3", "5"}
 
 
+def test_each_class_has_the_same_share_in_every_split(tmp_path):
+    y = np.repeat(["rare", "common"], [20, 180])
+    splits = ArraysSource(save(tmp_path, X=np.random.default_rng(0).normal(size=(200, 4)), y=y)).splits()
+    for split in splits.values():
+        rare = [split.spec.target_names[int(label)] for _, label in read(split)].count("rare")
+        assert rare == len(split) // 10
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_part_of_a_sequence_end_to_end_is_its_own(tmp_path, padded):
+    _, x, lengths = draw(2)
+    steps = np.arange(len(x))[:, None] + np.zeros((1, 2))
+    if padded:
+        steps = np.stack(
+            [np.pad(part, ((0, 9 - len(part)), (0, 0))) for part in np.split(steps, np.cumsum(lengths)[:-1])]
+        )
+    train = ArraysSource(save(tmp_path, X=steps, y=np.arange(40) % 2, lengths=lengths), scale="none").splits()["train"]
+    for index, item in enumerate(train.items.tolist()):
+        first = int(lengths[:item].sum())
+        for start in range(int(lengths[item])):
+            assert train.read(index, start, start + 1)[0].tolist() == [[first + start] * 2]
+
+
 def test_given_splits_are_kept_and_validation_comes_from_training(tmp_path):
     x = np.random.default_rng(0).normal(size=(60, 4))
     split = np.where(np.arange(60) < 40, "train", "test")
@@ -173,7 +196,9 @@ def test_a_mapped_file_is_never_in_memory_as_a_whole(tmp_path):
     assert peak < size / 20
 
 
-@pytest.mark.parametrize("options", [{"crop": 5}, {"noise": 0.1, "gain": 0.2}, {"shift": 1, "turn": 20, "slant": 0.2, "zoom": 0.1}])
+@pytest.mark.parametrize(
+    "options", [{"crop": 5}, {"noise": 0.1, "gain": 0.2}, {"shift": 1, "turn": 20, "slant": 0.2, "zoom": 0.1}]
+)
 def test_copies_are_drawn_once_and_only_for_training(tmp_path, options):
     path = save(tmp_path, X=np.random.default_rng(0).normal(size=(40, 9, 9)), y=np.arange(40) % 2)
     plain, varied = (ArraysSource(path, copies=copies, **more).splits() for copies, more in ((1, {}), (3, options)))
