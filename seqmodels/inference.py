@@ -231,6 +231,8 @@ class Model:
 
         if self.spec.targets != "tokens":
             raise ValueError(f"this model predicts {self.spec.targets}, not tokens: there is nothing to generate")
+        if self.task.unaligned:
+            raise ValueError("this model hears tokens in what it is given: use transcribe or predict")
         if length < 1:
             raise ValueError(f"length must be at least 1, got {length}")
         if beam > 1:

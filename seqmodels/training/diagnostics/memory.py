@@ -68,8 +68,10 @@ def effective_memory(model: SequenceModel, task: Task, batch: SequenceBatch, sam
         samples: about so many losses for each mean; fewer where the sequences are very long.
 
     Raises:
-        NotApplicableError: the inputs have one step only.
+        NotApplicableError: the inputs have one step only, or are too few for the targets once they are cut.
     """
+    if task.unaligned:
+        raise NotApplicableError("the targets lie along all of the inputs, which therefore cannot be cut")
     per_step = is_per_step(task)
     longest = int(batch.lengths.max())
     samples = min(samples, max(8, ROW_STEPS // max(longest, 1)))
