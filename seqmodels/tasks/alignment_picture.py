@@ -34,7 +34,7 @@ class Alignment(NamedTuple):
 def alignments(model: Any, spec: BatchSpec, batch: SequenceBatch, made: Tensor) -> list[Alignment]:
     """Of each row what was written, ``made (B, S)``, and what was looked at meanwhile."""
     features, _ = model.features(batch.inputs, lengths=batch.lengths)
-    weights = model.head.attention_weights(features, batch.lengths, made).cpu().numpy()
+    weights = model.head.attention_weights(features, batch.lengths, made).detach().cpu().numpy()
     found = []
     for row, length in enumerate(batch.lengths.tolist()):
         true, written = (_with_stop(tokens.tolist(), spec.stop) for tokens in (batch.targets[row], made[row]))
