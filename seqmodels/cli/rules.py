@@ -215,6 +215,7 @@ RULES: dict[str, Rule] = {
     "data.turn": not_negative,
     "data.slant": not_negative,
     "data.zoom": below_one,
+    "data.tilt": not_negative,
     "data.gain": below_one,
     "data.noise": not_negative,
     "data.missing": choice("error", "drop", "interpolate", "end"),

@@ -53,6 +53,7 @@ class ArraysSource(DataSource):
         copies: varied copies made of each training sequence; see `Variation` for these and the next.
         crop: steps cut out of each training sequence at random; None for all. Others are read whole.
         shift, turn, slant, zoom: how far images move, in pixels, degrees, pixels a row and shares of their size.
+        tilt: how far sensors of three axes are turned, in degrees; their axes want one scale: ``scale=all``.
         gain, noise: how much numbers change, as a share and in deviations.
         val_fraction, test_fraction: shares of validation and test, where they are not given.
         seed: what the random split and the copies depend on.
@@ -83,6 +84,7 @@ class ArraysSource(DataSource):
         turn: float = 0.0,
         slant: float = 0.0,
         zoom: float = 0.0,
+        tilt: float = 0.0,
         gain: float = 0.0,
         noise: float = 0.0,
         val_fraction: float = 0.1,
@@ -99,7 +101,7 @@ class ArraysSource(DataSource):
         self.test_groups = None if test_groups is None else [str(group) for group in test_groups]
         self.target_kind, self.target_per, self.read_by = target_kind, target_per, read_by
         self.scale, self.missing = scale, missing
-        self.variation = Variation(copies, crop, shift, turn, slant, zoom, gain, noise)
+        self.variation = Variation(copies, crop, shift, turn, slant, zoom, tilt, gain, noise)
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
         if test_groups is not None and test_path is not None:
             raise ValueError("data.test_groups and data.test_path both name what is for test: leave one out")
@@ -143,6 +145,10 @@ class ArraysSource(DataSource):
         found: dict[str, SequenceDataset] = {
             name: ArraySequences(spec, arrays, items, self.missing) for name, items in parts.items()
         }
+        if self.variation.tilt and arrays.feature_count % 3:
+            raise ValueError(
+                f"data.tilt: turns sensors of three axes, and there are {arrays.feature_count} features: leave it at 0"
+            )
         if self.variation.changes:
             found["train"] = Varied(found["train"], self.variation, self._grid(arrays), self.seed)
         return found if self.test_path is None else {**found, "test": self.open(self.test_path, spec, True)}

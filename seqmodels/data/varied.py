@@ -26,6 +26,8 @@ class Variation:
         turn: degrees that it is turned by at most.
         slant: pixels that each row moves against the next, at most.
         zoom: share that its height and its width change by at most, each by itself.
+        tilt: degrees that sensors of three axes are turned by, at most, around an axis drawn at random; each three
+            neighbouring features are one sensor.
         gain: share that all numbers of a sequence grow or shrink by at most.
         noise: deviation of what is added to every number, in deviations of the training data.
     """
@@ -36,6 +38,7 @@ class Variation:
     turn: float = 0.0
     slant: float = 0.0
     zoom: float = 0.0
+    tilt: float = 0.0
     gain: float = 0.0
     noise: float = 0.0
 
@@ -47,7 +50,7 @@ class Variation:
     @property
     def changes(self) -> bool:
         """Whether there is anything to do."""
-        return self.copies > 1 or self.crop is not None or self.moves or bool(self.gain or self.noise)
+        return self.copies > 1 or self.crop is not None or self.moves or bool(self.tilt or self.gain or self.noise)
 
 
 class Varied(SequenceDataset):
@@ -88,6 +91,8 @@ class Varied(SequenceDataset):
         inputs, targets = self.original.read(item, first, first + length)
         if self.grid is not None and self.variation.moves:
             inputs = move(inputs.reshape(self.grid), self.variation, draw).reshape(inputs.shape)
+        if self.variation.tilt:
+            inputs = tilt(inputs, np.radians(self.variation.tilt), draw)
         if self.variation.gain:
             inputs = inputs * np.float32(1 + self.variation.gain * draw.uniform(-1, 1))
         if self.variation.noise:
@@ -115,3 +120,23 @@ def move(image: np.ndarray, variation: Variation, draw: np.random.Generator) -> 
     grid = functional.affine_grid(torch.tensor([matrix], dtype=torch.float32), list(pixels.shape), align_corners=False)
     moved = functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
     return moved[0].permute(1, 2, 0).numpy()
+
+
+def tilt(steps: np.ndarray, most: float, draw: np.random.Generator) -> np.ndarray:
+    """Sensors of three axes ``(T, 3 n)``, all turned alike, by at most so many radians.
+
+        R = I + sin(angle) K + (1 - cos(angle)) K^2        K v = axis x v        (Rodrigues)
+
+    >>> turned = tilt(np.array([[3.0, 0.0, 4.0]]), 1.0, np.random.default_rng(0))
+    >>> round(float(np.linalg.norm(turned)), 4)
+    5.0
+    """
+    x, y, z = _unit(draw.standard_normal(3))
+    angle = most * draw.uniform(-1, 1)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    turn = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    return (steps.reshape(len(steps), -1, 3) @ turn.T.astype(steps.dtype)).reshape(steps.shape)
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / np.linalg.norm(vector)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from seqmodels.data.arrays import ArraysSource
+from seqmodels.data.varied import tilt
 from seqmodels.registry import find, make
 
 TS = Path(__file__).parent
@@ -197,7 +198,8 @@ def test_a_mapped_file_is_never_in_memory_as_a_whole(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{"crop": 5}, {"noise": 0.1, "gain": 0.2}, {"shift": 1, "turn": 20, "slant": 0.2, "zoom": 0.1}]
+    "options",
+    [{"crop": 5}, {"noise": 0.1, "gain": 0.2}, {"tilt": 30}, {"shift": 1, "turn": 20, "slant": 0.2, "zoom": 0.1}],
 )
 def test_copies_are_drawn_once_and_only_for_training(tmp_path, options):
     path = save(tmp_path, X=np.random.default_rng(0).normal(size=(40, 9, 9)), y=np.arange(40) % 2)
@@ -213,6 +215,16 @@ def test_copies_are_drawn_once_and_only_for_training(tmp_path, options):
     np.testing.assert_array_equal(train.read(4, 2, 4)[0], first[0][2:4])
     others = [train.read(i, 0, int(train.lengths[i]))[0] for i in (3, 5)]
     assert not all(np.array_equal(first[0], other) for other in others)
+
+
+def test_a_tilted_sensor_measures_as_much_and_all_sensors_tilt_alike():
+    steps = np.random.default_rng(0).normal(size=(7, 3))
+    turned = tilt(np.concatenate([steps, 2 * steps], 1), 1.0, np.random.default_rng(1))
+    np.testing.assert_allclose(turned[:, 3:], 2 * turned[:, :3], rtol=1e-12)
+    np.testing.assert_allclose(turned[:, :3] @ turned[:, :3].T, steps @ steps.T, rtol=1e-9, atol=1e-12)
+    assert np.abs(turned[:, :3] - steps).max() > 0.01
+    largest = np.arccos(((turned[:, :3] * steps).sum(1) / (steps**2).sum(1)).min())
+    assert largest <= 1.0
 
 
 @pytest.mark.parametrize("name", ["optdigits", "mnist_5k"])

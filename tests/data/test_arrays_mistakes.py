@@ -47,6 +47,7 @@ MISTAKES = {
     "classes": ({"names": np.array(["a"])}, {"classes": "names"}, "whole numbers from 0 to 0"),
     "no image": ({"X": X[:, :, 0]}, {"read_by": "pixels"}, "needs images of one size"),
     "image moved": ({"X": X[:, :, 0]}, {"shift": 1.0}, "x must be \\(images, rows, columns\\)"),
+    "tilted": ({}, {"tilt": 10.0}, "sensors of three axes, and there are 2 features"),
     "scale": ({}, {"scale": "both"}, "data.scale must be one of features, all, none"),
     "both tests": ({}, {"test_groups": [1], "test_path": "b.npz"}, "leave one out"),
     "rare class": ({"y": np.array([0] * 38 + [1] * 2)}, {}, "'1' has 2 item"),
