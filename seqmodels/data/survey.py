@@ -15,7 +15,7 @@ from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import SequenceDataset
 
 # What is read of each split, at most; the rest is left out evenly. Lengths and numbers of sequences are exact.
-MOST_SEQUENCES, MOST_STEPS, PIECE = 20_000, 2_000_000, 65_536
+MOST_SEQUENCES, MOST_STEPS, PIECE = 200_000, 4_000_000, 65_536
 # Blocks of a histogram of lengths, and tokens that are named.
 BLOCKS, FREQUENT = 24, 20
 
@@ -186,7 +186,8 @@ class _Numbers:
         size, count = len(self.total), np.maximum(self.known, 1)
         mean = self.total / count
         spread = np.sqrt(np.maximum(self.squares / count - mean**2, 0.0))
-        factor, offset = np.resize(scale or (1.0,), size), np.resize(shift or (0.0,), size)
+        factor = np.array([*scale, *[1.0] * (size - len(scale))])  # what is not scaled comes last
+        offset = np.array([*shift, *[0.0] * (size - len(shift))])
         found = {}
         for i, name in enumerate(_names(names, size)):
             low, mid, high = (float(v[i] * factor[i] + offset[i]) for v in (self.low, mean, self.high))

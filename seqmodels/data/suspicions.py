@@ -70,9 +70,9 @@ def _targets(found: Mapping[str, Plain], stream: bool) -> Iterator[str]:
         few = [name for name, count in classes.items() if count < FEW_OF_CLASS]
         if few and share < 1:
             yield f"few in train of the class{'es' if len(few) > 1 else ''} {_listed(few, classes)}"
-    for name, column in train.get("values", {}).items():
-        if column["min"] == column["max"]:
-            yield f"the target {name!r} is {column['min']:g} throughout train: there is nothing to learn"
+    values = train.get("values", {}).values()
+    if values and all(column["min"] == column["max"] for column in values):
+        yield "the targets are the same throughout train: there is nothing to learn"
 
 
 def _inputs(found: Mapping[str, Plain], stream: bool) -> Iterator[str]:

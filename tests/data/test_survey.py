@@ -1,0 +1,86 @@
+"""What is counted of a data set is what is in it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seqmodels.batch import BatchSpec
+from seqmodels.data import survey as module
+from seqmodels.data.dataset import ArrayDataset
+from seqmodels.data.survey import survey
+from seqmodels.data.suspicions import suspicions
+
+LABELS = BatchSpec("features", 2, "labels", 3, "sequence", ("u", "v"), ("a", "b", "c"))
+
+
+def features(seed: int, count: int = 30, **options) -> ArrayDataset:
+    generator = np.random.default_rng(seed)
+    inputs = [generator.normal(size=(generator.integers(1, 9), 2)).astype(np.float32) for _ in range(count)]
+    return ArrayDataset(LABELS, inputs, generator.integers(0, 3, count), **options)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_counts_of_features_and_labels(seed):
+    data = features(seed)
+    data.weights, data.groups = np.arange(30) / 10, [f"g{i % 4}" for i in range(30)]
+    data.inputs[0][0, 0] = np.nan
+    found = survey({"train": data})["train"]
+    rows = np.concatenate(data.inputs)
+    assert (found["sequences"], found["steps"], found["groups"]) == (30, len(rows), 4)
+    assert found["lengths"]["median"] == np.median(data.lengths)
+    assert sum(found["lengths"]["histogram"]) == 30
+    assert list(found["classes"].values()) == np.bincount(np.ravel(data.targets), minlength=3).tolist()
+    for i, column in enumerate(found["features"].values()):
+        assert column["mean"] == pytest.approx(np.nanmean(rows[:, i]), rel=1e-4)
+        assert column["sd"] == pytest.approx(np.nanstd(rows[:, i]), rel=1e-4)
+        assert (column["min"], column["max"]) == (np.nanmin(rows[:, i]), np.nanmax(rows[:, i]))
+        assert column["missing"] == (i == 0)
+    assert found["weights"] == pytest.approx({"min": 0.0, "mean": 1.45, "max": 2.9})
+
+
+def test_planted_copies_and_groups_are_found():
+    train, val = features(0), features(1)
+    val.inputs[3], val.inputs[7] = train.inputs[5], train.inputs[6]
+    val.lengths = np.array([len(x) for x in val.inputs])
+    train.groups, val.groups = ["a"] * 29 + ["b"], ["b"] * 15 + ["c"] * 15
+    found = survey({"train": train, "val": val})
+    assert (found["val"]["also in train"], found["val"]["groups also in train"]) == (2, 1)
+    said = "\n".join(suspicions(found, stream=False))
+    assert "2 sequences of val are in train too" in said
+    assert "1 groups of val are in train too" in said
+
+
+@pytest.mark.parametrize("scale", [((2.0,), (3.0,)), ((2.0, 0.0), (3.0, 1.0))])
+def test_values_are_told_in_original_units(scale):
+    shift, width = scale
+    spec = BatchSpec("tokens", 4, "values", 2, "sequence", tuple("abcd"), ("x", "flag"), shift=shift, scale=width)
+    data = ArrayDataset(spec, [np.array([0, 1, 1])] * 4, [[-1, 0], [0, 1], [1, 0], [2, 1]])
+    found = survey({"train": data})["train"]
+    assert (found["values"]["x"]["min"], found["values"]["x"]["max"]) == (-1.0, 8.0)
+    assert (found["values"]["flag"]["min"], found["values"]["flag"]["max"]) == (0.0, 1.0)
+    assert found["tokens"]["frequent"] == pytest.approx({"b": 2 / 3, "a": 1 / 3})
+    assert (found["tokens"]["vocabulary"], found["tokens"]["seen"]) == (4, 2)
+
+
+def test_a_large_set_is_read_in_part(monkeypatch):
+    monkeypatch.setattr(module, "MOST_STEPS", 1000)
+    monkeypatch.setattr(module, "PIECE", 100)
+    spec = BatchSpec("tokens", 2, "tokens", 2, "step", ("a", "b"))
+    stream = np.arange(100_000) % 2
+    data = ArrayDataset(spec, [stream], [stream], stream=True)
+    found = survey({"train": data})["train"]
+    assert (found["steps"], found["steps read"]) == (100_000, 1000)
+    assert found["tokens"]["frequent"] == {"a": 0.5, "b": 0.5}
+    many = ArrayDataset(LABELS, [np.ones((10, 2))] * 1000, [0] * 1000)
+    found = survey({"train": many})["train"]
+    assert (found["sequences"], found["sequences read"], found["steps read"]) == (1000, 100, 1000)
+
+
+def test_what_looks_wrong():
+    good = survey({"train": features(0, 90), "val": features(1, 40)})
+    assert suspicions(good, stream=False) == []
+    one = ArrayDataset(LABELS, [np.ones((3, 2))] * 40, [1] * 40)
+    said = "\n".join(suspicions(survey({"train": one}), stream=False, padding=0.7))
+    for words in ("every target in train is 'b'", "constant in train", "'u', 'v'", "no validation split", "70 %"):
+        assert words in said
