@@ -110,6 +110,11 @@ class SpokenDigitsSource(DataSource):
         """The names of the task and the head that fit the data."""
         return {"task": "classification", "head": "many_to_one"}
 
+    def describe(self) -> str:
+        """One sentence on the data."""
+        counts = ", ".join(f"{len(split):,} {name}" for name, split in self.splits().items())
+        return f"spoken digits ({counts}) as cepstral coefficients, from {self.path}"
+
     def splits(self) -> dict[str, SequenceDataset]:
         """The data sets "train", "val" and "test"."""
         all_of_them = _Recordings(self.path, self.deltas, *self.fractions, self.seed)
@@ -175,6 +180,11 @@ class SpokenSpellingSource(DataSource):
     def suggest(self) -> dict[str, str]:
         """The names of the task and the head that fit the data."""
         return {"task": "transcription", "head": "ctc"}
+
+    def describe(self) -> str:
+        """One sentence on the data."""
+        counts = ", ".join(f"{size:,} {name}" for name, size in self.sizes.items() if size)
+        return f"numbers of {self.shortest} to {self.longest} digits spelt aloud ({counts}), joined from {self.path}"
 
     def splits(self) -> dict[str, SequenceDataset]:
         """The data sets "train", "val" and "test"."""

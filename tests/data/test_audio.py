@@ -136,7 +136,7 @@ def test_features_are_kept_and_made_anew_when_a_file_changes(folder, tmp_path, m
     again = all_frames(source(folder, tmp_path, **options).splits()["train"])
     assert len(calls) == 18
     assert all(map(np.array_equal, first, again))
-    write(folder / "low_ann_0.wav", tone(700))
+    write(folder / "low_ann_0.wav", tone(700, 0.1))  # as long as it was
     changed = all_frames(source(folder, tmp_path, **options).splits()["train"])
     assert len(calls) == 36
     assert sum(not np.array_equal(a, b) for a, b in zip(first, changed, strict=True)) == 1
