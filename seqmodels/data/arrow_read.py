@@ -5,6 +5,7 @@ pyarrow is an extra, imported where it is needed.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -69,12 +70,15 @@ def _read(path: Path) -> Any:
         return pa.ipc.open_stream(source).read_all()
 
 
-def from_arrow(table: Any, path: str) -> Table:
+def from_arrow(table: Any, path: str, cells: Callable[[Any], Sequence[str]] | None = None) -> Table:
     """A table of text, as if from a file of lines.
 
     Numbers keep all their digits, true and false are 1 and 0, times are written as 2024-01-31T17:30:00,
     categories by their names, and what is null is blank. A list is a sequence's steps, see
     `seqmodels.data.nested`. Columns of any other type are left out.
+
+    Args:
+        cells: makes the cells of an array, where not all are wanted at once.
 
     Raises:
         ValueError: no rows, or two columns of one name.
@@ -85,7 +89,7 @@ def from_arrow(table: Any, path: str) -> Table:
         raise ValueError(f"{path}: column names must differ, got {', '.join(map(repr, repeated))} more than once")
     if table.num_rows == 0:
         raise ValueError(f"{path}: expected rows of data, got none")
-    columns: dict[str, list[str]] = {}
+    columns: dict[str, Sequence[str]] = {}
     lists: dict[str, ListColumn] = {}
     numbers: dict[str, np.ndarray] = {}
     left_out = {}
@@ -93,16 +97,22 @@ def from_arrow(table: Any, path: str) -> Table:
         column = table[name].combine_chunks()
         if _is_list(column.type):
             lists[name] = _list_column(name, column)
-        elif (cells := cells_of(column)) is not None:
-            columns[name] = cells
+        elif _has_cells(column.type):
+            columns[name] = cells(column) if cells else cells_of(column) or []
             if (values := numbers_of(column)) is not None:
                 numbers[name] = values
         if name not in columns and (name not in lists or not lists[name].columns):
             lists.pop(name, None)
             left_out[name] = str(column.type)
-    found = Table(path, columns, list(range(1, table.num_rows + 1)), unit="row", lists=lists, left_out=left_out)
+    found = Table(path, columns, range(1, table.num_rows + 1), unit="row", lists=lists, left_out=left_out)
     found.know_numbers(numbers)
     return found
+
+
+def _has_cells(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return cells_of(pa.nulls(0, kind)) is not None
 
 
 def cells_of(column: Any) -> list[str] | None:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.csv_columns import Columns
 from seqmodels.data.csv_cuts import check_cuts, cut_numbers
-from seqmodels.data.csv_encode import FEWEST_SEEN, encode
+from seqmodels.data.csv_encode import encode
 from seqmodels.data.csv_forecast import SeriesOptions, SeriesTable, infer_layout, open_series, series_ahead
+from seqmodels.data.csv_large import LargeSequenceTable, open_large
 from seqmodels.data.csv_layout import Layout
 from seqmodels.data.csv_read import Table, read_table, read_tables
 from seqmodels.data.csv_sequence_table import SequenceOptions, SequenceTable
 from seqmodels.data.csv_sequences import Reading, read_sequences
 from seqmodels.data.csv_series import SeriesReading
+from seqmodels.data.csv_summary import FEWEST_SEEN
 from seqmodels.data.csv_targets import check_targets
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.nested import explode, unnest
 from seqmodels.data.series_ahead import SeriesAhead
 from seqmodels.data.splits import check_fractions
+from seqmodels.data.table_chunks import is_large, table_chunks
 from seqmodels.registry import register
 
 MISSING_CHOICES = ("error", "drop", "interpolate", "end")
@@ -96,6 +100,8 @@ class CSVSource(DataSource):
             between neighbours (such values are never targets, nor made from them); "end" ends a wide row.
         val_fraction, test_fraction: shares of validation and test, where they are not given.
         seed: what the random split depends on; time series are not split at random.
+        cache_dir: folder for the encoded sequences of a file of more than 100 MB, which is read in pieces;
+            None for ~/.cache. Series are read at once however large.
 
     Raises:
         ValueError: an option out of range; from `splits`, `suggest` and `describe`, what is wrong with
@@ -144,6 +150,7 @@ class CSVSource(DataSource):
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
         seed: int = 0,
+        cache_dir: str | None = None,
     ) -> None:
         first, *others = _names(target) or ("",)
         self.columns = Columns(
@@ -162,7 +169,7 @@ class CSVSource(DataSource):
             weight=_name(weight),
             split=_name(split),
         )
-        self.path, self.missing = str(path), missing
+        self.path, self.missing, self.cache_dir = str(path), missing, cache_dir
         self.target_cuts = check_cuts(target_cuts or (), layout)
         given = {"val": val_path, "test": test_path}
         self.more_paths = {name: str(other) for name, other in given.items() if other is not None}
@@ -176,7 +183,8 @@ class CSVSource(DataSource):
         self._check_options()
         self._read: tuple[Table, Layout] | None = None
         self._tables: dict[str, Table] = {}
-        self._sequence_table: SequenceTable | None = None
+        self._sequence_table: SequenceTable | LargeSequenceTable | None = None
+        self._in_pieces = False
 
     def _check_options(self) -> None:
         check_fractions(self.val_fraction, self.test_fraction)
@@ -188,18 +196,27 @@ class CSVSource(DataSource):
     def _load(self) -> tuple[Table, Layout]:
         """The table and what its columns mean; the file is read once."""
         if self._read is None:
-            more = {name: read_table(path) for name, path in self.more_paths.items()}
-            self._tables = read_tables(self.path) | more
-            for table in self._tables.values() if self.target_cuts else ():
-                cut_numbers(table, self.columns.target, self.target_cuts)
-            table, asked, lists = unnest(self._tables["train"], self.columns, self.missing)
-            layout = replace(infer_layout(table, asked, self.series), target_cuts=self.target_cuts)
-            if lists:
-                note = f"lists written out: {', '.join(lists)}"
-                layout = replace(layout, lists=lists, notes=(note, *layout.notes))
-            self._check_meaning(layout)
-            self._read = table, layout
+            self._in_pieces = any(map(is_large, (self.path, *self.more_paths.values())))
+            self._tables = {"train": next(table_chunks(self.path))} if self._in_pieces else self._whole()
+            self._read = self._understand()
+            if self._in_pieces and self._read[1].kind == "series":  # which are read at once however large
+                self._in_pieces, self._tables = False, self._whole()
+                self._read = self._understand()
         return self._read
+
+    def _whole(self) -> dict[str, Table]:
+        return read_tables(self.path) | {name: read_table(path) for name, path in self.more_paths.items()}
+
+    def _understand(self) -> tuple[Table, Layout]:
+        if self.target_cuts:
+            cut_numbers(self._tables["train"], self.columns.target, self.target_cuts)
+        table, asked, lists = unnest(self._tables["train"], self.columns, self.missing)
+        layout = replace(infer_layout(table, asked, self.series), target_cuts=self.target_cuts)
+        if lists:
+            note = f"lists written out: {', '.join(lists)}"
+            layout = replace(layout, lists=lists, notes=(note, *layout.notes))
+        self._check_meaning(layout)
+        return table, layout
 
     def _check_meaning(self, layout: Layout) -> None:
         """Refuse options that the layout would ignore."""
@@ -251,19 +268,22 @@ class CSVSource(DataSource):
             return "many_to_many"
         return "one_to_one" if self.series_table().history == 1 else "many_to_one"
 
-    def _sequences(self) -> SequenceTable:
+    def _sequences(self) -> SequenceTable | LargeSequenceTable:
         if self._sequence_table is None:
             table, layout = self._load()
-            more = {
-                name: _written_out(other, layout, self.missing)
-                for name, other in self._tables.items()
-                if name != "train"
-            }
-            self._sequence_table = SequenceTable({"train": table, **more}, layout, self.sequences)
+            prepare = partial(_prepare, layout=layout, missing=self.missing)
+            if self._in_pieces:
+                paths = {"train": self.path, **self.more_paths}
+                self._sequence_table = LargeSequenceTable(paths, layout, self.sequences, prepare, self.cache_dir)
+            else:
+                more = {name: prepare(other) for name, other in self._tables.items() if name != "train"}
+                self._sequence_table = SequenceTable({"train": table, **more}, layout, self.sequences)
         return self._sequence_table
 
     @classmethod
-    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> SequenceDataset:
+    def open(
+        cls, path: str, spec: BatchSpec, targets: bool | None = None, cache_dir: str | None = None
+    ) -> SequenceDataset:
         """Another file with the same columns, encoded and scaled as in training.
 
         Args:
@@ -272,16 +292,17 @@ class CSVSource(DataSource):
             targets: true if the file must hold them, as for measuring a model; false to put zeros. None
                 takes them where they are there. Of a series, true means every window whose targets
                 the file holds, and false or None one per series: its end, from which to forecast on.
+            cache_dir: as for `CSVSource`.
 
         Raises:
             ValueError: as `CSVSource`, and for a label that was never seen in training.
         """
         options = spec.options or {}
-        layout = Layout.from_plain(options["layout"])
-        table = _written_out(read_table(path), layout, options["missing"])
-        missing = options["missing"]
-        if layout.target_cuts and targets is not False and layout.target in table.columns:
-            cut_numbers(table, layout.target, layout.target_cuts)
+        layout, missing = Layout.from_plain(options["layout"]), options["missing"]
+        prepare = partial(_prepare, layout=layout, missing=missing, targets=targets is not False)
+        if layout.kind != "series" and is_large(path):
+            return open_large(path, spec, prepare, targets, cache_dir)
+        table = prepare(read_table(path))
         if layout.kind == "series":
             return open_series(table, spec, bool(targets))
         sequences = read_sequences(table, layout, Reading.from_plain(options))
@@ -302,8 +323,11 @@ class CSVSource(DataSource):
         return series_ahead(read_table(path), spec)
 
 
-def _written_out(table: Table, layout: Layout, missing: str) -> Table:
-    """A table whose lists are written out as those of training; lists of targets only if they are there."""
+def _prepare(table: Table, layout: Layout, missing: str, targets: bool = True) -> Table:
+    """A table in the layout of training: targets cut into classes, lists written out."""
+    if layout.target_cuts and targets and layout.target in table.columns:
+        cut_numbers(table, layout.target, layout.target_cuts)
+    # Lists of targets only if they are there.
     lists = tuple(name for name in layout.lists if name in table.lists or name not in layout.targets)
     return explode(table, lists, missing) if lists else table
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.csv_sequences import Reading, Sequences
-from seqmodels.data.csv_targets import encode_targets, refuse_change, target_spec
+from seqmodels.data.csv_summary import FEWEST_SEEN, Summary
+from seqmodels.data.csv_targets import encode_targets, refuse_change
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.data.scale import apply_scale, fit_scale
+from seqmodels.data.scale import apply_scale
 from seqmodels.data.vocabulary import UNKNOWN
-
-# What was seen less often in training is unknown, so that the model learns what an unknown token is like.
-FEWEST_SEEN = 2
 
 
 def make_spec(train: Sequences, how: Reading, min_count: int = FEWEST_SEEN) -> BatchSpec:
@@ -27,19 +23,9 @@ def make_spec(train: Sequences, how: Reading, min_count: int = FEWEST_SEEN) -> B
         how: they were read; kept in the spec, so that new files are read alike.
         min_count: tokens seen less often are unknown.
     """
-    layout = train.layout
-    options = {"layout": layout.to_plain(), **how.to_plain()}
-    if layout.text is not None:
-        seen = Counter(token for steps in train.inputs for token in steps)
-        tokens = (UNKNOWN, *sorted(token for token, count in seen.items() if count >= min_count))
-        spec = BatchSpec("tokens", len(tokens), "labels", 0, layout.target_per, input_names=tokens, options=options)
-    else:
-        names = layout.feature_names
-        names = (*names, *(f"{name} change" for name in names)) if how.differences else names
-        shift, scale = fit_scale(np.concatenate(train.inputs))
-        spec = BatchSpec("features", len(names), "labels", 0, layout.target_per, input_names=names, options=options)
-        spec = replace(spec, input_shift=shift, input_scale=scale)
-    return target_spec(train, spec)
+    summary = Summary(train.layout)
+    summary.add(train)
+    return summary.spec(how, min_count)
 
 
 def encode(sequences: Sequences, spec: BatchSpec, targets: bool, weight: str | None = None) -> ArrayDataset:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,14 +60,14 @@ class Table:
     def __init__(
         self,
         path: str,
-        columns: dict[str, list[str]],
-        lines: list[int],
+        columns: Mapping[str, Sequence[str]],
+        lines: Sequence[int],
         unit: str = "line",
         lists: dict[str, ListColumn] | None = None,
         left_out: dict[str, str] | None = None,
     ) -> None:
         self.path = path
-        self.columns = columns
+        self.columns = dict(columns)
         self.lines = lines
         self.unit = unit
         self.lists = lists or {}
@@ -94,7 +95,8 @@ class Table:
             if name in self.left_out:
                 hint = f" that can be read (it is of type {self.left_out[name]});"
             raise ValueError(f"data.{option}: {self.path} has no column {name!r}{hint} Its columns: {found}")
-        return self.columns[name]
+        cells = self.columns[name]
+        return cells if isinstance(cells, list) else list(cells)
 
     def is_numeric(self, name: str) -> bool:
         """Whether the column is meant as numbers: most of its cells that are not missing are."""
@@ -138,7 +140,7 @@ class Table:
         return Table(self.path, columns, [self.lines[i] for i in picked], self.unit)
 
 
-def to_numbers(cells: list[str]) -> tuple[np.ndarray, list[int]]:
+def to_numbers(cells: Sequence[str]) -> tuple[np.ndarray, list[int]]:
     """Cells as float64, NaN where missing, infinite or text; and the rows that hold text.
 
     >>> to_numbers(["1", "NA", "2e3", "two"])
@@ -213,7 +215,7 @@ def _read_columns(path: str, text: str, delimiter: str) -> tuple[dict[str, list[
     lines: list[int] = []
     try:
         header = [name.strip() for name in next(reader)]
-        _check_header(path, header)
+        check_header(path, header)
         columns: dict[str, list[str]] = {name: [] for name in header}
         appends = [cells.append for cells in columns.values()]
         for cells in reader:
@@ -233,8 +235,12 @@ def _read_columns(path: str, text: str, delimiter: str) -> tuple[dict[str, list[
     return columns, lines
 
 
-def _check_header(path: str, header: list[str]) -> None:
-    """Refuse a first line that does not name the columns."""
+def check_header(path: str, header: list[str]) -> None:
+    """Refuse a first line that does not name the columns, or names two alike.
+
+    Raises:
+        ValueError: it does.
+    """
     repeated = sorted({name for name in header if header.count(name) > 1})
     values, _ = to_numbers(header)
     if bool(np.isfinite(values).all()) and not _counts_up(values):

@@ -8,11 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
-from seqmodels.data.csv_encode import FEWEST_SEEN, encode, make_spec
+from seqmodels.data.csv_encode import encode, make_spec
 from seqmodels.data.csv_layout import Layout
 from seqmodels.data.csv_read import Table
 from seqmodels.data.csv_sequences import LEVELS, Reading, Sequences, read_sequences
 from seqmodels.data.csv_splits import given_splits, split_sequences
+from seqmodels.data.csv_summary import FEWEST_SEEN
 from seqmodels.data.csv_targets import check_targets, label_lists
 from seqmodels.data.dataset import ArrayDataset
 

@@ -82,14 +82,24 @@ def read_sequences(table: Table, layout: Layout, how: Reading) -> Sequences:
     Raises:
         ValueError: a number is missing, a sequence has no steps, or none is left.
     """
+    sequences = read_piece(table, layout, how)
+    if len(sequences) == 0:
+        raise ValueError(f"{table.path}: no sequence is left after dropping rows with missing values (data.missing)")
+    return sequences
+
+
+def read_piece(table: Table, layout: Layout, how: Reading) -> Sequences:
+    """The sequences of a table that is a piece of another, and may have none.
+
+    Raises:
+        ValueError: a number is missing, or a sequence has no steps.
+    """
     if layout.kind == "wide":
         sequences = _read_wide(table, layout, how.missing)
     elif layout.kind == "long":
         sequences = _read_long(table, layout, how.missing)
     else:
         sequences = _read_text(table, layout, how)
-    if len(sequences) == 0:
-        raise ValueError(f"{table.path}: no sequence is left after dropping rows with missing values (data.missing)")
     if how.differences:
         inputs = [np.concatenate([x, np.diff(x, axis=0, prepend=x[:1])], axis=1) for x in sequences.inputs]
         sequences = replace(sequences, inputs=inputs)

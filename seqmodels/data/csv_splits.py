@@ -69,8 +69,13 @@ def _joined(groups: Sequence[Hashable], originals: np.ndarray) -> np.ndarray:
     return together if np.bincount(together).max() <= LARGEST_SHARE * len(together) else member
 
 
-def given_splits(sequences: Sequences, column: str) -> dict[str, np.ndarray]:
+def given_splits(sequences: Sequences, column: str, whole: bool = True) -> dict[str, np.ndarray]:
     """The sequences of each split that a column names.
+
+    Args:
+        sequences: to be split.
+        column: with the names.
+        whole: whether these are all sequences, so that some must be for training.
 
     Raises:
         ValueError: a cell names no split, the rows of a sequence name different ones, or none is for training.
@@ -87,6 +92,6 @@ def given_splits(sequences: Sequences, column: str) -> dict[str, np.ndarray]:
                 "write train, val (or validation, dev) or test"
             )
         found.setdefault(name, []).append(i)
-    if "train" not in found:
+    if whole and "train" not in found:
         raise ValueError(f"{table.path}, column {column!r}: expected train in some rows, got {', '.join(found)} only")
     return {name: np.array(items) for name, items in found.items()}

@@ -1,4 +1,4 @@
-"""What is to be learned from a table: targets checked, described in a spec, and encoded by it.
+"""What is to be learned from a table: targets checked and encoded.
 
 T steps of a sequence, V classes or values.
 """
@@ -6,7 +6,6 @@ T steps of a sequence, V classes or values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from seqmodels.batch import BatchSpec
 from seqmodels.data.csv_layout import Layout
 from seqmodels.data.csv_read import Table
 from seqmodels.data.csv_sequences import Sequences
-from seqmodels.data.scale import apply_scale, fit_scale
+from seqmodels.data.scale import apply_scale
 
 # Between the names of several labels in one cell.
 BETWEEN_LABELS = "|"
@@ -120,21 +119,7 @@ def _names(cell: str) -> tuple[str, ...]:
     return tuple(name for part in cell.split(BETWEEN_LABELS) if (name := part.strip()))
 
 
-def target_spec(train: Sequences, spec: BatchSpec) -> BatchSpec:
-    """A spec with what the training sequences' targets are: their classes, or their shifts and scales."""
-    table, layout = train.table, train.layout
-    if layout.target_kind == "values":
-        rows = np.concatenate([rows if layout.target_per == "step" else rows[:1] for rows in train.rows])
-        shift, scale = fit_scale(_values(table, layout)[rows])
-        names = layout.targets
-        return replace(spec, targets="values", target_size=len(names), target_names=names, shift=shift, scale=scale)
-    classes = layout.targets
-    if not layout.more_targets:
-        classes = sort_labels({label for rows in label_lists(train) for labels in rows for label in labels})
-    return replace(spec, targets=layout.target_kind, target_size=len(classes), target_names=classes)
-
-
-def _values(table: Table, layout: Layout) -> np.ndarray:
+def target_values(table: Table, layout: Layout) -> np.ndarray:
     """The target columns as float64 ``(rows, V)``."""
     return np.stack([table.numbers(name, "target") for name in layout.targets], axis=1)
 
@@ -169,7 +154,7 @@ def encode_targets(
     if not targets:
         return [np.zeros((len(x), *width) if per_step else width) for x in inputs]
     if spec.targets == "values":
-        values: np.ndarray = apply_scale(_values(table, layout), spec.shift, spec.scale)
+        values: np.ndarray = apply_scale(target_values(table, layout), spec.shift, spec.scale)
         return [values[rows] if per_step else values[rows[0]] for rows in sequences.rows]
     if spec.targets == "sets":
         return _encode_sets(sequences, spec.target_names, per_step)

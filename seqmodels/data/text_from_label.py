@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.csv_encode import FEWEST_SEEN, origins
+from seqmodels.data.csv_encode import origins
 from seqmodels.data.csv_layout import Layout
 from seqmodels.data.csv_read import Table, read_table
 from seqmodels.data.csv_sequences import Reading, Sequences, read_sequences
 from seqmodels.data.csv_splits import split_sequences
+from seqmodels.data.csv_summary import FEWEST_SEEN
 from seqmodels.data.csv_targets import check_targets, encode_labels, sort_labels
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.splits import check_fractions

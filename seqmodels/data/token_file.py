@@ -122,6 +122,11 @@ def _whole(folder: Path) -> bool:
         return False
 
 
+def cache_folder(cache_dir: str | None) -> Path:
+    """A folder that can be written to: the one named, the user's cache, or else one that goes with this process."""
+    return _writable(Path(cache_dir).expanduser() if cache_dir else _default_cache())
+
+
 def _default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqmodels" / "tokens"
 

@@ -1,0 +1,198 @@
+"""Tables larger than memory, read in pieces: each piece is a small table.
+
+pyarrow reads them, an extra that is imported where it is needed.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+from seqmodels.data.arrow_read import ARROW_SUFFIXES, cells_of, from_arrow, need_pyarrow
+from seqmodels.data.csv_read import DELIMITERS, MISSING, Table, check_header, read_tables
+from seqmodels.data.files import find_file
+
+# Bytes of a table from which on it is not read at once, and bytes of a piece; what gzip saves of text.
+LARGE, PIECE, PACKED = 100_000_000, 8_000_000, 5
+
+
+def is_large(path: str) -> bool:
+    """Whether a table is to be read in pieces.
+
+    Raises:
+        ValueError: there is no such file.
+    """
+    if path.startswith("datasets:"):
+        return False
+    found = find_file(path)
+    size = found.stat().st_size
+    if found.suffix == ".parquet" and 0 < size <= LARGE:
+        size = _unpacked(path, found)
+    with found.open("rb") as file:
+        return size * (PACKED if file.read(2) == b"\x1f\x8b" else 1) > LARGE
+
+
+def _unpacked(path: str, found: Path) -> int:
+    pyarrow = need_pyarrow(path)
+    from pyarrow import parquet
+
+    try:
+        metadata = parquet.read_metadata(found)
+    except (pyarrow.ArrowException, OSError):
+        return 0  # the reader says what is wrong with it
+    return sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+
+
+def table_chunks(path: str, together: str | None = None) -> Iterator[Table]:
+    """The rows of a file in pieces, in order; a file that is not large in one.
+
+    Args:
+        path: a file as for `read_table`.
+        together: column whose equal neighbours must stay in one piece, such as the name of a sequence.
+
+    Raises:
+        ValueError: what is wrong with the file.
+    """
+    if not is_large(path):
+        yield read_tables(path)["train"]
+        return
+    pyarrow = need_pyarrow(f"{path} (read in pieces, for its size)")
+    first = 0
+    try:
+        for piece in _together(_pieces(path), together):
+            yield _table(piece, path, first)
+            first += len(piece)
+    except (pyarrow.ArrowException, OSError, EOFError) as error:
+        raise ValueError(f"{path}, after row {first}: cannot be read: {str(error).splitlines()[0][:200]}") from None
+
+
+def _together(pieces: Iterator[Any], column: str | None) -> Iterator[Any]:
+    """Pieces that end where the value of a column does."""
+    import pyarrow as pa
+
+    rest = None
+    for piece in pieces:
+        if column is None or column not in piece.column_names:
+            yield piece
+            continue
+        joined = piece if rest is None else pa.concat_tables([rest, piece])
+        cells = cells_of(joined[column].combine_chunks()) or []
+        cut = len(cells)
+        while cut and cells[cut - 1] == cells[-1]:
+            cut -= 1
+        if cut:
+            yield joined.slice(0, cut)
+        rest = joined.slice(cut)
+    if rest is not None and len(rest):
+        yield rest
+
+
+def _pieces(path: str) -> Iterator[Any]:
+    """Arrow tables of about `PIECE` bytes."""
+    import pyarrow as pa
+
+    found = find_file(path)
+    if found.suffix == ".parquet":
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(found, buffer_size=1 << 20, pre_buffer=False) as file:
+            size = max(1, _unpacked(path, found) // max(1, file.metadata.num_rows))
+            for batch in file.iter_batches(batch_size=max(1, PIECE // size)):
+                yield pa.Table.from_batches([batch])
+    elif found.suffix in ARROW_SUFFIXES:
+        with pa.OSFile(str(found)) as source:
+            start = source.read(6)
+            source.seek(0)
+            if start == b"ARROW1":
+                reader = pa.ipc.open_file(source)
+                batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
+            else:
+                batches = iter(pa.ipc.open_stream(source))
+            for batch in batches:
+                rows = max(1, PIECE * len(batch) // max(1, batch.nbytes))
+                for start in range(0, len(batch), rows):
+                    yield pa.Table.from_batches([batch.slice(start, rows)])
+    else:
+        yield from _lines(path, found)
+
+
+def _lines(path: str, found: Path) -> Iterator[Any]:
+    """Pieces of a CSV file, all cells as text."""
+    import pyarrow as pa
+    from pyarrow import csv as reader
+
+    with found.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    with gzip.open(found) if packed else found.open("rb") as file:
+        first = file.readline().decode("utf-8-sig")
+    delimiter = max(DELIMITERS, key=first.count)
+    header = [name.strip() for name in next(csv.reader(io.StringIO(first), delimiter=delimiter))]
+    check_header(path, header)
+    with pa.input_stream(str(found), compression="gzip" if packed else None) as source:
+        yield from (
+            pa.Table.from_batches([batch])
+            for batch in reader.open_csv(
+                source,
+                # One thread: several read far ahead, and hold it all.
+                reader.ReadOptions(use_threads=False, block_size=PIECE, column_names=header, skip_rows=1),
+                reader.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+                reader.ConvertOptions(column_types={name: pa.string() for name in header}, strings_can_be_null=False),
+            )
+        )
+
+
+def _table(piece: Any, path: str, first: int) -> Table:
+    """A piece as a table; what is text but may be numbers is tried, and only cells that are asked for are made."""
+    import pyarrow as pa
+
+    table = from_arrow(piece, path, LazyCells)
+    for name in piece.column_names:
+        column = piece[name].combine_chunks()
+        if column.type == pa.string() and (values := _numbers(column)) is not None:
+            table.know_numbers({name: values})
+    table.lines = range(first + 1, first + 1 + len(piece))
+    return table
+
+
+def _numbers(column: Any) -> Any:
+    """A column of text as float64, NaN where missing or infinite; None where not all cells are numbers."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    trimmed = pc.utf8_trim_whitespace(column)
+    known = pc.if_else(pc.is_in(pc.utf8_lower(trimmed), pa.array(sorted(MISSING))), None, trimmed)
+    try:
+        values = known.cast(pa.float64()).to_numpy(zero_copy_only=False).copy()
+    except pa.ArrowInvalid:
+        return None
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+class LazyCells(Sequence[str]):
+    """The cells of an Arrow array as text, made when the first is asked for."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    @cached_property
+    def _cells(self) -> list[str]:
+        return cells_of(self._array) or []
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        return self._cells[index]
