@@ -277,3 +277,35 @@ def test_mistakes_in_a_new_file_are_told(tmp_path, name):
 def test_options_that_cannot_be_are_refused(tmp_path, options, words):
     with pytest.raises(ValueError, match=words):
         source(write(tmp_path), **options).splits()
+
+
+def test_a_series_that_begins_after_the_training_part_has_no_name_in_it(tmp_path):
+    lines = (tmp_path / "shops.csv", write(tmp_path))[0].read_text().splitlines()
+    late = [line for line in lines if ",west," not in line or line >= "2024-03-10"]
+    (tmp_path / "late.csv").write_text("\n".join(late) + "\n")
+    options = {"identity": True, "static": ["town"], "val_fraction": 0.1, "test_fraction": 0.3}
+    splits = source(str(tmp_path / "late.csv"), **options).splits()
+    names = splits["train"].spec.input_names
+    assert [name for name in names if "=" in name] == ["town=a", "town=b", "series=north", "series=south"]
+    last, _ = splits["test"].read(len(splits["test"]) - 1, 0, 5)
+    assert last[:, [names.index("series=north"), names.index("series=south")]].tolist() == [[0, 0]] * 5
+
+
+def test_going_on_from_a_forecast_keeps_what_is_known(tmp_path):
+    train = source(write(tmp_path), features=[]).splits()["train"]
+    new = write(tmp_path, seed=1, future=6, name="new.csv")
+    ahead = CSVSource.ahead(new, train.spec)
+    rolled = ahead.extended([[50.0, 51.0, 52.0]] * 3)
+    lines = (tmp_path / "new.csv").read_text().splitlines()
+    for i, line in enumerate(lines):
+        cells = line.split(",")
+        for k, day in enumerate(ahead.times(0, 3)):
+            if cells[0] == day:
+                lines[i] = ",".join([*cells[:4], f"{50 + k}", "0", cells[6]])
+    (tmp_path / "by_hand.csv").write_text("\n".join(lines) + "\n")
+    by_hand = CSVSource.ahead(str(tmp_path / "by_hand.csv"), train.spec)
+    for shop in range(3):
+        np.testing.assert_allclose(
+            rolled.windows().read(shop, 0, 5)[0], by_hand.windows().read(shop, 0, 5)[0], rtol=1e-5
+        )
+        assert rolled.times(shop, 4) == by_hand.times(shop, 4)
