@@ -64,9 +64,9 @@ class AudioSource(DataSource):
     r"""Recordings (WAV, FLAC, OGG ...) and the class of each, or what is said in it.
 
     Args:
-        path: a folder ``class/file.wav`` or ``class/speaker/file.wav``; a folder of files whose names
-            tell, with `pattern`; or a manifest .csv or .tsv with the columns path and label or text, and
-            perhaps speaker and split (train, val, test).
+        path: a folder ``class/file.wav`` or ``class/speaker/file.wav``, all perhaps in folders train, val
+            and test; a folder of files whose names tell, with `pattern`; or a manifest .csv or .tsv with the
+            columns path and label or text, and perhaps speaker and split (train, val, test).
         pattern: a regular expression for the files' names without suffix, such as
             ``(?P<label>\d)_(?P<speaker>\w+)_\d+``.
         level: what a transcript is made of: "character" or "word" (parted by blanks).

@@ -12,6 +12,9 @@ from seqmodels.data.csv_read import Table, read_table
 from seqmodels.data.splits import NAMES
 
 MANIFESTS = (".csv", ".tsv")
+# Folders that stand for a split where there are no others beside them.
+SPLIT_FOLDERS = {"train": "train", "training": "train", "test": "test", "testing": "test", "dev": "val", "val": "val"}
+SPLIT_FOLDERS |= {"valid": "val", "validation": "val"}
 # Files that a message names, at most.
 NAMED = 3
 
@@ -46,8 +49,8 @@ def find_recordings(path: str, pattern: str | None = None, known: bool = True) -
     """The recordings of a folder, of a manifest, or a single one.
 
     Args:
-        path: a folder with a folder for each class (and in it, perhaps, one for each speaker), a
-            folder with files whose names tell, a manifest, or an audio file.
+        path: a folder with a folder for each class (and in it, perhaps, one for each speaker), or first
+            with folders train, val and test; a folder with files whose names tell, a manifest, or an audio file.
         pattern: a regular expression that the names without suffix match, with the named groups
             ``label`` or ``text``, and perhaps ``speaker``.
         known: whether class or text must be known; if not, they are taken where they are there.
@@ -86,10 +89,20 @@ def _of_folder(root: Path, pattern: str | None, known: bool) -> list[Recording]:
             r"to a regular expression such as '(?P<label>\d)_(?P<speaker>\w+)_\d+' for their names, or name a manifest "
             "with the columns path and label or text"
         )
-    return [
-        Recording(file, names[0] if len(names) > 1 else None, group=names[1] if len(names) > 2 else None)
-        for file, names in zip(files, parts, strict=True)
-    ]
+    given = all(names[0].lower() in SPLIT_FOLDERS and len(names) > 2 for names in parts)
+    return [_by_folders(file, names, given) for file, names in zip(files, parts, strict=True)]
+
+
+def _by_folders(file: Path, names: Sequence[str], given: bool) -> Recording:
+    """What the folders a file lies in tell of it."""
+    split = SPLIT_FOLDERS[names[0].lower()] if given else None
+    folders = names[1:-1] if given else names[:-1]
+    return Recording(
+        file,
+        folders[0] if folders else None,
+        group=folders[1] if len(folders) > 1 else None,
+        split=split,
+    )
 
 
 def _checked(pattern: str) -> str:

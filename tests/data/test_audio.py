@@ -86,6 +86,17 @@ def test_speakers_in_folders_of_their_own(folder, tmp_path):
     assert (set(splits["train"].groups), set(splits["test"].groups)) == ({"a"}, {"b"})
 
 
+def test_splits_given_by_folders(folder, tmp_path):
+    for split, count in (("train", 4), ("test", 2)):
+        for label, pitch in (("high", 1500), ("low", 400)):
+            for i in range(count):
+                write(folder / split / label / f"{i}.WAV", tone(pitch, seed=i))
+    splits = source(folder, tmp_path, val_fraction=0.25).splits()
+    assert {name: len(split) for name, split in splits.items()} == {"train": 6, "val": 2, "test": 4}
+    assert splits["train"].spec.target_names == ("high", "low")
+    assert all(f"{folder}/test/" in name for name in files(splits["test"]))
+
+
 def test_splits_given_by_the_manifest(folder, tmp_path):
     names = ["train", "test", "train", "val", "train"]
     rows = []
@@ -154,6 +165,14 @@ def test_normalisation_over_the_training_part_alone(folder, tmp_path):
     raw = np.concatenate(all_frames(source(folder, tmp_path, normalise="none", **options).splits()["train"]))
     assert np.allclose(splits["train"].spec.input_shift, raw.mean(0), atol=1e-3)
     assert not np.allclose(np.concatenate(all_frames(splits["test"])).mean(0), 0, atol=1e-2)
+
+
+def test_a_long_recording_is_handed_over_in_pieces(folder, monkeypatch):
+    path = write(folder / "a.wav", tone(500, 1.0))
+    features = AudioFeatures(RATE, mel_bins=10)
+    whole = features.compute(read_waveform(path), path)
+    monkeypatch.setattr("seqmodels.data.audio_features.PIECE", 77)
+    assert np.array_equal(features.compute(read_waveform(path), path), whole)
 
 
 def test_stacked_frames_lie_side_by_side(folder):
