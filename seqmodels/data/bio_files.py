@@ -21,6 +21,7 @@ SUFFIXES = tuple(
 )
 # A line's number, whether the text begins the line, and the text: lines may be longer than memory.
 Line = tuple[int, bool, bytes]
+MARK = b"\xef\xbb\xbf"  # of byte order
 
 
 class Piece(NamedTuple):
@@ -63,22 +64,19 @@ def read_pieces(path: Path) -> Iterator[Piece]:
     Raises:
         ValueError: an empty file, a damaged one, or one in none of the formats; the message names the line.
     """
-    lines = _lines(read_bytes(path))
-    first = next((line for line in lines if line[2].strip()), None)
-    if first is None:
+    text = next((text for _, _, text in _lines(read_bytes(path), False) if text.strip()), None)
+    if text is None:
         raise ValueError(f"{path}: expected FASTA, FASTQ or GenBank, got an empty file")
-    number, _, text = first
-    text = text.removeprefix(b"\xef\xbb\xbf")
-    every = itertools.chain([(number, True, text)], lines)
-    if text.startswith(b">"):
-        yield from _fasta(path, every)
-    elif text.startswith(b"@"):
-        yield from _fastq(path, every)
+    kind = text.removeprefix(MARK)[:1]
+    if kind == b">":
+        yield from _fasta(path, _lines(read_bytes(path), True))
+    elif kind == b"@":
+        yield from _fastq(path, _lines(read_bytes(path), False))
     elif text.startswith(b"LOCUS"):
         yield from (piece for piece, _ in read_genbank(path))
     else:
         raise ValueError(
-            f"{path}, line {number}: expected a header, '>' in FASTA, '@' in FASTQ or 'LOCUS' in GenBank, "
+            f"{path}: expected a header first, '>' in FASTA, '@' in FASTQ or 'LOCUS' in GenBank, "
             f"got {text[:20].decode('latin-1')!r}"
         )
 
@@ -95,14 +93,15 @@ def is_genbank(path: Path) -> bool:
     return next(iter(read_bytes(path)), b"").lstrip()[:5] == b"LOCUS"
 
 
-def _lines(chunks: Iterator[bytes]) -> Iterator[Line]:
+def _lines(chunks: Iterator[bytes], cut: bool) -> Iterator[Line]:
+    """The lines of a file; with `cut`, one that is too long for memory and no header comes in parts."""
     number, begins, rest = 1, True, b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
         for text in whole:
-            yield number, begins, text
+            yield number, begins, text.removeprefix(MARK) if number == 1 else text
             number, begins = number + 1, True
-        if len(rest) >= CHUNK:
+        if cut and len(rest) >= CHUNK and not (begins and rest.startswith(b">")):
             yield number, begins, rest
             begins, rest = False, b""
     if rest:

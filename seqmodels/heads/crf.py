@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from seqmodels.heads.base import Head, check_dropout
 from seqmodels.registry import register
 
+# Scores of what follows what are this many times their parameters: an optimizer such as Adam moves a parameter
+# by about the learning rate in a step, and they must grow to several units within some hundred steps.
+SCALE = 10.0
 # What a forbidden step costs: its probability is 0 in every float, and a loss that meets one stays finite.
 FORBIDDEN = -1e4
 
@@ -22,7 +25,7 @@ class LinearChainCRF(Head):
         potential_1[i, j] = (W x_1 + b)_j + start_j
         P(y | x) = exp(sum_t potential_t[y_(t-1), y_t]) / Z(x)
 
-    The prediction is a plain tensor, so that loss (negative log P), most probable tags (Viterbi) and
+    with transition, start and end scaled by `SCALE`. The prediction is a plain tensor, so that loss (negative log P), most probable tags (Viterbi) and
     probabilities (forward-backward) are the task's: see `seqmodels.heads.chain`. Only whole sequences have
     such a probability: it cannot be trained on windows with a carried state.
 
@@ -75,8 +78,8 @@ class LinearChainCRF(Head):
         features, valid = self.prepare(features, lengths)
         emissions = self.output(self.dropout(features))
         is_last = torch.arange(valid.shape[1], device=valid.device) == valid.sum(1, keepdim=True) - 1
-        emissions = torch.where(is_last.unsqueeze(-1), emissions + self.end, emissions)
-        start = self.start.expand_as(self.transition)
-        between = torch.stack((start, *[self.transition + self.forbidden] * (valid.shape[1] > 1)))
+        emissions = torch.where(is_last.unsqueeze(-1), emissions + SCALE * self.end, emissions)
+        start, inner = SCALE * self.start.expand_as(self.transition), SCALE * self.transition + self.forbidden
+        between = torch.stack((start, *[inner] * (valid.shape[1] > 1)))
         which = (torch.arange(valid.shape[1], device=valid.device) > 0).long()
         return emissions.unsqueeze(2) + between[which]

@@ -99,8 +99,8 @@ def test_the_potentials_are_the_equations():
     for row, length in enumerate(lengths.tolist()):
         for t, i, j in itertools.product(range(length), range(3), range(3)):
             wanted = (crf.output.weight @ features[row, t] + crf.output.bias)[j]
-            wanted = wanted + (crf.start[j] if t == 0 else crf.transition[i, j] + crf.forbidden[i, j])
-            close(found[row, t, i, j], wanted + (crf.end[j] if t == length - 1 else 0))
+            wanted = wanted + (10 * crf.start[j] if t == 0 else 10 * crf.transition[i, j] + crf.forbidden[i, j])
+            close(found[row, t, i, j], wanted + (10 * crf.end[j] if t == length - 1 else 0))
 
 
 def test_forbidden_steps_are_never_taken():
