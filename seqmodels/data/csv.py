@@ -7,20 +7,19 @@ from dataclasses import replace
 from functools import partial
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.csv_columns import Columns
+from seqmodels.data.csv_columns import Columns, name_of, names
 from seqmodels.data.csv_cuts import check_cuts, cut_numbers
-from seqmodels.data.csv_encode import encode
-from seqmodels.data.csv_forecast import SeriesOptions, SeriesTable, infer_layout, open_series, series_ahead
-from seqmodels.data.csv_large import LargeSequenceTable, open_large
+from seqmodels.data.csv_forecast import SeriesOptions, SeriesTable, infer_layout, series_ahead
+from seqmodels.data.csv_large import LargeSequenceTable
 from seqmodels.data.csv_layout import Layout
+from seqmodels.data.csv_open import open_table, prepare_table
 from seqmodels.data.csv_read import Table, read_table, read_tables
 from seqmodels.data.csv_sequence_table import SequenceOptions, SequenceTable
-from seqmodels.data.csv_sequences import Reading, read_sequences
+from seqmodels.data.csv_sequences import Reading
 from seqmodels.data.csv_series import SeriesReading
 from seqmodels.data.csv_summary import FEWEST_SEEN
-from seqmodels.data.csv_targets import check_targets
 from seqmodels.data.dataset import DataSource, SequenceDataset
-from seqmodels.data.nested import explode, unnest
+from seqmodels.data.nested import unnest
 from seqmodels.data.series_ahead import SeriesAhead
 from seqmodels.data.splits import check_fractions
 from seqmodels.data.table_chunks import is_large, table_chunks
@@ -152,22 +151,22 @@ class CSVSource(DataSource):
         seed: int = 0,
         cache_dir: str | None = None,
     ) -> None:
-        first, *others = _names(target) or ("",)
+        first, *others = names(target) or ("",)
         self.columns = Columns(
             first,
             layout,
-            None if features is None else _names(features),
-            time=_name(time),
-            series=_name(series),
-            sequence=_name(sequence),
-            text=_name(text),
-            group=_name(group),
+            None if features is None else names(features),
+            time=name_of(time),
+            series=name_of(series),
+            sequence=name_of(sequence),
+            text=name_of(text),
+            group=name_of(group),
             target_per=target_per,
             target_kind=target_kind,
             features_per_step=features_per_step,
             more_targets=tuple(others),
-            weight=_name(weight),
-            split=_name(split),
+            weight=name_of(weight),
+            split=name_of(split),
         )
         self.path, self.missing, self.cache_dir = str(path), missing, cache_dir
         self.target_cuts = check_cuts(target_cuts or (), layout)
@@ -176,8 +175,8 @@ class CSVSource(DataSource):
         reading = Reading(missing, differences, level, lowercase, max_length)
         shares = (val_fraction, test_fraction, seed)
         self.sequences = SequenceOptions(reading, min_count, self.columns.weight, self.columns.split, *shares)
-        how = SeriesReading(transform, missing, gaps, duplicates, timezone, _names(known), _names(static))
-        parts = _names(calendar)
+        how = SeriesReading(transform, missing, gaps, duplicates, timezone, names(known), names(static))
+        parts = names(calendar)
         self.series = SeriesOptions(how, parts, identity, history, horizon, period, relative, fold, train_steps)
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
         self._check_options()
@@ -271,7 +270,7 @@ class CSVSource(DataSource):
     def _sequences(self) -> SequenceTable | LargeSequenceTable:
         if self._sequence_table is None:
             table, layout = self._load()
-            prepare = partial(_prepare, layout=layout, missing=self.missing)
+            prepare = partial(prepare_table, layout=layout, missing=self.missing)
             if self._in_pieces:
                 paths = {"train": self.path, **self.more_paths}
                 self._sequence_table = LargeSequenceTable(paths, layout, self.sequences, prepare, self.cache_dir)
@@ -297,19 +296,7 @@ class CSVSource(DataSource):
         Raises:
             ValueError: as `CSVSource`, and for a label that was never seen in training.
         """
-        options = spec.options or {}
-        layout, missing = Layout.from_plain(options["layout"]), options["missing"]
-        prepare = partial(_prepare, layout=layout, missing=missing, targets=targets is not False)
-        if layout.kind != "series" and is_large(path):
-            return open_large(path, spec, prepare, targets, cache_dir)
-        table = prepare(read_table(path))
-        if layout.kind == "series":
-            return open_series(table, spec, bool(targets))
-        sequences = read_sequences(table, layout, Reading.from_plain(options))
-        wanted = set(layout.targets) <= set(table.columns) if targets is None else targets
-        if wanted:
-            sequences = check_targets(sequences, missing)
-        return encode(sequences, spec, targets=wanted)
+        return open_table(path, spec, targets, cache_dir)
 
     @classmethod
     def ahead(cls, path: str, spec: BatchSpec) -> SeriesAhead:
@@ -321,21 +308,3 @@ class CSVSource(DataSource):
         if (spec.options or {}).get("layout", {}).get("kind") != "series":
             raise ValueError("this model was not trained on time series, so there is nothing to forecast: use predict")
         return series_ahead(read_table(path), spec)
-
-
-def _prepare(table: Table, layout: Layout, missing: str, targets: bool = True) -> Table:
-    """A table in the layout of training: targets cut into classes, lists written out."""
-    if layout.target_cuts and targets and layout.target in table.columns:
-        cut_numbers(table, layout.target, layout.target_cuts)
-    # Lists of targets only if they are there.
-    lists = tuple(name for name in layout.lists if name in table.lists or name not in layout.targets)
-    return explode(table, lists, missing) if lists else table
-
-
-def _names(columns: Sequence[str] | str | int | None) -> tuple[str, ...]:
-    # A column called 2024 comes from the command line as a number, one column as no list.
-    return tuple(map(str, [columns] if isinstance(columns, str | int) else columns or ()))
-
-
-def _name(column: str | None) -> str | None:
-    return None if column is None else str(column)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,3 +90,13 @@ def looks_like_labels(table: Table, name: str) -> bool:
     values = np.unique(table.numbers(name))
     values = values[np.isfinite(values)]
     return len(values) <= MOST_CLASSES and bool((values == np.round(values)).all())
+
+
+def names(columns: Sequence[str] | str | int | None) -> tuple[str, ...]:
+    """Columns that a user lists: one called 2024 comes from the command line as a number, one alone as no list."""
+    return tuple(map(str, [columns] if isinstance(columns, str | int) else columns or ()))
+
+
+def name_of(column: str | int | None) -> str | None:
+    """A column that a user names."""
+    return None if column is None else str(column)

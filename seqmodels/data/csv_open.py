@@ -1,0 +1,44 @@
+"""New tables, read and encoded as those of training."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from seqmodels.batch import BatchSpec
+from seqmodels.data.csv_cuts import cut_numbers
+from seqmodels.data.csv_encode import encode
+from seqmodels.data.csv_forecast import open_series
+from seqmodels.data.csv_large import open_large
+from seqmodels.data.csv_layout import Layout
+from seqmodels.data.csv_read import Table, read_table
+from seqmodels.data.csv_sequences import Reading, read_sequences
+from seqmodels.data.csv_targets import check_targets
+from seqmodels.data.dataset import SequenceDataset
+from seqmodels.data.nested import explode
+from seqmodels.data.table_chunks import is_large
+
+
+def open_table(path: str, spec: BatchSpec, targets: bool | None, cache_dir: str | None) -> SequenceDataset:
+    """See `seqmodels.data.csv.CSVSource.open`."""
+    options = spec.options or {}
+    layout, missing = Layout.from_plain(options["layout"]), options["missing"]
+    prepare = partial(prepare_table, layout=layout, missing=missing, targets=targets is not False)
+    if layout.kind != "series" and is_large(path):
+        return open_large(path, spec, prepare, targets, cache_dir)
+    table = prepare(read_table(path))
+    if layout.kind == "series":
+        return open_series(table, spec, bool(targets))
+    sequences = read_sequences(table, layout, Reading.from_plain(options))
+    wanted = set(layout.targets) <= set(table.columns) if targets is None else targets
+    if wanted:
+        sequences = check_targets(sequences, missing)
+    return encode(sequences, spec, targets=wanted)
+
+
+def prepare_table(table: Table, layout: Layout, missing: str, targets: bool = True) -> Table:
+    """A table in the layout of training: targets cut into classes, lists written out."""
+    if layout.target_cuts and targets and layout.target in table.columns:
+        cut_numbers(table, layout.target, layout.target_cuts)
+    # Lists of targets only if they are there.
+    lists = tuple(name for name in layout.lists if name in table.lists or name not in layout.targets)
+    return explode(table, lists, missing) if lists else table
