@@ -87,7 +87,7 @@ class LabelTask(Task):
             counts = MulticlassConfusionMatrix(max(2, self.output_size), validate_args=False)
             return CompositionalMetric(score, counts, None)
 
-        found = {"accuracy": of_confusion(accuracy), "macro_f1": of_confusion(macro_f1)}
+        found: dict[str, Any] = {"accuracy": of_confusion(accuracy), "macro_f1": of_confusion(macro_f1)}
         if self.output_size <= MOST_RECALLS:
             found["recalls"] = of_confusion(self._recalls)
         return MetricCollection(found)
