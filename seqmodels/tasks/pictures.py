@@ -86,7 +86,7 @@ def forecast_figure(windows: Sequence[Window], name: str, baseline: str = "", le
     """
     columns = 1 if len(windows) == 1 else 2
     rows = -(-len(windows) // columns)
-    figure = _figure(4.6 * columns + 0.6, 2.5 * rows + 0.9)
+    figure = _figure(4.6 * columns + (0.6 if columns > 1 or windows[0].quantiles is None else 2.0), 2.5 * rows + 0.9)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, window in zip(grid, windows, strict=False):
         _draw_bands(axes, window, levels)
@@ -128,9 +128,11 @@ def _draw_bands(axes: Axes, window: Window, levels: Sequence[float]) -> None:
         return
     known = np.asarray(window.history)[-1:]
     ahead = np.arange(1 - len(known), len(window.truth) + 1)
-    for i in range(len(levels) // 2):
-        low, high = (np.concatenate([known, np.asarray(window.quantiles[:, j])]) for j in (i, len(levels) - 1 - i))
-        label = f"{levels[len(levels) - 1 - i] - levels[i]:.0%} interval"
+    pairs = [(i, len(levels) - 1 - i) for i in range(len(levels) // 2)]
+    shares = ", ".join(f"{levels[high] - levels[low]:.0%}" for low, high in pairs)
+    for i, pair in enumerate(pairs):
+        low, high = (np.concatenate([known, np.asarray(window.quantiles[:, j])]) for j in pair)
+        label = None if i else f"{shares} interval{'s' if len(pairs) > 1 else ''}"
         axes.fill_between(ahead, low, high, color=MODEL, alpha=0.18, linewidth=0, label=label)
 
 
