@@ -33,6 +33,8 @@ TASK_TARGETS = {
 }
 # Of the heads and tasks with target sequences those that align them with the steps; the others unroll them.
 UNALIGNED = ("ctc", "transcription")
+# Those that are about movements of a pen, and not about tokens or plain values.
+DRAWING = ("mixture_density", "stroke_generation")
 # Cells without a gate that keeps the state, which chrono is for.
 UNGATED = ("elman", "feedforward", "indrnn", "lru", "rglru")
 # Cells that a regulariser finds nothing in to act on: a recurrent matrix, a field c of the state, a state.
@@ -54,7 +56,7 @@ def combinations(config: Plain, decided: bool = True) -> Iterator[str]:
         config: a config whose single values are good.
         decided: whether task and head are known yet.
     """
-    of_parts = (_sees_future, _shapes, _skip, _window_of_head, _chain, _own_cell, _teacher) if decided else ()
+    of_parts = (_sees_future, _shapes, _skip, _window_of_head, _chain, _own_cell, _teacher, _beam) if decided else ()
     for rule in (_windows, _fractions, _cell, _regularisers, _optimizer, _schedule, _trainer, *of_parts):
         yield from rule(config)
 
@@ -92,13 +94,14 @@ def _chain(config: Plain) -> Iterator[str]:
     if config["model"]["head"]["name"] != "crf":
         return
     task = config["task"]
-    if config["training"]["window"] is not None:
+    if task["name"] != "tagging":
+        yield f"model/head: crf predicts tags, and task={task['name']} does not score them: choose another head"
+        return
+    if config["training"]["window"] is not None and not config["model"]["bidirectional"]:
         yield (
             "training.window: the crf head gives a probability to a whole sequence only, so it cannot be cut into "
             "windows: set training.window=null"
         )
-    if task["name"] != "tagging":
-        yield f"model/head: crf predicts tags, and task={task['name']} does not score them: choose another head"
     for option, neutral in (("class_weights", "none"), ("label_smoothing", 0)):
         if task.get(option, neutral) != neutral:
             yield f"task.{option}: is of single steps, and the crf head's loss is of sequences: set it to {neutral}"
@@ -122,7 +125,9 @@ def _shapes(config: Plain) -> Iterator[str]:
     fitting = [
         name
         for name, target in HEAD_TARGETS.items()
-        if target in TASK_TARGETS[task] and (target != "own" or (name in UNALIGNED) == (task in UNALIGNED))
+        if target in TASK_TARGETS[task]
+        and (target != "own" or _family(name) == _family(task))
+        and (name != "crf" or task == "tagging")
     ]
     words = {"step": "one target per step", "sequence": "one target per sequence", "own": "target sequences"}
     yield (
@@ -132,7 +137,16 @@ def _shapes(config: Plain) -> Iterator[str]:
     )
 
 
+def _family(name: str) -> str:
+    """What kind of target sequences a head predicts or a task scores."""
+    return "unaligned" if name in UNALIGNED else "drawing" if name in DRAWING else "unrolled"
+
+
 def _alignment(head: str, task: str) -> Iterator[str]:
+    if "drawing" in (_family(head), _family(task)) and _family(head) != _family(task):
+        cure = "model/head=mixture_density" if task in DRAWING else "model/head=one_to_many or encoder_decoder"
+        yield f"model/head: pen strokes need {' and '.join(DRAWING)} together, got {head} and {task}: choose {cure}"
+        return
     if head in UNALIGNED and task not in UNALIGNED:
         yield (
             f"model/head: {head} says at each step which token is heard there, and task={task} wants whole sequences "
@@ -215,6 +229,12 @@ def _teacher(config: Plain) -> Iterator[str]:
         )
     if schedule == "exponential" and 0 in (head.get("teacher_start"), end):
         yield "model.head.teacher_end: an exponential schedule never reaches 0: 0.01 will do"
+
+
+def _beam(config: Plain) -> Iterator[str]:
+    task = config["task"]
+    if task.get("length_penalty") and task.get("beam") == 1:
+        yield "task.length_penalty: is read by a beam only: set task.beam=4, or task.length_penalty=0"
 
 
 def _optimizer(config: Plain) -> Iterator[str]:

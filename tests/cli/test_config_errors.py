@@ -142,6 +142,19 @@ COMBINED = [
         "set training.window=null",
     ),
     (
+        "data=gene_structure task=tagging model/head=crf training.window=50",
+        "training.window: the crf head gives a probability to a whole sequence only, so it cannot be cut into "
+        "windows: set training.window=null",
+    ),
+    (
+        "data=gene_structure task=tagging model/head=crf task.class_weights=balanced",
+        "task.class_weights: is of single steps, and the crf head's loss is of sequences: set it to none",
+    ),
+    (
+        "data=genome model/head=crf",
+        "model/head: crf predicts tags, and task=language_modelling does not score them: choose another head",
+    ),
+    (
         "training.random_window=true training.window=null",
         "training.random_window: needs training.window, the length to draw around: set training.window=100",
     ),
@@ -149,6 +162,11 @@ COMBINED = [
         "model.bidirectional=true training.window=null",
         "model.bidirectional: a language model that reads backwards has already seen the token it predicts: "
         "set model.bidirectional=false",
+    ),
+    (
+        "experiment=surname_generation model/head=mixture_density",
+        "model/head: pen strokes need mixture_density and stroke_generation together, got mixture_density and "
+        "sequence_generation: choose model/head=one_to_many or encoder_decoder",
     ),
     (
         "experiment=adding model/head=one_to_many",
@@ -204,6 +222,10 @@ COMBINED = [
     (
         "experiment=reversal model.head.teacher_schedule=linear",
         "model.head.teacher_end: teacher_schedule=linear needs the probability at the training's end",
+    ),
+    (
+        "experiment=reversal task.length_penalty=0.6",
+        "task.length_penalty: is read by a beam only: set task.beam=4, or task.length_penalty=0",
     ),
     (
         "experiment=reversal model.head.teacher_end=0.5",
@@ -342,7 +364,8 @@ def test_deleting_a_setting_gives_its_default(seqmodels):
 
 
 def test_unknown_verb(seqmodels):
-    verbs = "train, evaluate, predict, generate, list, show, doctor, benchmark"
+    verbs = "train, evaluate, predict, generate, forecast, backtest, data, report, transcribe, translate, list, show, "
+    verbs += "doctor, benchmark"
     assert seqmodels("trian").err == f"seqmodels: there is no verb 'trian'; did you mean 'train'? verbs: {verbs}\n"
     assert seqmodels("trian").code == 2
 
