@@ -1,6 +1,6 @@
-"""What else a forecast may know: the calendar, properties of a series, its name.
+"""What else a forecast may know: the calendar, properties of a series, its name, its last change.
 
-All of these are known ahead. N rows, C columns.
+N rows, C columns.
 """
 
 from __future__ import annotations
@@ -37,12 +37,15 @@ class Context:
         timezone: in which hours and days are counted; None for UTC.
         identity: names of the series that were trained on, one column each; None for no such columns.
         static: column -> ``{"names": [...]}``, one column each, or ``{"shift": a, "scale": b}``.
+        change: the usual size of the target's change from one step to the next, for a column of such changes,
+            beside which those of the level are small; None for no such column.
     """
 
     calendar: tuple[str, ...] = ()
     timezone: str | None = None
     identity: tuple[str, ...] | None = None
     static: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    change: float | None = None
 
     @classmethod
     def fit(
@@ -52,12 +55,14 @@ class Context:
         calendar: Sequence[str] = (),
         timezone: str | None = None,
         identity: bool = False,
+        change: bool = False,
     ) -> Context:
         """Names and scales from the series that have rows in the training part (bool ``(N,)``) alone."""
         trained = np.unique(rows.series[train])
         names = tuple(rows.names[one] for one in trained) if identity else None
         static = {column: _coding([cells[one] for one in trained]) for column, cells in rows.static.items()}
-        return cls(tuple(calendar), timezone, names, static)
+        size = fit_scale(changes(rows)[train][:, None])[1][0] if change else None
+        return cls(tuple(calendar), timezone, names, static, size)
 
     def to_plain(self) -> dict[str, Any]:
         """As a dict of plain values."""
@@ -66,6 +71,7 @@ class Context:
             "timezone": self.timezone,
             "identity": None if self.identity is None else list(self.identity),
             "static": {name: dict(coding) for name, coding in self.static.items()},
+            "change": self.change,
         }
 
     @classmethod
@@ -73,12 +79,13 @@ class Context:
         """The inverse of `to_plain`."""
         identity = plain["identity"]
         names = None if identity is None else tuple(identity)
-        return cls(tuple(plain["calendar"]), plain["timezone"], names, plain["static"])
+        return cls(tuple(plain["calendar"]), plain["timezone"], names, plain["static"], plain["change"])
 
     @property
     def names(self) -> tuple[str, ...]:
         """Of the C columns."""
-        names = [f"{part} {wave}" for part in self.calendar for wave in ("sin", "cos")]
+        names = [] if self.change is None else ["change"]
+        names += [f"{part} {wave}" for part in self.calendar for wave in ("sin", "cos")]
         for column, coding in self.static.items():
             names += [f"{column}={name}" for name in coding["names"]] if "names" in coding else [column]
         return (*names, *(f"series={name}" for name in self.identity or ()))
@@ -93,12 +100,20 @@ class Context:
         Raises:
             ValueError: such a name, in words; a calendar without dates.
         """
-        parts = [calendar_waves(rows, part, self.timezone) for part in self.calendar]
+        parts = [] if self.change is None else [np.nan_to_num(changes(rows))[:, None] / self.change]
+        parts += [calendar_waves(rows, part, self.timezone) for part in self.calendar]
         for column, coding in self.static.items():
             parts.append(_encode(rows.static[column], coding, column, rows.names, strict)[rows.series])
         if self.identity is not None:
             parts.append(_one_hot(rows.names, self.identity, "series", rows.names, strict)[rows.series])
         return np.concatenate([np.zeros((len(rows.values), 0)), *parts], axis=1)
+
+
+def changes(rows: SeriesRows) -> np.ndarray:
+    """``(N,)``: the target's change from the row before; NaN where one of the two is missing, or there is none."""
+    found = np.diff(rows.values[:, 0], prepend=np.nan)
+    found[np.diff(rows.blocks, prepend=-1) != 0] = np.nan
+    return found
 
 
 def calendar_waves(rows: SeriesRows, part: str, timezone: str | None) -> np.ndarray:

@@ -152,7 +152,8 @@ class SeriesTable:
     def context(self) -> Context:
         """Calendar, static columns and names, from the training part."""
         options = self.options
-        return Context.fit(self.rows, self.masks["train"], options.calendar, options.reading.timezone, options.identity)
+        reading, fitted = options.reading, (self.rows, self.masks["train"])
+        return Context.fit(*fitted, options.calendar, reading.timezone, options.identity, options.relative)
 
     @property
     def notes(self) -> tuple[str, ...]:
