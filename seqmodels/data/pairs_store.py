@@ -71,7 +71,7 @@ def build_pairs(
     Raises:
         ValueError: what is wrong with the file, or too few sources for the splits.
     """
-    keys = np.array(array("Q", (_hash(key(pair.source)) for pair in reader.read())), np.uint64)
+    keys = np.frombuffer(array("Q", (_hash(key(pair.source)) for pair in reader.read())), np.uint64)
     dropped = reader.dropped
     distinct = np.unique(keys)
     try:
@@ -113,12 +113,12 @@ class _Writer:
     def write(
         self, folder: Path, pairs: Iterator[Pair], targets: bool, about: dict[str, Any], part: np.ndarray | None = None
     ) -> TokenFile:
-        kept, self.about = array("q"), {"long": 0, "unknown": {}, "marked": [], **about}
+        kept, self.about = array("q"), {"long": 0, "unknown": {}, **about}
         size = max(len(self.sides.source.names), self.stop + 1)
         rows = self._rows(pairs, targets, kept, part)
         tokens = write_tokens(folder, _joined(rows), np.min_scalar_type(size - 1), self.about)
-        self.kept = np.array(kept, np.int64)
-        np.save(folder / "offsets.npy", np.array(self.offsets, np.int64))
+        self.kept = np.frombuffer(kept, np.int64)
+        np.save(folder / "offsets.npy", np.frombuffer(self.offsets, np.int64))
         return tokens
 
     def _rows(

@@ -47,6 +47,8 @@ def _finite(value: Any) -> Any:
 def result_table(split: str, model: dict[str, float], baselines: dict[str, dict[str, float]]) -> Table:
     """The model and every baseline, one row each; one column each where there are many metrics."""
     names = list(model)
+    # What is scored by other metrics, as on a split where nothing was written freely, has nothing to show.
+    baselines = {row: values for row, values in baselines.items() if set(values) & set(names)}
     if len(names) > MOST_COLUMNS:
         return _on_its_side(split, {"this model": model, **baselines})
     table = Table(title=f"{split} split", title_justify="left", show_edge=False, pad_edge=False)
