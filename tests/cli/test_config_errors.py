@@ -29,7 +29,8 @@ UNKNOWN = [
     ),
     (
         "task.label_smoothing=0.1",
-        "task.label_smoothing: there is no such setting in task=language_modelling; classification and tagging have it",
+        "task.label_smoothing: there is no such setting in task=language_modelling; "
+        "classification, sequence_generation and tagging have it",
     ),
 ]
 
@@ -279,6 +280,11 @@ COMBINED = [
     (
         "trainer.precision=16-mixed trainer.accelerator=cpu",
         "trainer.precision: 16-mixed needs a GPU; on the CPU use bf16-mixed or 32-true",
+    ),
+    (
+        "trainer.check_val_every_n_epoch=null trainer.val_check_interval=0.5",
+        "trainer.val_check_interval: must be a whole number of batches, such as 500, where "
+        "trainer.check_val_every_n_epoch is null, got 0.5",
     ),
     ("trainer.devices=3", "training.batch_size: must divide evenly by the 3 processes, got 32"),
     ("resume=nowhere", "resume: there is no run folder or checkpoint nowhere"),
