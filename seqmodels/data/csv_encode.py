@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,9 @@ from seqmodels.data.csv_summary import FEWEST_SEEN, Summary
 from seqmodels.data.csv_targets import encode_targets, refuse_change
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.scale import apply_scale
-from seqmodels.data.vocabulary import UNKNOWN
+from seqmodels.data.vocabulary import UNKNOWN, describe
+
+_log = logging.getLogger(__name__)
 
 
 def make_spec(train: Sequences, how: Reading, min_count: int = FEWEST_SEEN) -> BatchSpec:
@@ -79,3 +83,14 @@ def origins(sequences: Sequences) -> list[dict[str, Any]]:
     if column is not None:
         return [{column: name} for name in sequences.cells(column)]
     return [{sequences.table.unit: sequences.table.lines[rows[0]]} for rows in sequences.rows]
+
+
+def warn_of_unknown(sequences: Sequences, spec: BatchSpec) -> None:
+    """Say how many tokens of a new table training never saw: what is told of them rests on less."""
+    if spec.inputs != "tokens":
+        return
+    known = set(spec.input_names)
+    lost = Counter(token for steps in sequences.inputs for token in steps if token not in known)
+    if lost:
+        what = describe(sum(lost.values()), list(lost), (spec.options or {}).get("level", "character"))
+        _log.warning("%s: %s not known from training, read as %s", sequences.table.path, what, UNKNOWN)

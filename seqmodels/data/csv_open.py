@@ -6,7 +6,7 @@ from functools import partial
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.csv_cuts import cut_numbers
-from seqmodels.data.csv_encode import encode
+from seqmodels.data.csv_encode import encode, warn_of_unknown
 from seqmodels.data.csv_forecast import open_series
 from seqmodels.data.csv_large import open_large
 from seqmodels.data.csv_layout import Layout
@@ -32,6 +32,7 @@ def open_table(path: str, spec: BatchSpec, targets: bool | None, cache_dir: str 
     wanted = set(layout.targets) <= set(table.columns) if targets is None else targets
     if wanted:
         sequences = check_targets(sequences, missing)
+    warn_of_unknown(sequences, spec)
     return encode(sequences, spec, targets=wanted)
 
 

@@ -30,7 +30,10 @@ def runs(tmp_path_factory):
     steps = [f"s{i // 5},{v},{'pqr'[i % 3]}" for i, v in enumerate(generator.integers(0, 9, 200))]
     (folder / "long.csv").write_text("\n".join(["who,x,tag", *steps]) + "\n")
     (folder / "book.txt").write_text("to be or not to be, that is the question\n" * 60)
+    names = [f"{['anna', 'bert', 'carl', 'dora'][i % 4]}{i:02d},{'pq'[i % 2]}" for i in range(80)]
+    (folder / "names.csv").write_text("\n".join(["name,kind", *names]) + "\n")
     data = {
+        "reader": ["data=csv", f"data.path={folder}/names.csv", "data.target=kind", "data.text=name"],
         "classifier": ["data=csv", f"data.path={folder}/wide.csv", "data.target=label", "data.layout=wide"],
         "tagger": ["data=csv", f"data.path={folder}/long.csv", "data.target=tag", "data.sequence=who"],
         "writer": ["data=text", f"data.path={folder}/book.txt", f"data.cache_dir={folder}/cache"],
@@ -89,6 +92,17 @@ def test_a_folder_and_a_pattern_of_texts(seqmodels, runs):
         assert seqmodels("predict", str(runs / "writer"), "--input", given) == (0, expected, "")
     assert seqmodels("predict", str(runs / "classifier"), "--input", "texts").code == 1
     assert seqmodels("predict", str(runs / "writer"), "--input", "nothing/*.txt").code == 2
+
+
+def test_letters_never_seen_are_told_of_and_classes_never_seen_refused(seqmodels, runs, caplog):
+    Path("new.csv").write_text("name\nannaß!\nß\n")
+    result = seqmodels("predict", str(runs / "reader"), "--input", "new.csv")
+    assert (result.code, len(read(result.out))) == (0, 2)
+    assert "new.csv: 3 characters ('ß', '!') not known from training, read as <unk>" in caplog.text
+    Path("new.csv").write_text("name,kind\nanna,p\nbert,z\n")
+    result = seqmodels("predict", str(runs / "reader"), "--input", "new.csv")
+    assert (result.code, result.out) == (1, "")
+    assert "new.csv, line 3, column 'kind': the label 'z' was never seen in training, which had: p, q" in result.err
 
 
 def test_mistakes(seqmodels, runs):
