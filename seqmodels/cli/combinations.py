@@ -278,6 +278,12 @@ def _trainer(config: Plain) -> Iterator[str]:
     trainer, training = config["trainer"], config["training"]
     if trainer["precision"].startswith("16") and trainer["accelerator"] == "cpu":
         yield f"trainer.precision: {trainer['precision']} needs a GPU; on the CPU use bf16-mixed or 32-true"
+    every = trainer["val_check_interval"]
+    if trainer["check_val_every_n_epoch"] is None and not isinstance(every, int):
+        yield (
+            "trainer.val_check_interval: must be a whole number of batches, such as 500, where "
+            f"trainer.check_val_every_n_epoch is null, got {'null' if every is None else every}"
+        )
     devices = trainer["devices"]
     ranks = (len(devices) if isinstance(devices, list) else devices) if devices != "auto" else 1
     ranks *= trainer["num_nodes"]
