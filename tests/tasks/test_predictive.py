@@ -56,7 +56,7 @@ def test_on_exchangeable_data_the_corrected_interval_covers_what_it_promises(sha
     levels, n, rounds, new = (0.5 - share / 2, 0.5, 0.5 + share / 2), 39, 200, 50
     inside = 0
     for _ in range(rounds):
-        noise = torch.tensor(rng.gamma(1.5, size=(n + new, 2)))
+        noise = torch.tensor(rng.gamma(1.5, size=(n + new, 2)) - 1)
         spread = torch.tensor(rng.uniform(0.2, 2, size=(n + new, 2, 1)))  # a model that is wrong about the spread
         quantiles = spread * torch.tensor([-0.3, 0.0, 0.4], dtype=torch.float64)
         targets = noise * spread[..., 0]
