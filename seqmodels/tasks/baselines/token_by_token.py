@@ -14,7 +14,7 @@ import numpy as np
 from seqmodels.tasks.baselines.reading import sequences, spread
 
 ROUNDS = 5
-MOST_PAIRS, MOST_STEPS, MOST_CELLS = 20_000, 60, 4_000_000
+MOST_PAIRS, MOST_STEPS, MOST_CELLS = 20_000, 60, 6_000_000
 CHUNK_SHARES = (0.1, 0.8, 0.1)  # where the first round begins: a source token gives 0, 1 or 2 target tokens
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -51,8 +51,9 @@ class InOrder:
     def fit(self, pairs: Iterable[Pair]) -> InOrder:
         """Align pairs; those with more than two target tokens for each source token cannot be."""
         groups: dict[tuple[int, int], list[Pair]] = {}
+        cells = 0
         for source, target in pairs:
-            if len(target) <= 2 * len(source):
+            if len(target) <= 2 * len(source) and (cells := cells + 3 * len(source) * len(target)) < MOST_CELLS:
                 groups.setdefault((len(source), len(target)), []).append((source, target))
         stacked = [(np.stack([s for s, _ in g]), np.stack([t for _, t in g])) for g in groups.values()]
         keys = [self._keys(*group) for group in stacked]
@@ -61,9 +62,9 @@ class InOrder:
         known = np.unique(np.concatenate([key[key >= 0] for key in keys]))
         places = [np.where(key >= 0, np.searchsorted(known, key), len(known)) for key in keys]
         p = np.append(self._first(known), 0.0)  # the last is for chunks that would begin before the target
-        counts = np.zeros(len(p))
+        every, counts = np.concatenate([place.ravel() for place in places]), p
         for _ in range(ROUNDS):
-            counts = np.sum([_expected(place, p) for place in places], axis=0)
+            counts = np.bincount(every, np.concatenate([_shares(place, p).ravel() for place in places]), len(p))
             p = np.append(_normalised(counts[:-1], known // self.chunks), 0.0)
         order = np.lexsort((counts[:-1], known // self.chunks))
         self.best = {int(key // self.chunks): self._tokens(int(key % self.chunks)) for key in known[order]}
@@ -94,8 +95,8 @@ class InOrder:
         return list(divmod(chunk - 1 - self.size, self.size))
 
 
-def _expected(place: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """How often each chunk is expected in pairs of one shape, by the forward-backward algorithm."""
+def _shares(place: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """How likely each chunk is in pairs of one shape, ``(N, L, M + 1, 3)``, by the forward-backward algorithm."""
     count, length, ends, _ = place.shape
     q = p[place]
     alpha, beta = np.zeros((2, length + 1, count, ends))
@@ -107,12 +108,11 @@ def _expected(place: np.ndarray, p: np.ndarray) -> np.ndarray:
         for k in range(min(3, ends)):
             beta[i, :, : ends - k] += beta[i + 1, :, k:] * q[:, i, k:, k]
     total = np.maximum(alpha[length, :, -1], np.finfo(float).tiny)[:, None]
-    counts = np.zeros(len(p))
+    shares = np.zeros(place.shape)
     for i in range(length):
         for k in range(min(3, ends)):
-            share = alpha[i, :, : ends - k] * q[:, i, k:, k] * beta[i + 1, :, k:] / total
-            counts += np.bincount(place[:, i, k:, k].ravel(), share.ravel(), len(p))
-    return counts
+            shares[:, i, k:, k] = alpha[i, :, : ends - k] * q[:, i, k:, k] * beta[i + 1, :, k:] / total
+    return shares
 
 
 class WordByWord:
