@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -93,3 +95,34 @@ def locate(run: str | Path, prefer: str = "best") -> Path:
             if (folder / f"{name}.ckpt").is_file():
                 return folder / f"{name}.ckpt"
     raise ValueError(f"no checkpoint in {run}: expected {run / 'checkpoints' / f'{prefer}.ckpt'}")
+
+
+@contextmanager
+def damage(path: Path) -> Iterator[None]:
+    """Say in words what a checkpoint lacks."""
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"{path} is damaged or of another version: it lacks {error}") from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged or of another version: {error}") from error
+
+
+def change(config: dict[str, Any], name: str, value: Any) -> None:
+    """Set one setting of a config by its dotted name."""
+    *groups, last = name.split(".")
+    for group in groups:
+        config = config.setdefault(group, {})
+    config[last] = value
+
+
+def refuse_code(config: Any, path: str) -> None:
+    """A config that names Python objects to call is not ours: say so instead of ignoring it."""
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            if str(key).startswith("_") and str(key).endswith("_"):
+                raise ValueError(f"the config in {path} asks to run code ({key}: {value!r}): refused")
+            refuse_code(value, path)
+    elif isinstance(config, list | tuple):
+        for value in config:
+            refuse_code(value, path)

@@ -5,12 +5,7 @@ Needs neither Hydra nor Lightning.
 
 from __future__ import annotations
 
-import csv
-import difflib
-import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,8 +32,6 @@ if TYPE_CHECKING:
 LENGTH, TEMPERATURE = 400, 0.8
 # Steps read at a time where a new file is one long stream.
 STREAM_WINDOW = 1024
-# Names that a message lists, at most.
-LISTED = 50
 
 
 @dataclass(frozen=True)
@@ -226,6 +219,7 @@ class Model:
             ValueError: a model that does not make tokens, a prompt outside its vocabulary, or an
                 option out of range.
         """
+        from seqmodels.data.prompts import line_end
         from seqmodels.data.vocabulary import decode
         from seqmodels.tasks.sampling import kmer_of, sample
 
@@ -243,7 +237,7 @@ class Model:
         if self.spec.target_shape == "step":
             if beam > 1:
                 raise ValueError("beam search is for sequence generators; a language model draws: set beam=1")
-            given = self.encode(prompt) if prompt else self._line_end()
+            given = self.encode(prompt) if prompt else torch.tensor([line_end(self.spec)])
             tokens = sample(self.model, given, length, temperature, top_k, top_p, generator, kmer_of(self.spec))
             # Together, because words need blanks between them, and bytes their neighbours.
             return decode([*(given.tolist() if prompt else []), *tokens.tolist()], self.spec)
@@ -271,12 +265,14 @@ class Model:
         Raises:
             ValueError: a model that does not draw, or a label that it does not know.
         """
+        from seqmodels.data.prompts import known_inputs
+
         task: Any = self.task
         if not hasattr(task, "sketch"):
             raise ValueError("this model makes no pen strokes: there is nothing to draw")
         names = self.spec.input_names
         if label and label not in names:
-            raise ValueError(f"prompt must be {self._known_inputs(label)}, got {label!r}")
+            raise ValueError(f"prompt must be {known_inputs(label, self.spec)}, got {label!r}")
         generator = torch.Generator()
         if seed is not None:
             generator.manual_seed(seed)
@@ -292,7 +288,7 @@ class Model:
         Raises:
             ValueError: characters, words or a name that the model does not know.
         """
-        from seqmodels.data.vocabulary import encode
+        from seqmodels.data.prompts import encode_prompt
 
         if self.spec.inputs != "tokens":
             raise ValueError("this model reads numbers, not text")
@@ -300,29 +296,7 @@ class Model:
             from seqmodels.translation import encode as encode_source
 
             return torch.from_numpy(encode_source(self.spec, [text])[0])
-        if self.spec.target_shape == "own":
-            if text in self.spec.input_names:
-                return torch.tensor([self.spec.input_names.index(text)])
-            if not text or self._reads_names():
-                raise ValueError(f"prompt must be {self._known_inputs(text)}, got {text!r}")
-        return torch.from_numpy(encode(text, self.spec))
-
-    def _line_end(self) -> torch.Tensor:
-        names = self.spec.input_names
-        return torch.tensor([names.index("\n") if "\n" in names else 0])
-
-    def _reads_names(self) -> bool:
-        """Whether an input is one name, such as a class, and not a text of characters, bytes or words."""
-        is_text = (self.spec.options or {}).get("level", "character") != "character"
-        return not is_text and any(len(name) > 1 and not name.startswith("<") for name in self.spec.input_names)
-
-    def _known_inputs(self, text: str) -> str:
-        names = self.spec.input_names
-        listed = ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")
-        if not self._reads_names():
-            return f"a text of the vocabulary ({listed})"
-        close = difflib.get_close_matches(text, names, n=1)
-        return f"one of {listed}{f' (did you mean {close[0]}?)' if close else ''}"
+        return torch.from_numpy(encode_prompt(text, self.spec))
 
 
 def load(
@@ -343,13 +317,13 @@ def load(
     """
     path = checkpoint.locate(run, which)
     stored = checkpoint.read(path)
-    with _damage(path):
+    with checkpoint.damage(path):
         config, spec = dict(stored[checkpoint.KEY]["config"]), BatchSpec.from_plain(stored[checkpoint.KEY]["spec"])
         weights = dict(stored["state_dict"])
         needed = list(config.get("plugins", []))
-    _refuse_code(config, str(path))
+    checkpoint.refuse_code(config, str(path))
     for name, value in (changes or {}).items():
-        _change(config, name, value)
+        checkpoint.change(config, name, value)
     given = set(plugins)
     missing = [name for name in needed if name not in given]
     if missing:
@@ -357,7 +331,7 @@ def load(
             f"{path} is made of parts from {', '.join(missing)}; if you trust them, load it with plugins={missing!r}"
         )
     import_plugins(given)
-    with _damage(path):
+    with checkpoint.damage(path):
         task = build_task(config, spec)
         model = build_model(config, spec, task)
     prefix = "model."
@@ -367,67 +341,3 @@ def load(
         raise ValueError(f"the weights in {path} do not fit the model its config describes: {error}") from error
     task.load_state(stored[checkpoint.KEY].get("task", {}))
     return Model(model.eval(), task, spec, config)
-
-
-@contextmanager
-def _damage(path: Path) -> Iterator[None]:
-    """Say in words what a checkpoint lacks."""
-    try:
-        yield
-    except KeyError as error:
-        raise ValueError(f"{path} is damaged or of another version: it lacks {error}") from error
-    except (TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is damaged or of another version: {error}") from error
-
-
-def _change(config: dict[str, Any], name: str, value: Any) -> None:
-    *groups, last = name.split(".")
-    for group in groups:
-        config = config.setdefault(group, {})
-    config[last] = value
-
-
-def _refuse_code(config: Any, path: str) -> None:
-    """A config that names Python objects to call is not ours: say so instead of ignoring it."""
-    if isinstance(config, Mapping):
-        for key, value in config.items():
-            if str(key).startswith("_") and str(key).endswith("_"):
-                raise ValueError(f"the config in {path} asks to run code ({key}: {value!r}): refused")
-            _refuse_code(value, path)
-    elif isinstance(config, list | tuple):
-        for value in config:
-            _refuse_code(value, path)
-
-
-def write_predictions(rows: Iterable[dict[str, Any]], path: Path) -> int:
-    """Write predictions as ``.jsonl`` or, nested values as JSON, as ``.csv``; whole or not at all.
-
-    Returns:
-        How many there were.
-
-    Raises:
-        ValueError: another kind of file, or a folder that is not there.
-    """
-    if path.suffix not in (".csv", ".jsonl"):
-        raise ValueError(f"predictions can be written as .csv or .jsonl, got {path}")
-    if not path.parent.is_dir():
-        raise ValueError(f"there is no folder {path.parent} to write {path.name} to: make it first")
-    count = 0
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = None
-            for row in rows:
-                count += 1
-                if path.suffix == ".jsonl":
-                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                    continue
-                if writer is None:
-                    writer = csv.DictWriter(file, list(row))
-                    writer.writeheader()
-                plain = {k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in row.items()}
-                writer.writerow(plain)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return count

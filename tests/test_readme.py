@@ -94,8 +94,10 @@ def world(tmp_path, monkeypatch):
     run.train = lambda config, *rest: (resume if config["resume"] else train)(config, *rest)
     run.evaluate = lambda *_: {}
     inference = types.ModuleType("seqmodels.inference")
-    inference.load = lambda *_, **__: types.SimpleNamespace(predict=lambda _: [], generate=lambda **_: "")
-    inference.write_predictions = lambda *_: 0
+    inference.load = lambda *_, **__: types.SimpleNamespace(predict=lambda _, **__: [], generate=lambda **_: "")
+    predictions = types.ModuleType("seqmodels.predictions")
+    predictions.write_predictions = lambda *_: 0
+    monkeypatch.setitem(sys.modules, "seqmodels.predictions", predictions)
     monkeypatch.setitem(sys.modules, "seqmodels.training.run", run)
     monkeypatch.setitem(sys.modules, "seqmodels.inference", inference)
     monkeypatch.setattr(sys, "argv", ["seqmodels", "train"])

@@ -1,0 +1,44 @@
+"""Predictions as files: one row each, written as they are made."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+def write_predictions(rows: Iterable[dict[str, Any]], path: Path) -> int:
+    """Write predictions as ``.jsonl`` or, nested values as JSON, as ``.csv``; whole or not at all.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        ValueError: another kind of file, or a folder that is not there.
+    """
+    if path.suffix not in (".csv", ".jsonl"):
+        raise ValueError(f"predictions can be written as .csv or .jsonl, got {path}")
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {path.parent} to write {path.name} to: make it first")
+    count = 0
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = None
+            for row in rows:
+                count += 1
+                if path.suffix == ".jsonl":
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                    continue
+                if writer is None:
+                    writer = csv.DictWriter(file, list(row))
+                    writer.writeheader()
+                nested = {k: json.dumps(v, ensure_ascii=False) for k, v in row.items() if isinstance(v, dict | list)}
+                writer.writerow({**row, **nested})
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count
