@@ -110,6 +110,7 @@ class PairsSource(DataSource):
             4000 sub-words.
         subword_kind: "unigram" or "bpe".
         min_count: characters, words and symbols that occur less often in the training part are unknown.
+        lowercase: whether sources are read in lower case; targets never are.
         max_source, max_target: rows with more tokens on a side are left out of all splits, and counted.
         references: whether the targets of a source are each as right as the others, in scoring.
         val_fraction, test_fraction: shares of the different sources.
@@ -133,6 +134,7 @@ class PairsSource(DataSource):
         target_size: int | None = None,
         subword_kind: str = "unigram",
         min_count: int = 1,
+        lowercase: bool = False,
         max_source: int | None = 200,
         max_target: int | None = 200,
         references: bool = True,
@@ -154,6 +156,7 @@ class PairsSource(DataSource):
         self.reader = Reader(path, format, target_path, source, target, encoding, missing)
         self.levels, self.sizes = (source_level, target_level), (source_size, target_size)
         self.subword_kind, self.min_count, self.references = subword_kind, min_count, references
+        self.lowercase = lowercase
         self.limits, self.fractions, self.seed = Limits(max_source, max_target), (val_fraction, test_fraction), seed
         self.cache_dir = cache_dir
 
@@ -194,6 +197,7 @@ class PairsSource(DataSource):
                 **{f"{name}_model": units.model for name, units in zip(("source", "target"), sides, strict=True)},
                 "target_unknown": sides.target.unknown,
                 "references": self.references,
+                "lowercase": self.lowercase,
             },
         )
         part = np.load(self._tokens.folder / "part.npy")
@@ -214,19 +218,19 @@ class PairsSource(DataSource):
             **_layout(reader),
             "levels": self.levels,
             "sizes": self.sizes,
-            "units": [self.subword_kind, self.min_count],
+            "units": [self.subword_kind, self.min_count, self.lowercase],
             "split": [self.limits, self.fractions, self.seed],
         }
 
         def build(folder: Any) -> TokenFile:
-            key = Units(self.levels[0], [UNKNOWN]).key
+            key = Units(self.levels[0], [UNKNOWN], None, self.lowercase).key
             return build_pairs(folder, reader, key, self._learn, self.limits, self.fractions, self.seed)
 
         return cached(self.cache_dir, files, options, build)
 
     def _learn(self, texts: Any) -> Sides:
         made = (
-            Units.learn(level, texts(side), size, self.min_count, self.subword_kind)
+            Units.learn(level, texts(side), size, self.min_count, self.subword_kind, self.lowercase and side == 0)
             for side, (level, size) in enumerate(zip(self.levels, self.sizes, strict=True))
         )
         return Sides(*made)
@@ -261,7 +265,11 @@ class PairsSource(DataSource):
         wanted = (reader.format != "lines" and reader.holds_targets()) if targets is None else targets
         files = [find_file(name) for name in (path, reader.target_path if wanted else None) if name]
         sides = sides_of(spec)
-        options = {**_layout(reader), "sides": [[u.level, u.names, u.model] for u in sides], "targets": wanted}
+        options = {
+            **_layout(reader),
+            "sides": [[u.level, u.names, u.model, u.lowercase] for u in sides],
+            "targets": wanted,
+        }
         tokens = cached(cache_dir, files, options, lambda folder: encode_pairs(folder, reader, sides, wanted))
         for note in _notes(tokens.about, Limits(None, None)):
             _log.warning("%s: %s", path, note)
@@ -284,7 +292,7 @@ def sides_of(spec: BatchSpec) -> Sides:
     options = spec.options or {}
     if "source_level" not in options:
         raise ValueError("this model was not trained on pairs of texts (data=pairs)")
-    source = Units(options["source_level"], spec.input_names, options["source_model"])
+    source = Units(options["source_level"], spec.input_names, options["source_model"], options["lowercase"])
     return Sides(source, Units(options["target_level"], spec.target_names[: spec.stop], options["target_model"]))
 
 

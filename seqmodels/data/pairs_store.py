@@ -88,7 +88,7 @@ def build_pairs(
 
     sides = learn(training_texts)
     writer = _Writer(sides, limits)
-    about = {"sides": [[u.level, u.names, u.model] for u in sides], "dropped": dropped}
+    about = {"sides": [[u.level, u.names, u.model, u.lowercase] for u in sides], "dropped": dropped}
     tokens = writer.write(folder, reader.read(), True, about, part)
     np.save(folder / "keys.npy", keys[writer.kept])
     np.save(folder / "part.npy", part[writer.kept])

@@ -37,17 +37,24 @@ class Units:
         level: one of LEVELS.
         names: of the tokens; UNKNOWN, which one of them is, stands for what has none.
         model: for sub-words, the trained model as base64 text.
+        lowercase: whether texts are read in lower case.
     """
 
-    def __init__(self, level: str, names: Iterable[str], model: str | None = None) -> None:
-        self.level, self.names, self.model = level, tuple(names), model
+    def __init__(self, level: str, names: Iterable[str], model: str | None = None, lowercase: bool = False) -> None:
+        self.level, self.names, self.model, self.lowercase = level, tuple(names), model, lowercase
         self.unknown = self.names.index(UNKNOWN)
         self._ids = {name: i for i, name in enumerate(self.names)}
         self._ids.pop(STOP, None)
 
     @classmethod
     def learn(
-        cls, level: str, texts: Iterable[str], size: int | None = None, min_count: int = 1, kind: str = "unigram"
+        cls,
+        level: str,
+        texts: Iterable[str],
+        size: int | None = None,
+        min_count: int = 1,
+        kind: str = "unigram",
+        lowercase: bool = False,
     ) -> Units:
         """The vocabulary of some texts.
 
@@ -57,18 +64,21 @@ class Units:
             size: the most units, the most frequent; None for all, or 4000 sub-words.
             min_count: of characters, words and symbols, those that occur less often are unknown.
             kind: of sub-words, "unigram" (Kudo 2018) or "bpe" (Sennrich et al. 2016).
+            lowercase: whether they are read in lower case.
 
         Raises:
             ValueError: sub-words without sentencepiece, or too many for so little text.
         """
+        if lowercase:
+            texts = (text.lower() for text in texts)
         if level == "subword":
             model = _train(texts, size or SUBWORDS, kind)
             pieces = _load(model)
-            return cls(level, [pieces.id_to_piece(i) for i in range(len(pieces))], model)
+            return cls(level, [pieces.id_to_piece(i) for i in range(len(pieces))], model, lowercase)
         split = _SPLIT[level]
         counts = Counter(unit for text in texts for unit in split(text))
         frequent = sorted((u for u, n in counts.items() if n >= min_count), key=lambda u: (-counts[u], u))[:size]
-        return cls(level, [*sorted(set(frequent) - {UNKNOWN, STOP}), UNKNOWN])
+        return cls(level, [*sorted(set(frequent) - {UNKNOWN, STOP}), UNKNOWN], None, lowercase)
 
     @cached_property
     def _pieces(self) -> Any:
@@ -79,14 +89,19 @@ class Units:
 
     def split(self, text: str) -> list[str]:
         """The units of a text."""
+        text = self._read(text)
         return self._pieces.encode(text, out_type=str) if self.level == "subword" else _SPLIT[self.level](text)
 
     def tokens(self, text: str) -> np.ndarray:
         """Tokens int64 ``(T,)``."""
+        text = self._read(text)
         if self.level == "subword":
             return np.array(self._pieces.encode(text), np.int64)
         units = _SPLIT[self.level](text)
         return np.fromiter((self._ids.get(unit, self.unknown) for unit in units), np.int64, len(units))
+
+    def _read(self, text: str) -> str:
+        return text.lower() if self.lowercase else text
 
     def text(self, tokens: Iterable[int]) -> str:
         """The text of some tokens, with blanks where one writes them."""
@@ -100,7 +115,8 @@ class Units:
         return [unit for unit in self.split(text) if unit not in self._ids or unit == UNKNOWN]
 
     def key(self, text: str) -> str:
-        """What is the same for texts that differ in blanks alone where blanks are not kept."""
+        """What is the same for texts that differ only in what is not kept: blanks between words, case."""
+        text = self._read(text)
         return "\0".join(_SPLIT[self.level](text)) if self.level in ("word", "symbols") else text
 
 

@@ -79,6 +79,17 @@ def test_blanks_do_not_make_another_source_of_words_or_symbols(write, source):
         assert len(keys) == len(set(keys)) == 40
 
 
+def test_case_is_of_no_matter_where_that_is_asked_for(write, source):
+    text = "".join(f"{word}\tX\n" for i in range(40) for word in (f"w{i}", f"W{i}"))
+    splits = source(write(text), lowercase=True).splits()
+    keys = [key for split in splits.values() for key in set(split.groups)]
+    assert len(keys) == len(set(keys)) == 40
+    assert "W" not in splits["train"].spec.input_names
+    assert "X" in splits["train"].spec.target_names
+    opened = PairsSource.open(write("W1\n", "new.txt"), splits["train"].spec)
+    assert opened.origins[0]["source"] == "w1"
+
+
 def test_vocabularies_come_from_the_training_part_alone(write, source):
     pairs = [(f"a{chr(0x4E00 + i)}", f"b{chr(0x5E00 + i)}") for i in range(50)]
     made = source(write(as_tsv(pairs)))
