@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Characters in a line of a text, and lines of one text at most.
-LINE, LINES = 96, 4
+LINE, LINES = 150, 4
 
 Attended = Sequence[tuple[str | int, float]]
 
