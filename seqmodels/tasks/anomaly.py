@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torchmetrics import MetricCollection
 
-# The last share of the training part, by whose errors the baselines' thresholds are set.
-CALIBRATION = 0.2
-
 
 @register("task", "anomaly")
 class Anomaly(ValueTask):
@@ -41,7 +38,7 @@ class Anomaly(ValueTask):
     those found) and the recall of each kind. What is flagged just after a break does not count.
 
     Baselines: the same score from other forecasts (no change; the value one season before; ridge regression on
-    the last steps), calibrated on the last fifth of the training part.
+    the last steps), calibrated on the same split.
 
     Args:
         spec, loss, huber_delta, ridge_window: as for `ValueTask`.
@@ -66,6 +63,8 @@ class Anomaly(ValueTask):
         self.spans = tuple(check_range("spans", span, 1, whole=True) for span in spans)
         self.calibrates = True
         self.detector: Detector | None = None
+        self.baseline_detectors: dict[str, Detector] = {}
+        self._train: Any = None
 
     @classmethod
     def suits(cls, spec: BatchSpec) -> bool:
@@ -119,24 +118,43 @@ class Anomaly(ValueTask):
         inputs = undo(batch.inputs, self.spec.input_shift, self.spec.input_scale)
         return inputs[..., self.spec.target_feature or 0]
 
+    def prepare(self, train: Any) -> None:
+        """Keep the training part, which the baselines are made from."""
+        self._train = train
+
     def calibrate(self, batches: Iterable[tuple[Tensor, SequenceBatch]]) -> None:
         """Set spread and threshold by predictions of data that was not trained on, and is as usual.
+
+        The baselines' too, by the same data.
 
         Raises:
             ValueError: no data.
         """
         from seqmodels.tasks.anomaly_metric import AnomalyMetric
 
-        seen = AnomalyMetric(None, self.kinds)
+        seen, kept = AnomalyMetric(None, self.kinds), Kept(self.spec)
         for prediction, batch in batches:
             seen.update(**self.steps(prediction, batch))
+            kept.add(batch)
         self.detector = Detector.fit([errors for errors, *_ in seen.sequences()], self.spans, self.rate)
+        if self._train is not None:
+            self.baseline_detectors = {
+                name: self._fitted(predictor, steps, kept)
+                for name, (predictor, steps) in self.predictors(self._train, kept).items()
+            }
+
+    def _fitted(self, predictor: Predictor, steps: int, dataset: Any) -> Detector:
+        return Detector.fit([errors for errors, _ in self._errors(predictor, steps, dataset)], self.spans, self.rate)
 
     def state(self) -> dict[str, Any]:
-        return {} if self.detector is None else {"detector": self.detector.to_plain()}
+        if self.detector is None:
+            return {}
+        baselines = {name: one.to_plain() for name, one in self.baseline_detectors.items()}
+        return {"detector": self.detector.to_plain(), "baselines": baselines}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         self.detector = Detector.from_plain(state["detector"]) if "detector" in state else None
+        self.baseline_detectors = {name: Detector.from_plain(one) for name, one in state.get("baselines", {}).items()}
 
     def predictors(self, train: Any, evaluation: Any) -> dict[str, tuple[Predictor, int]]:
         found = super().predictors(train, evaluation)
@@ -158,18 +176,22 @@ class Anomaly(ValueTask):
         before = np.where(known[:, None, None] >= season, history[:, :1], history[:, -1:])
         return self._change(before, history)
 
-    def score(self, predictor: Predictor, steps: int, train: Any, evaluation: Any) -> dict[str, float]:
-        before = [errors for errors, _ in self._errors(predictor, steps, train)]
-        total = sum(map(len, before))
-        clean = np.concatenate(before)[int((1 - CALIBRATION) * total) :]
-        detector = Detector.fit([clean], self.spans, self.rate)
+    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
+        return {
+            name: self._score(predictor, steps, evaluation, self.baseline_detectors.get(name))
+            for name, (predictor, steps) in self.predictors(train, evaluation).items()
+        }
+
+    def _score(self, predictor: Predictor, steps: int, evaluation: Any, detector: Detector | None) -> dict[str, float]:
+        """What a baseline reaches; of its forecasts only where it has no detector."""
         counts, scale, sizes = Counts({}), self.spec.scale[0], []
         for errors, kinds in self._errors(predictor, steps, evaluation):
-            counts.add(detector.score(errors) > detector.threshold, kinds, max(self.spans))
+            if detector is not None:
+                counts.add(detector.score(errors) > detector.threshold, kinds, max(self.spans))
             sizes.append(errors * scale)
         errors = np.concatenate(sizes)
         forecast = {"mae": float(np.abs(errors).mean()), "mse": float((errors**2).mean())}
-        return self.summary({**forecast, **counts.summary(self.kinds)})
+        return self.summary({**forecast, **({} if detector is None else counts.summary(self.kinds))})
 
     def _errors(self, predictor: Predictor, steps: int, dataset: Any) -> list[tuple[np.ndarray, np.ndarray]]:
         """Errors and kinds ``(n,)`` of each sequence."""
@@ -218,3 +240,33 @@ class Anomaly(ValueTask):
             return {}
         errors, kinds, values = longest
         return {"anomaly": anomaly_figure(errors, kinds, values, self.detector, self.kinds)}
+
+
+class Kept:
+    """Sequences put together again from the windows of batches, to be read as a data set is."""
+
+    def __init__(self, spec: BatchSpec) -> None:
+        self.spec = spec
+        self._rows: dict[int, list[list[tuple[np.ndarray, np.ndarray]]]] = {}
+
+    def add(self, batch: SequenceBatch) -> None:
+        """Take a window of every row."""
+        for row in batch.lengths.nonzero().flatten().tolist():
+            steps, own = int(batch.lengths[row]), self._rows.setdefault(row, [])
+            if bool(batch.reset[row]) or not own:
+                own.append([])
+            own[-1].append((batch.inputs[row, :steps].cpu().numpy(), batch.targets[row, :steps].cpu().numpy()))
+
+    @property
+    def _parts(self) -> list[list[tuple[np.ndarray, np.ndarray]]]:
+        return [sequence for row in self._rows.values() for sequence in row]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Steps of each sequence."""
+        return np.array([sum(len(inputs) for inputs, _ in parts) for parts in self._parts], dtype=np.int64)
+
+    def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """As `SequenceDataset.read`."""
+        inputs, targets = (np.concatenate(part) for part in zip(*self._parts[index], strict=True))
+        return inputs[start:stop], targets[start:stop]

@@ -114,6 +114,7 @@ def test_counting_by_hand():
 
 def calibrated(splits) -> Anomaly:
     task = Anomaly(splits["train"].spec)
+    task.prepare(splits["train"])
     batch = whole(splits["val"])
     task.calibrate([(torch.zeros(*batch.targets.shape[:2], 1), batch)])
     return task
@@ -146,6 +147,7 @@ def test_threshold_and_spread_lie_in_the_state(tmp_path):
     with pytest.raises(ValueError, match="this model has no threshold"):
         other.decode(prediction, batch)
     other.load_state(task.state())
+    assert other.baseline_detectors == task.baseline_detectors != {}
     decoded = other.decode(prediction, batch)
     assert decoded == task.decode(prediction, batch)
     rows = other.rows({**splits["test"].origins[0], **decoded[0]})
@@ -156,12 +158,16 @@ def test_threshold_and_spread_lie_in_the_state(tmp_path):
     np.testing.assert_allclose([row["expected"] for row in rows[1:]], values[:-1], atol=0.1)
 
 
-def test_baselines_know_the_training_part_only(tmp_path):
+def test_baselines_are_calibrated_as_the_model_is(tmp_path):
     splits = source(write(tmp_path)).splits()
     clean, broken = (calibrated(splits).baselines(splits["train"], splits[name]) for name in ("val", "test"))
     assert {"no change", "seasonal naive", "ridge regression"} == set(clean) == set(broken)
     assert max(clean[name]["mae"] for name in ("ridge regression", "seasonal naive")) < clean["no change"]["mae"]
     assert "f1" not in clean["ridge regression"]
+    for values in clean.values():
+        assert values["false_alarms"] <= 1 / 140
+    bare = Anomaly(splits["train"].spec).baselines(splits["train"], splits["test"])
+    assert "f1" not in bare["no change"]
     assert 0 < broken["ridge regression"]["f1"] <= 1
 
 
