@@ -223,6 +223,8 @@ class Model:
         from seqmodels.data.vocabulary import decode
         from seqmodels.tasks.sampling import kmer_of, sample
 
+        if hasattr(self.task, "sketch"):
+            raise ValueError("this model draws: call draw, or name a picture: seqmodels generate --output strokes.png")
         if self.spec.targets != "tokens":
             raise ValueError(f"this model predicts {self.spec.targets}, not tokens: there is nothing to generate")
         if self.task.unaligned:

@@ -103,7 +103,11 @@ def _discover(kind: str) -> None:
     if kind in _found:
         return
     _found.add(kind)
-    package = importlib.import_module(KINDS[kind])
-    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        if module.name not in _WITHOUT_PARTS:
-            importlib.import_module(module.name)
+    try:
+        package = importlib.import_module(KINDS[kind])
+        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            if module.name not in _WITHOUT_PARTS:
+                importlib.import_module(module.name)
+    except BaseException:
+        _found.discard(kind)  # or the next search would say that there are no parts, and not why
+        raise
