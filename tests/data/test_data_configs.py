@@ -18,7 +18,7 @@ SHIPPED = {
     "surname_generation": ((18055, 2258, 2258), 18, 117, ("sequence_generation", "one_to_many")),
     "sunspots": ((2129, 302, 614), 1, 12, ("forecasting", "many_to_one")),
     "stock_returns": ((7894, 1292, 2761), 1, 5, ("forecasting", "many_to_one")),
-    "weather": ((811, 286, 286), 3, 7, ("forecasting", "many_to_one")),
+    "weather": ((957, 140, 286), 3, 7, ("forecasting", "many_to_one")),
     "weather_tomorrow": ((1022, 146, 292), 4, 1, ("forecasting", "one_to_one")),
     "optdigits": ((3439, 384, 1797), 8, 10, ("classification", "many_to_one")),
     "mnist_5k": ((3500, 500, 1000), 28, 10, ("classification", "many_to_one")),
