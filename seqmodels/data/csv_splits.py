@@ -35,8 +35,7 @@ def split_sequences(
     """
     layout = sequences.layout
     labelled = layout.target_kind != "values"
-    if labelled:
-        refuse_one_class(sequences)
+    refuse_one_class(sequences)
     keys = [_content(x) for x in sequences.inputs]
     first = {key: i for i, key in reversed(list(enumerate(keys)))}
     copies, owner = len(keys) - len(first), np.array([first[key] for key in keys])

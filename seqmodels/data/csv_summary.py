@@ -98,6 +98,9 @@ class Summary:
         Args:
             how: it was read; kept in the spec, so that new files are read alike.
             min_count: tokens seen less often are unknown.
+
+        Raises:
+            ValueError: the training part has one class or one value only.
         """
         layout = self.layout
         options = {"layout": layout.to_plain(), **how.to_plain()}
@@ -114,8 +117,18 @@ class Summary:
     def _with_targets(self, spec: BatchSpec) -> BatchSpec:
         layout = self.layout
         if layout.target_kind == "values":
+            if self.values.count > 1 and not self.values.squares.any():
+                raise ValueError(
+                    f"column {', '.join(map(repr, layout.targets))}: expected different values to be learned, "
+                    f"got {self.values.mean[0]:g} everywhere in the training part"
+                )
             shift, scale = self.values.shift_and_scale()
             names = layout.targets
             return replace(spec, targets="values", target_size=len(names), target_names=names, shift=shift, scale=scale)
         classes = layout.targets if layout.more_targets else sort_labels(self.labels)
+        if layout.target_kind == "labels" and len(classes) < 2:
+            raise ValueError(
+                f"column {layout.target!r}: expected two classes or more in the training part, got only {classes}; "
+                "choose other splits (data.split, data.group, data.seed), or data.target_kind=values for numbers"
+            )
         return replace(spec, targets=layout.target_kind, target_size=len(classes), target_names=classes)

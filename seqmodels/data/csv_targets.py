@@ -80,24 +80,30 @@ def _blank(table: Table, layout: Layout, name: str) -> np.ndarray:
 
 
 def refuse_one_class(sequences: Sequences) -> None:
-    """Refuse labels that are all the same, or sets that are all empty.
+    """Refuse labels or values that are all the same, or sets that are all empty.
 
     Raises:
         ValueError: they are.
     """
     table, layout = sequences.table, sequences.layout
+    column = f"{table.path}, column {', '.join(map(repr, layout.targets))}"
+    if layout.target_kind == "values":
+        values = target_values(table, layout)[np.concatenate(sequences.rows)]
+        if len(values) > 1 and not np.ptp(values, axis=0).any():
+            raise ValueError(f"{column}: expected different values to be learned, got {values[0, 0]:g} everywhere")
+        return
+    lists = label_lists(sequences)
     if layout.target_kind == "sets":
-        if not any(labels for rows in label_lists(sequences) for labels in rows):
+        if not any(labels for rows in lists for labels in rows):
             raise ValueError(
-                f"{table.path}: no sequence has any of the labels in {', '.join(map(repr, layout.targets))}; "
+                f"{column}: no sequence has any of the labels; "
                 f"write names with {BETWEEN_LABELS!r} between them, or columns of 0 and 1"
             )
         return
-    cells = table.columns[layout.target]
-    found = {cells[row] for rows in sequences.rows for row in rows}
+    found = {label for rows in lists for labels in rows for label in labels}
     if len(found) < 2:
         raise ValueError(
-            f"{table.path}, column {layout.target!r}: expected two classes or more to tell apart, got only "
+            f"{column}: expected two classes or more to tell apart, got only "
             f"{found.pop()!r}; if it holds numbers to be predicted, say data.target_kind=values"
         )
 

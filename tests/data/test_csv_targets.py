@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
+from seqmodels.cli.rules import RULES
 from seqmodels.data.collate import collate
 from seqmodels.data.csv import CSVSource
 from seqmodels.data.plan import make_plan
@@ -50,6 +51,12 @@ def test_names_in_one_column_are_several_labels(tmp_path):
     found = {tuple(name for name, y in zip(spec.target_names, row, strict=True) if y) for _, row in everything(splits)}
     assert found == {(), ("rain",), ("rain", "wind"), ("sun", "wind"), ("sun",)}
     assert "3 labels at once in 'kinds'; layout text; shares from 40.0%" in source.describe()
+
+
+@pytest.mark.parametrize("target", ["a", 2024, None, ["a", "b"]])
+def test_the_command_line_takes_one_target_or_several(target):
+    assert RULES["data.target"].holds(target)
+    assert not RULES["data.target"].holds([1.5])
 
 
 @pytest.mark.parametrize("kind", ["sets", None])
@@ -127,7 +134,7 @@ MISTAKES = {
     "no label at all": (
         [[*row, ""] for row in wide_rows()],
         {"target": "w", "target_kind": "sets", "layout": "wide", "features": ["x1"]},
-        r"no sequence has any of the labels in 'w'; write names with '\|' between them",
+        r"column 'w': no sequence has any of the labels; write names with '\|' between them",
     ),
     "several targets of a series": (
         [[*row, i] for i, row in enumerate(wide_rows())],
