@@ -28,6 +28,7 @@ CONFIG = {
     "trainer": {
         "max_epochs": 1, "max_steps": -1, "max_time": None, "limit_val_batches": None, "precision": "32-true",
         "accelerator": "auto", "devices": 1, "num_nodes": 1,
+        "val_check_interval": None, "check_val_every_n_epoch": 1,
     },
 }  # fmt: skip
 
