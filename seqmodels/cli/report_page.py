@@ -165,16 +165,22 @@ def _form(source: str, library: Library) -> str:
     return found.group(1).rstrip(".") if found else "as the training data are"
 
 
+_PREDICT = ("seqmodels predict RUN --input FILE", 'print(list(model.predict("FILE")))')
+_GENERATE = ("seqmodels generate RUN --prompt TEXT", 'print(model.generate("TEXT"))')
+# How a model of a task is used: the command, and the line of Python.
+_USES = {
+    "language_modelling": _GENERATE,
+    "sequence_generation": _GENERATE,
+    "stroke_generation": ("seqmodels generate RUN --output strokes.png", 'model.draw("LABEL", count=16)'),
+    "forecasting": ("seqmodels forecast RUN --input FILE --plot f.png", 'print(list(model.forecast("FILE")))'),
+    "transcription": ("seqmodels transcribe RUN FILE", 'print(list(model.transcribe("FILE")))'),
+    "pairs": ("seqmodels translate RUN --text TEXT", 'print(model.translate("TEXT"))'),
+}
+
+
 def _use(config: Plain) -> str:
     task, start = config["task"]["name"], 'import seqmodels\nmodel = seqmodels.Model.load("RUN")  # the run\'s folder'
-    if task in ("language_modelling", "sequence_generation"):
-        shell, python = "seqmodels generate RUN --prompt TEXT", 'print(model.generate("TEXT"))'
-    elif task == "stroke_generation":
-        shell, python = "seqmodels generate RUN --output strokes.png", 'model.draw("LABEL", count=16)'
-    elif task == "forecasting":
-        shell, python = "seqmodels forecast RUN --input FILE --plot forecast.png", 'print(list(model.forecast("FILE")))'
-    else:
-        shell, python = "seqmodels predict RUN --input FILE", 'print(list(model.predict("FILE")))'
+    shell, python = _USES.get("pairs" if config["data"]["name"] == "pairs" else task, _PREDICT)
     lines = f"{start}\n{python}"
     return f"## Using the trained model\n\n{_block(shell, 'sh')}\n\n{_block(lines, 'python')}"
 
