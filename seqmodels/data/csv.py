@@ -99,7 +99,7 @@ class CSVSource(DataSource):
             between neighbours (such values are never targets, nor made from them); "end" ends a wide row.
         val_fraction, test_fraction: shares of validation and test, where they are not given.
         seed: what the random split depends on; time series are not split at random.
-        cache_dir: folder for the encoded sequences of a file of more than 100 MB, which is read in pieces;
+        cache_dir: folder for the encoded sequences of a file of more than 50 MB, which is read in pieces;
             None for ~/.cache. Series are read at once however large.
 
     Raises:

@@ -201,7 +201,7 @@ def read_lines(path: str) -> Table:
     delimiter = max(DELIMITERS, key=text.split("\n", 1)[0].count)
     limit = csv.field_size_limit(2**31 - 1)  # a cell may hold a whole gene
     try:
-        columns, lines = _read_columns(path, text, delimiter)
+        columns, lines = _read_columns(path, text, delimiter, quoting_of(text, delimiter))
     finally:
         csv.field_size_limit(limit)
     if not lines:
@@ -209,9 +209,29 @@ def read_lines(path: str) -> Table:
     return Table(path, columns, lines)
 
 
-def _read_columns(path: str, text: str, delimiter: str) -> tuple[dict[str, list[str]], list[int]]:
+def quoting_of(text: str, delimiter: str) -> int:
+    r"""Whether quotation marks hold cells together, or are letters as any, as in most files with tabs.
+
+    They are letters where a line between tabs has a cell that begins with one and does not end with one.
+
+    >>> quoting_of('a\tb\n"Well," he said\t1', "\t") == csv.QUOTE_NONE
+    True
+    >>> quoting_of('a\tb\n"Well," he said\t1\n"', ",") == quoting_of('a\tb\n"Well"\t1', "\t") == csv.QUOTE_MINIMAL
+    True
+    """
+    if delimiter != "\t" or '"' not in text:
+        return csv.QUOTE_MINIMAL
+    header, *lines = text.splitlines()
+    width = header.count("\t")
+    whole = (line.split("\t") for line in lines if '"' in line and line.count("\t") == width)
+    opened = (cell for cells in whole for cell in cells if cell.startswith('"'))
+    loose = any(len(cell) == 1 or not cell.endswith('"') for cell in opened)
+    return csv.QUOTE_NONE if loose else csv.QUOTE_MINIMAL
+
+
+def _read_columns(path: str, text: str, delimiter: str, quoting: int) -> tuple[dict[str, list[str]], list[int]]:
     """The cells of each column, and the line on which each row ends."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting)  # type: ignore[arg-type]
     lines: list[int] = []
     try:
         header = [name.strip() for name in next(reader)]

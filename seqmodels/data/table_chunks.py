@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, overload
 
 from seqmodels.data.arrow_read import ARROW_SUFFIXES, cells_of, from_arrow, need_pyarrow
-from seqmodels.data.csv_read import DELIMITERS, MISSING, Table, check_header, read_tables
+from seqmodels.data.csv_read import DELIMITERS, MISSING, Table, check_header, quoting_of, read_tables
 from seqmodels.data.files import find_file
 
 # Bytes of a table from which on it is not read at once, and bytes of a piece; what gzip saves of text.
-LARGE, PIECE, PACKED = 100_000_000, 8_000_000, 5
+LARGE, PIECE, PACKED = 50_000_000, 4_000_000, 5
 
 
 def is_large(path: str) -> bool:
@@ -130,8 +130,10 @@ def _lines(path: str, found: Path) -> Iterator[Any]:
         packed = file.read(2) == b"\x1f\x8b"
     with gzip.open(found) if packed else found.open("rb") as file:
         first = file.readline().decode("utf-8-sig")
+        some = first + file.read(PIECE).decode("utf-8", errors="replace")
     delimiter = max(DELIMITERS, key=first.count)
     header = [name.strip() for name in next(csv.reader(io.StringIO(first), delimiter=delimiter))]
+    quoted = quoting_of(some, delimiter) == csv.QUOTE_MINIMAL
     check_header(path, header)
     with pa.input_stream(str(found), compression="gzip" if packed else None) as source:
         yield from (
@@ -140,7 +142,9 @@ def _lines(path: str, found: Path) -> Iterator[Any]:
                 source,
                 # One thread: several read far ahead, and hold it all.
                 reader.ReadOptions(use_threads=False, block_size=PIECE, column_names=header, skip_rows=1),
-                reader.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+                reader.ParseOptions(
+                    delimiter=delimiter, quote_char='"' if quoted else False, newlines_in_values=quoted
+                ),
                 reader.ConvertOptions(column_types={name: pa.string() for name in header}, strings_can_be_null=False),
             )
         )

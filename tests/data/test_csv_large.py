@@ -215,20 +215,18 @@ from seqmodels.data.collate import collate
 from seqmodels.data.csv import CSVSource
 from seqmodels.data.plan import make_plan
 
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 train = CSVSource(sys.argv[1], sys.argv[2], cache_dir=sys.argv[3], **json.loads(sys.argv[4])).splits()["train"]
 plan = make_plan(train.lengths, 64, shuffle=True)
 for index in range(0, len(plan), max(1, len(plan) // 500)):
     collate(train, plan[index])
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps([before / 1024, after / 1024, len(train)]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["wide", "long", "text"])
 def test_memory_does_not_grow_with_the_file(tmp_path, kind):
-    """A file of 250 MB takes less than 350 MB more than the libraries alone."""
+    """A file of more than 200 MB, more than 2 GB as text in memory, takes less than 1 GB with all libraries."""
     random = np.random.default_rng(0)
     block = random.normal(size=(2000, 40)).round(5)
     path, options = tmp_path / "big.csv", {}
@@ -256,5 +254,5 @@ def test_memory_does_not_grow_with_the_file(tmp_path, kind):
                 file.write("\n".join(" ".join(row) + ",ab"[0] + "ab"[j % 2] for j, row in enumerate(picked)) + "\n")
     assert path.stat().st_size > 200e6
     command = [sys.executable, "-c", TRAINED, str(path), "label", str(tmp_path / "cache"), json.dumps(options)]
-    before, after, _ = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    assert after - before < 350, (before, after)
+    most = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert most < 1000, most

@@ -6,6 +6,7 @@ import gzip
 import numpy as np
 import pytest
 
+from seqmodels.data import table_chunks
 from seqmodels.data.csv_read import read_table
 
 
@@ -34,6 +35,16 @@ def test_quoted_cells_may_hold_anything_and_lines_are_counted(tmp_path):
     table = read_table(write(tmp_path, 'text,n\n"one,\n""two""",1\nthree,x\n'))
     assert table.columns["text"] == ['one,\n"two"', "three"]
     assert table.place(1, "n").endswith("my.csv, line 4, column 'n'")
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_between_tabs_quotes_are_letters_unless_they_close(tmp_path, monkeypatch, large):
+    monkeypatch.setattr(table_chunks, "LARGE", 0 if large else 10**9)
+    loose = ['"Well," he said', "plain", '"never closed', 'an "inner" one', '"closed"']
+    path = write(tmp_path, "\n".join(["text\tn", *(f"{text}\t1" for text in loose)]) + "\n", "loose.tsv")
+    assert list(next(table_chunks.table_chunks(path)).columns["text"]) == loose
+    path = write(tmp_path, 'text\tn\n"one\ttwo"\t1\n"a\nb"\t2\n', "held.tsv")
+    assert list(next(table_chunks.table_chunks(path)).columns["text"]) == ["one\ttwo", "a\nb"]
 
 
 def test_a_cell_may_be_long(tmp_path):
