@@ -153,7 +153,7 @@ class AudioSource(DataSource):
         features = AudioFeatures(self.sample_rate or min(rates), *self.shape)
         parts = split_recordings(recordings, self.split)
         paths = [recording.path for recording in recordings]
-        store = open_store(paths, features, self.strictness, self.cache_dir)
+        store = self._store(paths, features)
         self.notes = notes(store, recordings, features, dropped=True)
         parts = {name: np.setdiff1d(items, store.silent) for name, items in parts.items()}
         self._refuse_empty(parts)
@@ -163,18 +163,14 @@ class AudioSource(DataSource):
         for name, items in parts.items():
             heard = [(store, items)]
             if name == "train":
-                heard = [self._at(speed, paths, features, store, items) for speed in self.speeds]
+                stores = [self._store(paths, features, speed) for speed in self.speeds]
+                heard = [(one, items) for one in stores]
             splits[name] = _dataset(spec, heard, [recordings[i] for i in items] * len(heard), encoder)
         return splits
 
-    def _at(
-        self, speed: float, paths: list[Path], features: AudioFeatures, store: FeatureStore, items: np.ndarray
-    ) -> tuple[FeatureStore, np.ndarray]:
-        """The training recordings at a speed: a store, and which of its recordings."""
-        if speed == 1:
-            return store, items
-        chosen = [paths[i] for i in items]
-        return open_store(chosen, features, self.strictness, self.cache_dir, speed), np.arange(len(items))
+    def _store(self, paths: list[Path], features: AudioFeatures, speed: float = 1.0) -> FeatureStore:
+        """All recordings at a speed, whichever split they are in, so that every split finds them in the cache."""
+        return open_store(paths, features, self.strictness, self.cache_dir, speed)
 
     def _refuse_empty(self, parts: dict[str, np.ndarray]) -> None:
         empty = [name for name, items in parts.items() if len(items) == 0]
