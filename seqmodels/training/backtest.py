@@ -139,16 +139,17 @@ def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _print(rows: Sequence[Mapping[str, Any]], metric: str, folds: int, console: Console) -> None:
-    table = Table(title=f"test {metric} of each fold (lower is better)")
-    table.add_column("method")
+    title = f"test {metric} of each fold, from the first to the last (lower is better)"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, collapse_padding=True)
+    table.add_column("", no_wrap=True)
     for fold in range(1, folds + 1):
-        table.add_column(f"fold {fold}", justify="right")
+        table.add_column(str(fold), justify="right")
     for name in ("mean", "spread"):
         table.add_column(name, justify="right")
     by_fold = {(row["fold"], row["method"]): row.get(metric) for row in rows}
     found = mean_and_spread(rows, metric)
     for name, (mean, spread) in sorted(found.items(), key=lambda item: item[1][0]):
         cells = [by_fold.get((fold, name)) for fold in range(1, folds + 1)]
-        shown = ["-" if cell is None else f"{cell:.4g}" for cell in cells]
-        table.add_row(name, *shown, f"{mean:.4g}", f"{spread:.2g}")
+        shown = ["-" if cell is None else f"{cell:.3g}" for cell in cells]
+        table.add_row(name, *shown, f"{mean:.3g}", f"{spread:.2g}", style="bold" if name == MODEL else "")
     console.print(table)

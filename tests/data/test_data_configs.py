@@ -24,6 +24,8 @@ SHIPPED = {
     "mnist_5k": ((3500, 500, 1000), 28, 10, ("classification", "many_to_one")),
     "smartwatch": ((84, 14, 42), 6, 7, ("classification", "many_to_one")),
     "language_identification": ((33476, 198, 368), 149, 28, ("classification", "many_to_one")),
+    "sea_temperature": ((3, 1, 1), 4, 48, ("forecasting", "many_to_many")),
+    "glucose": ((30967, 4070, 8929), 4, 12, ("forecasting", "many_to_one")),
     "gene_structure": ((229, 25, 56), 5, 2, ("tagging", "many_to_many")),
 }
 
