@@ -98,7 +98,8 @@ def _value(value: Any, config: Plain) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     text = str(value).replace(", ", ",") if isinstance(value, list | dict) else str(value)
-    return shlex.quote(_without_folders(text, config))
+    text = _without_folders(text, config)
+    return text if re.fullmatch(r"[\w.,:+\-/\[\]]+", text) else shlex.quote(text)
 
 
 def _without_folders(text: str, config: Plain) -> str:

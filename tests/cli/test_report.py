@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,7 @@ def test_the_command_makes_the_same_config(run):
     from seqmodels.cli.prepare import prepare
 
     saved = yaml.safe_load((run / "config.yaml").read_text())
-    words = command(saved, Library()).split()
+    words = shlex.split(command(saved, Library()))
     assert words[:3] == ["seqmodels", "train", "experiment=pen_digits"]
     again = prepare(Library(), words[2:]).config
     for part in ("data", "task", "model", "optimizer", "scheduler", "training"):
