@@ -120,7 +120,7 @@ def test_files_are_translated_and_predicted_alike(trained, tmp_path, capsys):
     assert lines == Model.load(run).translate(["12", "345"])
     assert main(["translate", str(run), "--input", str(file), "--output", str(output), "--beam", "1"]) == 0
     rows = [json.loads(line) for line in output.read_text().splitlines()]
-    assert [(row["row"], row["source"]) for row in rows] == [(1, "12"), (2, "345")]
+    assert [(row["line"], row["source"]) for row in rows] == [(1, "12"), (2, "345")]
     assert [row["text"] for row in rows] == Model.load(run).translate(["12", "345"], beam=1)
     assert main(["predict", str(run), "--input", str(file)]) == 0
     assert [json.loads(line)["text"] for line in capsys.readouterr().out.splitlines()] == lines

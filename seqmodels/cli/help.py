@@ -168,7 +168,7 @@ line, or pairs as the training data did.
 
   --text TEXT          what to translate
   --input FILE         a file of texts; one translation a line on the screen
-  --output FILE        .csv or .jsonl, with source, tokens and text
+  --output FILE        .csv or .jsonl, with line, source, tokens and text
   --beam N             beam search over N beginnings; 1 for the likeliest token at each step (default: as in training)
   --length-penalty A   above 0 favours longer translations, in a beam (default: as in training)
 """,

@@ -35,13 +35,14 @@ class PairDataset(SequenceDataset):
     def __init__(self, spec: BatchSpec, tokens: TokenFile, rows: np.ndarray | None = None) -> None:
         self.spec, self.tokens = spec, tokens
         self._maps: dict[str, np.ndarray] = {}
-        offsets = self._map("offsets")
+        offsets = self.map("offsets")
         self.rows = np.arange(len(offsets) // 2) if rows is None else rows
         self.lengths = offsets[2 * self.rows + 1] - offsets[2 * self.rows]
         if rows is not None:
             self.groups = _Keys(self)
 
-    def _map(self, name: str) -> np.ndarray:
+    def map(self, name: str) -> np.ndarray:
+        """One of the arrays beside the tokens: offsets, keys or lines."""
         if name not in self._maps:
             self._maps[name] = np.asarray(np.load(self.tokens.folder / f"{name}.npy", mmap_mode="r"))
         return self._maps[name]
@@ -51,7 +52,7 @@ class PairDataset(SequenceDataset):
 
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         row = 2 * int(self.rows[index])
-        first, middle, last = self._map("offsets")[row : row + 3].tolist()
+        first, middle, last = self.map("offsets")[row : row + 3].tolist()
         inputs = self.tokens[first + start : min(first + stop, middle)].astype(np.int64)
         return inputs, self.tokens[middle:last].astype(np.int64)
 
@@ -66,12 +67,12 @@ class _Keys(Sequence[str]):
         return len(self.dataset.rows)
 
     def __getitem__(self, index: Any) -> Any:
-        keys = self.dataset._map("keys")[self.dataset.rows[index]]
+        keys = self.dataset.map("keys")[self.dataset.rows[index]]
         return [f"{key:016x}" for key in keys.tolist()] if isinstance(index, slice) else f"{int(keys):016x}"
 
 
 class _Origins(Sequence[dict[str, Any]]):
-    """The number of each row, from 1, and its source as the model reads it, to stand beside its prediction."""
+    """The line of each row, and its source as the model reads it, to stand beside its prediction."""
 
     def __init__(self, dataset: PairDataset, units: Units) -> None:
         self.dataset, self.units = dataset, units
@@ -84,7 +85,7 @@ class _Origins(Sequence[dict[str, Any]]):
             return [self[i] for i in range(*index.indices(len(self)))]
         row = range(len(self))[index]
         tokens, _ = self.dataset.read(row, 0, int(self.dataset.lengths[row]))
-        return {"row": row + 1, "source": self.units.text(tokens.tolist())}
+        return {"line": int(self.dataset.map("lines")[row]), "source": self.units.text(tokens.tolist())}
 
 
 @register("data", "pairs")

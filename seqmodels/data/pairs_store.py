@@ -72,7 +72,6 @@ def build_pairs(
         ValueError: what is wrong with the file, or too few sources for the splits.
     """
     keys = np.frombuffer(array("Q", (_hash(key(pair.source)) for pair in reader.read())), np.uint64)
-    dropped = reader.dropped
     distinct = np.unique(keys)
     try:
         parts = by_ratio(len(distinct), *fractions, seed)
@@ -87,51 +86,54 @@ def build_pairs(
         return ((pair.source, pair.target)[side] for pair, own in zip(reader.read(), part, strict=True) if own == 0)
 
     sides = learn(training_texts)
-    writer = _Writer(sides, limits)
-    about = {"sides": [[u.level, u.names, u.model, u.lowercase] for u in sides], "dropped": dropped}
-    tokens = writer.write(folder, reader.read(), True, about, part)
+    writer = _Writer(reader, sides, limits)
+    about = {"sides": [[u.level, u.names, u.model, u.lowercase] for u in sides]}
+    tokens = writer.write(folder, True, about, part)
     np.save(folder / "keys.npy", keys[writer.kept])
     np.save(folder / "part.npy", part[writer.kept])
     return tokens
 
 
 def encode_pairs(folder: Path, reader: Reader, sides: Sides, targets: bool) -> TokenFile:
-    """Encode a file by units that are given; without `targets` each target is the stop token alone."""
-    return _Writer(sides, Limits(None, None)).write(folder, reader.read(targets), targets, {"dropped": reader.dropped})
+    """Encode a file by units that are given; without `targets` each target is the stop token alone.
+
+    `lines.npy` then holds the line of each row.
+    """
+    writer = _Writer(reader, sides, Limits(None, None))
+    tokens = writer.write(folder, targets, {})
+    np.save(folder / "lines.npy", np.frombuffer(writer.lines, np.int64))
+    return tokens
 
 
 class _Writer:
     """Writes rows; counts what is left out and what has no token."""
 
-    def __init__(self, sides: Sides, limits: Limits) -> None:
-        self.sides, self.limits = sides, limits
+    def __init__(self, reader: Reader, sides: Sides, limits: Limits) -> None:
+        self.reader, self.sides, self.limits = reader, sides, limits
         self.stop = len(sides.target.names)
-        self.offsets = array("q", [0])
+        self.offsets, self.lines = array("q", [0]), array("q")
         self.kept = np.zeros(0, np.int64)
         self.about: dict[str, Any] = {}
 
-    def write(
-        self, folder: Path, pairs: Iterator[Pair], targets: bool, about: dict[str, Any], part: np.ndarray | None = None
-    ) -> TokenFile:
+    def write(self, folder: Path, targets: bool, about: dict[str, Any], part: np.ndarray | None = None) -> TokenFile:
         kept, self.about = array("q"), {"long": 0, "unknown": {}, **about}
         size = max(len(self.sides.source.names), self.stop + 1)
-        rows = self._rows(pairs, targets, kept, part)
+        rows = self._rows(targets, kept, part)
         tokens = write_tokens(folder, _joined(rows), np.min_scalar_type(size - 1), self.about)
         self.kept = np.frombuffer(kept, np.int64)
         np.save(folder / "offsets.npy", np.frombuffer(self.offsets, np.int64))
         return tokens
 
-    def _rows(
-        self, pairs: Iterator[Pair], targets: bool, kept: array[int], part: np.ndarray | None
-    ) -> Iterator[np.ndarray]:
+    def _rows(self, targets: bool, kept: array[int], part: np.ndarray | None) -> Iterator[np.ndarray]:
         end = 0
-        for row, pair in enumerate(pairs):
+        for row, pair in enumerate(self.reader.read(targets)):
             source = self.sides.source.tokens(pair.source)
             target = self.sides.target.tokens(pair.target) if targets else np.zeros(0, np.int64)
             if not self.limits.hold(len(source), len(target)) or not len(source):
                 self.about["long"] += 1
                 continue
             kept.append(row)
+            self.lines.append(pair.line)
             name = NAMES[part[row]] if part is not None else "all"
             for side, tokens in enumerate((source, target)):
                 if (tokens == self.sides[side].unknown).any():
@@ -139,6 +141,7 @@ class _Writer:
             self.offsets.extend((end + len(source), end + len(source) + len(target) + 1))
             end += len(source) + len(target) + 1
             yield np.concatenate((source, target, [self.stop]))
+        self.about["dropped"] = self.reader.dropped
 
     def _note(self, where: str, side: int, pair: Pair) -> None:
         lost = self.sides[side].unknown_in((pair.source, pair.target)[side])

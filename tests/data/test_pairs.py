@@ -225,17 +225,19 @@ def test_subwords_too_many_for_the_text(write, source):
         source(path, source_level="subword", subword_kind="bpe").splits()
 
 
-def test_another_file_is_encoded_as_in_training_and_may_have_sources_alone(write, source):
+def test_another_file_is_encoded_as_in_training_and_may_have_sources_alone(write, source, caplog):
     pairs = random_pairs(1)
     made = source(write(as_tsv(pairs)), max_source=3)
     spec = made.splits()["train"].spec
     opened = PairsSource.open(write(as_tsv(pairs), "new.tsv"), spec)
     assert texts(opened) == pairs  # none is too long
-    assert opened.origins[1] == {"row": 2, "source": pairs[1][0]}
-    alone = PairsSource.open(write("abc\nxyz\n", "alone.txt"), spec)
+    assert opened.origins[1] == {"line": 2, "source": pairs[1][0]}
+    alone = PairsSource.open(write("abc\n\nxyz\n", "alone.txt"), spec)
     assert texts(alone) == [("abc", ""), (UNKNOWN * 3, "")]
-    assert [row["row"] for row in alone.origins] == [1, 2]
+    assert [row["line"] for row in alone.origins] == [1, 3]
     assert texts(PairsSource.open(write("abc\tcba\n", "new.tsv"), spec, targets=False)) == [("abc", "")]
+    PairsSource.open(write("abc\n\txyz\ncba\n", "new.tsv"), spec, missing="drop")
+    assert "1 lines left out" in caplog.text
     with pytest.raises(ValueError, match=r"alone\.txt, line 1: expected at least 2 cells"):
         PairsSource.open(write("abc\nxyz\n", "alone.txt"), spec, targets=True)
 
