@@ -185,10 +185,10 @@ RULES: dict[str, Rule] = {
     "data.calendar": optional(
         either(
             list_of(
-                choice("minute_of_day", "hour", "day_of_week", "day_of_month", "month", "day_of_year"),
+                choice("minute_of_day", "hour", "day_of_week", "day_of_month", "month", "day_of_year", "half_year"),
                 "[hour, day_of_week]",
             ),
-            choice("minute_of_day", "hour", "day_of_week", "day_of_month", "month", "day_of_year"),
+            choice("minute_of_day", "hour", "day_of_week", "day_of_month", "month", "day_of_year", "half_year"),
         )
     ),
     "data.timezone": optional(text),

@@ -25,6 +25,7 @@ CALENDAR = {
     "day_of_month": 31.0,
     "month": 12.0,
     "day_of_year": 365.25,
+    "half_year": 182.625,
 }
 
 
@@ -141,7 +142,8 @@ def _place(times: np.ndarray, part: str, timezone: str | None) -> np.ndarray:
         return hours * (60 if part == "minute_of_day" else 1)
     if part == "month":
         return np.asarray(local.month - 1, dtype=np.float64)
-    day = {"day_of_week": local.day_of_week, "day_of_month": local.day - 1, "day_of_year": local.day_of_year - 1}[part]
+    of_year = local.day_of_year - 1
+    day = {"day_of_week": local.day_of_week, "day_of_month": local.day - 1}.get(part, of_year)
     return np.asarray(day, dtype=np.float64) + hours / 24
 
 

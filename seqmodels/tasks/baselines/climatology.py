@@ -9,17 +9,19 @@ import numpy as np
 
 # Harmonics of each part of the calendar: the round itself and half of it.
 HARMONICS = 2
+# A part of the calendar that is a harmonic of another is named so.
+HALF = "half_"
 # Sine and cosine of a part of the calendar are told by these ends of their names.
 WAVES = (" sin", " cos")
 
 
 def calendar_columns(names: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Where sine and cosine of each part of the calendar stand among the features.
+    """Where sine and cosine of each whole round of the calendar stand among the features.
 
-    >>> calendar_columns(("sales", "day_of_year sin", "day_of_year cos"))
+    >>> calendar_columns(("sales", "day_of_year sin", "day_of_year cos", "half_year sin", "half_year cos"))
     [(1, 2)]
     """
-    parts = [name.removesuffix(WAVES[0]) for name in names if name.endswith(WAVES[0])]
+    parts = [name.removesuffix(WAVES[0]) for name in names if name.endswith(WAVES[0]) and not name.startswith(HALF)]
     return [(names.index(part + WAVES[0]), names.index(part + WAVES[1])) for part in parts if part + WAVES[1] in names]
 
 
