@@ -59,7 +59,7 @@ def sequence_weights(sequences: Sequences, column: str) -> np.ndarray:
     """Float ``(N,)``, from a column.
 
     Raises:
-        ValueError: a weight is missing or below 0, all are 0, or it changes within a sequence.
+        ValueError: a weight is missing or below 0, or it changes within a sequence.
     """
     table = sequences.table
     if sequences.layout.kind == "long":
@@ -72,9 +72,17 @@ def sequence_weights(sequences: Sequences, column: str) -> np.ndarray:
         raise ValueError(
             f"{table.place(row, column)}: expected a weight, a number of 0 or more, got {table.columns[column][row]!r}"
         )
-    if not weights.any():
-        raise ValueError(f"{table.path}, column {column!r}: all training weights are 0, so nothing would be learned")
     return weights
+
+
+def refuse_weightless(path: str, column: str | None, weights: np.ndarray | None) -> None:
+    """Refuse weights ``(N,)`` of a training part from which nothing would be learned.
+
+    Raises:
+        ValueError: all are 0.
+    """
+    if weights is not None and not weights.any():
+        raise ValueError(f"{path}, column {column!r}: all training weights are 0, so nothing would be learned")
 
 
 def origins(sequences: Sequences) -> list[dict[str, Any]]:

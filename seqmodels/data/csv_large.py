@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.csv_encode import encode
+from seqmodels.data.csv_encode import encode, refuse_weightless
 from seqmodels.data.csv_layout import Layout
 from seqmodels.data.csv_read import Table
 from seqmodels.data.csv_sequence_table import SequenceOptions
@@ -67,7 +67,9 @@ class LargeSequenceTable:
         Raises:
             ValueError: what is wrong with the sequences, or with the cache.
         """
-        return {name: MappedSequences(self._folder, name, self._spec, "row") for name in split_names(self._folder)}
+        found = {name: MappedSequences(self._folder, name, self._spec, "row") for name in split_names(self._folder)}
+        refuse_weightless(self.paths["train"], self.options.weight, found["train"].weights)
+        return found
 
     def describe(self) -> str:
         """What the table was taken for, in words."""
@@ -84,9 +86,11 @@ class LargeSequenceTable:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """How it was read, in words."""
+        most = self.options.reading.max_length
         return (
             *self.layout.notes,
             "read in pieces, for its size: columns judged by the first piece, splits drawn by contents",
+            *([] if most is None else [f"sequences cut at {most} steps"]),
             f"encoded sequences kept in {self._folder}",
         )
 

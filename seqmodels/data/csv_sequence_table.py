@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from seqmodels.data.csv_encode import encode, make_spec
+from seqmodels.data.csv_encode import encode, make_spec, refuse_weightless
 from seqmodels.data.csv_layout import Layout
 from seqmodels.data.csv_read import Table
 from seqmodels.data.csv_sequences import LEVELS, Reading, Sequences, read_sequences
@@ -107,7 +107,9 @@ class SequenceTable:
         parts, options = self._split[0], self.options
         spec = make_spec(parts["train"], options.reading, options.min_count)
         weights = {"train": options.weight}
-        return {name: encode(own, spec, targets=True, weight=weights.get(name)) for name, own in parts.items()}
+        found = {name: encode(own, spec, targets=True, weight=weights.get(name)) for name, own in parts.items()}
+        refuse_weightless(self.tables["train"].path, options.weight, found["train"].weights)
+        return found
 
     def describe(self) -> str:
         """What the table was taken for, in words."""

@@ -143,6 +143,17 @@ def test_weights_given_splits_and_more_files_in_pieces(tmp_path, pieces):
     assert splits["val"].weights is None
 
 
+def test_weights_may_be_0_in_a_whole_piece_but_not_in_all(tmp_path, pieces):
+    for weights, fails in (([0] * 200 + [1] * 100, False), ([0] * 300, True)):
+        rows = [[*row, w] for row, w in zip(wide_rows(300), weights, strict=True)]
+        source = CSVSource(write(tmp_path, rows, WIDE + ",w"), "label", weight="w", **pieces(1500))
+        if fails:
+            with pytest.raises(ValueError, match="column 'w': all training weights are 0"):
+                source.splits()
+        else:
+            assert set(source.splits()["train"].weights) == {0.0, 1.0}
+
+
 @pytest.mark.parametrize("case", ["wide", "steps", "text"])
 def test_new_files_in_pieces(tmp_path, pieces, case):
     path, options = file_of(case, tmp_path)
