@@ -14,7 +14,7 @@ from torch import Tensor
 
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.registry import register
-from seqmodels.tasks.base import check_range
+from seqmodels.tasks.base import check_range, real_items
 from seqmodels.tasks.baselines.reading import histories, item_count, sequences, spread
 from seqmodels.tasks.distributions import NegativeBinomial, Point, pinball
 from seqmodels.tasks.predictive import Predictive, check_levels, make_output
@@ -142,17 +142,37 @@ class Forecasting(SeriesTask):
         quantiles = crps = None
         if self.predictive.has_interval:
             quantiles, crps = self.predictive.quantiles(values), self.predictive.crps(values, truth)
-        self._count(metrics, self.predictive.median(values), truth, quantiles, crps)
+        self._count(metrics, self.predictive.median(values), truth, quantiles, crps, self._ends(batch))
+
+    def _ends(self, batch: SequenceBatch) -> Tensor | float:
+        """What the real items' changes start from, ``(N, 1)``; 0 where targets are no changes."""
+        if not self.relative:
+            return 0.0
+        series = self.series(batch.inputs.detach())
+        return self._last_of(series, batch)[real_items(batch, self.spec)].unsqueeze(-1)
+
+    def _last_of(self, series: Tensor, batch: SequenceBatch) -> Tensor:
+        if self.spec.target_shape == "step":
+            return series
+        return series[torch.arange(len(series)), (batch.lengths - 1).clamp(min=0)]
 
     def _count(
-        self, metrics: MetricCollection, forecast: Tensor, truth: Tensor, quantiles: Tensor | None, crps: Tensor | None
+        self,
+        metrics: MetricCollection,
+        forecast: Tensor,
+        truth: Tensor,
+        quantiles: Tensor | None,
+        crps: Tensor | None,
+        ends: Tensor | float = 0.0,
     ) -> None:
-        """Count items, all in scaled units."""
+        """Count items, all in scaled units but what changes start from."""
         target = self.unscale(truth)
         measured = {"preds": self.unscale(forecast).flatten(), "target": target.flatten()}
         if quantiles is not None and crps is not None:
             scale = crps.new_tensor(self.spec.scale or (1.0,))
-            measured |= {"quantiles": self._unscale_quantiles(quantiles), "targets": target, "crps": crps * scale}
+            of_levels = ends if isinstance(ends, float) else ends.unsqueeze(-1)
+            levels = self._unscale_quantiles(quantiles) + of_levels
+            measured |= {"quantiles": levels, "targets": target + ends, "crps": crps * scale}
         metrics.update(**measured)
 
     def _unscale_quantiles(self, quantiles: Tensor) -> Tensor:
@@ -172,7 +192,8 @@ class Forecasting(SeriesTask):
             forecast = torch.tensor(predictor(history, known), dtype=torch.float64)
             truth = torch.tensor(targets, dtype=torch.float64)
             crps = 2 * pinball(forecast.unsqueeze(-1) + many, truth, crps_levels).mean(-1)
-            self._count(metrics, forecast, truth, forecast.unsqueeze(-1) + named, crps)
+            ends = self.series(torch.tensor(history[:, -1:], dtype=torch.float64)) if self.relative else 0.0
+            self._count(metrics, forecast, truth, forecast.unsqueeze(-1) + named, crps, ends)
         return self.summary(metrics.compute())
 
     def prepare(self, train: Any) -> None:
