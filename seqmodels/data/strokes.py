@@ -90,7 +90,9 @@ class StrokesSource(DataSource):
         self.notes = [f"{words} (data.max_length)"] if lost else []
         self.notes += [f"{twins:,} drawings are copies of another one, and kept in its split"] if twins else []
         parts = by_group(copies, self.val_fraction, self.test_fraction, self.seed)
-        units = {name: [u for i in items for u in _units(kept[i], self.unit)] for name, items in parts.items()}
+        # Files often hold one kind after the other; mixed, the first batch shows some of each.
+        mixed = {name: np.random.default_rng(self.seed).permutation(items) for name, items in parts.items()}
+        units = {name: [u for i in items for u in _units(kept[i], self.unit)] for name, items in mixed.items()}
         spec = self._spec(units["train"])
         return {name: _encode(items, spec, self.points, self.path) for name, items in units.items()}
 
