@@ -186,3 +186,28 @@ def test_breaks_that_the_file_names(tmp_path):
         AnomalySource.open(write(tmp_path, name="new.csv"), plain, targets=True)
     with pytest.raises(ValueError, match=r"data\.label=odd is among data\.features"):
         source(write(tmp_path), features=None, label="odd").splits()
+
+
+def test_garbage_in_padding_and_the_break_reach_neither_loss_nor_gradient_nor_metrics(tmp_path):
+    splits = source(write(tmp_path)).splits()
+    task, batch = calibrated(splits), whole(splits["test"])
+    generator, steps = torch.Generator().manual_seed(0), batch.inputs.shape[1]
+    padded = SequenceBatch(
+        torch.cat((batch.inputs, torch.full_like(batch.inputs, torch.nan)), 1),
+        torch.cat((batch.targets, torch.full_like(batch.targets, torch.nan)), 1),
+        batch.lengths,
+        batch.reset,
+    )
+    prediction = torch.randn(1, 2 * steps, 1, generator=generator).requires_grad_()
+    total, count = task.loss(prediction, padded)
+    assert count.item() == steps
+    assert total.item() == pytest.approx(task.loss(prediction[:, :steps], batch)[0].item(), rel=1e-5)
+    gradient = torch.autograd.grad(total, prediction)[0]
+    assert not gradient[:, steps:].any()
+    unnamed = padded._replace(targets=padded.targets * torch.tensor([1.0, 0.0]))
+    assert task.loss(prediction, unnamed)[0].item() == total.item()
+    one, two = task.metrics(), task.metrics()
+    task.update(one, prediction, padded)
+    task.update(two, prediction[:, :steps], batch)
+    for name, value in one.compute().items():
+        assert value.item() == pytest.approx(two.compute()[name].item(), rel=1e-4), name
