@@ -13,20 +13,25 @@ import torch
 from torch import Tensor, nn
 
 from seqmodels.heads.base import check_size
-from seqmodels.heads.decoder import DEFAULT_CELL, DecoderHead
+from seqmodels.heads.decoder import DEFAULT_CELL, DecoderHead, Memory
 from seqmodels.heads.feed import ValueFeed
 from seqmodels.heads.mixture import mixture_size, sample
 from seqmodels.heads.search import unroll
 from seqmodels.registry import register
+from seqmodels.state import State
 
 
 class MovementFeed(ValueFeed):
-    """As `ValueFeed`; what is fed after a prediction is its likeliest movement.
+    """As `ValueFeed`, with the place that a movement leads to; what is fed after a prediction is its likeliest one.
 
     Args:
         values: V.
         size: width at which they are fed.
     """
+
+    def __init__(self, values: int, size: int) -> None:
+        super().__init__(values, size)
+        self.linear = nn.Linear(values + 2, size)
 
     def own(self, prediction: Tensor) -> Tensor:
         """The mean of the likeliest component and the likeliest state ``(B, V)`` of ``(B, 6 M + K)``."""
@@ -38,7 +43,8 @@ class MixtureDensity(DecoderHead):
     """Unroll cells of its own from the last step, and predict a density of each pen movement.
 
     A movement is (dx, dy) and a 1 for one of K states of the pen after it. A prediction holds the
-    6 M + K numbers of `seqmodels.heads.mixture.unpack`. The density of a movement is always that
+    6 M + K numbers of `seqmodels.heads.mixture.unpack`. Fed with a movement is the place to which it and
+    all before it lead, which a cell would have to add up otherwise. The density of a movement is always that
     given the true ones before it: the likelihood of a whole drawing is their product.
 
     >>> import torch
@@ -93,6 +99,17 @@ class MixtureDensity(DecoderHead):
     def truth_in_evaluation(self) -> bool:
         """Always: what is predicted is a likelihood, not a value."""
         return True
+
+    def _begin(self, features: Tensor, lengths: Tensor | None) -> tuple[Memory, State]:
+        memory, state = super()._begin(features, lengths)
+        # The item before the first is no movement: after it the pen is at 0.
+        return memory, (state, -self.items.start(len(features))[:, :2].to(features.dtype))
+
+    def _decode(self, memory: Memory, items: Tensor, state: Any) -> tuple[Tensor, State, Tensor | None]:
+        state, place = state
+        places = place.unsqueeze(1) + items[..., :2].cumsum(1)
+        prediction, state, weights = super()._decode(memory, torch.cat((items, places), dim=-1), state)
+        return prediction, (state, places[:, -1]), weights
 
     @torch.no_grad()
     def generate(  # type: ignore[override]
