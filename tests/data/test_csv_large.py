@@ -80,8 +80,10 @@ def raw(splits) -> list:
 def test_pieces_hold_the_same_sequences_whatever_their_size(tmp_path, pieces, case):
     path, options = file_of(case, tmp_path)
     whole = CSVSource(path, **options).splits()
-    found = [CSVSource(path, **options, **pieces(size)) for size in (700, 3000, 10**6)]
-    splits = [source.splits() for source in found]
+    found, splits = [], []
+    for size in (700, 3000, 10**6):
+        found.append(CSVSource(path, **options, **pieces(size)))
+        splits.append(found[-1].splits())
     for own in splits:
         assert raw(own) == raw(whole)
         assert own["train"].spec.target_names == whole["train"].spec.target_names
