@@ -80,7 +80,7 @@ class Context:
         """The inverse of `to_plain`."""
         identity = plain["identity"]
         names = None if identity is None else tuple(identity)
-        return cls(tuple(plain["calendar"]), plain["timezone"], names, plain["static"], plain["change"])
+        return cls(tuple(plain["calendar"]), plain["timezone"], names, plain["static"], plain.get("change"))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -245,6 +245,7 @@ class Anomaly(ValueTask):
 class Kept:
     """Sequences put together again from the windows of batches, to be read as a data set is.
 
+    >>> import torch
     >>> kept, one = Kept(BatchSpec("features", 1, "values", 2, "step")), torch.ones(1, 3, 1)
     >>> for start in (True, False, True):
     ...     kept.add(SequenceBatch(one, one.expand(1, 3, 2), torch.tensor([3]), torch.tensor([start])))
