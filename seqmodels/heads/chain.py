@@ -78,11 +78,9 @@ def backward_scores(potentials: Tensor, reduce: Reduce = log_sum) -> Tensor:
 
 
 def masked(potentials: Tensor, lengths: Tensor) -> Tensor:
-    """Potentials whose steps after each row's length keep the tag and add nothing; zeros for a row without steps."""
+    """Potentials whose steps after each row's length keep the tag and add nothing."""
     size = potentials.shape[-1]
     stay = torch.full((size, size), NEVER, dtype=potentials.dtype, device=potentials.device).fill_diagonal_(0)
-    later = torch.arange(potentials.shape[1], device=potentials.device) > 0
-    stay = torch.where(later[:, None, None], stay, stay.new_zeros(()))
     return torch.where(step_mask(lengths, potentials.shape[1])[:, :, None, None], potentials, stay)
 
 

@@ -219,6 +219,7 @@ def test_copies_are_in_one_split_and_classes_have_equal_shares(tmp_path):
     splits = LabelledFastaSource(str(labelled(tmp_path)), "file", val_fraction=0.2, test_fraction=0.2).splits()
     seen = [{split.read(i, 0, 30)[0].tobytes() for i in range(len(split))} for split in splits.values()]
     assert sum(map(len, seen)) == len(set().union(*seen)) == 40
+    assert sum(map(len, splits.values())) == 120
     for split in splits.values():
         assert np.mean([split.read(i, 0, 1)[1] for i in range(len(split))]) == 0.5
 
