@@ -25,8 +25,6 @@ from seqmodels.data.splits import check_fractions
 from seqmodels.data.table_chunks import is_large, table_chunks
 from seqmodels.registry import register
 
-MISSING_CHOICES = ("error", "drop", "interpolate", "end")
-
 
 @register("data", "csv")
 class CSVSource(DataSource):
@@ -179,18 +177,13 @@ class CSVSource(DataSource):
         parts = names(calendar)
         self.series = SeriesOptions(how, parts, identity, history, horizon, period, relative, fold, train_steps)
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
-        self._check_options()
+        check_fractions(val_fraction, test_fraction)
+        self.series.check()
+        self.sequences.check()
         self._read: tuple[Table, Layout] | None = None
         self._tables: dict[str, Table] = {}
         self._sequence_table: SequenceTable | LargeSequenceTable | None = None
         self._in_pieces = False
-
-    def _check_options(self) -> None:
-        check_fractions(self.val_fraction, self.test_fraction)
-        self.series.check()
-        self.sequences.check()
-        if self.missing not in MISSING_CHOICES:
-            raise ValueError(f"data.missing must be one of {', '.join(MISSING_CHOICES)}, got {self.missing!r}")
 
     def _load(self) -> tuple[Table, Layout]:
         """The table and what its columns mean; the file is read once."""

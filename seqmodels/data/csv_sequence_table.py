@@ -11,7 +11,7 @@ import numpy as np
 from seqmodels.data.csv_encode import encode, make_spec, refuse_weightless
 from seqmodels.data.csv_layout import Layout
 from seqmodels.data.csv_read import Table
-from seqmodels.data.csv_sequences import LEVELS, Reading, Sequences, read_sequences
+from seqmodels.data.csv_sequences import LEVELS, MISSING_CHOICES, Reading, Sequences, read_sequences
 from seqmodels.data.csv_splits import given_splits, split_sequences
 from seqmodels.data.csv_summary import FEWEST_SEEN
 from seqmodels.data.csv_targets import check_targets, label_lists
@@ -39,8 +39,10 @@ class SequenceOptions:
         for option, value in {"min_count": self.min_count, "max_length": self.reading.max_length}.items():
             if value is not None and value < 1:
                 raise ValueError(f"data.{option} must be at least 1, got {value}")
-        if self.reading.level not in LEVELS:
-            raise ValueError(f"data.level must be one of {', '.join(LEVELS)}, got {self.reading.level!r}")
+        for option, choices in {"level": LEVELS, "missing": MISSING_CHOICES}.items():
+            if getattr(self.reading, option) not in choices:
+                got = getattr(self.reading, option)
+                raise ValueError(f"data.{option} must be one of {', '.join(choices)}, got {got!r}")
 
     def ignored(self, layout: Layout) -> list[str]:
         """The options that were given and have no meaning in a layout."""

@@ -15,6 +15,7 @@ from seqmodels.data.series import interpolate
 from seqmodels.data.vocabulary import split_words
 
 LEVELS = ("character", "word")
+MISSING_CHOICES = ("error", "drop", "interpolate", "end")
 
 
 @dataclass(frozen=True)
