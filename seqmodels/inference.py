@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from seqmodels.data.series_ahead import SeriesAhead
     from seqmodels.tasks.base import Task
 
+# Settings of series that are about what is wrong with a file, and may be others for a new one.
+OF_A_FILE = ("data.gaps", "data.duplicates", "data.missing", "data.timezone")
 # What `generate` does unless it is told otherwise.
 LENGTH, TEMPERATURE = 400, 0.8
 # Steps read at a time where a new file is one long stream.
@@ -324,8 +326,11 @@ def load(
         weights = dict(stored["state_dict"])
         needed = list(config.get("plugins", []))
     checkpoint.refuse_code(config, str(path))
+    reading = (spec.options or {}).get("reading", {})
     for name, value in (changes or {}).items():
         checkpoint.change(config, name, value)
+        if name in OF_A_FILE and name.removeprefix("data.") in reading:
+            reading[name.removeprefix("data.")] = value
     given = set(plugins)
     missing = [name for name in needed if name not in given]
     if missing:

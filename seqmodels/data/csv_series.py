@@ -157,7 +157,8 @@ def read_series(table: Table, layout: Layout, reading: SeriesReading) -> SeriesR
     """
     order = order_rows(table, layout.series, "series", layout.time, reading.duplicates, reading.timezone)
     names = (*layout.features, *reading.known)
-    values = np.stack([table.numbers(name) for name in names], axis=1)[order.rows]
+    option = dict.fromkeys(reading.known, "known")
+    values = np.stack([table.numbers(name, option.get(name, "features")) for name in names], axis=1)[order.rows]
     future = _future(values[:, 0], order.owner) if reading.known else np.zeros(len(values), dtype=bool)
     absent = ~np.isfinite(values)
     absent[future, : len(layout.features)] = False

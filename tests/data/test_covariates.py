@@ -244,7 +244,7 @@ MISTAKES = {
         {},
         r"column 'promo': expected a number, got ''",
     ),
-    "no promotion": (lambda text: text.replace("promo", "offer"), {}, r"data\.features: .*has no column 'promo'"),
+    "no promotion": (lambda text: text.replace("promo", "offer"), {}, r"data\.known: .*has no column 'promo'"),
 }
 
 

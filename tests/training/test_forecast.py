@@ -111,6 +111,18 @@ def test_beyond_the_horizon_it_reads_its_own_forecast(runs, tmp_path, capsys):
     np.testing.assert_allclose(by_hand, [row["forecast"] for row in rolled if row["step"] > HORIZON], rtol=1e-4)
 
 
+def test_what_is_wrong_with_a_new_file_may_be_settled_anew(runs, tmp_path, capsys):
+    run = str(runs["blind"][0])
+    lines = write(tmp_path, future=0, name="twice.csv").read_text().splitlines()
+    (tmp_path / "twice.csv").write_text("\n".join([*lines, lines[-1]]) + "\n")
+    assert main(["forecast", run, "--input", str(tmp_path / "twice.csv")]) == 1
+    assert "keep one with data.duplicates=first or last" in capsys.readouterr().err
+    assert main(["forecast", run, "--input", str(tmp_path / "twice.csv"), "data.duplicates=last"]) == 0
+    settled = capsys.readouterr().out
+    assert main(["forecast", run]) == 0
+    assert capsys.readouterr().out == settled
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
