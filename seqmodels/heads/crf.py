@@ -21,13 +21,13 @@ FORBIDDEN = -1e4
 class LinearChainCRF(Head):
     """Potentials of tags and of neighbouring tags, from which the task sums over all sequences of tags.
 
-        potential_t[i, j] = (W x_t + b)_j + transition[i, j] + end_j at the last step
-        potential_1[i, j] = (W x_1 + b)_j + start_j
+        potential_t[i, j] = (W x_t + b)_j + 10 transition[i, j] + 10 end_j at the last step
+        potential_1[i, j] = (W x_1 + b)_j + 10 start_j
         P(y | x) = exp(sum_t potential_t[y_(t-1), y_t]) / Z(x)
 
-    with transition, start and end scaled by `SCALE`. The prediction is a plain tensor, so that loss (negative log P), most probable tags (Viterbi) and
+    The prediction is a plain tensor, so that loss (negative log P), most probable tags (Viterbi) and
     probabilities (forward-backward) are the task's: see `seqmodels.heads.chain`. Only whole sequences have
-    such a probability: it cannot be trained on windows with a carried state.
+    such a probability: it cannot be trained on windows with a carried state. The factor 10 is `SCALE`.
 
     >>> import torch
     >>> LinearChainCRF(4, 3)(torch.zeros(2, 5, 4)).shape
