@@ -12,7 +12,9 @@ import pytest
 import yaml
 from pages import ROOT, SMALL, blocks, command, in_a_fresh_process
 
+from seqmodels.cli import forecast
 from seqmodels.cli.main import main
+from seqmodels.training import run as training_run
 
 BLOCKS = blocks("README.md")
 PYTHON = [code for info, code in BLOCKS if info == "python"]
@@ -66,6 +68,28 @@ def test_other_lines_name_files_that_are_there():
             assert program in ("seqmodels", "tensorboard")
 
 
+class Silent(types.SimpleNamespace):
+    """A trained model that has nothing to say, whatever it is asked."""
+
+    spec = types.SimpleNamespace(horizon=1, targets="tokens")
+
+    def nothing(self, *_, **__):
+        return []
+
+    predict = forecast = ahead = transcribe = nothing
+
+    def searching(self, *_):
+        return self
+
+    def translate(self, *_, **__):
+        return ""
+
+    generate = translate
+
+
+SILENT = Silent()
+
+
 @pytest.fixture
 def world(tmp_path, monkeypatch):
     """The files that the README's commands speak of, and a training and inference that do nothing."""
@@ -76,6 +100,7 @@ def world(tmp_path, monkeypatch):
     Path("strokes.csv").write_text("\n".join(["x1,y1,x2,y2,x3,y3,label", *strokes]))
     Path("my_book.txt").write_text("To be or not to be. " * 200)
     Path("new.csv").touch()
+    Path("recordings").mkdir()
     configs = Path("my_configs/model/cell")
     configs.mkdir(parents=True)
     (configs / "leaky.yaml").write_text("name: leaky\n")
@@ -93,13 +118,15 @@ def world(tmp_path, monkeypatch):
     run = types.ModuleType("seqmodels.training.run")
     run.train = lambda config, *rest: (resume if config["resume"] else train)(config, *rest)
     run.evaluate = lambda *_: {}
+    run.assemble = training_run.assemble
     inference = types.ModuleType("seqmodels.inference")
-    inference.load = lambda *_, **__: types.SimpleNamespace(predict=lambda _, **__: [], generate=lambda **_: "")
+    inference.load = lambda *_, **__: SILENT
     predictions = types.ModuleType("seqmodels.predictions")
     predictions.write_predictions = lambda *_: 0
     monkeypatch.setitem(sys.modules, "seqmodels.predictions", predictions)
     monkeypatch.setitem(sys.modules, "seqmodels.training.run", run)
     monkeypatch.setitem(sys.modules, "seqmodels.inference", inference)
+    monkeypatch.setattr(forecast, "_plot", lambda *_: None)
     monkeypatch.setattr(sys, "argv", ["seqmodels", "train"])
     for line in COMMANDS:
         for word in line:

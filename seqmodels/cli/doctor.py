@@ -28,6 +28,7 @@ REQUIRED = (
     "matplotlib",
     "pandas",
     "scikit-learn",
+    "scipy",
 )
 KNOWN_BAD = {
     ("pytorch-lightning", "2.6.2"): "a malicious release (GHSA-w37p-236h-pfx3): remove it, and change your passwords",
