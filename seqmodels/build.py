@@ -151,7 +151,8 @@ def build_model(config: Config, spec: BatchSpec, task: Task) -> SequenceModel:
     if spec.inputs == "tokens" and masking.active:
         raise ValueError("model.masking hides features and adds noise to them; this data has tokens: leave it out")
     if spec.inputs == "tokens":
-        encoder = TokenEncoder(spec.input_size, options["embedding_size"], dropout=options["input_dropout"])
+        ngrams, buckets = options.get("ngrams", 1), options.get("ngram_buckets", 1)  # older checkpoints have none
+        encoder = TokenEncoder(spec.input_size, options["embedding_size"], options["input_dropout"], ngrams, buckets)
     else:
         encoder = FeatureEncoder(spec.input_size, dropout=options["input_dropout"], masking=masking)
     layers = build_layers(options, encoder.output_size)

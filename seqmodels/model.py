@@ -8,98 +8,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seqmodels.batch import step_mask
-from seqmodels.heads.base import Head, check_dropout, check_size
-from seqmodels.layers import Layer, Masking
-from seqmodels.scan import keep, settle_lengths
-from seqmodels.scan.engine import traced
+from seqmodels.encoders import FeatureEncoder, TokenEncoder
+from seqmodels.heads.base import Head, check_size
+from seqmodels.layers import Layer
+from seqmodels.scan import keep
 from seqmodels.state import State
 
-
-class TokenEncoder(nn.Module):
-    """Tokens to vectors, by a table.
-
-    >>> import torch
-    >>> TokenEncoder(10, 4)(torch.tensor([[1, 9, 0]])).shape
-    torch.Size([1, 3, 4])
-
-    Args:
-        vocabulary: number of tokens.
-        size: width of the vectors.
-        dropout: probability of dropping an entry of a vector in training.
-    """
-
-    def __init__(self, vocabulary: int, size: int, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.vocabulary = check_size("vocabulary", vocabulary)
-        self.output_size = check_size("size", size)
-        self.embedding = nn.Embedding(vocabulary, size)
-        self.dropout = nn.Dropout(check_dropout("dropout", dropout))
-
-    def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """``(B, T, size)`` from tokens ``(B, T)``; in the padding any number will do.
-
-        Raises:
-            ValueError: not whole numbers, not ``(B, T)``, or a token outside the vocabulary.
-        """
-        if inputs.is_floating_point() or inputs.dtype == torch.bool:
-            raise ValueError(f"inputs must be tokens (whole numbers), got {inputs.dtype}: call inputs.long()")
-        if inputs.dim() != 2 or 0 in inputs.shape:
-            raise ValueError(f"inputs must be tokens (batch, steps), at least one of each, got {tuple(inputs.shape)}")
-        lengths = settle_lengths(lengths, inputs)
-        if lengths is not None:
-            inputs = keep(step_mask(lengths, inputs.shape[1]), inputs)
-        inputs = inputs.long()
-        if not traced():
-            self._check_range(inputs)
-        return self.dropout(self.embedding(inputs))
-
-    def _check_range(self, inputs: Tensor) -> None:
-        # Looked at here, because a GPU's own answer to a wrong index is to end the process.
-        low, high = torch.stack(inputs.aminmax()).tolist()
-        if low < 0 or high >= self.vocabulary:
-            raise ValueError(
-                f"inputs must be tokens from 0 to {self.vocabulary - 1}, got {low if low < 0 else high}: "
-                "encode the data with the vocabulary that the model was built with"
-            )
-
-
-class FeatureEncoder(nn.Module):
-    """Features as they are.
-
-    >>> import torch
-    >>> FeatureEncoder(3)(torch.ones(1, 2, 3), lengths=torch.tensor([1])).sum().item()
-    3.0
-
-    Args:
-        size: F.
-        dropout: probability of dropping a feature in training.
-        masking: what else is hidden in training, and noise; None for nothing.
-    """
-
-    def __init__(self, size: int, dropout: float = 0.0, masking: Masking | None = None) -> None:
-        super().__init__()
-        self.output_size = check_size("size", size)
-        self.dropout = nn.Dropout(check_dropout("dropout", dropout))
-        self.masking = masking or Masking()
-
-    def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """``(B, T, F)``, with zeros in the padding.
-
-        Raises:
-            ValueError: not floating, or not ``(B, T, F)``.
-        """
-        if not inputs.is_floating_point():
-            raise ValueError(f"inputs must be features (floating), got {inputs.dtype}: call inputs.float()")
-        if inputs.dim() != 3 or inputs.shape[2] != self.output_size or 0 in inputs.shape:
-            raise ValueError(
-                f"inputs must be features (batch, steps, {self.output_size}), at least one of each, "
-                f"got {tuple(inputs.shape)}"
-            )
-        lengths = settle_lengths(lengths, inputs)
-        if lengths is not None:
-            inputs = keep(step_mask(lengths, inputs.shape[1]).unsqueeze(-1), inputs)
-        return self.dropout(self.masking(inputs, lengths))
+__all__ = ["FeatureEncoder", "SequenceModel", "Skip", "TokenEncoder"]
 
 
 class Skip(nn.Module):
@@ -185,7 +100,7 @@ class SequenceModel(nn.Module):
     @property
     def carries(self) -> bool:
         """Whether a window may start from the state of the window before it."""
-        return self.layers.carries
+        return self.layers.carries and self.encoder.carries
 
     def initial_state(self, batch_size: int, like: Tensor) -> State:
         """The layers' state before the first step."""
@@ -199,6 +114,11 @@ class SequenceModel(nn.Module):
         reset: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """The layers' outputs ``(B, T, F)`` and last state: all but the head."""
+        if not self.encoder.carries and (state is not None or (reset is not None and reset.dim() == 2)):
+            raise ValueError(
+                "an encoder of n-grams reads tokens before a step, which a carried state does not hold: "
+                "give whole sequences, without a state and without resets inside them, or set ngrams=1"
+            )
         return self.layers(self.encoder(inputs, lengths), state, lengths, reset)
 
     def forward(

@@ -197,3 +197,53 @@ def test_a_skip_is_for_one_prediction_per_sequence() -> None:
     plain = feature_model()
     with pytest.raises(ValueError, match=r"this head predicts more: set model\.skip_steps=0"):
         SequenceModel(plain.encoder, plain.layers, ManyToMany(8, 2), Skip(3, 4, 2))
+
+
+def random_runs(ngrams: int = 3) -> TokenEncoder:
+    """An encoder whose tables of runs hold random numbers: they begin at zero."""
+    encoder = TokenEncoder(7, 4, ngrams=ngrams, buckets=50)
+    for table in encoder.runs:
+        torch.nn.init.normal_(table.weight)
+    return encoder
+
+
+def test_runs_of_tokens_are_added_to_the_token_that_ends_them() -> None:
+    encoder, tokens = random_runs(), [5, 2, 2, 6, 0, 5, 2]
+    made = encoder(torch.tensor([tokens]))[0]
+    for t, token in enumerate(tokens):
+        expected, code = encoder.embedding.weight[token].clone(), token
+        for before, table in enumerate(encoder.runs, start=1):
+            code = (code * 1_000_003 + (tokens[t - before] + 1 if t >= before else 0)) % 50
+            expected = expected + table.weight[code]
+        torch.testing.assert_close(made[t], expected)
+    assert not torch.equal(made[1], made[6])  # the same two tokens, after others
+
+
+def test_runs_of_tokens_look_back_only_and_never_into_the_padding() -> None:
+    encoder, tokens = random_runs(), torch.randint(7, (3, 9))
+    whole = encoder(tokens)
+    torch.testing.assert_close(encoder(tokens[:, :5]), whole[:, :5])
+    changed = tokens.clone()
+    changed[:, 5:] = 99
+    torch.testing.assert_close(encoder(changed, torch.tensor([5, 5, 5]))[:, :5], whole[:, :5])
+    torch.testing.assert_close(encoder(tokens[[2, 0, 1]]), whole[[2, 0, 1]])
+
+
+def test_runs_of_tokens_begin_without_effect() -> None:
+    torch.manual_seed(0)
+    plain = TokenEncoder(7, 4)
+    torch.manual_seed(0)
+    torch.testing.assert_close(
+        TokenEncoder(7, 4, ngrams=3)(torch.tensor([[1, 2, 3]])), plain(torch.tensor([[1, 2, 3]]))
+    )
+
+
+def test_runs_of_tokens_refuse_a_state_that_does_not_know_them() -> None:
+    model = SequenceModel(random_runs(), Recurrent(LSTMCell(4, 8)), ManyToMany(8, 3))
+    tokens = torch.randint(7, (2, 6))
+    _, state = model(tokens)
+    assert not model.carries
+    with pytest.raises(ValueError, match="ngrams=1"):
+        model(tokens, state)
+    with pytest.raises(ValueError, match="ngrams=1"):
+        model(tokens, reset=torch.zeros(2, 6, dtype=torch.bool))

@@ -56,7 +56,11 @@ def combinations(config: Plain, decided: bool = True) -> Iterator[str]:
         config: a config whose single values are good.
         decided: whether task and head are known yet.
     """
-    of_parts = (_sees_future, _shapes, _skip, _window_of_head, _chain, _own_cell, _teacher, _beam) if decided else ()
+    of_parts = (
+        (_sees_future, _run_of_tokens, _shapes, _skip, _window_of_head, _chain, _own_cell, _teacher, _beam)
+        if decided
+        else ()
+    )
     for rule in (_windows, _fractions, _cell, _regularisers, _optimizer, _schedule, _trainer, *of_parts):
         yield from rule(config)
 
@@ -69,6 +73,13 @@ def _windows(config: Plain) -> Iterator[str]:
             "training.window: a bidirectional model reads each sequence from its end too, so no state can be carried "
             "from window to window: set training.window=null or model.bidirectional=false"
         )
+    if window is not None and model.get("ngrams", 1) > 1:
+        yield (
+            "training.window: the tokens before a window are not known in it, which model.ngrams reads: "
+            "set training.window=null or model.ngrams=1"
+        )
+    if k2 is not None and model.get("ngrams", 1) > 1:
+        yield "training.k2: sequences are cut for it, and model.ngrams reads over the cut: set training.k2=null"
     if k2 is not None and model["bidirectional"]:
         yield "training.k2: a bidirectional model has no past to cut the gradient in: set training.k2=null"
     if training["random_window"] and window is None:
@@ -113,6 +124,11 @@ def _sees_future(config: Plain) -> Iterator[str]:
             "model.bidirectional: a language model that reads backwards has already seen the token it predicts: "
             "set model.bidirectional=false"
         )
+
+
+def _run_of_tokens(config: Plain) -> Iterator[str]:
+    if config["task"]["name"] == "language_modelling" and config["model"].get("ngrams", 1) > 1:
+        yield "model.ngrams: a language model writes token by token, each from the state alone: set model.ngrams=1"
 
 
 def _shapes(config: Plain) -> Iterator[str]:

@@ -115,6 +115,8 @@ RULES: dict[str, Rule] = {
     "diagnostics.lags": whole(1),
     "diagnostics.samples": whole(1),
     "model.embedding_size": whole(1),
+    "model.ngrams": whole(1, 8),
+    "model.ngram_buckets": whole(1),
     "model.input_dropout": below_one,
     "model.masking.noise": not_negative,
     "model.masking.time_masks": whole(0),
