@@ -48,14 +48,16 @@ def inspect(prepared: Prepared) -> dict[str, Any]:
     from seqmodels.build import parameter_count
     from seqmodels.data.survey import survey
     from seqmodels.data.suspicions import suspicions
+    from seqmodels.training.learner import epoch_batches
     from seqmodels.training.run import assemble
 
     source, module, learner, taken_for = assemble(prepared.config, lambda words: None)
     counted = survey(module.splits)
     train = module.splits["train"]
     batch = next(iter(module.train_dataloader()))
-    updates, padding = _of_plan(module.train_dataloader(), train)
+    padding = _padding(module.train_dataloader())
     trainer = prepared.config["trainer"]
+    batches = epoch_batches(module, trainer["limit_train_batches"])
     return {
         "data": prepared.config["data"]["name"],
         "taken for": taken_for,
@@ -68,18 +70,18 @@ def inspect(prepared: Prepared) -> dict[str, Any]:
         "splits": counted,
         "notes": list(source.notes),
         "batch": {"inputs": list(batch.inputs.shape), "targets": list(batch.targets.shape)},
-        "updates per epoch": updates // trainer["accumulate_grad_batches"] or 1,
+        "updates per epoch": -(-batches // trainer["accumulate_grad_batches"]),
         "padding": padding,
         "warnings": suspicions(counted, train.stream, padding),
     }
 
 
-def _of_plan(loader: Any, train: Any) -> tuple[int, float]:
-    """Batches in an epoch, and the share of their steps that only pads, from the first ones."""
+def _padding(loader: Any) -> float:
+    """The share of an epoch's steps that only pads, from the first batches."""
     real = room = 0
     plan = loader._plan
     for index in range(min(len(plan), MEASURED_BATCHES)):
         lengths = plan[index][:, 2] - plan[index][:, 1]
         real += int(lengths.sum())
         room += int(lengths.max()) * len(lengths)
-    return len(plan), 1 - real / max(1, room)
+    return 1 - real / max(1, room)

@@ -38,7 +38,7 @@ def drawings_figure(made: Sequence[Strokes], true: Sequence[Strokes], names: Seq
         for i, strokes in enumerate(drawings):
             one = axes[above + i // columns][i % columns]
             draw(one, strokes, colour)
-            one.set_title(f"{word}: {names[i]}" if i < len(names) else word, fontsize=7)
+            one.set_title(f"{word}: {names[i]}" if i < len(names) and names[i] else word, fontsize=7)
         above += count
     return figure
 

@@ -104,6 +104,23 @@ def test_counts_are_those_of_the_file(seqmodels, seed):
     assert any("copies" in note for note in found["notes"])
 
 
+@pytest.mark.parametrize(
+    ("settings", "updates"),
+    [
+        (["trainer.accumulate_grad_batches=1"], 7),
+        (["trainer.accumulate_grad_batches=2"], 4),
+        (["trainer.limit_train_batches=3"], 3),
+        (["trainer.limit_train_batches=3", "trainer.accumulate_grad_batches=2"], 2),
+    ],
+)
+def test_updates_are_those_of_the_trainer(seqmodels, settings, updates):
+    """Of 28 rows in batches of 4; the last batch of an epoch is an update, also where batches are gathered."""
+    Path("my.csv").write_bytes(table(*(f"{i},{i + 1},{'ab'[i % 2]}" for i in range(28))))
+    rest = ["data.val_fraction=0", "data.test_fraction=0", "training.batch_size=4"]
+    result = seqmodels("data", "inspect", *CSV, *rest, *settings, "--json")
+    assert json.loads(result.out)["updates per epoch"] == updates
+
+
 @pytest.mark.parametrize("settings", [[*CSV], ["experiment=surname_generation"], ["experiment=sunspots"]])
 def test_it_fits_a_terminal_and_leaves_nothing_behind(seqmodels, settings):
     Path("my.csv").write_bytes(table(*rows(400, "abcdefghijklmnopqrstuvwxyz")))
