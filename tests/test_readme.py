@@ -121,9 +121,7 @@ def world(tmp_path, monkeypatch):
     run.assemble = training_run.assemble
     inference = types.ModuleType("seqmodels.inference")
     inference.load = lambda *_, **__: SILENT
-    predictions = types.ModuleType("seqmodels.predictions")
-    predictions.write_predictions = lambda *_: 0
-    monkeypatch.setitem(sys.modules, "seqmodels.predictions", predictions)
+    inference.write_predictions = lambda *_: 0
     monkeypatch.setitem(sys.modules, "seqmodels.training.run", run)
     monkeypatch.setitem(sys.modules, "seqmodels.inference", inference)
     monkeypatch.setattr(forecast, "_plot", lambda *_: None)

@@ -28,8 +28,7 @@ def forecast(arguments: list[str]) -> int:
     parser.add_argument("--steps", type=int)
     flags, run, changes, plugins = read_run(parser, arguments)
     _check(flags)
-    from seqmodels.inference import load
-    from seqmodels.predictions import write_predictions
+    from seqmodels.inference import load, write_predictions
 
     model = load(run, plugins, changes=changes)
     rows = list(model.forecast(flags.input, flags.steps))

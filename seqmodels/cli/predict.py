@@ -33,8 +33,7 @@ def predict(arguments: list[str]) -> int:
     parser.add_argument("--top", type=int)
     flags, run, changes, plugins = read_run(parser, arguments)
     _check(flags)
-    from seqmodels.inference import load
-    from seqmodels.predictions import write_predictions
+    from seqmodels.inference import load, write_predictions
 
     trained = load(run, plugins, changes=changes)
     with _readable(flags.input) as path:

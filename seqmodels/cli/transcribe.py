@@ -21,8 +21,7 @@ def transcribe(arguments: list[str]) -> int:
     _check(named, flags.output, flags.beam)
     settings = [word for word in rest if word not in named]
     _, run, changes, plugins = read_run(Parser(), [*named[:-1], *settings])
-    from seqmodels.inference import load
-    from seqmodels.predictions import write_predictions
+    from seqmodels.inference import load, write_predictions
 
     rows = load(run, plugins, changes=changes).transcribe(named[-1], flags.beam)
     if flags.output is not None:

@@ -23,8 +23,7 @@ def translate(arguments: list[str]) -> int:
     parser.add_argument("--length-penalty", type=float)
     flags, run, changes, plugins = read_run(parser, arguments)
     _check(flags)
-    from seqmodels.inference import load
-    from seqmodels.predictions import write_predictions
+    from seqmodels.inference import load, write_predictions
 
     model = load(run, plugins, changes=changes).searching(flags.beam, flags.length_penalty)
     rows: Iterator[dict[str, Any]] = (

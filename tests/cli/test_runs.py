@@ -73,9 +73,7 @@ def asked(monkeypatch):
         return Model(seen)
 
     inference.load = load
-    predictions = types.ModuleType("seqmodels.predictions")
-    predictions.write_predictions = lambda rows, path: path.write_text(str(list(rows))) and 2
-    monkeypatch.setitem(sys.modules, "seqmodels.predictions", predictions)
+    inference.write_predictions = lambda rows, path: path.write_text(str(list(rows))) and 2
     monkeypatch.setitem(sys.modules, "seqmodels.training.run", run)
     monkeypatch.setitem(sys.modules, "seqmodels.inference", inference)
     monkeypatch.setattr(sys, "argv", ["seqmodels", "evaluate"])

@@ -15,7 +15,7 @@ from seqmodels.state import State
 
 if TYPE_CHECKING:
     from seqmodels.data.dataset import SequenceDataset
-    from seqmodels.inference import Model
+    from seqmodels.inference.model import Model
 
 
 def decisions(trained: Model, dataset: SequenceDataset, every: int) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,4 @@
-"""Using a trained model: load it, predict on new files, generate.
-
-Needs neither Hydra nor Lightning.
-"""
+"""A trained model as one object, with a method for each use of it."""
 
 from __future__ import annotations
 
@@ -11,29 +8,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
-from seqmodels import checkpoint
-from seqmodels.batch import BatchSpec, SequenceBatch
-from seqmodels.build import build_model, build_task, import_plugins, open_data
+from seqmodels.batch import BatchSpec
+from seqmodels.build import build_task, open_data
 from seqmodels.heads.base import check_size
+from seqmodels.inference.forecasting import forecast, series_ahead
+from seqmodels.inference.generation import (
+    LENGTH,
+    TEMPERATURE,
+    continued,
+    drawings,
+    refuse_other,
+    sampling,
+    unrolled,
+)
+from seqmodels.inference.predictions import predictions
+from seqmodels.inference.streaming import decisions
+from seqmodels.inference.translation import encode as encode_source
+from seqmodels.inference.translation import translate
 from seqmodels.model import SequenceModel
-from seqmodels.registry import find
-from seqmodels.state import State
-from seqmodels.streaming import decisions
 
 if TYPE_CHECKING:
     from seqmodels.data.dataset import SequenceDataset
     from seqmodels.data.series_ahead import SeriesAhead
     from seqmodels.tasks.base import Task
-
-# Settings of series that are about what is wrong with a file, and may be others for a new one.
-OF_A_FILE = ("data.gaps", "data.duplicates", "data.missing", "data.timezone")
-# What `generate` does unless it is told otherwise.
-LENGTH, TEMPERATURE = 400, 0.8
-# Steps read at a time where a new file is one long stream.
-STREAM_WINDOW = 1024
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,8 @@ class Model:
         cls, run: str | Path, plugins: Iterable[str] = (), which: str = "best", changes: Mapping[str, Any] | None = None
     ) -> Model:
         """The same as `seqmodels.load`."""
+        from seqmodels.inference.loading import load
+
         return load(run, plugins, which, changes)
 
     def predict(
@@ -78,34 +79,11 @@ class Model:
         Raises:
             ValueError: what is wrong with the file, or a model that cannot decide early.
         """
-        from seqmodels.data.collate import collate
-        from seqmodels.data.plan import make_plan
-
         dataset = self.open(path)
         if every is not None:
             yield from decisions(self, dataset, every)
-            return
-        if dataset.stream:
-            plan = make_plan(dataset.lengths, 1, STREAM_WINDOW, stream=True)
         else:
-            plan = make_plan(dataset.lengths, batch_size)
-        state: State = None
-        with torch.inference_mode():
-            for index in range(len(plan)):
-                rows = plan[index]
-                rows = rows[rows[:, 0] >= 0]
-                batch = collate(dataset, rows)
-                prediction, state = self._predict(batch, state if dataset.stream else None)
-                decoded_rows = self.task.decode(prediction, batch)
-                if top is not None:
-                    ranked = self.task.ranked(prediction, batch, check_size("top", top))
-                    decoded_rows = [{**d, "probabilities": r} for d, r in zip(decoded_rows, ranked, strict=True)]
-                for sequence, decoded in zip(rows[:, 0], decoded_rows, strict=True):
-                    yield from self.task.rows({**(dataset.origins[sequence] if dataset.origins else {}), **decoded})
-
-    def _predict(self, batch: SequenceBatch, state: State) -> tuple[torch.Tensor, State]:
-        made = self.task.generate(self.model, batch)
-        return (made, None) if made is not None else self.model(batch.inputs, state, batch.lengths)
+            yield from predictions(self, dataset, batch_size, top)
 
     def forecast(self, path: str | Path | None = None, steps: int | None = None) -> Iterator[dict[str, Any]]:
         """What comes after the end of each series of a file, one row per series and step.
@@ -119,26 +97,11 @@ class Model:
         Raises:
             ValueError: what is wrong with the file; a model that was not trained on series.
         """
-        from seqmodels.data.series_ahead import roll
-
-        ahead = self.ahead(path)
-        return roll(ahead, self._decode_all, self.spec.horizon or 1 if steps is None else steps)
+        return forecast(self, self.ahead(path), steps)
 
     def ahead(self, path: str | Path | None = None) -> SeriesAhead:
         """The series of a file, or of the training data, as `forecast` continues them."""
-        source: Any = find("data", self.config["data"]["name"])
-        if not hasattr(source, "ahead"):
-            raise ValueError("this model was not trained on time series, so there is nothing to forecast: use predict")
-        found: SeriesAhead = source.ahead(str(path or self.config["data"]["path"]), self.spec)
-        return found
-
-    def _decode_all(self, dataset: SequenceDataset) -> list[dict[str, Any]]:
-        from seqmodels.data.collate import collate
-
-        rows = [np.array([[one, 0, int(steps), 1]]) for one, steps in enumerate(dataset.lengths)]
-        batches = (collate(dataset, row) for row in rows)
-        with torch.inference_mode():
-            return [self.task.decode(self._predict(batch, None)[0], batch)[0] for batch in batches]
+        return series_ahead(self, path)
 
     def transcribe(self, path: str | Path, beam: int | None = None) -> Iterator[dict[str, Any]]:
         """What is said in new recordings, one dict each: file, tokens and text.
@@ -173,8 +136,6 @@ class Model:
         Raises:
             ValueError: another kind of model, an empty text, or an option out of range.
         """
-        from seqmodels.translation import translate
-
         texts = [text] if isinstance(text, str) else list(text)
         found = translate(self.model, self.searching(beam, length_penalty).task, texts) if texts else iter(())
         made = [row["text"] for row in found]
@@ -221,39 +182,13 @@ class Model:
             ValueError: a model that does not make tokens, a prompt outside its vocabulary, or an
                 option out of range.
         """
-        from seqmodels.data.prompts import line_end
-        from seqmodels.data.vocabulary import decode
-        from seqmodels.tasks.sampling import kmer_of, sample
-
-        if hasattr(self.task, "sketch"):
-            raise ValueError("this model draws: call draw, or name a picture: seqmodels generate --output strokes.png")
-        if self.spec.targets != "tokens":
-            raise ValueError(f"this model predicts {self.spec.targets}, not tokens: there is nothing to generate")
-        if self.task.unaligned:
-            raise ValueError("this model hears tokens in what it is given: use transcribe or predict")
-        if length < 1:
-            raise ValueError(f"length must be at least 1, got {length}")
+        refuse_other(self)
+        options = sampling(length, temperature, top_k, top_p, seed, beam)
+        if self.spec.target_shape != "step":
+            return unrolled(self, prompt, options, beam)
         if beam > 1:
-            temperature = None
-        elif not temperature:
-            temperature = top_k = top_p = None
-        generator = None if seed is None or temperature is None else torch.Generator().manual_seed(seed)
-        if self.spec.target_shape == "step":
-            if beam > 1:
-                raise ValueError("beam search is for sequence generators; a language model draws: set beam=1")
-            given = self.encode(prompt) if prompt else torch.tensor([line_end(self.spec)])
-            tokens = sample(self.model, given, length, temperature, top_k, top_p, generator, kmer_of(self.spec))
-            # Together, because words need blanks between them, and bytes their neighbours.
-            return decode([*(given.tolist() if prompt else []), *tokens.tolist()], self.spec)
-        with torch.inference_mode():
-            features, _ = self.model.features(self.encode(prompt).unsqueeze(0))
-            head: Any = self.model.head
-            drawn = head.generate(features, None, length, temperature, top_k, top_p, generator, beam=beam)
-        if "target_level" in (self.spec.options or {}):
-            from seqmodels.tasks.rewriting import written_text
-
-            return written_text(self.spec, [token for token in drawn[0][0].tolist() if token != self.spec.stop])
-        return decode(drawn[0][0].tolist(), self.spec)
+            raise ValueError("beam search is for sequence generators; a language model draws: set beam=1")
+        return continued(self, prompt, options)
 
     def draw(
         self, label: str = "", count: int = 16, temperature: float | None = None, seed: int | None = None
@@ -269,22 +204,7 @@ class Model:
         Raises:
             ValueError: a model that does not draw, or a label that it does not know.
         """
-        from seqmodels.data.prompts import known_inputs
-
-        task: Any = self.task
-        if not hasattr(task, "sketch"):
-            raise ValueError("this model makes no pen strokes: there is nothing to draw")
-        names = self.spec.input_names
-        if label and label not in names:
-            raise ValueError(f"prompt must be {known_inputs(label, self.spec)}, got {label!r}")
-        generator = torch.Generator()
-        if seed is not None:
-            generator.manual_seed(seed)
-        else:
-            generator.seed()
-        chosen = names.index(label) if label else 0
-        drawn: list[Any] = task.sketch(self.model, chosen, count, temperature or task.temperature, generator)
-        return drawn
+        return drawings(self, label, count, temperature, seed)
 
     def encode(self, text: str) -> torch.Tensor:
         """The tokens ``(T,)`` of a text; for a sequence generator, the name of a token (a class) is that token.
@@ -297,54 +217,5 @@ class Model:
         if self.spec.inputs != "tokens":
             raise ValueError("this model reads numbers, not text")
         if "source_level" in (self.spec.options or {}):
-            from seqmodels.translation import encode as encode_source
-
             return torch.from_numpy(encode_source(self.spec, [text])[0])
         return torch.from_numpy(encode_prompt(text, self.spec))
-
-
-def load(
-    run: str | Path, plugins: Iterable[str] = (), which: str = "best", changes: Mapping[str, Any] | None = None
-) -> Model:
-    """Rebuild a trained model from its checkpoint; no code in the checkpoint is run.
-
-    Args:
-        run: a run folder or a checkpoint file.
-        plugins: packages that register parts the model is made of. A checkpoint only names
-            them; to import them is your decision.
-        which: "best" or "last", where `run` is a folder.
-        changes: settings to change in the config, by dotted name, such as ``{"data.path": "other.csv"}``.
-
-    Raises:
-        ValueError: no checkpoint, a damaged one, one with a part nobody registered, or one
-            that needs plugins not given here.
-    """
-    path = checkpoint.locate(run, which)
-    stored = checkpoint.read(path)
-    with checkpoint.damage(path):
-        config, spec = dict(stored[checkpoint.KEY]["config"]), BatchSpec.from_plain(stored[checkpoint.KEY]["spec"])
-        weights = dict(stored["state_dict"])
-        needed = list(config.get("plugins", []))
-    checkpoint.refuse_code(config, str(path))
-    reading = (spec.options or {}).get("reading", {})
-    for name, value in (changes or {}).items():
-        checkpoint.change(config, name, value)
-        if name in OF_A_FILE and name.removeprefix("data.") in reading:
-            reading[name.removeprefix("data.")] = value
-    given = set(plugins)
-    missing = [name for name in needed if name not in given]
-    if missing:
-        raise ValueError(
-            f"{path} is made of parts from {', '.join(missing)}; if you trust them, load it with plugins={missing!r}"
-        )
-    import_plugins(given)
-    with checkpoint.damage(path):
-        task = build_task(config, spec)
-        model = build_model(config, spec, task)
-    prefix = "model."
-    try:
-        model.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
-    except RuntimeError as error:
-        raise ValueError(f"the weights in {path} do not fit the model its config describes: {error}") from error
-    task.load_state(stored[checkpoint.KEY].get("task", {}))
-    return Model(model.eval(), task, spec, config)

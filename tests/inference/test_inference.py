@@ -20,8 +20,7 @@ from seqmodels import checkpoint
 from seqmodels.build import build_evaluation
 from seqmodels.cli.compose import compose, jobs
 from seqmodels.cli.library import Library
-from seqmodels.inference import Model, load
-from seqmodels.predictions import write_predictions
+from seqmodels.inference import Model, load, write_predictions
 from seqmodels.training.run import train
 
 WORDS = ["to", "be", "or", "not", "that", "is", "the", "question", "whether", "nobler"]

@@ -1,0 +1,45 @@
+"""What comes after the end of the series of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from seqmodels.inference.predictions import predict_batch
+from seqmodels.registry import find
+
+if TYPE_CHECKING:
+    from seqmodels.data.dataset import SequenceDataset
+    from seqmodels.data.series_ahead import SeriesAhead
+    from seqmodels.inference.model import Model
+
+
+def series_ahead(trained: Model, path: str | Path | None) -> SeriesAhead:
+    """The series of a file, or of the training data, as `forecast` continues them."""
+    source: Any = find("data", trained.config["data"]["name"])
+    if not hasattr(source, "ahead"):
+        raise ValueError("this model was not trained on time series, so there is nothing to forecast: use predict")
+    found: SeriesAhead = source.ahead(str(path or trained.config["data"]["path"]), trained.spec)
+    return found
+
+
+def forecast(trained: Model, ahead: SeriesAhead, steps: int | None) -> Iterator[dict[str, Any]]:
+    """One row per series and step, so many steps or the model's horizon."""
+    from seqmodels.data.series_ahead import roll
+
+    return roll(ahead, partial(_last_decoded, trained), trained.spec.horizon or 1 if steps is None else steps)
+
+
+def _last_decoded(trained: Model, dataset: SequenceDataset) -> list[dict[str, Any]]:
+    """The decoded forecast at the end of each series."""
+    from seqmodels.data.collate import collate
+
+    rows = [np.array([[one, 0, int(steps), 1]]) for one, steps in enumerate(dataset.lengths)]
+    batches = (collate(dataset, row) for row in rows)
+    with torch.inference_mode():
+        return [trained.task.decode(predict_batch(trained, batch)[0], batch)[0] for batch in batches]

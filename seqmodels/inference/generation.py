@@ -1,0 +1,96 @@
+"""New texts and drawings of a trained model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+if TYPE_CHECKING:
+    from seqmodels.inference.model import Model
+
+# What `Model.generate` does unless it is told otherwise.
+LENGTH, TEMPERATURE = 400, 0.8
+
+
+class Sampling(NamedTuple):
+    """How tokens are drawn, in the order in which whatever draws them takes it."""
+
+    length: int
+    temperature: float | None
+    top_k: int | None
+    top_p: float | None
+    generator: torch.Generator | None
+
+
+def sampling(
+    length: int, temperature: float | None, top_k: int | None, top_p: float | None, seed: int | None, beam: int
+) -> Sampling:
+    """What the arguments of `Model.generate` come to: without temperature nothing else counts, a beam needs none."""
+    if length < 1:
+        raise ValueError(f"length must be at least 1, got {length}")
+    if beam > 1:
+        temperature = None
+    elif not temperature:
+        temperature = top_k = top_p = None
+    generator = None if seed is None or temperature is None else torch.Generator().manual_seed(seed)
+    return Sampling(length, temperature, top_k, top_p, generator)
+
+
+def refuse_other(trained: Model) -> None:
+    """Refuse a model that does not write tokens by itself."""
+    if hasattr(trained.task, "sketch"):
+        raise ValueError("this model draws: call draw, or name a picture: seqmodels generate --output strokes.png")
+    if trained.spec.targets != "tokens":
+        raise ValueError(f"this model predicts {trained.spec.targets}, not tokens: there is nothing to generate")
+    if trained.task.unaligned:
+        raise ValueError("this model hears tokens in what it is given: use transcribe or predict")
+
+
+def continued(trained: Model, prompt: str, options: Sampling) -> str:
+    """A prompt, and what a language model says after it."""
+    from seqmodels.data.prompts import line_end
+    from seqmodels.data.vocabulary import decode
+    from seqmodels.tasks.sampling import kmer_of, sample
+
+    given = trained.encode(prompt) if prompt else torch.tensor([line_end(trained.spec)])
+    tokens = sample(trained.model, given, *options, kmer_of(trained.spec))
+    # Together, because words need blanks between them, and bytes their neighbours.
+    return decode([*(given.tolist() if prompt else []), *tokens.tolist()], trained.spec)
+
+
+def unrolled(trained: Model, prompt: str, options: Sampling, beam: int) -> str:
+    """The sequence that a sequence generator makes of a prompt."""
+    with torch.inference_mode():
+        features, _ = trained.model.features(trained.encode(prompt).unsqueeze(0))
+        head: Any = trained.model.head
+        tokens = head.generate(features, None, *options, beam=beam)[0][0].tolist()
+    if "target_level" in (trained.spec.options or {}):
+        from seqmodels.tasks.rewriting import written_text
+
+        return written_text(trained.spec, [token for token in tokens if token != trained.spec.stop])
+    from seqmodels.data.vocabulary import decode
+
+    return decode(tokens, trained.spec)
+
+
+def drawings(
+    trained: Model, label: str, count: int, temperature: float | None, seed: int | None
+) -> list[list[list[list[float]]]]:
+    """What `Model.draw` gives."""
+    from seqmodels.data.prompts import known_inputs
+
+    task: Any = trained.task
+    if not hasattr(task, "sketch"):
+        raise ValueError("this model makes no pen strokes: there is nothing to draw")
+    names = trained.spec.input_names
+    if label and label not in names:
+        raise ValueError(f"prompt must be {known_inputs(label, trained.spec)}, got {label!r}")
+    generator = torch.Generator()
+    if seed is not None:
+        generator.manual_seed(seed)
+    else:
+        generator.seed()
+    chosen = names.index(label) if label else 0
+    drawn: list[Any] = task.sketch(trained.model, chosen, count, temperature or task.temperature, generator)
+    return drawn

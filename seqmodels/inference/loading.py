@@ -1,0 +1,67 @@
+"""From a checkpoint to a model that can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from seqmodels import checkpoint
+from seqmodels.batch import BatchSpec
+from seqmodels.build import build_model, build_task, import_plugins
+from seqmodels.inference.model import Model
+
+# Settings of series that are about what is wrong with a file, and may be others for a new one.
+OF_A_FILE = ("data.gaps", "data.duplicates", "data.missing", "data.timezone")
+
+
+def load(
+    run: str | Path, plugins: Iterable[str] = (), which: str = "best", changes: Mapping[str, Any] | None = None
+) -> Model:
+    """Rebuild a trained model from its checkpoint; no code in the checkpoint is run.
+
+    Args:
+        run: a run folder or a checkpoint file.
+        plugins: packages that register parts the model is made of. A checkpoint only names
+            them; to import them is your decision.
+        which: "best" or "last", where `run` is a folder.
+        changes: settings to change in the config, by dotted name, such as ``{"data.path": "other.csv"}``.
+
+    Raises:
+        ValueError: no checkpoint, a damaged one, one with a part nobody registered, or one
+            that needs plugins not given here.
+    """
+    path = checkpoint.locate(run, which)
+    stored = checkpoint.read(path)
+    with checkpoint.damage(path):
+        config, spec = dict(stored[checkpoint.KEY]["config"]), BatchSpec.from_plain(stored[checkpoint.KEY]["spec"])
+        weights = dict(stored["state_dict"])
+        needed = list(config.get("plugins", []))
+    checkpoint.refuse_code(config, str(path))
+    _change(config, spec, changes or {})
+    given = set(plugins)
+    missing = [name for name in needed if name not in given]
+    if missing:
+        raise ValueError(
+            f"{path} is made of parts from {', '.join(missing)}; if you trust them, load it with plugins={missing!r}"
+        )
+    import_plugins(given)
+    with checkpoint.damage(path):
+        task = build_task(config, spec)
+        model = build_model(config, spec, task)
+    prefix = "model."
+    try:
+        model.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
+    except RuntimeError as error:
+        raise ValueError(f"the weights in {path} do not fit the model its config describes: {error}") from error
+    task.load_state(stored[checkpoint.KEY].get("task", {}))
+    return Model(model.eval(), task, spec, config)
+
+
+def _change(config: dict[str, Any], spec: BatchSpec, changes: Mapping[str, Any]) -> None:
+    """Change settings in the config, and in the spec where it keeps how files are read."""
+    reading = (spec.options or {}).get("reading", {})
+    for name, value in changes.items():
+        checkpoint.change(config, name, value)
+        if name in OF_A_FILE and name.removeprefix("data.") in reading:
+            reading[name.removeprefix("data.")] = value

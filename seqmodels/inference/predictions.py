@@ -1,0 +1,58 @@
+"""Predictions on the sequences of a data set, one after the other.
+
+B rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from seqmodels.batch import SequenceBatch
+from seqmodels.heads.base import check_size
+from seqmodels.state import State
+
+if TYPE_CHECKING:
+    from seqmodels.data.dataset import SequenceDataset
+    from seqmodels.inference.model import Model
+
+# Steps read at a time where a new file is one long stream.
+STREAM_WINDOW = 1024
+
+
+def predictions(trained: Model, dataset: SequenceDataset, batch_size: int, top: int | None) -> Iterator[dict[str, Any]]:
+    """What `Model.predict` gives for a data set: one dict or more per sequence, or per window of a stream."""
+    from seqmodels.data.collate import collate
+    from seqmodels.data.plan import make_plan
+
+    if dataset.stream:
+        plan = make_plan(dataset.lengths, 1, STREAM_WINDOW, stream=True)
+    else:
+        plan = make_plan(dataset.lengths, batch_size)
+    state: State = None
+    with torch.inference_mode():
+        for index in range(len(plan)):
+            rows = plan[index]
+            rows = rows[rows[:, 0] >= 0]
+            batch = collate(dataset, rows)
+            prediction, state = predict_batch(trained, batch, state if dataset.stream else None)
+            for sequence, decoded in zip(rows[:, 0], _decoded(trained, prediction, batch, top), strict=True):
+                origin = dataset.origins[sequence] if dataset.origins else {}
+                yield from trained.task.rows({**origin, **decoded})
+
+
+def predict_batch(trained: Model, batch: SequenceBatch, state: State = None) -> tuple[torch.Tensor, State]:
+    """What the task has the model write freely, or else the model's own prediction, and its last state."""
+    made = trained.task.generate(trained.model, batch)
+    return (made, None) if made is not None else trained.model(batch.inputs, state, batch.lengths)
+
+
+def _decoded(trained: Model, prediction: torch.Tensor, batch: SequenceBatch, top: int | None) -> list[dict[str, Any]]:
+    """One dict per row; where `top` is given, with the probabilities of so many classes only."""
+    rows = trained.task.decode(prediction, batch)
+    if top is None:
+        return rows
+    ranked = trained.task.ranked(prediction, batch, check_size("top", top))
+    return [{**row, "probabilities": likeliest} for row, likeliest in zip(rows, ranked, strict=True)]
