@@ -13,7 +13,7 @@ from seqmodels import __version__
 from seqmodels.benchmark.shapes import MODES, SHAPES, TIMED, Shape, parse_shape
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError, suggest
-from seqmodels.cli.rules import whole
+from seqmodels.cli.rules.kinds import whole
 from seqmodels.cli.screen import console
 
 if TYPE_CHECKING:

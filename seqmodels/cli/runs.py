@@ -13,14 +13,14 @@ from seqmodels.cli.compose import Composition, amend, names, select
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import run_folder, saved_config
-from seqmodels.cli.rules import Rule, not_negative, number, whole
+from seqmodels.cli.rules.kinds import Rule, not_negative, up_to_one, whole
 from seqmodels.cli.screen import console
 
 _FLAG_RULES: dict[str, Rule] = {
     "length": whole(1),
     "temperature": not_negative,
     "top_k": whole(1),
-    "top_p": number(" above 0 and at most 1", lambda value: 0 < value <= 1),
+    "top_p": up_to_one,
     "beam": whole(1),
     "seed": whole(0),
     "count": whole(1),

@@ -1,0 +1,92 @@
+"""The kinds of rules: what one value may be, in words and as a test."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Rule(NamedTuple):
+    """What a value must be, in words and as a test."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+def all_text(value: Any) -> bool:
+    """Whether a value is a list of texts."""
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def whole(least: int, most: int | None = None) -> Rule:
+    """A whole number."""
+    words = f"a whole number of at least {least}" + ("" if most is None else f" and at most {most}")
+
+    def holds(value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= least and (most or value) >= value
+
+    return Rule(words, holds)
+
+
+def number(words: str, holds: Callable[[float], bool]) -> Rule:
+    """A whole or a decimal number with some property (NaN has none)."""
+    return Rule(f"a number{words}", lambda value: _is_number(value) and holds(value))
+
+
+def choice(*values: str) -> Rule:
+    """One of some words."""
+    return Rule(f"one of {', '.join(values)}", lambda value: value in values)
+
+
+def either(*rules: Rule) -> Rule:
+    """What any of the rules allows."""
+    return Rule(", or ".join(rule.words for rule in rules), lambda value: any(rule.holds(value) for rule in rules))
+
+
+def optional(rule: Rule) -> Rule:
+    """The rule, or null."""
+    return Rule(f"{rule.words}, or null", lambda value: value is None or rule.holds(value))
+
+
+def list_of(rule: Rule, example: str, length: int | None = None) -> Rule:
+    """A list, not empty, each item as the rule says."""
+
+    def holds(value: Any) -> bool:
+        if not isinstance(value, list) or not value or len(value) != (length or len(value)):
+            return False
+        return all(rule.holds(item) for item in value)
+
+    return Rule(f"a list such as {example}, each item {rule.words}", holds)
+
+
+any_number = number("", lambda value: abs(value) < float("inf"))
+positive = number(" above 0", lambda value: 0 < value < float("inf"))
+not_negative = number(" of at least 0", lambda value: 0 <= value < float("inf"))
+below_one = number(" of at least 0 and below 1", lambda value: 0 <= value < 1)
+up_to_one = number(" above 0 and at most 1", lambda value: 0 < value <= 1)
+between = number(" between 0 and 1", lambda value: 0 < value < 1)
+share = number(" from 0 to 1", lambda value: 0 <= value <= 1)
+text = Rule("text", lambda value: isinstance(value, str))
+boolean = Rule("true or false", lambda value: isinstance(value, bool))
+endless = Rule("a whole number of at least 1, or -1 for no limit", lambda v: whole(1).holds(v) or v == -1)
+batches = optional(
+    Rule(
+        "a whole number of batches, or a share from 0.0 to 1.0",
+        lambda v: whole(0).holds(v) or (isinstance(v, float) and 0 <= v <= 1),
+    )
+)
+duration = Rule(
+    "days:hours:minutes:seconds such as 00:00:05:00",
+    lambda v: isinstance(v, str) and re.fullmatch(r"\d+:\d+:\d+:\d+", v) is not None,
+)
+column = Rule("the name of a column", lambda v: isinstance(v, str | int) and not isinstance(v, bool))
+columns = Rule("a list of columns such as [a, b]", lambda v: isinstance(v, list) and all(map(column.holds, v)))
+file_name = Rule(
+    "letters, digits, '.', '_' and '-' only",
+    lambda v: isinstance(v, str) and re.fullmatch(r"[A-Za-z0-9._-]+", v) is not None,
+)
