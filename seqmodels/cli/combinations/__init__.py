@@ -1,0 +1,32 @@
+"""Rules across settings: combinations that cannot work, each with its reason and a cure.
+
+A new head or task needs a line in the tables of `fit.py`; a new cell one in `cells.py`, where it lacks what
+some option acts on. A rule is a generator of messages ``setting: what is wrong: cure``, and is named below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from seqmodels.cli.combinations.cells import UNGATED, UNREGULARISED, cell, own_cell, regularisers
+from seqmodels.cli.combinations.fit import HEAD_TARGETS, TASK_TARGETS, run_of_tokens, sees_future, shapes
+from seqmodels.cli.combinations.heads import beam, chain, skip, teacher, window_of_head
+from seqmodels.cli.combinations.training import fractions, optimizer, schedule, trainer, windows
+from seqmodels.cli.compose import Plain
+
+__all__ = ["HEAD_TARGETS", "TASK_TARGETS", "UNGATED", "UNREGULARISED", "combinations"]
+
+ALWAYS = (windows, fractions, cell, regularisers, optimizer, schedule, trainer)
+# Those about the task and the head, which the data may still have to suggest.
+OF_PARTS = (sees_future, run_of_tokens, shapes, skip, window_of_head, chain, own_cell, teacher, beam)
+
+
+def combinations(config: Plain, decided: bool = True) -> Iterator[str]:
+    """Every combination in a config that cannot work.
+
+    Args:
+        config: a config whose single values are good.
+        decided: whether task and head are known yet.
+    """
+    for rule in (*ALWAYS, *(OF_PARTS if decided else ())):
+        yield from rule(config)
