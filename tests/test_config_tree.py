@@ -14,7 +14,7 @@ from seqmodels.cells.initialise import SCHEMES
 from seqmodels.cli import combinations, rules
 from seqmodels.cli.compose import settings
 from seqmodels.cli.library import GLOBAL_PACKAGE, Library, describe
-from seqmodels.cli.prepare import prepare
+from seqmodels.cli.prepare import RECIPES, prepare
 from seqmodels.heads.many_to_one import POOLINGS
 from seqmodels.heads.schedule import SCHEDULES
 from seqmodels.layers import Regularisers
@@ -33,7 +33,21 @@ GIVEN = {
 }
 GROUPS = {"cell": "model/cell", "head": "model/head", "task": "task", "data": "data"}
 EXPERIMENTS = sorted(LIBRARY.options("experiment"))
-CHOICES = [(group, option) for group in sorted(LIBRARY.groups() - {"experiment"}) for option in LIBRARY.options(group)]
+CHOICES = [
+    (group, option)
+    for group in sorted(LIBRARY.groups() - {"experiment", "recipe"})
+    for option in LIBRARY.options(group)
+]
+RECIPE_DATA = {
+    "classify": "surname_origin",
+    "continue": "text",
+    "draw": "strokes",
+    "none": "pen_digits",
+    "rewrite": "letters_to_sounds",
+    "tag": "gene_structure",
+    "transcribe": "spoken_spelling",
+    "write": "surname_generation",
+}
 
 
 def plain(value):
@@ -78,7 +92,10 @@ def test_every_default_keeps_its_own_rule(group, option):
         assert value == "???" or rule is None or rule.holds(value), path
 
 
-@pytest.mark.parametrize(("group", "option"), [*CHOICES, *(("experiment", name) for name in EXPERIMENTS)])
+@pytest.mark.parametrize(
+    ("group", "option"),
+    [*CHOICES, *(("experiment", name) for name in EXPERIMENTS), *(("recipe", n) for n in RECIPE_DATA)],
+)
 def test_every_option_says_what_it_is(group, option):
     words = describe(LIBRARY.options(group)[option])
     assert 10 < len(words) < 140
@@ -95,6 +112,20 @@ def test_every_experiment_is_good(name):
     assert prepared.config["name"] == name
     assert prepared.notes == []  # an experiment leaves nothing open
     assert LIBRARY.options("experiment")[name].read_text().startswith(GLOBAL_PACKAGE + "\n# ")
+
+
+@pytest.mark.parametrize("name", RECIPE_DATA)
+def test_every_recipe_is_good_for_its_data(name, tmp_path):
+    path = [f"++data.path={tmp_path}"] if name == "draw" else []
+    (tmp_path / "drawings.npz").touch()
+    found = {of: option for of, option in RECIPES.items() if option == name}
+    parts = [f"task={task}" for task, _ in found] + [f"model/head={head}" for _, head in found]
+    prepared = prepare(LIBRARY, [f"data={RECIPE_DATA[name]}", *parts, f"recipe={name}", *path])
+    assert prepared.problems == []
+    assert prepared.choices["recipe"] == name
+    assert set(RECIPE_DATA) == set(LIBRARY.options("recipe")) == {"none", *RECIPES.values()}
+    if name != "none":
+        assert prepared.config["trainer"]["max_epochs"] == "auto"
 
 
 def test_there_are_the_experiments_that_were_promised():

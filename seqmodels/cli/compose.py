@@ -133,7 +133,7 @@ def compose(library: Library, overrides: list[str], config_name: str = "train") 
         config = _plain(composed)
         run_dir = Path(str(OmegaConf.select(composed, "hydra.run.dir")))
         choices = {g: c for g, c in composed.hydra.runtime.choices.items() if not g.startswith("hydra/")}
-        parts = {g: c for g, c in choices.items() if c is not None and g in library.groups() - {"experiment"}}
+        parts = {g: c for g, c in choices.items() if c is not None and g in library.groups() - {"experiment", "recipe"}}
         template = [f"{group}={_template(library, group, option, config)}" for group, option in parts.items()]
         schema = _plain(hydra_compose("train", [*path, *template]))
     _open_cells(library, config, schema)

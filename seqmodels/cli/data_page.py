@@ -40,10 +40,18 @@ def show(found: Plain) -> None:
         if key in splits["train"]:
             screen.print(_columns(splits["train"][key], f"{title} in train, original units"))
     shapes = f"inputs {_shape(found['batch']['inputs'])}, targets {_shape(found['batch']['targets'])}"
-    updates = f"{found['updates per epoch']:,} update{'s' * (found['updates per epoch'] != 1)} per epoch"
-    screen.print(f"\nbatches: {shapes}; {updates}; {100 * found['padding']:.0f} % padding")
+    screen.print(f"\nbatches: {shapes}; {_length(found)}; {100 * found['padding']:.0f} % padding")
     _list(screen, "left out or changed", found["notes"], "- ", "")
     _list(screen, "warnings", found["warnings"], "! ", "yellow")
+
+
+def _length(found: Plain) -> str:
+    """How long the training is going to be."""
+    updates, epochs, most = found["updates per epoch"], found["epochs"], found["most updates"]
+    words = f"{updates:,} update{'s' * (updates != 1)} per epoch"
+    if 0 < most < updates * max(1, epochs):
+        return f"{words}, {most:,} in all"
+    return f"{words}, {epochs:,} epoch{'s' * (epochs != 1)}" if epochs > 0 else words
 
 
 def _shape(sizes: list[int]) -> str:

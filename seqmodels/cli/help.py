@@ -173,7 +173,7 @@ line, or pairs as the training data did.
   --length-penalty A   above 0 favours longer translations, in a beam (default: as in training)
 """,
     "list": """\
-seqmodels list [cells|heads|tasks|data|experiments|optimizers|schedulers] [--config-dir DIR]
+seqmodels list [cells|heads|tasks|data|experiments|recipes|optimizers|schedulers] [--config-dir DIR]
 
   seqmodels list
   seqmodels list experiments

@@ -15,6 +15,8 @@ from seqmodels.cli.errors import ConfigError
 # Distinguishes our folder from any other that happens to be called "configs".
 MARKER = ".seqmodels"
 GLOBAL_PACKAGE = "# @package _global_"
+# Groups whose files set what lies in all other groups.
+WHOLE = {"experiment": "an experiment", "recipe": "a recipe"}
 
 
 def config_folder() -> Path:
@@ -66,8 +68,9 @@ class Library:
         ]
         for name, file in found.items():
             first = file.read_text(encoding="utf-8").lstrip().split("\n", 1)[0]
-            if name.startswith("experiment/") and first.rstrip() != GLOBAL_PACKAGE:
-                problems.append(f"{file}: the first line of an experiment must be: {GLOBAL_PACKAGE}")
+            kind = name.partition("/")[0]
+            if kind in WHOLE and first.rstrip() != GLOBAL_PACKAGE:
+                problems.append(f"{file}: the first line of {WHOLE[kind]} must be: {GLOBAL_PACKAGE}")
         if problems:
             raise ConfigError(*problems)
 

@@ -15,6 +15,7 @@ GROUPS = {
     "tasks": "task",
     "data": "data",
     "experiments": "experiment",
+    "recipes": "recipe",
     "optimizers": "optimizer",
     "schedulers": "scheduler",
 }

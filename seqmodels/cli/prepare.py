@@ -8,13 +8,24 @@ from typing import NamedTuple
 import yaml
 
 from seqmodels.cli.check import check
-from seqmodels.cli.compose import Composition, Plain, amend, compose, names, select, settings
+from seqmodels.cli.compose import Composition, Plain, amend, compose, forced, names, select, settings
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.library import Library
 
 # Data that are one endless stream: cut into windows of this many steps, unless chosen otherwise.
 # All other data may look at their file and say which task and head suit them.
 STREAM_WINDOW = {"text": 100, "genome": 200}
+
+# Settings that have proved good for a task and head; taken where no experiment is named.
+RECIPES = {
+    ("classification", "many_to_one"): "classify",
+    ("language_modelling", "many_to_many"): "continue",
+    ("sequence_generation", "encoder_decoder"): "rewrite",
+    ("sequence_generation", "one_to_many"): "write",
+    ("stroke_generation", "mixture_density"): "draw",
+    ("tagging", "many_to_many"): "tag",
+    ("transcription", "ctc"): "transcribe",
+}
 
 FIXED = ("model.", "task.", "seed", "training.batch_size", "training.window", "training.random_window", "training.k2")
 
@@ -70,10 +81,9 @@ def _prepare(library: Library, overrides: list[str], config_name: str) -> Prepar
     chosen = _chosen(composition, library, overrides, config_name)
     name = str(config["data"].get("name"))
     if name in STREAM_WINDOW:
-        if "training.window" in chosen or not isinstance(config["training"], dict):
-            return _prepared(composition, library)
-        config["training"]["window"] = STREAM_WINDOW[name]
-        return _prepared(composition, library, f"training.window={STREAM_WINDOW[name]}")
+        window = [] if "training.window" in chosen else [f"training.window={STREAM_WINDOW[name]}"]
+        parts = {"task": "language_modelling", "model/head": "many_to_many"}
+        return _taking([*window, *_recipe(parts, chosen, composition, library)], library, overrides, config_name)
     if chosen >= {"task", "model/head"}:
         return _prepared(composition, library)
     problems = check(composition, library, decided=False)
@@ -82,8 +92,31 @@ def _prepare(library: Library, overrides: list[str], config_name: str) -> Prepar
     from seqmodels.build import import_plugins, suggest
 
     import_plugins(config["plugins"])
-    found = [f"{group}={option}" for group, option in suggest(config).items() if group not in chosen]
-    return _prepared(compose(library, [*found, *overrides], config_name), library, " ".join(found))
+    parts = suggest(config)
+    found = [f"{group}={option}" for group, option in parts.items() if group not in chosen]
+    cut = chosen & {"training.window", "training.k2"}  # a recipe reads whole sequences from both ends
+    return _taking(
+        [*found, *([] if cut else _recipe(parts, chosen, composition, library))], library, overrides, config_name
+    )
+
+
+def _taking(found: list[str], library: Library, overrides: list[str], config_name: str) -> Prepared:
+    """The config with what was found to suit the data, which any override of the user's goes before."""
+    forced_ones = [forced(library, one) for one in found]
+    composition = compose(library, [*forced_ones, *overrides], config_name)
+    return _prepared(composition, library, " ".join(found))
+
+
+def _recipe(parts: dict[str, str], chosen: set[str], composition: Composition, library: Library) -> list[str]:
+    """The recipe for a task and head, where nothing else says how to train."""
+    recipe = RECIPES.get((parts.get("task", ""), parts.get("model/head", "")))
+    others = [group for group in ("task", "model/head") if composition.choices[group] != parts.get(group)]
+    if recipe is None or "recipe" in chosen or composition.choices.get("experiment") or chosen & set(others):
+        return []
+    if "optimizer" not in chosen:
+        return [f"recipe={recipe}"]
+    rate = library.read("optimizer", str(composition.choices["optimizer"]))["lr"]  # its own, and no other's
+    return [f"recipe={recipe}", f"optimizer.lr={rate}"]
 
 
 def _prepared(composition: Composition, library: Library, taken: str = "") -> Prepared:

@@ -30,6 +30,7 @@ from seqmodels.training.checkpoint import AtomicCheckpointIO, Interrupted, LastC
 from seqmodels.training.diagnostics import Diagnostics
 from seqmodels.training.evaluation import calibrate, score
 from seqmodels.training.learner import Learner, epoch_batches, total_updates
+from seqmodels.training.length import settled
 from seqmodels.training.machine import machine
 from seqmodels.training.processes import fit, process_count
 from seqmodels.training.progress import RunProgress
@@ -212,7 +213,8 @@ def make_trainer(
     config: dict[str, Any], run_dir: Path, learner: Learner, data: SequenceDataModule, console: Console
 ) -> pl.Trainer:
     """Lightning's Trainer with our callbacks, writing into the run folder."""
-    options = dict(config["trainer"])
+    batches = epoch_batches(data, config["trainer"]["limit_train_batches"])
+    options = dict(settled(config["trainer"], batches))
     callbacks: list[pl.Callback] = [RunState(run_content(config, data)), Diagnostics(**config["diagnostics"])]
     if options.pop("enable_progress_bar", True):
         callbacks.append(RunProgress(console))
@@ -225,7 +227,7 @@ def make_trainer(
     every = options["val_check_interval"]
     if isinstance(every, int) and options["check_val_every_n_epoch"] is not None:
         # Lightning refuses more than an epoch has.
-        options["val_check_interval"] = max(1, min(every, epoch_batches(data, options["limit_train_batches"])))
+        options["val_check_interval"] = max(1, min(every, batches))
     return pl.Trainer(
         **options,
         callbacks=callbacks,

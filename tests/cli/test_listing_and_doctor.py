@@ -59,7 +59,7 @@ def test_every_verb_has_help_with_examples(seqmodels):
 
 def test_list_names_everything_with_its_line(seqmodels):
     out = seqmodels("list").out
-    for group in ("model/cell", "model/head", "task", "data", "experiment", "optimizer", "scheduler"):
+    for group in ("model/cell", "model/head", "task", "data", "experiment", "recipe", "optimizer", "scheduler"):
         assert f"({group}=...)" in out
         for name, file in Library().options(group).items():
             assert any(line.split() == [name, *describe(file).split()] for line in out.splitlines()), name
@@ -101,7 +101,7 @@ def test_mistakes_in_the_users_own_files(seqmodels, mine):
             "data.stps: there is no such setting; did you mean data.steps?",
             "model.cell.wdth: there is no such setting; did you mean model.cell.width?",
             "model.dropuot: there is no such setting; did you mean model.dropout?",
-            "trainer.max_epochs: must be a whole number of at least 1, or -1 for no limit, got 0",
+            "trainer.max_epochs: must be a whole number of at least 1, or -1 for no limit, or auto, got 0",
             "xyz: there is no such setting",
         ),
     )

@@ -123,20 +123,38 @@ def test_interrupted(seqmodels, trainings):
 
 
 def test_text_is_cut_in_windows_unless_chosen(seqmodels, trainings):
-    assert seqmodels("train").out.startswith("data=text: taking training.window=100\n")
-    assert seqmodels("train", "training.window=null").out == ""
-    assert [config["training"]["window"] for config, _ in trainings] == [100, None]
+    assert seqmodels("train").out.startswith("data=text: taking training.window=100 recipe=continue\n")
+    assert seqmodels("train", "training.window=null").out == "data=text: taking recipe=continue\n"
+    assert seqmodels("train", "training.window=null", "recipe=none").out == ""
+    assert [config["training"]["window"] for config, _ in trainings] == [100, None, None]
 
 
-def test_data_suggests_task_and_head(seqmodels, trainings):
+def test_data_suggests_task_and_head_and_a_recipe_for_them(seqmodels, trainings):
     assert seqmodels("train", "data=pen_digits").out == (
-        "data=pen_digits: taking task=classification model/head=many_to_one\n"
+        "data=pen_digits: taking task=classification model/head=many_to_one recipe=classify\n"
     )
     assert seqmodels("train", "data=pen_digits", "model/head=one_to_one").out == (
         "data=pen_digits: taking task=classification\n"
     )
     heads = [config["model"]["head"]["name"] for config, _ in trainings]
     assert heads == ["many_to_one", "one_to_one"]
+    assert [config["model"]["bidirectional"] for config, _ in trainings] == [True, False]
+
+
+def test_a_recipe_gives_way_to_what_the_user_says(seqmodels, trainings):
+    seqmodels("train", "data=pen_digits", "model.head.pooling=mean", "model/cell=gru", "trainer.max_epochs=2")
+    seqmodels("train", "data=pen_digits", "optimizer=sgd")  # whose learning rate is another
+    seqmodels("train", "data=pen_digits", "training.k2=3")  # which a model that reads from both ends cannot have
+    seqmodels("train", "data=pen_digits", "recipe=none")
+    (first, _), (second, _), (third, _), (fourth, _) = trainings
+    assert (first["model"]["head"]["pooling"], first["model"]["cell"]["name"]) == ("mean", "gru")
+    assert (first["trainer"]["max_epochs"], first["scheduler"]["name"]) == (2, "one_cycle")
+    assert (second["optimizer"]["name"], second["optimizer"]["lr"], second["scheduler"]["name"]) == (
+        "sgd",
+        1.0,
+        "one_cycle",
+    )
+    assert [config["scheduler"]["name"] for config in (third, fourth)] == ["none", "none"]
 
 
 def test_sweep(seqmodels, trainings):
