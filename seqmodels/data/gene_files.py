@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from seqmodels.data.bio_files import is_genbank, read_genbank, read_records
 from seqmodels.data.csv_read import Table, read_table
 from seqmodels.data.files import find_file
+from seqmodels.data.gene_cuts import Spans, cut_genes
 from seqmodels.data.text_files import read_bytes
 
 NAME, SEQUENCE, CODING = "name", "sequence", "cds_1based_inclusive"
 
 
-def read_genes(path: str, feature: str = "CDS", coding: bool | None = None) -> Table:
+class Genes(Table):
+    """A table of genes, and in words what became of records that hold several.
+
+    Args:
+        path, columns, lines: as for `Table`.
+        notes: what `data inspect` says.
+    """
+
+    def __init__(self, path: str, columns: dict[str, list[str]], lines: list[int], notes: Sequence[str] = ()) -> None:
+        super().__init__(path, columns, lines)
+        self.notes = tuple(notes)
+
+
+def read_genes(path: str, feature: str = "CDS", coding: bool | None = None) -> Genes:
     """A table with the columns `SEQUENCE`, and `CODING` where it is known and wanted, and `NAME` where there are names.
 
     Args:
         path: a table with such columns, or a GenBank, FASTA or FASTQ file.
-        feature: of a GenBank file, which features are the coding parts.
+        feature: of a GenBank file, which features are the coding parts. A record with such on both strands, such as
+            a chromosome, is cut into its genes.
         coding: true if they must be there, false to leave them out; None takes them where they are there.
 
     Raises:
@@ -38,28 +54,42 @@ def read_genes(path: str, feature: str = "CDS", coding: bool | None = None) -> T
     dropped = CODING if coding is False else None
     kept = [name for name in (NAME, SEQUENCE, CODING) if name in table.columns and name != dropped]
     table.cells(SEQUENCE, "path")
-    return Table(table.path, {name: table.columns[name] for name in kept}, table.lines)
+    columns = {name: list(table.columns[name]) for name in kept}
+    return Genes(table.path, columns, list(table.lines), getattr(table, "notes", ()))
 
 
-def _genbank_table(path: str, feature: str, coding: bool | None) -> Table:
-    names, sequences, parts, lines = [], [], [], []
+def _genbank_table(path: str, feature: str, coding: bool | None) -> Genes:
+    rows: list[tuple[str, str, Spans, int]] = []
+    notes = []
     for piece, record in read_genbank(find_file(path)):
-        found = [f for f in record.features if f.type == feature]
-        strands = {f.location.strand for f in found}
-        if coding is not False and len(strands) > 1:
-            raise ValueError(
-                f"{piece.place}: the record has {feature} features on both strands; give records with genes on one "
-                "strand, or train on each strand apart"
+        found = [f.location for f in record.features if f.type == feature]
+        places = [(f.strand, sorted((int(p.start), int(p.end)) for p in f.parts)) for f in found]
+        if coding is False or len({strand for strand, _ in places}) < 2:
+            rows.append((piece.name, *_whole(record, places), piece.line))
+            continue
+        genes = cut_genes([(strand, spans) for strand, spans in places if strand], len(record))
+        for gene in genes:
+            letters = record.seq[gene.start : gene.stop]
+            text = str(letters.reverse_complement() if gene.reverse else letters)
+            rows.append(
+                (f"{record.name} {gene.start + 1}-{gene.stop}{' -' * gene.reverse}", text, gene.coding, piece.line)
             )
-        turned = strands == {-1}
-        spans = sorted((int(p.start), int(p.end)) for f in found for p in f.location.parts)
-        if turned:
-            spans = sorted((len(record) - stop, len(record) - start) for start, stop in spans)
-        names.append(piece.name)
-        sequences.append(str(record.seq.reverse_complement() if turned else record.seq))
-        parts.append(";".join(f"{start + 1}-{stop}" for start, stop in spans))
-        lines.append(piece.line)
-    columns: dict[str, Any] = {NAME: names, SEQUENCE: sequences, CODING: parts}
-    if coding and not any(parts):
-        raise ValueError(f"{path}: none of its {len(names)} records has a feature {feature!r}: set data.feature")
-    return Table(str(path), columns, lines)
+        words = f"{record.name} has {feature} features on both strands: {len(genes)} genes cut out of it"
+        left = len(places) - len(genes)
+        notes.append(words + (f", {left} left out that overlap another or lie on two strands" if left else ""))
+    columns: dict[str, Any] = {
+        NAME: [name for name, *_ in rows],
+        SEQUENCE: [text for _, text, _, _ in rows],
+        CODING: [";".join(f"{start + 1}-{stop}" for start, stop in spans) for _, _, spans, _ in rows],
+    }
+    if coding and not any(columns[CODING]):
+        raise ValueError(f"{path}: none of its {len(rows)} records has a feature {feature!r}: set data.feature")
+    return Genes(str(path), columns, [line for *_, line in rows], notes)
+
+
+def _whole(record: Any, places: list[tuple[int, Spans]]) -> tuple[str, Spans]:
+    """All letters of a record, read on the strand of its genes, and their coding parts."""
+    spans = sorted(span for _, own in places for span in own)
+    if {strand for strand, _ in places} != {-1}:
+        return str(record.seq), spans
+    return str(record.seq.reverse_complement()), sorted((len(record) - b, len(record) - a) for a, b in spans)

@@ -13,7 +13,7 @@ from seqmodels.data.bio_files import Piece
 from seqmodels.data.csv_read import Table
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.files import find_file
-from seqmodels.data.gene_files import CODING, NAME, SEQUENCE, read_genes
+from seqmodels.data.gene_files import CODING, NAME, SEQUENCE, Genes, read_genes
 from seqmodels.data.splits import by_group, check_fractions
 from seqmodels.registry import register
 
@@ -112,7 +112,7 @@ class GeneStructureSource(DataSource):
         tables = {"training and validation": read_genes(self.path, self.feature, True)}
         if self.test_path:
             tables["test"] = read_genes(self.test_path, self.feature, True)
-        self.notes = _too_long(tables, self.max_length)
+        self.notes = _notes(tables, self.max_length)
         letters, targets = _read_genes(tables["training and validation"], self.max_length, self.spec)
         groups = [x.tobytes() for x in letters]
         parts = by_group(groups, self.val_fraction, self.test_fraction, self.seed)
@@ -170,10 +170,11 @@ def _dataset(spec: BatchSpec, letters: list[np.ndarray], targets: list[np.ndarra
     return ArrayDataset(spec, joined, targets)
 
 
-def _too_long(tables: dict[str, Table], max_length: int | None) -> list[str]:
-    """How many genes are left out of each table, in words."""
+def _notes(tables: dict[str, Genes], max_length: int | None) -> list[str]:
+    """What was cut out of long records, and how many genes are left out of each table, in words."""
     notes = []
     for name, table in tables.items():
+        notes += table.notes
         lost = sum(max_length is not None and len(text) > max_length for text in table.cells(SEQUENCE, "path"))
         if lost:
             total = f"{lost} of {len(table)} genes for {name}"

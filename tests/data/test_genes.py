@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from seqmodels.data.csv_read import read_table
+from seqmodels.data.gene_cuts import AROUND, cut_genes
 from seqmodels.data.gene_files import CODING
 from seqmodels.data.genes import ALLOWED, LETTERS, STRUCTURE, TEST, TRAIN, GeneStructureSource, make_spec
 
@@ -16,6 +17,10 @@ SPEC = make_spec()
 @pytest.fixture(scope="module")
 def splits():
     return GeneStructureSource(max_length=5000).splits()
+
+
+def reverse_complement(letters: str) -> str:
+    return letters[::-1].translate(str.maketrans("ACGT", "TGCA"))
 
 
 def genes(split) -> list[tuple[str, np.ndarray]]:
@@ -180,9 +185,54 @@ def test_genbank_features_are_tags_read_from_their_own_strand(tmp_path):
     assert {name: len(part) for name, part in splits.items()} == {"train": 1, "test": 1}
     with pytest.raises(ValueError, match=r"genes.gb: none of its 2 records has a feature 'exon': set data.feature"):
         GeneStructureSource.open(path, SPEC, targets=True, feature="exon")
-    both = GENBANK.format(name="both", place="3..5").replace("ORIGIN", "     CDS             complement(8..9)\nORIGIN")
-    with pytest.raises(ValueError, match=r"line 1: the record has CDS features on both strands"):
-        GeneStructureSource.open(write(tmp_path, both, "both.gb"), SPEC, targets=True)
+
+
+def test_a_record_with_genes_on_both_strands_is_cut_into_them(tmp_path):
+    both = GENBANK.format(name="both", place="3..5").replace(
+        "ORIGIN", "     CDS             complement(join(9..10,13..18))\n     CDS             complement(9..20)\nORIGIN"
+    )
+    path = write(tmp_path, both, "both.gb")
+    new = GeneStructureSource.open(path, SPEC, targets=True)
+    (one, tags), (other, others) = genes(new)
+    assert one == "ACGTAC"  # half of the three letters between the genes
+    assert (np.flatnonzero(tags) + 1).tolist() == [3, 4, 5]
+    assert other == reverse_complement("TACGGGGCCCCCCAAAAATTTTT")
+    assert "".join(np.array(list(other))[others == 1]) == reverse_complement("ACGGGGCCCCCC")
+    source = GeneStructureSource(path=path, val_fraction=0.0, test_fraction=0.5)
+    source.splits()
+    assert source.notes == [
+        "both has CDS features on both strands: 2 genes cut out of it, 1 left out that overlap another or lie on two "
+        "strands"
+    ]
+
+
+def test_genes_of_a_chromosome_are_what_they_are_in_it():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        length = int(rng.integers(30, 3000))
+        places = []
+        for _ in range(rng.integers(1, 8)):
+            marks = np.sort(rng.choice(length + 1, size=2 * int(rng.integers(1, 4)), replace=False)).tolist()
+            places.append((int(rng.choice([1, -1])), list(zip(marks[::2], marks[1::2], strict=True))))
+        record = rng.integers(0, 4, length)
+        found = cut_genes(places, length)
+        coding = np.zeros(length, bool)
+        for gene in found:
+            for a, b in gene.coding:
+                coding[gene.stop - b : gene.stop - a] |= gene.reverse
+                coding[gene.start + a : gene.start + b] |= not gene.reverse
+        wanted = {(strand < 0, tuple(record[a:b].tobytes() for a, b in spans)) for strand, spans in places}
+        for gene in found:
+            cut = record[gene.start : gene.stop]
+            own = [cut[::-1][a:b][::-1] if gene.reverse else cut[a:b] for a, b in gene.coding]
+            parts = own[::-1] if gene.reverse else own
+            assert (gene.reverse, tuple(part.tobytes() for part in parts)) in wanted
+            first, last = gene.coding[0][0], gene.stop - gene.start - gene.coding[-1][1]
+            assert 0 <= first <= AROUND
+            assert 0 <= last <= AROUND
+            before, after = (last, first) if gene.reverse else (first, last)
+            around = [*range(gene.start, gene.start + before), *range(gene.stop - after, gene.stop)]
+            assert not coding[around].any()  # what lies around a gene belongs to no other
 
 
 def test_letters_that_are_none_are_found_in_their_line(tmp_path):
