@@ -39,7 +39,7 @@ def settled(trainer: dict[str, Any], batches: int) -> dict[str, Any]:
     """The Trainer's settings with "auto" as numbers; what the user changed stays.
 
     >>> settled({"max_epochs": "auto", "max_steps": 50, "val_check_interval": None}, 10_000)
-    {'max_epochs': 1, 'max_steps': 50, 'val_check_interval': 500}
+    {'max_epochs': 1, 'max_steps': 50, 'val_check_interval': 50, 'check_val_every_n_epoch': 1}
 
     Args:
         trainer: the settings.
@@ -49,8 +49,11 @@ def settled(trainer: dict[str, Any], batches: int) -> dict[str, Any]:
         return trainer
     accumulated = trainer.get("accumulate_grad_batches") or 1
     found = automatic(max(1, math.ceil(batches / accumulated)))
-    unset = {"max_epochs": AUTO, "max_steps": -1, "val_check_interval": None, "check_val_every_n_epoch": 1}
-    free = {name: value for name, value in found.items() if trainer.get(name, unset[name]) == unset[name]}
-    if "val_check_interval" in free:
-        free["val_check_interval"] *= accumulated
-    return {**trainer, **free}
+    if trainer["max_steps"] > 0:  # the user's own end, before which there must be a validation
+        found = {**found, "max_steps": trainer["max_steps"], "check_val_every_n_epoch": 1}
+        found["val_check_interval"] = min(found.get("val_check_interval", trainer["max_steps"]), trainer["max_steps"])
+    if "val_check_interval" in found:
+        found["val_check_interval"] *= accumulated
+    unset = {"val_check_interval": None, "check_val_every_n_epoch": 1}
+    own = {name for name, value in unset.items() if trainer.get(name, value) != value}
+    return {**trainer, **{name: value for name, value in found.items() if name not in own}}

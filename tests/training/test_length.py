@@ -31,6 +31,7 @@ def test_more_data_means_no_fewer_updates_until_there_is_enough():
 def test_what_the_user_said_stays():
     own = {**TRAINER, "max_steps": 70, "val_check_interval": 10}
     assert settled(own, 9000) == {**own, "max_epochs": 1}
+    assert settled({**TRAINER, "max_steps": 3}, 1)["val_check_interval"] == 3  # or there would be no best weights
     assert settled({**TRAINER, "max_epochs": 5}, 9000) == {**TRAINER, "max_epochs": 5}
 
 
