@@ -4,11 +4,12 @@ To add one: a file here with a class under ``@register("cell", "name")``, and a 
 its options in ``configs/model/cell/``.
 """
 
-from seqmodels.cells.base import Cell, GatedCell, HiddenState, VendorForm
+from seqmodels.cells.base import Cell, HiddenState, VendorForm
 from seqmodels.cells.diagonal_gru import DiagonalGRUCell
 from seqmodels.cells.diagonal_lstm import DiagonalLSTMCell
 from seqmodels.cells.elman import ElmanCell
 from seqmodels.cells.feedforward import FeedforwardCell, NoState
+from seqmodels.cells.gated import GatedCell
 from seqmodels.cells.gru import GRUCell
 from seqmodels.cells.indrnn import IndRNNCell
 from seqmodels.cells.layer_norm_gru import LayerNormGRUCell

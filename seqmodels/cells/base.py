@@ -1,50 +1,20 @@
 """What a cell is: one time step of a recurrence.
 
-B rows, F input features, H units, G gates; `...` any leading axes.
+B rows, F input features, H units; `...` any leading axes.
 """
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from seqmodels.cells.initialise import initialise
 from seqmodels.state import State
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-
-class _Steps(threading.local):
-    """How gated cells take single steps in this thread."""
-
-    plain = False
-
-
-_steps = _Steps()
-_quick_step: Callable[..., Any] | None = None
-
-
-def offer_quick_step(function: Callable[..., Any]) -> None:
-    """Let gated cells take steps without gradients by ``function(cell, u, state, projected)``, where it can."""
-    global _quick_step
-    _quick_step = function
-
-
-@contextlib.contextmanager
-def plain_steps() -> Iterator[None]:
-    """Within it, steps are taken as they are written."""
-    before, _steps.plain = _steps.plain, True
-    try:
-        yield
-    finally:
-        _steps.plain = before
 
 
 class HiddenState(NamedTuple):
@@ -130,6 +100,7 @@ class Cell(nn.Module):
     def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
         """One step from the input ``(B, F)``: the output and the new state.
 
+        >>> from seqmodels.cells import GatedCell
         >>> cell = GatedCell(3, 5)
         >>> cell.update = lambda u, r, state: HiddenState(torch.tanh(u + r))
         >>> y, state = cell(torch.ones(2, 3))
@@ -150,6 +121,7 @@ class Cell(nn.Module):
     def bind(self, parameters: Mapping[str, Tensor | None]) -> Self:
         """The same cell with other tensors for its parameters; it shares all else with this one.
 
+        >>> from seqmodels.cells import GatedCell
         >>> cell = GatedCell(3, 5)
         >>> bound = cell.bind({"weight_ih": cell.weight_ih * 2})
         >>> torch.equal(bound.weight_ih, cell.weight_ih * 2), bound.weight_hh is cell.weight_hh
@@ -169,147 +141,3 @@ class Cell(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}"
-
-
-class GatedCell(Cell):
-    """Input product + recurrent product + `update`, a pure function of tensors.
-
-    A subclass names its `gates` (the blocks of H rows in the weights, in order) and writes
-    `update`, in plain PyTorch and without Python branches on values:
-
-    >>> import torch
-    >>> from seqmodels.cells import GatedCell, HiddenState
-    >>> class LeakyCell(GatedCell):
-    ...     gates = ("a", "n")
-    ...     def update(self, u, r, state):
-    ...         a, n = (u + r).chunk(2, dim=-1)
-    ...         a = torch.sigmoid(a)
-    ...         return HiddenState((1 - a) * state.h + a * torch.tanh(n))
-    >>> cell = LeakyCell(3, 5)
-    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
-    >>> y.shape
-    torch.Size([2, 5])
-
-    Parameters, named and shaped as in torch: `weight_ih` ``(G*H, F)``, `weight_hh`
-    ``(G*H, H)``, `bias_ih` and `bias_hh` ``(G*H,)``. With several heads the recurrent matrix of
-    each gate is block-diagonal, and `weight_hh`, ``(G*H, H/heads)``, holds the blocks only:
-    a unit sees the units of its own head. With as many heads as units it sees only itself.
-
-    Args:
-        input_size: F.
-        hidden_size: H.
-        heads: groups of units that do not see each other's past; must divide hidden_size.
-        bias: whether there are `bias_ih` and `bias_hh`.
-        init: "uniform" (torch's own), "orthogonal", "chrono" or "identity"; see
-            `seqmodels.cells.initialise`.
-        forget_bias: where given, the keep gate's bias at the start.
-        chrono_steps: the longest dependency to expect, in steps; needed by ``init="chrono"``.
-    """
-
-    #: The blocks of H rows in the weights; set per instance where an option changes them.
-    gates: tuple[str, ...] = ("h",)
-    #: The gate that keeps the old state when it is near 1, for forget-bias and chrono.
-    keep_gate: ClassVar[str | None] = None
-    #: The gate that lets new values in, set to the opposite by chrono; without a `keep_gate`, also by forget-bias.
-    write_gate: ClassVar[str | None] = None
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        init: str = "uniform",
-        forget_bias: float | None = None,
-        chrono_steps: int | None = None,
-        heads: int = 1,
-    ) -> None:
-        super().__init__(input_size, hidden_size)
-        if not isinstance(heads, int) or heads < 1 or hidden_size % heads:
-            raise ValueError(f"heads must be a whole number that divides hidden_size={hidden_size}, got {heads!r}")
-        self.heads = heads
-        self.bias = bias
-        self.init = init
-        self.forget_bias = forget_bias
-        self.chrono_steps = chrono_steps
-        self._make_parameters(recurrent_size=hidden_size // heads)
-        self.reset_parameters()
-
-    def _make_parameters(self, recurrent_size: int) -> None:
-        rows = len(self.gates) * self.hidden_size
-        self.weight_ih = nn.Parameter(torch.empty(rows, self.input_size))
-        self.weight_hh = nn.Parameter(torch.empty(rows, recurrent_size))
-        self.bias_ih = nn.Parameter(torch.empty(rows)) if self.bias else None
-        self.bias_hh = nn.Parameter(torch.empty(rows)) if self.bias else None
-
-    def reset_parameters(self) -> None:
-        """Draw the weights afresh, by the scheme named in `init`."""
-        initialise(self, self.init, forget_bias=self.forget_bias, chrono_steps=self.chrono_steps)
-
-    def project(self, x: Tensor) -> Tensor:
-        return functional.linear(x, self.weight_ih, self.bias_ih)
-
-    def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
-        if _quick_step is not None and state is not None and not torch.is_grad_enabled() and not _steps.plain:
-            done = _quick_step(self, x, state, False)
-            if done is not None:
-                return done
-        return super().forward(x, state)
-
-    def step(self, u: Tensor, state: State) -> tuple[Tensor, State]:
-        if _quick_step is not None and not torch.is_grad_enabled() and not _steps.plain:
-            done = _quick_step(self, u, state, True)
-            if done is not None:
-                return done
-        state = self.update(u, self.recur(state), state)
-        return state.h, state
-
-    @property
-    def prepared(self) -> dict[Any, Any]:
-        """Where whoever takes quick steps keeps what it has prepared; emptied when an attribute is set."""
-        kept: dict[Any, Any] = self.__dict__.setdefault("_prepared", {})
-        return kept
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self.__dict__.pop("_prepared", None)
-        super().__setattr__(name, value)
-
-    @property
-    def usual_step(self) -> bool:
-        """Whether a step is ``update(u, recur(state), state)``; not where a subclass has its own `step` or `recur`."""
-        return type(self).step is GatedCell.step and type(self).recur is GatedCell.recur
-
-    @property
-    def usual_project(self) -> bool:
-        """Whether the projected input is ``weight_ih x + bias_ih``, followed by what `noise` gives."""
-        return type(self).project is GatedCell.project
-
-    def noise(self, x: Tensor) -> Tensor | None:
-        """What each step reads beside the input product, drawn at random: ``(..., k*H)`` without gradient, or None."""
-        return None
-
-    def recurrent_input(self, state: State) -> Tensor:
-        """What the recurrent product reads of the state, ``(B, H)``: `h`, or a pointwise function of the fields."""
-        return state.h
-
-    def recur(self, state: State) -> Tensor:
-        """The recurrent product ``weight_hh h + bias_hh``, ``(B, G*H)``."""
-        h = self.recurrent_input(state)
-        if self.heads == 1:
-            return functional.linear(h, self.weight_hh, self.bias_hh)
-        size = self.hidden_size // self.heads
-        blocks = self.weight_hh.view(len(self.gates), self.heads, size, size)
-        r = torch.einsum("gkij,...kj->...gki", blocks, h.unflatten(-1, (self.heads, size))).flatten(-3)
-        return r if self.bias_hh is None else r + self.bias_hh
-
-    def update(self, u: Tensor, r: Tensor, state: State) -> State:
-        """The pointwise part of a step.
-
-        Args:
-            u: the input product of this step, ``(B, G*H)``.
-            r: the recurrent product ``weight_hh h + bias_hh``, ``(B, G*H)``.
-            state: the state before the step.
-
-        Returns:
-            The state after it; its field `h` is the output.
-        """
-        raise NotImplementedError

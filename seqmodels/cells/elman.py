@@ -10,7 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seqmodels.cells.base import GatedCell, HiddenState, VendorForm
+from seqmodels.cells.base import HiddenState, VendorForm
+from seqmodels.cells.gated import GatedCell
 from seqmodels.registry import register
 
 

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqmodels.cells.base import GatedCell, HiddenState, VendorForm
+from seqmodels.cells.base import HiddenState, VendorForm
+from seqmodels.cells.gated import GatedCell
 from seqmodels.registry import register
 
 

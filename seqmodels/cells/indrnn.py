@@ -15,7 +15,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seqmodels.cells.base import GatedCell, HiddenState
+from seqmodels.cells.base import HiddenState
+from seqmodels.cells.gated import GatedCell
 from seqmodels.registry import register
 
 

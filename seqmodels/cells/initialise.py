@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from seqmodels.cells.base import GatedCell
+    from seqmodels.cells.gated import GatedCell
 
 SCHEMES = ("uniform", "orthogonal", "chrono", "identity")
 

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqmodels.cells.base import GatedCell, HiddenState
+from seqmodels.cells.base import HiddenState
+from seqmodels.cells.gated import GatedCell
 from seqmodels.registry import register
 
 

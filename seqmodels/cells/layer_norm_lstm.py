@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqmodels.cells.base import GatedCell
+from seqmodels.cells.gated import GatedCell
 from seqmodels.cells.lstm import LSTMState
 from seqmodels.registry import register
 

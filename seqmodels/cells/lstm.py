@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqmodels.cells.base import GatedCell, VendorForm
+from seqmodels.cells.base import VendorForm
+from seqmodels.cells.gated import GatedCell
 from seqmodels.registry import register
 
 

@@ -20,8 +20,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from seqmodels.cells.base import Cell, GatedCell
+from seqmodels.cells.base import Cell
 from seqmodels.cells.clip import clip_gradient
+from seqmodels.cells.gated import GatedCell
 from seqmodels.cells.linear import LinearCell
 from seqmodels.state import State
 

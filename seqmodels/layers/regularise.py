@@ -12,7 +12,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from seqmodels.cells.base import Cell, GatedCell
+from seqmodels.cells.base import Cell
+from seqmodels.cells.gated import GatedCell
 from seqmodels.cells.regularised import keep_mask, regularise
 
 

@@ -8,7 +8,8 @@ import weakref
 import torch
 from torch import Tensor
 
-from seqmodels.cells.base import Cell, GatedCell
+from seqmodels.cells.base import Cell
+from seqmodels.cells.gated import GatedCell
 from seqmodels.cells.linear import LinearCell
 from seqmodels.scan.engine import Engine, traced
 from seqmodels.scan.fused.function import fused_scan

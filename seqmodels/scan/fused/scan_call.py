@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from seqmodels.batch import step_mask
-from seqmodels.cells.base import GatedCell
+from seqmodels.cells.gated import GatedCell
 from seqmodels.cells.linear import LinearCell
 from seqmodels.scan.fused.layout import Call, join_state, split_state
 from seqmodels.scan.reference import keep

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from seqmodels.cells.base import GatedCell, offer_quick_step
+from seqmodels.cells.gated import GatedCell, offer_quick_step
 from seqmodels.scan.fused.emit import PROBLEM
 from seqmodels.scan.fused.kernel import OF_ANY_MODULE, kernel_for
 from seqmodels.scan.fused.trace import CannotFuseError, attributes

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from seqmodels.cells.base import Cell, GatedCell
+from seqmodels.cells.base import Cell
+from seqmodels.cells.gated import GatedCell
 from seqmodels.cells.linear import LinearCell
 from seqmodels.scan.fused.derive import derive
 from seqmodels.scan.fused.graph import UNIT, Graph, Leaf, Node, needed

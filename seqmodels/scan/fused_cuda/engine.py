@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqmodels.cells.base import Cell, GatedCell
+from seqmodels.cells.base import Cell
+from seqmodels.cells.gated import GatedCell
 from seqmodels.scan.fused.layout import Call
 from seqmodels.scan.fused.scan_call import projects, run_scan
 from seqmodels.scan.fused.trace import CannotFuseError
