@@ -1,8 +1,4 @@
-"""`RNN`, `LSTM` and `GRU`: torch's own layers, run by this package's cells and engines.
-
-Same constructor, call, outputs, parameter names and state dict as `torch.nn.RNN`, `torch.nn.LSTM`
-and `torch.nn.GRU`; each is beyond that able to run by any engine, with all that the engine can
-do (double backward, forward mode, vmap).
+"""What the drop-ins share: torch's parameters, calls and packed sequences over this package's cells and engines.
 
 L layers, D directions (1 or 2), B rows, T steps, F features, H units, P width of the output
 (`proj_size` where given, else H).
@@ -21,7 +17,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from seqmodels.cells import Cell, ElmanCell, GRUCell, LSTMCell
-from seqmodels.layers.dropin_checks import check_hx, check_input, check_options
+from seqmodels.layers.dropin.checks import check_hx, check_input, check_options
 from seqmodels.scan import check_engine, scan
 from seqmodels.state import State
 
@@ -185,123 +181,3 @@ class Dropin(nn.Module):
         }
         said = [f"{key}={getattr(self, key)}" for key, default in options.items() if getattr(self, key) != default]
         return ", ".join([f"{self.input_size}, {self.hidden_size}", *said])
-
-
-class LSTM(Dropin):
-    """Long short-term memory, in the place of `torch.nn.LSTM`.
-
-    >>> layer = LSTM(3, 5, num_layers=2, bidirectional=True)
-    >>> output, (h, c) = layer(torch.zeros(7, 2, 3))
-    >>> output.shape, h.shape
-    (torch.Size([7, 2, 10]), torch.Size([4, 2, 5]))
-
-    Args:
-        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size,
-            device, dtype: as for `torch.nn.LSTM`.
-        engine: "auto", or an engine of `seqmodels.scan.ENGINES` by name.
-
-    Raises:
-        ValueError, TypeError: as `torch.nn.LSTM`.
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        proj_size: int = 0,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        engine: str = "auto",
-    ) -> None:
-        sizes = (input_size, hidden_size, num_layers)
-        super().__init__("LSTM", *sizes, bias, batch_first, dropout, bidirectional, proj_size, device, dtype, engine)
-
-
-class GRU(Dropin):
-    """Gated recurrent unit, in the place of `torch.nn.GRU`.
-
-    >>> output, h = GRU(3, 5, batch_first=True)(torch.zeros(2, 7, 3))
-    >>> output.shape, h.shape
-    (torch.Size([2, 7, 5]), torch.Size([1, 2, 5]))
-
-    Args:
-        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
-            dtype: as for `torch.nn.GRU`.
-        proj_size: refused, as in torch: only an LSTM can project.
-        engine: "auto", or an engine of `seqmodels.scan.ENGINES` by name.
-
-    Raises:
-        ValueError, TypeError: as `torch.nn.GRU`.
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        proj_size: int | None = None,
-        engine: str = "auto",
-    ) -> None:
-        _refuse_projection(proj_size)
-        sizes = (input_size, hidden_size, num_layers)
-        super().__init__("GRU", *sizes, bias, batch_first, dropout, bidirectional, 0, device, dtype, engine)
-
-
-class RNN(Dropin):
-    """Elman's simple recurrent network, in the place of `torch.nn.RNN`.
-
-    >>> output, h = RNN(3, 5, nonlinearity="relu")(torch.zeros(7, 3))
-    >>> output.shape, h.shape
-    (torch.Size([7, 5]), torch.Size([1, 5]))
-
-    Args:
-        input_size, hidden_size, num_layers, nonlinearity, bias, batch_first, dropout,
-            bidirectional, device, dtype: as for `torch.nn.RNN`.
-        proj_size: refused, as in torch: only an LSTM can project.
-        engine: "auto", or an engine of `seqmodels.scan.ENGINES` by name.
-
-    Raises:
-        ValueError, TypeError: as `torch.nn.RNN`.
-    """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        nonlinearity: str = "tanh",
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        proj_size: int | None = None,
-        engine: str = "auto",
-    ) -> None:
-        _refuse_projection(proj_size)
-        if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
-        mode = f"RNN_{nonlinearity.upper()}"
-        sizes = (input_size, hidden_size, num_layers)
-        super().__init__(mode, *sizes, bias, batch_first, dropout, bidirectional, 0, device, dtype, engine)
-        self.nonlinearity = nonlinearity
-
-
-def _refuse_projection(proj_size: int | None) -> None:
-    if proj_size is not None:
-        raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")

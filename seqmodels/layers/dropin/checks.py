@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from seqmodels.layers.dropin import Dropin
+    from seqmodels.layers.dropin.base import Dropin
 
 
 def check_options(
@@ -110,3 +110,13 @@ def check_hx(layer: Dropin, hx: Any, batch: int, dtype: torch.dtype, batched: bo
         if field.dtype != dtype and not torch.is_autocast_enabled(field.device.type):
             raise RuntimeError(f"Expected {what} dtype {dtype}, that of the input, got {field.dtype}")
     return fields
+
+
+def refuse_projection(proj_size: int | None) -> None:
+    """Refuse what only an LSTM can do.
+
+    Raises:
+        ValueError: it was asked for.
+    """
+    if proj_size is not None:
+        raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
