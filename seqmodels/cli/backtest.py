@@ -10,8 +10,10 @@ from seqmodels.cli.arguments import config_parser
 from seqmodels.cli.check import check
 from seqmodels.cli.compose import Composition, amend, jobs
 from seqmodels.cli.errors import INTERRUPTED, ConfigError
+from seqmodels.cli.flags import wrong_values
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import Prepared, prepare, run_folder, saved_config
+from seqmodels.cli.rules.kinds import whole
 from seqmodels.cli.screen import console
 
 FOLDS = 5
@@ -65,11 +67,7 @@ def _now() -> str:
 
 
 def _check(flags: argparse.Namespace, config: dict[str, Any]) -> None:
-    problems = []
-    for name in ("folds", "sliding"):
-        value = getattr(flags, name)
-        if value is not None and value < 1:
-            problems.append(f"--{name}: must be a whole number of at least 1, got {value}")
+    problems = wrong_values(flags, {"folds": whole(1), "sliding": whole(1)})
     data = config["data"]
     if "fold" not in data:
         problems.append(f"data={data['name']}: a backtest walks forward through time series: choose data=csv")

@@ -13,6 +13,7 @@ from seqmodels import __version__
 from seqmodels.benchmark.shapes import MODES, SHAPES, TIMED, Shape, parse_shape
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError, suggest
+from seqmodels.cli.flags import wrong_target, wrong_values
 from seqmodels.cli.rules.kinds import whole
 from seqmodels.cli.screen import console
 
@@ -119,19 +120,12 @@ def _wrong(flags: argparse.Namespace) -> list[str]:
         for m in flags.modes or []
         if m not in MODES
     ]
-    for name in ("repeats", "threads"):
-        value, rule = getattr(flags, name), whole(1)
-        if value is not None and not rule.holds(value):
-            problems.append(f"--{name}: must be {rule.words}, got {value}")
+    problems += wrong_values(flags, {"repeats": whole(1), "threads": whole(1)})
     if not re.fullmatch(r"cpu|cuda(:\d+)?", flags.device):
         problems.append(f"--device: must be cpu, cuda, or cuda:N, got {flags.device}")
     if flags.dtype not in (None, *DTYPES):
         problems.append(f"--dtype: must be one of {', '.join(DTYPES)}, got {flags.dtype}")
-    for name in ("json", "markdown"):
-        file = getattr(flags, name)
-        if file is not None and not file.parent.is_dir():
-            problems.append(f"--{name}: there is no folder {file.parent}: make it first")
-    return problems
+    return problems + wrong_target("json", flags.json) + wrong_target("markdown", flags.markdown)
 
 
 def _settings(flags: argparse.Namespace) -> Settings:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
+from seqmodels.cli.flags import PICTURES, TABLES, give, wrong_target, wrong_values
+from seqmodels.cli.rules.kinds import whole
 from seqmodels.cli.runs import read_run
 from seqmodels.cli.screen import console
 
@@ -28,7 +29,7 @@ def forecast(arguments: list[str]) -> int:
     parser.add_argument("--steps", type=int)
     flags, run, changes, plugins = read_run(parser, arguments)
     _check(flags)
-    from seqmodels.inference import load, write_predictions
+    from seqmodels.inference import load
 
     model = load(run, plugins, changes=changes)
     rows = list(model.forecast(flags.input, flags.steps))
@@ -41,11 +42,7 @@ def forecast(arguments: list[str]) -> int:
     if flags.plot is not None:
         _plot(model.ahead(flags.input), rows, horizon, flags.plot)
         screen.print(f"picture in {flags.plot}")
-    if flags.output is not None:
-        screen.print(f"{write_predictions(rows, flags.output)} forecasts in {flags.output}")
-    else:
-        for row in rows:
-            print(json.dumps(row, ensure_ascii=False))
+    give(rows, flags.output, "forecasts")
     return 0
 
 
@@ -53,15 +50,8 @@ def _check(flags: argparse.Namespace) -> None:
     problems = []
     if flags.input is not None and not flags.input.is_file():
         problems.append(f"--input: there is no file {flags.input}")
-    if flags.steps is not None and flags.steps < 1:
-        problems.append(f"--steps: must be a whole number of at least 1, got {flags.steps}")
-    endings = {"output": (".csv", ".jsonl"), "plot": (".png", ".svg", ".pdf")}
-    for name, known in endings.items():
-        path = getattr(flags, name)
-        if path is not None and path.suffix not in known:
-            problems.append(f"--{name}: must end in {', '.join(known[:-1])} or {known[-1]}, got {path}")
-        elif path is not None and not path.parent.is_dir():
-            problems.append(f"--{name}: there is no folder {path.parent}: make it first")
+    problems += wrong_values(flags, {"steps": whole(1)})
+    problems += wrong_target("output", flags.output, TABLES) + wrong_target("plot", flags.plot, PICTURES)
     if problems:
         raise ConfigError(*problems)
 

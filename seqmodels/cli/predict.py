@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import glob
-import json
 import shutil
 import sys
 import tempfile
@@ -16,6 +15,8 @@ from typing import Any
 
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
+from seqmodels.cli.flags import TABLES, give, wrong_target, wrong_values
+from seqmodels.cli.rules.kinds import whole
 from seqmodels.cli.runs import read_run
 from seqmodels.cli.screen import console
 
@@ -33,17 +34,11 @@ def predict(arguments: list[str]) -> int:
     parser.add_argument("--top", type=int)
     flags, run, changes, plugins = read_run(parser, arguments)
     _check(flags)
-    from seqmodels.inference import load, write_predictions
+    from seqmodels.inference import load
 
     trained = load(run, plugins, changes=changes)
     with _readable(flags.input) as path:
-        rows = _with_progress(trained.predict(path, every=flags.every, top=flags.top))
-        if flags.output is None:
-            for row in rows:
-                print(json.dumps(row, ensure_ascii=False))
-        else:
-            count = write_predictions(rows, flags.output)
-            console(stderr=True).print(f"{count} predictions in {flags.output}")
+        give(_with_progress(trained.predict(path, every=flags.every, top=flags.top)), flags.output, "predictions")
     return 0
 
 
@@ -53,14 +48,8 @@ def _check(flags: argparse.Namespace) -> None:
         problems.append("--input: name the file to predict for: --input FILE")
     elif flags.input != STANDARD_INPUT and not Path(flags.input).exists() and not glob.glob(flags.input):
         problems.append(f"--input: there is no file {flags.input}")
-    if flags.output is not None and flags.output.suffix not in (".csv", ".jsonl"):
-        problems.append(f"--output: must end in .csv or .jsonl, got {flags.output}")
-    elif flags.output is not None and not flags.output.parent.is_dir():
-        problems.append(f"--output: there is no folder {flags.output.parent}: make it first")
-    for name in ("every", "top"):
-        value = getattr(flags, name)
-        if value is not None and value < 1:
-            problems.append(f"--{name}: must be a whole number of at least 1, got {value}")
+    problems += wrong_target("output", flags.output, TABLES)
+    problems += wrong_values(flags, {"every": whole(1), "top": whole(1)})
     if flags.every is not None and flags.top is not None:
         problems.append("--top: is for predictions on whole sequences: leave out --every")
     if problems:

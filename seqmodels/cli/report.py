@@ -9,6 +9,7 @@ from typing import Any
 
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
+from seqmodels.cli.flags import wrong_target
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import run_folder, saved_config
 from seqmodels.cli.runs import read_run
@@ -21,10 +22,7 @@ def report(arguments: list[str]) -> int:
     parser.add_argument("--output", type=Path, default=Path("report.md"))
     flags, run, changes, plugins = read_run(parser, arguments)
     problems = [f"{name}: a page is on the run as it is: leave it out" for name in changes]
-    if flags.output.suffix != ".md":
-        problems.append(f"--output: must end in .md, got {flags.output}")
-    elif not flags.output.parent.is_dir():
-        problems.append(f"--output: there is no folder {flags.output.parent}: make it first")
+    problems += wrong_target("output", flags.output, (".md",))
     if problems:
         raise ConfigError(*problems)
     written = write_page(run, flags.output, Library(), plugins)

@@ -11,6 +11,7 @@ from seqmodels.cli.arguments import Parser
 from seqmodels.cli.check import check
 from seqmodels.cli.compose import Composition, amend, names, select
 from seqmodels.cli.errors import ConfigError
+from seqmodels.cli.flags import PICTURES, wrong_target, wrong_values
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import run_folder, saved_config
 from seqmodels.cli.rules.kinds import Rule, not_negative, up_to_one, whole
@@ -64,11 +65,7 @@ def generate(arguments: list[str]) -> int:
 
 
 def _check_sampling(flags: argparse.Namespace) -> None:
-    problems = [
-        f"--{name.replace('_', '-')}: must be {rule.words}, got {getattr(flags, name)}"
-        for name, rule in _FLAG_RULES.items()
-        if getattr(flags, name) is not None and not rule.holds(getattr(flags, name))
-    ]
+    problems = wrong_values(flags, _FLAG_RULES)
     if (flags.beam or 1) > 1 and (flags.top_k is not None or flags.top_p is not None):
         problems.append("--beam: searches for the likeliest; --top-k and --top-p sample: leave one out")
     if flags.output is None:
@@ -76,10 +73,7 @@ def _check_sampling(flags: argparse.Namespace) -> None:
     else:
         unused = [name for name in ("length", "top_k", "top_p", "beam") if getattr(flags, name) is not None]
         problems += [f"--{name.replace('_', '-')}: is not for drawings: leave it out" for name in unused]
-        if flags.output.suffix not in (".png", ".svg", ".pdf"):
-            problems.append(f"--output: must end in .png, .svg or .pdf, got {flags.output}")
-        elif not flags.output.parent.is_dir():
-            problems.append(f"--output: there is no folder {flags.output.parent}: make it first")
+        problems += wrong_target("output", flags.output, PICTURES)
     if problems:
         raise ConfigError(*problems)
 

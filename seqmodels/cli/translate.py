@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
+from seqmodels.cli.flags import TABLES, give, wrong_target, wrong_values
+from seqmodels.cli.rules.kinds import not_negative, whole
 from seqmodels.cli.runs import read_run
-from seqmodels.cli.screen import console
 
 
 def translate(arguments: list[str]) -> int:
@@ -23,7 +25,7 @@ def translate(arguments: list[str]) -> int:
     parser.add_argument("--length-penalty", type=float)
     flags, run, changes, plugins = read_run(parser, arguments)
     _check(flags)
-    from seqmodels.inference import load, write_predictions
+    from seqmodels.inference import load
 
     model = load(run, plugins, changes=changes).searching(flags.beam, flags.length_penalty)
     rows: Iterator[dict[str, Any]] = (
@@ -31,28 +33,17 @@ def translate(arguments: list[str]) -> int:
         if flags.input is None
         else model.predict(flags.input)
     )
-    if flags.output is None:
-        for row in rows:
-            print(row["text"])
-        return 0
-    count = write_predictions(rows, flags.output)
-    console(stderr=True).print(f"{count} translations in {flags.output}")
+    give(rows, flags.output, "translations", line=itemgetter("text"))
     return 0
 
 
 def _check(flags: argparse.Namespace) -> None:
-    problems, output = [], flags.output
+    problems = []
     if (flags.text is None) == (flags.input is None):
         problems.append("what to translate: give either --text TEXT or --input FILE")
     if flags.input is not None and not flags.input.is_file():
         problems.append(f"--input: there is no file {flags.input}")
-    if output is not None and output.suffix not in (".csv", ".jsonl"):
-        problems.append(f"--output: must end in .csv or .jsonl, got {output}")
-    elif output is not None and not output.parent.is_dir():
-        problems.append(f"--output: there is no folder {output.parent}: make it first")
-    if flags.beam is not None and flags.beam < 1:
-        problems.append(f"--beam: must be a whole number of at least 1, got {flags.beam}")
-    if flags.length_penalty is not None and not flags.length_penalty >= 0:
-        problems.append(f"--length-penalty: must be a number of at least 0, got {flags.length_penalty}")
+    problems += wrong_target("output", flags.output, TABLES)
+    problems += wrong_values(flags, {"beam": whole(1), "length_penalty": not_negative})
     if problems:
         raise ConfigError(*problems)

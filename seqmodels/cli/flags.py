@@ -1,0 +1,70 @@
+"""What the verbs' flags have in common: rules of numbers, files to write, rows as output."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from seqmodels.cli.rules.kinds import Rule
+from seqmodels.cli.screen import console
+
+TABLES = (".csv", ".jsonl")
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def wrong_values(flags: argparse.Namespace, rules: Mapping[str, Rule]) -> list[str]:
+    """What is wrong with the flags that were given and have a rule.
+
+    >>> from seqmodels.cli.rules.kinds import whole
+    >>> wrong_values(argparse.Namespace(beam=0, top_k=None), {"beam": whole(1), "top_k": whole(1)})
+    ['--beam: must be a whole number of at least 1, got 0']
+    """
+    return [
+        f"--{name.replace('_', '-')}: must be {rule.words}, got {getattr(flags, name)}"
+        for name, rule in rules.items()
+        if getattr(flags, name) is not None and not rule.holds(getattr(flags, name))
+    ]
+
+
+def wrong_target(flag: str, path: Path | None, endings: tuple[str, ...] = ()) -> list[str]:
+    """What is wrong with the place where a flag has a file written; nothing where it was not given.
+
+    >>> wrong_target("output", Path("predictions.txt"), TABLES)
+    ['--output: must end in .csv or .jsonl, got predictions.txt']
+    """
+    if path is None:
+        return []
+    if endings and path.suffix not in endings:
+        *others, last = endings
+        words = f"{', '.join(others)} or {last}" if others else last
+        return [f"--{flag}: must end in {words}, got {path}"]
+    return [] if path.parent.is_dir() else [f"--{flag}: there is no folder {path.parent}: make it first"]
+
+
+def as_json(row: dict[str, Any]) -> str:
+    """A row as one line."""
+    return json.dumps(row, ensure_ascii=False)
+
+
+def give(
+    rows: Iterable[dict[str, Any]], output: Path | None, what: str, line: Callable[[dict[str, Any]], str] = as_json
+) -> None:
+    """Print rows as they are made, or write them to a file and say how many there were.
+
+    Args:
+        rows: one dict each.
+        output: the file; None for the screen.
+        what: what they are called, such as "predictions".
+        line: how one is printed.
+    """
+    if output is None:
+        for row in rows:
+            print(line(row))
+        return
+    from seqmodels.inference import write_predictions
+
+    count = write_predictions(rows, output)
+    console(stderr=True).print(f"{count} {what} in {output}")
