@@ -58,13 +58,13 @@ def build_source(config: Config) -> DataSource:
 
 
 def suggest(config: Config) -> dict[str, str]:
-    """The task and head that suit the data, as config groups; empty where the source has no opinion.
+    """The task and head that suit the data, as config groups, and settings by name; empty without an opinion.
 
     Raises:
         ValueError: data that cannot be read.
     """
     groups = {"task": "task", "head": "model/head"}
-    return {groups[part]: name for part, name in build_source(config).suggest().items()}
+    return {groups.get(part, part): name for part, name in build_source(config).suggest().items()}
 
 
 def build_data(config: Config, source: DataSource | None = None) -> SequenceDataModule:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy as np
 from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.files import find_file
+from seqmodels.data.pairs_dataset import Origins, PairDataset
+from seqmodels.data.pairs_guess import LOOKED_AT, suggest_settings
 from seqmodels.data.pairs_read import Reader
 from seqmodels.data.pairs_store import Limits, Sides, build_pairs, encode_pairs
 from seqmodels.data.splits import NAMES, check_fractions
@@ -21,71 +24,7 @@ from seqmodels.data.vocabulary import UNKNOWN, describe
 from seqmodels.registry import register
 
 _log = logging.getLogger(__name__)
-
-
-class PairDataset(SequenceDataset):
-    """Some rows of a file of encoded pairs.
-
-    Args:
-        spec: as `PairsSource` makes it.
-        tokens: the file.
-        rows: which of its rows; None for all.
-    """
-
-    def __init__(self, spec: BatchSpec, tokens: TokenFile, rows: np.ndarray | None = None) -> None:
-        self.spec, self.tokens = spec, tokens
-        self._maps: dict[str, np.ndarray] = {}
-        offsets = self.map("offsets")
-        self.rows = np.arange(len(offsets) // 2) if rows is None else rows
-        self.lengths = offsets[2 * self.rows + 1] - offsets[2 * self.rows]
-        if rows is not None:
-            self.groups = _Keys(self)
-
-    def map(self, name: str) -> np.ndarray:
-        """One of the arrays beside the tokens: offsets, keys or lines."""
-        if name not in self._maps:
-            self._maps[name] = np.asarray(np.load(self.tokens.folder / f"{name}.npy", mmap_mode="r"))
-        return self._maps[name]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_maps": {}}  # a copy in another process maps the files anew
-
-    def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        row = 2 * int(self.rows[index])
-        first, middle, last = self.map("offsets")[row : row + 3].tolist()
-        inputs = self.tokens[first + start : min(first + stop, middle)].astype(np.int64)
-        return inputs, self.tokens[middle:last].astype(np.int64)
-
-
-class _Keys(Sequence[str]):
-    """The hash of each row's source, as text: rows of one source are in one split."""
-
-    def __init__(self, dataset: PairDataset) -> None:
-        self.dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self.dataset.rows)
-
-    def __getitem__(self, index: Any) -> Any:
-        keys = self.dataset.map("keys")[self.dataset.rows[index]]
-        return [f"{key:016x}" for key in keys.tolist()] if isinstance(index, slice) else f"{int(keys):016x}"
-
-
-class _Origins(Sequence[dict[str, Any]]):
-    """The line of each row, and its source as the model reads it, to stand beside its prediction."""
-
-    def __init__(self, dataset: PairDataset, units: Units) -> None:
-        self.dataset, self.units = dataset, units
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        row = range(len(self))[index]
-        tokens, _ = self.dataset.read(row, 0, int(self.dataset.lengths[row]))
-        return {"line": int(self.dataset.map("lines")[row]), "source": self.units.text(tokens.tolist())}
+_KINDS = {"character": "characters", "word": "words", "symbols": "symbols", "subword": "sub-words"}
 
 
 @register("data", "pairs")
@@ -107,8 +46,8 @@ class PairsSource(DataSource):
         format, source, target, encoding, missing: as for `seqmodels.data.pairs_read.Reader`.
         source_level, target_level: what a token is: "character", "word", "symbols" (what blanks part)
             or "subword" (sentencepiece, learned from the training part).
-        source_size, target_size: the most tokens of a vocabulary, the most frequent; None for all, or
-            4000 sub-words.
+        source_size, target_size: the most tokens of a vocabulary, the most frequent; None for all, and of
+            sub-words as many as the amount of text is good for, 4000 at most.
         subword_kind: "unigram" or "bpe".
         min_count: characters, words and symbols that occur less often in the training part are unknown.
         lowercase: whether sources are read in lower case; targets never are.
@@ -162,8 +101,9 @@ class PairsSource(DataSource):
         self.cache_dir = cache_dir
 
     def suggest(self) -> dict[str, str]:
-        """The names of the task and the head that fit the data."""
-        return {"task": "sequence_generation", "head": "encoder_decoder"}
+        """The names of the task and the head that fit the data, and settings that suit what its texts are."""
+        first = [(pair.source, pair.target) for pair in islice(self.reader.read(), LOOKED_AT)]
+        return {"task": "sequence_generation", "head": "encoder_decoder", **suggest_settings(self.levels, first)}
 
     def describe(self) -> str:
         """One sentence on what the file was taken for, with its first pair."""
@@ -173,7 +113,8 @@ class PairsSource(DataSource):
         spec, (source, target) = splits["train"].spec, self.levels
         return (
             f"{self.reader.path}: pairs such as {first.source[:60]!r} -> {first.target[:60]!r} ({sizes}); "
-            f"{spec.input_size:,} kinds of {source}, {spec.target_size - 1:,} of {target}"
+            f"{spec.input_size:,} different {_KINDS[source]} in sources, {spec.target_size - 1:,} "
+            f"{_KINDS[target]} in targets"
         )
 
     def splits(self) -> dict[str, SequenceDataset]:
@@ -219,7 +160,7 @@ class PairsSource(DataSource):
             **_layout(reader),
             "levels": self.levels,
             "sizes": self.sizes,
-            "units": [self.subword_kind, self.min_count, self.lowercase],
+            "units": [self.subword_kind, self.min_count, self.lowercase, "by amount"],
             "split": [self.limits, self.fractions, self.seed],
         }
 
@@ -275,7 +216,7 @@ class PairsSource(DataSource):
         for note in _notes(tokens.about, Limits(None, None)):
             _log.warning("%s: %s", path, note)
         dataset = PairDataset(spec, tokens)
-        dataset.origins = _Origins(dataset, sides.source)
+        dataset.origins = Origins(dataset, sides.source)
         return dataset
 
 

@@ -11,6 +11,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from seqmodels.data.vocabulary import UNKNOWN, join_words, split_words
 LEVELS = ("character", "word", "symbols", "subword")
 SUBWORD_KINDS = ("unigram", "bpe")
 STOP = "<stop>"
-SUBWORDS = 4000  # where no size is asked for
+# Sub-words where no size is asked for: one for so many letters of text, which keeps each of them frequent enough to be
+# learned, but no fewer and no more than this (Sennrich and Zhang 2019, section 4: few pairs want few sub-words).
+LETTERS_EACH, FEWEST, SUBWORDS = 200, 300, 4000
 TRAINED_ON = 1_000_000  # sentences that sub-words are learned from, at most
 
 _SPLIT: dict[str, Callable[[str], list[str]]] = {"character": list, "word": split_words, "symbols": str.split}
@@ -61,7 +64,8 @@ class Units:
         Args:
             level: one of LEVELS.
             texts: of the training part.
-            size: the most units, the most frequent; None for all, or 4000 sub-words.
+            size: the most units, the most frequent; None for all, or of sub-words as many as the amount of text is
+                good for.
             min_count: of characters, words and symbols, those that occur less often are unknown.
             kind: of sub-words, "unigram" (Kudo 2018) or "bpe" (Sennrich et al. 2016).
             lowercase: whether they are read in lower case.
@@ -72,7 +76,9 @@ class Units:
         if lowercase:
             texts = (text.lower() for text in texts)
         if level == "subword":
-            model = _train(texts, size or SUBWORDS, kind)
+            if size is None:
+                size, texts = _size_for(texts)
+            model = _train(texts, size, kind)
             pieces = _load(model)
             return cls(level, [pieces.id_to_piece(i) for i in range(len(pieces))], model, lowercase)
         split = _SPLIT[level]
@@ -130,6 +136,20 @@ def _sentencepiece() -> Any:
 
 def _load(model: str) -> Any:
     return _sentencepiece().SentencePieceProcessor(model_proto=base64.b64decode(model))
+
+
+def _size_for(texts: Iterable[str]) -> tuple[int, Iterable[str]]:
+    """How many sub-words a text is good for, and the text again."""
+    looked_at, letters, kinds = list[str](), 0, set[str]()
+    rest = iter(texts)
+    for text in rest:
+        looked_at.append(text)
+        letters += len(text)
+        kinds.update(text)
+        if letters >= LETTERS_EACH * SUBWORDS:
+            break
+    size = min(SUBWORDS, max(FEWEST, letters // LETTERS_EACH))
+    return max(size, 2 * len(kinds)), chain(looked_at, rest)  # every letter is one of them
 
 
 def _train(texts: Iterable[str], size: int, kind: str) -> str:

@@ -222,7 +222,39 @@ def test_subwords_lie_in_the_spec_and_need_no_file(write, source, tmp_path, kind
 def test_subwords_too_many_for_the_text(write, source):
     path = write("".join(f"a{i}\tb{i}\n" for i in range(30)))
     with pytest.raises(ValueError, match=r"4000 sub-words cannot be learned.*source_size"):
-        source(path, source_level="subword", subword_kind="bpe").splits()
+        source(path, source_level="subword", source_size=4000, subword_kind="bpe").splits()
+
+
+def test_few_sentences_get_few_subwords_and_every_letter_is_one():
+    draw, sizes = random.Random(0), []
+    words = ["".join(draw.choices(string.ascii_lowercase, k=draw.randint(2, 9))) for _ in range(3000)]
+    for count in (60, 20_000, 60_000):
+        texts = [" ".join(draw.choices(words, k=6)) for _ in range(count // 6)]
+        units = Units.learn("subword", texts)
+        sizes.append(len(units.names))
+        assert not units.unknown_in(" ".join(texts[:50]))
+    assert sizes == sorted(set(sizes))
+    assert sizes[0] <= 300
+    assert sizes[2] == sum(map(len, texts)) // 200
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_texts_are_is_seen_in_them(write, source, seed):
+    draw = random.Random(seed)
+    sounds = ["AA", "B", "K", "OW1", "SH", "T"]
+    words = ["".join(draw.choices(string.ascii_lowercase, k=draw.randint(2, 9))) for _ in range(2500)]
+    kinds = {
+        "character": lambda: draw.choice(words),
+        "symbols": lambda: " ".join(draw.choices(sounds, k=draw.randint(2, 8))),
+        "subword": lambda: " ".join(draw.choices(words, k=draw.randint(2, 8))),
+    }
+    one, other = draw.sample(sorted(kinds), 2)
+    made = source(write(as_tsv((kinds[one](), kinds[other]()) for _ in range(1000))))
+    found = made.suggest()
+    assert (found.pop("task"), found.pop("head")) == ("sequence_generation", "encoder_decoder")
+    wanted = {f"data.{side}_level": kind for side, kind in (("source", one), ("target", other)) if kind != "character"}
+    scores = {"task.translation_scores": "true"} if other == "subword" else {}
+    assert found == {**wanted, **scores}
 
 
 def test_another_file_is_encoded_as_in_training_and_may_have_sources_alone(write, source, caplog):
