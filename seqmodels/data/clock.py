@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ DAY = 86_400_000_000_000
 WITH_OFFSET = re.compile(r".*\d{1,2}:\d{2}.*?(Z|UTC|GMT|[+-]\d{2}:?(\d{2})?)\s*", re.IGNORECASE)
 # Eight digits are dates where all of a column are dates between these years.
 COMPACT_YEARS = (1700, 2200)
+# How dates are read, tried in this order: month first, as pandas reads 01/02/2024; day first where only that does.
+DATE_ORDERS: tuple[dict[str, Any], ...] = ({"format": "ISO8601"}, {"dayfirst": False}, {"dayfirst": True})
 # Named units of a fixed step, in nanoseconds, largest first.
 UNITS = (("day", DAY), ("hour", DAY // 24), ("minute", DAY // 1440), ("second", DAY // 86400), ("ms", 1_000_000))
 
@@ -145,11 +148,14 @@ def _by_calendar(times: np.ndarray, series: np.ndarray, size: int) -> Clock | No
     return Clock("business", 1, True) if size == DAY and over_weekends and not weekend.any() else None
 
 
-def parse_times(table: Table, name: str, timezone: str | None = None) -> tuple[np.ndarray, bool]:
+def parse_times(
+    table: Table, name: str, timezone: str | None = None, orders: Sequence[Mapping[str, Any]] = DATE_ORDERS
+) -> tuple[np.ndarray, bool]:
     """Time stamps that can be sorted, and whether they are dates.
 
     Numbers stay what they are, but for columns of eight digits that are all dates (20240131). Dates
-    with an offset are made UTC; those without one are taken to be in `timezone`, or UTC.
+    with an offset are made UTC; those without one are taken to be in `timezone`, or UTC. Of the `orders` the first
+    is taken that reads all.
 
     Raises:
         ValueError: a cell is neither like the others a number, nor a date; some have an offset and some
@@ -164,7 +170,7 @@ def parse_times(table: Table, name: str, timezone: str | None = None) -> tuple[n
         _refuse_bad(table, name, np.flatnonzero(np.isnan(values)))
         return values, False
     _refuse_mixed(table, name, cells)
-    dates, bad = _parse_dates(cells, timezone)
+    dates, bad = _parse_dates(cells, timezone, orders)
     _refuse_bad(table, name, bad)
     return dates, True
 
@@ -201,7 +207,9 @@ def _refuse_mixed(table: Table, name: str, cells: list[str]) -> None:
         )
 
 
-def _parse_dates(cells: list[str], timezone: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+def _parse_dates(
+    cells: list[str], timezone: str | None = None, orders: Sequence[Mapping[str, Any]] = DATE_ORDERS
+) -> tuple[np.ndarray, np.ndarray]:
     """Dates as int64 nanoseconds in UTC, and the rows that hold none."""
     import pandas as pd
 
@@ -209,9 +217,8 @@ def _parse_dates(cells: list[str], timezone: str | None = None) -> tuple[np.ndar
     zoned = bool(cells) and WITH_OFFSET.fullmatch(cells[0]) is not None
     dates: Any = column
     bad = np.arange(len(cells) + 1)
-    # Month first, as pandas reads 01/02/2024; day first where only that gives dates.
     read: Any
-    for options in ({"format": "ISO8601"}, {"dayfirst": False}, {"dayfirst": True}):
+    for options in orders:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # pandas tells of the order that it guessed
             read = pd.to_datetime(column, errors="coerce", utc=True, **options)

@@ -21,6 +21,7 @@ from seqmodels.data.csv_summary import FEWEST_SEEN
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.nested import unnest
 from seqmodels.data.series_ahead import SeriesAhead
+from seqmodels.data.series_large import LargeSeriesTable, large_series_ahead
 from seqmodels.data.splits import check_fractions
 from seqmodels.data.table_chunks import is_large, table_chunks
 from seqmodels.registry import register
@@ -97,8 +98,7 @@ class CSVSource(DataSource):
             between neighbours (such values are never targets, nor made from them); "end" ends a wide row.
         val_fraction, test_fraction: shares of validation and test, where they are not given.
         seed: what the random split depends on; time series are not split at random.
-        cache_dir: folder for the encoded sequences of a file of more than 50 MB, which is read in pieces;
-            None for ~/.cache. Series are read at once however large.
+        cache_dir: folder for what is made of a file of more than 50 MB, which is read in pieces; None for ~/.cache.
 
     Raises:
         ValueError: an option out of range; from `splits`, `suggest` and `describe`, what is wrong with
@@ -183,6 +183,7 @@ class CSVSource(DataSource):
         self._read: tuple[Table, Layout] | None = None
         self._tables: dict[str, Table] = {}
         self._sequence_table: SequenceTable | LargeSequenceTable | None = None
+        self._large_series: LargeSeriesTable | None = None
         self._in_pieces = False
 
     def _load(self) -> tuple[Table, Layout]:
@@ -191,9 +192,6 @@ class CSVSource(DataSource):
             self._in_pieces = any(map(is_large, (self.path, *self.more_paths.values())))
             self._tables = {"train": next(table_chunks(self.path))} if self._in_pieces else self._whole()
             self._read = self._understand()
-            if self._in_pieces and self._read[1].kind == "series":  # which are read at once however large
-                self._in_pieces, self._tables = False, self._whole()
-                self._read = self._understand()
         return self._read
 
     def _whole(self) -> dict[str, Table]:
@@ -226,10 +224,10 @@ class CSVSource(DataSource):
             raise ValueError(f"data.{given[0]} has no meaning in the {layout.kind} layout{words}; leave it out")
 
     def suggest(self) -> dict[str, str]:
-        """The names of the task and the head that fit the data."""
+        """The names of the task and the head that fit the data; of series also options of theirs left open."""
         _, layout = self._load()
         if layout.kind == "series":
-            return {"task": "forecasting", "head": self._head(layout)}
+            return {"task": "forecasting", "head": self._head(layout), **self._suited(layout)}
         per_step = layout.target_per == "step"
         of_labels = "tagging" if per_step else "classification"
         task = {"labels": of_labels, "values": "regression", "sets": "multilabel"}[layout.target_kind]
@@ -238,27 +236,46 @@ class CSVSource(DataSource):
         single = layout.kind == "wide" and len(layout.features) == len(layout.feature_names)
         return {"task": task, "head": "one_to_one" if single else "many_to_one"}
 
+    def _suited(self, layout: Layout) -> dict[str, str]:
+        """Of series what suits them, by name; of a large file as its first piece has it."""
+        if layout.target_per == "step":
+            return {}
+        table = SeriesTable(*self._load(), self.series, self.val_fraction, self.test_fraction)
+        return table.suited()
+
     def describe(self) -> str:
         """One sentence on what the file was taken for."""
         if self._load()[1].kind == "series":
-            found = self.series_table()
+            found = self._series()
             return "; ".join([f"{self.path}: {found.describe()}", "layout series", *found.notes])
         return f"{self.path}: {self._sequences().describe()}"
 
     def splits(self) -> dict[str, SequenceDataset]:
         """The data sets "train", "val" and "test"."""
-        found = self.series_table() if self._load()[1].kind == "series" else self._sequences()
+        found = self._series() if self._load()[1].kind == "series" else self._sequences()
         self.notes = found.notes
         return {**found.splits()}
 
     def series_table(self) -> SeriesTable:
-        """The file read as series; for data in the series layout."""
+        """The file read as series, at once; for data in the series layout."""
+        if self._load()[1].kind == "series" and self._in_pieces:
+            self._in_pieces, self._tables = False, self._whole()
+            self._read = self._understand()
         return SeriesTable(*self._load(), self.series, self.val_fraction, self.test_fraction)
+
+    def _series(self) -> SeriesTable | LargeSeriesTable:
+        layout = self._load()[1]
+        if not self._in_pieces:
+            return self.series_table()
+        if self._large_series is None:
+            shares = self.val_fraction, self.test_fraction
+            self._large_series = LargeSeriesTable(self.path, layout, self.series, *shares, self.cache_dir)
+        return self._large_series
 
     def _head(self, layout: Layout) -> str:
         if layout.target_per == "step":
             return "many_to_many"
-        return "one_to_one" if self.series_table().history == 1 else "many_to_one"
+        return "one_to_one" if self._series().history == 1 else "many_to_one"
 
     def _sequences(self) -> SequenceTable | LargeSequenceTable:
         if self._sequence_table is None:
@@ -300,4 +317,4 @@ class CSVSource(DataSource):
         """
         if (spec.options or {}).get("layout", {}).get("kind") != "series":
             raise ValueError("this model was not trained on time series, so there is nothing to forecast: use predict")
-        return series_ahead(read_table(path), spec)
+        return large_series_ahead(path, spec, None) if is_large(path) else series_ahead(read_table(path), spec)

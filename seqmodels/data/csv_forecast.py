@@ -21,6 +21,7 @@ from seqmodels.data.gaps import GAPS
 from seqmodels.data.series import SeriesRows, forecast_splits, new_windows
 from seqmodels.data.series_ahead import SeriesAhead
 from seqmodels.data.series_splits import split_rows, usual_history
+from seqmodels.data.series_suited import suited
 from seqmodels.data.series_windows import SeriesWindows
 
 
@@ -155,6 +156,15 @@ class SeriesTable:
         reading, fitted = options.reading, (self.rows, self.masks["train"])
         return Context.fit(*fitted, options.calendar, reading.timezone, options.identity, options.relative)
 
+    def suited(self) -> dict[str, str]:
+        """Values for options that the user left open, as settings: see `seqmodels.data.series_suited`."""
+        options, left_open = self.options, {"period", "history", "relative", "calendar"} - set(self.options.given())
+        if options.reading.transform is not None:  # the targets are changes already
+            left_open.discard("relative")
+        found = suited(self.rows, self.masks["train"], options.horizon, options.period)
+        named = {name: value for name, value in found.items() if name in left_open and value}
+        return {f"data.{name}": _as_setting(value) for name, value in named.items()}
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What was inferred, left out or filled in."""
@@ -166,41 +176,62 @@ class SeriesTable:
 
     def describe(self) -> str:
         """What the rows are, in words."""
-        rows, layout, reading = self.rows, self.layout, self.options.reading
-        many = f"{len(rows.names)} series" if layout.series else "one series"
-        what = f"{len(rows.values)} rows of {many}, {layout.target!r} forecast from {', '.join(layout.features)}"
-        for words, names in (("known ahead", reading.known), ("one per series", reading.static)):
-            what += f", {words}: {', '.join(names)}" if names else ""
-        what += f", calendar: {', '.join(self.options.calendar)}" if self.options.calendar else ""
-        if layout.target_per == "step":
-            return f"{what}, after every step {self.options.horizon} ahead"
-        return f"{what}, {self.history} steps back, {self.options.horizon} ahead"
+        return in_words(self.layout, self.options, len(self.rows.values), len(self.rows.names), self.history)
 
     def splits(self) -> dict[str, SeriesWindows]:
         """The windows or streams of each split."""
         layout, options = self.layout, self.options
-        names = (*layout.feature_names, *options.reading.known, *self.context.names)
-        if options.reading.transform is not None:
-            names = (f"{options.reading.transform} of {names[0]}", *names[1:])
-        plain = {
-            "layout": layout.to_plain(),
-            "missing": options.reading.missing,
-            "transform": options.reading.transform,
-            "history": self.history,
-            "reading": options.reading.to_plain(),
-            "context": self.context.to_plain(),
-        }
         return forecast_splits(
             self.rows.within(self.context),
-            names,
+            input_names(layout, options, self.context),
             self.history,
             options.horizon,
             self.masks,
             options.period,
-            plain,
+            plain_options(layout, options, self.history, self.context),
             layout.target_per == "step",
             options.relative,
         )
+
+
+def in_words(layout: Layout, options: SeriesOptions, rows: int, series: int, history: int) -> str:
+    """What so many rows of so many series are, with L steps of history."""
+    reading = options.reading
+    many = f"{series} series" if layout.series else "one series"
+    what = f"{rows} rows of {many}, {layout.target!r} forecast from {', '.join(layout.features)}"
+    for words, names in (("known ahead", reading.known), ("one per series", reading.static)):
+        what += f", {words}: {', '.join(names)}" if names else ""
+    what += f", calendar: {', '.join(options.calendar)}" if options.calendar else ""
+    if layout.target_per == "step":
+        return f"{what}, after every step {options.horizon} ahead"
+    return f"{what}, {history} steps back, {options.horizon} ahead"
+
+
+def input_names(layout: Layout, options: SeriesOptions, context: Context) -> tuple[str, ...]:
+    """Of the F features."""
+    names = (*layout.feature_names, *options.reading.known, *context.names)
+    transform = options.reading.transform
+    return names if transform is None else (f"{transform} of {names[0]}", *names[1:])
+
+
+def plain_options(layout: Layout, options: SeriesOptions, history: int, context: Context) -> dict[str, Any]:
+    """What the spec keeps, to read other files alike."""
+    return {
+        "layout": layout.to_plain(),
+        "missing": options.reading.missing,
+        "transform": options.reading.transform,
+        "history": history,
+        "reading": options.reading.to_plain(),
+        "context": context.to_plain(),
+    }
+
+
+def _as_setting(value: Any) -> str:
+    """
+    >>> _as_setting(True), _as_setting(12), _as_setting(["hour", "day_of_week"])
+    ('true', '12', '[hour,day_of_week]')
+    """
+    return f"[{','.join(value)}]" if isinstance(value, list) else str(value).lower()
 
 
 def reading_of(options: Mapping[str, Any]) -> tuple[SeriesReading, Context]:

@@ -8,10 +8,6 @@ that copies and groups stay together without a list of them.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import cached_property
@@ -30,13 +26,9 @@ from seqmodels.data.csv_splits import SPLIT_WORDS, given_splits
 from seqmodels.data.csv_summary import Summary
 from seqmodels.data.csv_targets import check_targets
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.data.files import find_file
 from seqmodels.data.mapped_sequences import MappedSequences, split_names, write_sequences
+from seqmodels.data.table_cache import about, cached_folder, stamp
 from seqmodels.data.table_chunks import table_chunks
-from seqmodels.data.token_file import cache_folder
-
-FORMAT = 1  # to be raised when what is stored changes
-ABOUT = "about.json"
 
 
 class LargeSequenceTable:
@@ -96,15 +88,16 @@ class LargeSequenceTable:
 
     @cached_property
     def _spec(self) -> BatchSpec:
-        return BatchSpec.from_plain(json.loads((self._folder / ABOUT).read_text(encoding="utf-8")))
+        return BatchSpec.from_plain(about(self._folder))
 
     @cached_property
     def _folder(self) -> Path:
         """The encoded sequences, from the cache or made now."""
-        files = {name: _stamp(path) for name, path in self.paths.items()}
-        return _cached(self.cache_dir, [files, self.layout.to_plain(), asdict(self.options)], self._write)
+        files = {name: stamp(path) for name, path in self.paths.items()}
+        asked = [files, self.layout.to_plain(), asdict(self.options)]
+        return cached_folder(self.cache_dir, self.paths["train"], asked, self._write)
 
-    def _write(self, folder: Path) -> BatchSpec:
+    def _write(self, folder: Path) -> dict[str, Any]:
         options = self.options
         summary = Summary(self.layout)
         for name, sequences in self._parts():
@@ -115,7 +108,7 @@ class LargeSequenceTable:
         weights = {"train": options.weight}
         parts = ((name, encode(own, spec, True, weights.get(name)), _places(own)) for name, own in self._parts())
         write_sequences(folder, parts)
-        return spec
+        return spec.to_plain()
 
     def _check(self, summary: Summary) -> None:
         path, layout = self.paths["train"], self.layout
@@ -168,7 +161,7 @@ def open_large(
     options = spec.options or {}
     layout, how = Layout.from_plain(options["layout"]), Reading.from_plain(options)
 
-    def write(folder: Path) -> BatchSpec:
+    def write(folder: Path) -> dict[str, Any]:
         def parts() -> Iterator[tuple[str, ArrayDataset, np.ndarray]]:
             for sequences in _read(path, layout, how, prepare):
                 wanted = set(layout.targets) <= set(sequences.table.columns) if targets is None else targets
@@ -177,9 +170,9 @@ def open_large(
                     yield "test", encode(own, spec, wanted), _places(own)
 
         write_sequences(folder, parts())
-        return spec
+        return spec.to_plain()
 
-    folder = _cached(cache_dir, [_stamp(path), spec.to_plain(), targets], write)
+    folder = cached_folder(cache_dir, path, [stamp(path), spec.to_plain(), targets], write)
     if not any(split_names(folder)):
         raise ValueError(f"{path}: no sequence is left after dropping rows with missing values (data.missing)")
     return MappedSequences(folder, "test", spec, "row")
@@ -203,35 +196,6 @@ def _read(path: str, layout: Layout, how: Reading, prepare: Callable[[Table], Ta
                 )
         seen.update(map(hash, sequences.cells(together)) if together else ())
         yield sequences
-
-
-def _cached(cache_dir: str | None, asked: Any, write: Callable[[Path], BatchSpec]) -> Path:
-    """The folder that holds what was asked for, from the cache or written now, whole or not at all."""
-    cache = cache_folder(cache_dir)
-    key = hashlib.blake2b(json.dumps([FORMAT, asked], sort_keys=True).encode(), digest_size=16).hexdigest()
-    final = cache / f"table-{key}"
-    if (final / ABOUT).is_file():
-        return final
-    folder = Path(tempfile.mkdtemp(prefix=f"{final.name}.", dir=cache))
-    try:
-        spec = write(folder)
-        (folder / ABOUT).write_text(json.dumps(spec.to_plain()), encoding="utf-8")
-        if not (final / ABOUT).is_file():  # another process may have been first
-            os.replace(folder, final)
-    except OSError as error:
-        raise ValueError(
-            f"the encoded sequences cannot be written to {cache} ({error.strerror or error}); make room there "
-            "or set data.cache_dir to another folder"
-        ) from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return final
-
-
-def _stamp(path: str) -> list[Any]:
-    found = find_file(path)
-    about = found.stat()
-    return [str(found.resolve()), about.st_size, about.st_mtime_ns]
 
 
 def _content(steps: Any) -> bytes:

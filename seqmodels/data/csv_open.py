@@ -15,6 +15,7 @@ from seqmodels.data.csv_sequences import Reading, read_sequences
 from seqmodels.data.csv_targets import check_targets
 from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.nested import explode
+from seqmodels.data.series_large import open_large_series
 from seqmodels.data.table_chunks import is_large
 
 
@@ -23,7 +24,9 @@ def open_table(path: str, spec: BatchSpec, targets: bool | None, cache_dir: str 
     options = spec.options or {}
     layout, missing = Layout.from_plain(options["layout"]), options["missing"]
     prepare = partial(prepare_table, layout=layout, missing=missing, targets=targets is not False)
-    if layout.kind != "series" and is_large(path):
+    if layout.kind == "series" and is_large(path):
+        return open_large_series(path, spec, bool(targets), cache_dir)
+    if is_large(path):
         return open_large(path, spec, prepare, targets, cache_dir)
     table = prepare(read_table(path))
     if layout.kind == "series":

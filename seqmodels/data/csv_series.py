@@ -183,8 +183,8 @@ def read_series(table: Table, layout: Layout, reading: SeriesReading) -> SeriesR
         future=future[kept],
         places=order.rows[kept],
     )
-    rows, found = _without_gaps(rows, reading, table, layout.time)
-    rows = _transformed(rows, reading.transform)
+    rows, found = without_gaps(rows, reading, np.array(table.lines)[rows.places], layout.time, table.path)
+    rows = transformed(rows, reading.transform)
     return replace(rows, notes=(*notes, *found))
 
 
@@ -196,14 +196,24 @@ def _future(target: np.ndarray, series: np.ndarray) -> np.ndarray:
     return np.arange(len(target)) > last[series]
 
 
-def _without_gaps(
-    rows: SeriesRows, reading: SeriesReading, table: Table, column: str | None
+def without_gaps(
+    rows: SeriesRows, reading: SeriesReading, lines: np.ndarray, column: str | None, path: str
 ) -> tuple[SeriesRows, tuple[str, ...]]:
-    """The rows with missing time stamps dealt with, and words on what was done."""
+    """The rows with missing time stamps dealt with, and words on what was done.
+
+    Args:
+        rows: the series.
+        reading: what is to be done.
+        lines: int ``(N,)``, of the file.
+        column: of the times, or None.
+        path: of the file.
+
+    Raises:
+        ValueError: as `seqmodels.data.gaps.regular`.
+    """
     if rows.times is None or column is None:
         return rows, ()
-    lines = np.array(table.lines)[rows.places]
-    result = regular(rows.times, rows.series, rows.clock, reading.gaps, lines, column, table.path)
+    result = regular(rows.times, rows.series, rows.clock, reading.gaps, lines, column, path)
     added = result.keep < 0
     values, future = rows.values[result.keep], rows.future[result.keep]
     values[added] = np.nan
@@ -223,7 +233,7 @@ def _without_gaps(
     )
 
 
-def _transformed(rows: SeriesRows, transform: str | None) -> SeriesRows:
+def transformed(rows: SeriesRows, transform: str | None) -> SeriesRows:
     """Changes in the place of the target; the first row of a stretch has nothing to be compared with."""
     if transform is None:
         return rows

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -145,7 +145,7 @@ def forecast_splits(
     shift, scale = fit_scale(rows.values[masks["train"]])
     plain = rows.values.shape[1] - rows.context
     shift, scale = shift[:plain] + (0.0,) * rows.context, scale[:plain] + (1.0,) * rows.context
-    spec = _forecast_spec(rows, names, horizon, period, shift, scale, options, per_step)
+    spec = forecast_spec(rows, names, horizon, period, shift, scale, options, per_step)
     if relative:
         changes, spread = fit_scale(changes_ahead(rows, horizon, masks["train"]))
         spec = replace(spec, shift=changes, scale=spread, options={**(options or {}), "relative": True})
@@ -185,7 +185,7 @@ def _dataset(
     return SeriesWindows(values, starts, history, spec, rows.ahead)
 
 
-def _forecast_spec(
+def forecast_spec(
     rows: SeriesRows,
     names: tuple[str, ...],
     horizon: int,
@@ -219,11 +219,27 @@ def _forecast_spec(
 
 def _refuse_short(
     name: str, rows: SeriesRows, mask: np.ndarray, history: int, horizon: int, per_step: bool
-) -> SeriesWindows:
+) -> NoReturn:
     longest = int(np.bincount(rows.series[mask], minlength=1).max())
+    refuse_short(name, longest, len(rows.series), history, horizon, per_step)
+
+
+def refuse_short(name: str, longest: int, rows: int, history: int, horizon: int, per_step: bool) -> NoReturn:
+    """Say that a split has no window.
+
+    Args:
+        name: of the split.
+        longest: rows of its longest series.
+        rows: of all of the file.
+        history, horizon: L and H.
+        per_step: whether streams are asked for.
+
+    Raises:
+        ValueError: always.
+    """
     steps = "1 step" if per_step else f"{history} steps"
     raise ValueError(
-        f"the {name} part of the series has {longest} rows (of {len(rows.series)} in all), too few for {steps} "
+        f"the {name} part of the series has {longest} rows (of {rows} in all), too few for {steps} "
         f"of history{'' if name in ('train', 'new') else ' (which may begin before it)'} and {horizon} of horizon "
         f"with no value missing among them; lower {'' if per_step else 'data.history or '}data.horizon, change "
         "data.val_fraction or data.test_fraction (0 for none), or give more rows"

@@ -32,21 +32,22 @@ def split_rows(
     """
     if rows.times is not None:
         distinct, position = np.unique(rows.times, return_inverse=True)
-        parts = _parts(len(distinct), val_fraction, test_fraction, fold, train_steps)
+        parts = parts_of(len(distinct), val_fraction, test_fraction, fold, train_steps)
         return {name: (position >= part.start) & (position < part.stop) for name, part in parts.items()}
     masks: dict[str, np.ndarray] = {}
     for one in np.unique(rows.series):
         own = np.flatnonzero(rows.series == one)
-        for name, part in _parts(len(own), val_fraction, test_fraction, fold, train_steps).items():
+        for name, part in parts_of(len(own), val_fraction, test_fraction, fold, train_steps).items():
             masks.setdefault(name, np.zeros(len(rows.series), dtype=bool))[own[part]] = True
     return masks
 
 
-def _parts(
+def parts_of(
     count: int, val_fraction: float, test_fraction: float, fold: tuple[int, int] | None, train_steps: int | None
 ) -> dict[str, slice]:
-    """
-    >>> _parts(100, 0.1, 0.2, (2, 4), 30)
+    """The places of each split among so many; arguments as for `split_rows`.
+
+    >>> parts_of(100, 0.1, 0.2, (2, 4), 30)
     {'train': slice(45, 75, None), 'val': slice(75, 85, None), 'test': slice(85, 90, None)}
     """
     parts = by_position(count, val_fraction, test_fraction)
@@ -66,5 +67,9 @@ def _parts(
 
 def usual_history(rows: SeriesRows, train: np.ndarray, period: int | None) -> int:
     """Steps of history where the user names none: 24, or one period, less where there is little to train on."""
-    longest = int(np.bincount(rows.series[train]).max()) if train.any() else 0
+    return usual_steps(int(np.bincount(rows.series[train]).max()) if train.any() else 0, period)
+
+
+def usual_steps(longest: int, period: int | None) -> int:
+    """As `usual_history`, by the rows of the longest training series."""
     return max(2, min(max(USUAL_HISTORY, period or 0), longest // LARGEST_SHARE))

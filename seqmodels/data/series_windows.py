@@ -29,7 +29,7 @@ from seqmodels.data.dataset import SequenceDataset
 class SeriesWindows(SequenceDataset):
     """Item i: the L rows from ``starts[i]`` on, and the target feature in the H rows after them.
 
-    Without known columns both are views: no window is stored.
+    No window is stored: of the values it reads the rows it needs, so that they may lie in a file.
 
     >>> spec = BatchSpec("features", 1, "values", 2, "sequence", horizon=2, target_feature=0)
     >>> windows = SeriesWindows(np.arange(6, dtype=np.float32)[:, None], np.array([0, 1]), 3, spec)
@@ -38,7 +38,7 @@ class SeriesWindows(SequenceDataset):
     ([1.0, 2.0, 3.0], [4.0, 5.0])
 
     Args:
-        values: float32 ``(N, F)``, scaled.
+        values: float32 ``(N, F)``, scaled; an array, or what gives one for a slice of rows.
         starts: int64, the first row of each window.
         history: L.
         spec: with `horizon` and `target_feature`.
@@ -57,23 +57,25 @@ class SeriesWindows(SequenceDataset):
             raise ValueError("windows over series need a spec with horizon and target_feature")
         self.values, self.spec = values, spec
         self.horizon, self.target_feature = spec.horizon, spec.target_feature
-        # (N - H + 1, K, H), a view: row t holds what is known of steps t to t + H - 1.
-        self.ahead = None if known is None else sliding_window_view(values[:, known], self.horizon, axis=0)
+        self.known = known
         self.change = _Change(spec) if (spec.options or {}).get("relative") else None
 
     def _inputs(self, first: int, last: int) -> np.ndarray:
         """Rows first to last, with what is known of the steps ahead of each."""
         rows = self.values[first:last]
-        if self.ahead is None:
+        if self.known is None:
             return rows
-        return np.concatenate([rows, self.ahead[first + 1 : last + 1].reshape(len(rows), -1)], axis=1)
+        later = self.values[first + 1 : last + self.horizon][:, self.known]
+        # (last - first, K, H)
+        ahead = sliding_window_view(later, self.horizon, axis=0)
+        return np.concatenate([rows, ahead.reshape(len(rows), -1)], axis=1)
 
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         first = int(self.starts[index])
         origin = first + self.history
-        targets = self.values[origin : origin + self.horizon, self.target_feature]
+        targets = self.values[origin : origin + self.horizon][:, self.target_feature]
         if self.change is not None:
-            targets = self.change(targets, self.values[origin - 1, self.target_feature])
+            targets = self.change(targets, self.values[origin - 1 : origin][0, self.target_feature])
         return self._inputs(first + start, first + stop), targets
 
 
@@ -104,15 +106,15 @@ class SeriesStreams(SeriesWindows):
         self._over(values, spec, known)
         self.starts, self.stream = starts, stream
         self.lengths = stops - starts
-        # (N - H + 1, H), a view.
-        self.next = sliding_window_view(values[:, self.target_feature], self.horizon)
 
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         first = int(self.starts[index]) + start
         last = first + stop - start
-        targets = self.next[first + 1 : last + 1]
+        # (last - first, H)
+        later = self.values[first + 1 : last + self.horizon][:, self.target_feature]
+        targets = sliding_window_view(later, self.horizon)
         if self.change is not None:
-            targets = self.change(targets, self.values[first:last, self.target_feature, None])
+            targets = self.change(targets, self.values[first:last][:, self.target_feature, None])
         return self._inputs(first, last), targets
 
 

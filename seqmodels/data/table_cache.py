@@ -1,0 +1,70 @@
+"""What was made of a table larger than memory, kept in a folder of the cache for the next run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from seqmodels.data.files import find_file
+from seqmodels.data.token_file import cache_folder
+
+FORMAT = 1  # to be raised when what is stored changes
+ABOUT = "about.json"
+
+_log = logging.getLogger(__name__)
+
+
+def cached_folder(
+    cache_dir: str | None, path: str, asked: Any, write: Callable[[Path], dict[str, Any]], what: str = "sequences"
+) -> Path:
+    """The folder that holds what was asked for, from the cache or written now, whole or not at all.
+
+    Args:
+        cache_dir: where folders are kept; None for the user's cache.
+        path: of the table, to be named.
+        asked: plain values on which the contents depend.
+        write: fills an empty folder, and returns plain values that `about` gives back.
+        what: is written, in words.
+
+    Raises:
+        ValueError: it cannot be written, as when the disk is full.
+    """
+    cache = cache_folder(cache_dir)
+    key = hashlib.blake2b(json.dumps([FORMAT, asked], sort_keys=True).encode(), digest_size=16).hexdigest()
+    final = cache / f"table-{key}"
+    if (final / ABOUT).is_file():
+        return final
+    _log.warning("%s: too large to be read at once; its %s are written to %s for the next run", path, what, final)
+    folder = Path(tempfile.mkdtemp(prefix=f"{final.name}.", dir=cache))
+    try:
+        (folder / ABOUT).write_text(json.dumps(write(folder)), encoding="utf-8")
+        if not (final / ABOUT).is_file():  # another process may have been first
+            os.replace(folder, final)
+    except OSError as error:
+        raise ValueError(
+            f"the {what} of {path} cannot be written to {cache} ({error.strerror or error}); make room there "
+            "or set data.cache_dir to another folder"
+        ) from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return final
+
+
+def about(folder: Path) -> dict[str, Any]:
+    """The plain values that were stored with a folder."""
+    found: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    return found
+
+
+def stamp(path: str) -> list[Any]:
+    """What tells a file from another: its place, size and time of change."""
+    found = find_file(path)
+    stat = found.stat()
+    return [str(found.resolve()), stat.st_size, stat.st_mtime_ns]
