@@ -17,6 +17,8 @@ NAMES_OF_LABELS = {"label", "labels", "class", "classes", "category", "tag"}
 # Whole numbers are taken for classes up to so many different ones.
 MOST_CLASSES = 20
 FEWEST_NUMBERED = 3
+# Of the columns of numbers, the share that must be numbered for the others to be left aside.
+MOSTLY_NUMBERED = 0.75
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([ T]\d{1,2}:\d{2}.*)?")
 NUMBERED = re.compile(r"(.*?)[ _.-]?(\d+)")
 
@@ -81,6 +83,25 @@ def numbered_columns(names: list[str]) -> tuple[list[str], list[str]] | None:
     if len(steps) < FEWEST_NUMBERED or not len(place) == len(names) == len(stems) * len(steps):
         return None
     return [place[stem, step] for step in steps for stem in stems], stems
+
+
+def numbered_among(names: list[str]) -> list[str] | None:
+    """The numbered columns among the names, where they are most of them and complete; else None.
+
+    >>> numbered_among(["age", "x1", "x2", "x3", "x4"])
+    ['x1', 'x2', 'x3', 'x4']
+    >>> numbered_among(["age", "income", "x1", "x2", "x3"]) is None
+    True
+    """
+    steps: dict[str, set[int]] = {}
+    for name in names:
+        if match := NUMBERED.fullmatch(name):
+            steps.setdefault(match[1], set()).add(int(match[2]))
+    runs = {stem for stem, own in steps.items() if len(own) > 1}
+    found = [name for name in names if (match := NUMBERED.fullmatch(name)) and match[1] in runs]
+    if numbered_columns(found) is None or len(found) < MOSTLY_NUMBERED * len(names):
+        return None
+    return found
 
 
 def looks_like_labels(table: Table, name: str) -> bool:

@@ -17,16 +17,16 @@ from typing import Any, Literal
 import numpy as np
 
 from seqmodels.data.csv_columns import (
-    NAMES_OF_LABELS,
     Columns,
     looks_like_labels,
+    numbered_among,
     numbered_columns,
     other_columns,
     time_columns,
 )
+from seqmodels.data.csv_guess import LayoutKind, infer_kind
 from seqmodels.data.csv_read import Table
 
-LayoutKind = Literal["series", "wide", "long", "text"]
 TargetKind = Literal["labels", "values", "sets"]
 TARGET_KINDS = ("labels", "values", "sets")
 # The options that mean something in each layout, besides `target` and `layout`.
@@ -94,7 +94,7 @@ def infer(table: Table, asked: Columns) -> Layout:
     """
     _check_values(asked)
     _check_columns(table, asked)
-    kind = asked.layout or _infer_kind(table, asked)
+    kind = asked.layout or infer_kind(table, asked)
     _check_meaning(asked, kind)
     decide: dict[str, Callable[[Table, Columns], Layout]] = {
         "series": _series,
@@ -149,35 +149,6 @@ def _check_meaning(asked: Columns, kind: str) -> None:
         )
 
 
-def _infer_kind(table: Table, asked: Columns) -> LayoutKind:
-    if asked.sequence is not None:
-        return "long"
-    if asked.text is not None:
-        return "text"
-    if asked.series is not None or asked.time is not None:
-        return "series"
-    times = time_columns(table, asked)
-    others = other_columns(table, asked)
-    numbers = [name for name in others if table.is_numeric(name)]
-    texts = [name for name in others if name not in numbers and name not in times]
-    if len(texts) == 1 and len(others) == 1 and asked.features is None:
-        return "text"
-    numbered = numbered_columns(numbers) is not None and not times
-    # Columns to learn words from that the user has named: no series, whose target is a number.
-    named = asked.features is not None and not times and not table.is_numeric(asked.target)
-    if named or (numbered and (asked.more_targets or looks_like_labels(table, asked.target))):
-        return "wide"
-    alone = not asked.more_targets and table.is_numeric(asked.target)
-    if alone and not numbered and asked.target.lower() not in NAMES_OF_LABELS:
-        return "series"
-    raise ValueError(
-        f"data.layout: how {table.path} holds its sequences cannot be told from its columns "
-        f"({', '.join(list(table.columns)[:8])}); say data.layout=series (a row is a point in time), "
-        "data.layout=wide (a row is a sequence, its columns are the steps), data.sequence=COLUMN "
-        "(a row is a step of the sequence that COLUMN names) or data.text=COLUMN (a text per row)"
-    )
-
-
 def _series(table: Table, asked: Columns) -> Layout:
     table.numbers(asked.target, "target")
     time = _infer_time(table, asked, asked.series)
@@ -189,7 +160,11 @@ def _series(table: Table, asked: Columns) -> Layout:
 
 def _wide(table: Table, asked: Columns) -> Layout:
     features, notes = _features(table, asked, time_columns(table, asked))
-    numbered = numbered_columns(list(features)) if asked.features is None else None
+    numbered = None
+    if asked.features is None and (steps := numbered_among(list(features))):
+        aside = [name for name in features if name not in steps]
+        features, numbered = tuple(steps), numbered_columns(steps)
+        notes += (f"left out, not numbered as the others: {', '.join(aside)}",) if aside else ()
     width = asked.features_per_step
     names: tuple[str, ...] = ("value",)
     if numbered is not None and width in (None, len(numbered[1])):
@@ -213,12 +188,16 @@ def _long(table: Table, asked: Columns) -> Layout:
     if asked.text is not None and asked.features is not None:
         raise ValueError("data.text and data.features: the steps are either words or numbers; name one of the two")
     time = _infer_time(table, asked, asked.sequence)
-    features, notes = ((), ()) if asked.text else _features(table, asked, [time] if time else [])
-    if not features and asked.text is None:
-        raise ValueError(
-            f"data.features: {table.path} has no column of numbers to learn from besides the target; "
-            "name a column of words or letters with data.text=COLUMN"
-        )
+    text = asked.text
+    features, notes = ((), ()) if text else _features(table, asked, [time] if time else [])
+    if not features and text is None:
+        words = [name for name in other_columns(table, asked) if name != time]
+        if len(words) != 1:
+            raise ValueError(
+                f"data.features: {table.path} has no column of numbers to learn from besides the target; name a "
+                f"column of words or letters with data.text={'|'.join(words) or 'COLUMN'}"
+            )
+        text, notes = words[0], (f"the steps are the words in {words[0]!r}",)
     inferred = "sequence" if _constant_within(table, asked.sequence, (asked.target, *asked.more_targets)) else "step"
     per = asked.target_per or inferred
     return Layout(
@@ -230,7 +209,7 @@ def _long(table: Table, asked: Columns) -> Layout:
         features,
         time=time,
         sequence=asked.sequence,
-        text=asked.text,
+        text=text,
         group=asked.group,
         notes=(f"steps in the order of {repr(time) if time else 'the file'}", *notes),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from seqmodels.data.files import read_text
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
 DELIMITERS = ",;\t|"
 
+# A number with a decimal comma: what semicolons between the cells are there for.
+DECIMAL_COMMA = r"^(\s*[+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*)$"
 
 @dataclass(frozen=True)
 class ListColumn:
@@ -196,6 +199,8 @@ def read_lines(path: str) -> Table:
     Raises:
         ValueError: the file is missing, empty, binary or not UTF-8, has no header, repeats a
             column name, or a line has more or fewer cells than the header.
+    Between semicolons, decimals may come after a comma.
+
     """
     text = read_text(path).rstrip("\r\n")
     delimiter = max(DELIMITERS, key=text.split("\n", 1)[0].count)
@@ -206,7 +211,19 @@ def read_lines(path: str) -> Table:
         csv.field_size_limit(limit)
     if not lines:
         raise ValueError(f"{path}: expected rows of data below the header line, got none")
-    return Table(path, columns, lines)
+    return Table(path, with_points(columns) if delimiter == ";" else columns, lines)
+
+
+def with_points(columns: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The columns of a file with semicolons: numbers with a decimal comma written with a point.
+
+    >>> with_points({"a": ["1,5", "-,25", "1e3"], "b": ["rot, blau", "2,5,1", "3,0E-2"]})
+    {'a': ['1.5', '-.25', '1e3'], 'b': ['rot, blau', '2,5,1', '3.0E-2']}
+    """
+    comma = re.compile(DECIMAL_COMMA)
+    return {
+        name: [comma.sub(r"\1.\2", cell) if "," in cell else cell for cell in cells] for name, cells in columns.items()
+    }
 
 
 def quoting_of(text: str, delimiter: str) -> int:
