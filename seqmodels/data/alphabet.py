@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
+
 import numpy as np
 
 from seqmodels.data.bio_files import Piece
@@ -93,6 +96,15 @@ def kmers(tokens: np.ndarray, width: int, size: int) -> np.ndarray:
     for place in range(width):
         joined = joined * size + padded[place : place + len(tokens)]
     return joined
+
+
+def kmer_names(letters: Sequence[str], width: int) -> tuple[str, ...]:
+    """What the numbers are called that `kmers` joins.
+
+    >>> kmer_names("ACGTN", 2)[20], kmer_names("ACGTN", 2)[7]
+    ('NA', 'CG')
+    """
+    return tuple("".join(run) for run in product(letters, repeat=width))
 
 
 def reverse_complement(tokens: np.ndarray) -> np.ndarray:

@@ -122,7 +122,10 @@ def _match(file: Path, expression: re.Pattern[str], known: bool) -> Recording:
     found = expression.fullmatch(file.stem)
     if found is None:
         if known:
-            raise ValueError(f"{file}: the name {file.stem!r} does not match data.pattern={expression.pattern!r}")
+            raise ValueError(
+                f"{file}: the name {file.stem!r} does not match data.pattern={expression.pattern!r}; write one for "
+                "your names, or set data.pattern=null where each class has a folder of its own"
+            )
         return Recording(file)
     named = found.groupdict()
     return Recording(file, named.get("label"), named.get("text"), named.get("speaker"))

@@ -81,7 +81,8 @@ def _groups(recordings: Sequence[Recording]) -> list[str]:
     if len(groups) < len(recordings):
         raise ValueError(
             f"{len(recordings) - len(groups)} of {len(recordings)} recordings have no speaker to split by: name them "
-            "by a folder within each class, by (?P<speaker>...) in data.pattern, or by a column speaker in the manifest"
+            "by a folder within each class, by (?P<speaker>...) in data.pattern, or by a column speaker in the "
+            "manifest; or hold no whole speakers out: data.val_groups=null data.test_groups=null data.split=stratified"
         )
     return groups
 
@@ -93,7 +94,8 @@ def _of_groups(recordings: Sequence[Recording], wanted: Sequence[str], name: str
             close = difflib.get_close_matches(group, set(groups), n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             known = ", ".join(sorted(set(groups)))
-            raise ValueError(f"data.{name}_groups: there is no speaker {group!r}{hint} Speakers: {known}")
+            words = f"there is no speaker {group!r}{hint} Speakers: {known}; null holds none out"
+            raise ValueError(f"data.{name}_groups: {words}")
     return np.flatnonzero(np.isin(groups, chosen))
 
 

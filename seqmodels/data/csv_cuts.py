@@ -22,7 +22,10 @@ def cut_numbers(table: Table, column: str, cuts: Sequence[float]) -> None:
         ValueError: no such column, or cells that are no numbers.
     """
     names = cut_names(cuts)
-    values = table.numbers(column, "target")
+    try:
+        values = table.numbers(column, "target")
+    except ValueError as error:
+        raise ValueError(f"{error}; where the column holds classes, set data.target_cuts=null") from None
     places = np.searchsorted(np.asarray(cuts, dtype=np.float64), values, side="right")
     cells = zip(table.columns[column], places.tolist(), np.isfinite(values).tolist(), strict=True)
     table.columns[column] = [names[place] if known else cell for cell, place, known in cells]

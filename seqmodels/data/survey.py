@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqmodels.batch import BatchSpec
+from seqmodels.data.alphabet import kmer_names
 from seqmodels.data.dataset import SequenceDataset
 
 # What is read of each split, at most; the rest is left out evenly. Lengths and numbers of sequences are exact.
@@ -79,7 +80,8 @@ def _survey(split: SequenceDataset) -> tuple[Plain, list[bytes]]:
     if target_lengths:
         found["target lengths"] = _lengths(np.array(target_lengths))
     if isinstance(inputs, _Tokens):
-        found["tokens"] = inputs.named(spec.input_names)
+        width = (spec.options or {}).get("kmer", 1)
+        found["tokens"] = inputs.named(kmer_names(spec.input_names, width) if width > 1 else spec.input_names)
     else:
         found["features"] = inputs.named(spec.input_names, spec.input_shift, spec.input_scale)
     return {**found, **_of_targets(spec, targets), **_of_sequences(split)}, keys

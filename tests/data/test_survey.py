@@ -7,6 +7,7 @@ import pytest
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data import survey as module
+from seqmodels.data.alphabet import kmers
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.survey import survey
 from seqmodels.data.suspicions import suspicions
@@ -84,3 +85,15 @@ def test_what_looks_wrong():
     said = "\n".join(suspicions(survey({"train": one}), stream=False, padding=0.7))
     for words in ("every target in train is 'b'", "constant in train", "'u', 'v'", "no validation split", "70 %"):
         assert words in said
+
+
+def test_runs_of_letters_are_named_by_their_letters():
+    """Of a genome read three letters at a time, those that are counted are those that stand in it."""
+    letters = np.random.default_rng(0).integers(0, 5, 500)
+    inputs = kmers(letters, 3, 5)
+    options = {"alphabet": "dna", "kmer": 3}
+    spec = BatchSpec("tokens", 125, "tokens", 5, "step", tuple("ACGTN"), tuple("ACGTN"), options=options)
+    found = survey({"train": ArrayDataset(spec, [inputs], [letters])})["train"]["tokens"]["frequent"]
+    text = "NN" + "".join("ACGTN"[i] for i in letters)
+    for name, share in found.items():
+        assert share * 500 == pytest.approx(sum(text[i : i + 3] == name for i in range(500)))
