@@ -145,7 +145,7 @@ def notes(
     if store.resampled:
         found.append(
             f"{len(store.resampled)} of {count} recordings brought to {features.sample_rate} samples a second "
-            f"({some(store.resampled)}; data.mismatch)"
+            f"({some(store.resampled)}; data.sample_rate, data.mismatch)"
         )
     if store.mixed:
         found.append(f"{len(store.mixed)} of {count} recordings: mean of their channels (data.stereo)")

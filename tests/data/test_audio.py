@@ -218,7 +218,7 @@ def test_odd_recordings_are_noted(folder, tmp_path):
     found = source(folder, tmp_path, val_fraction=0.0, test_fraction=0.0)
     assert len(found.splits()["train"]) == 10
     assert list(found.notes) == [
-        "1 of 11 recordings brought to 8000 samples a second (other.wav; data.mismatch)",
+        "1 of 11 recordings brought to 8000 samples a second (other.wav; data.sample_rate, data.mismatch)",
         "1 of 11 recordings: mean of their channels (data.stereo)",
         "1 of 11 recordings are silent, left out (still.wav; data.silence)",
     ]
