@@ -15,9 +15,9 @@ from torch import Tensor
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.registry import register
 from seqmodels.tasks.base import check_range, real_items
-from seqmodels.tasks.baselines.reading import histories, item_count, sequences, spread
+from seqmodels.tasks.baselines.reading import histories, item_count, spread
 from seqmodels.tasks.distributions import NegativeBinomial, Point, pinball
-from seqmodels.tasks.predictive import Predictive, check_levels, make_output
+from seqmodels.tasks.predictive import Predictive, check_counts, check_levels, make_output
 from seqmodels.tasks.series_task import SeriesTask
 from seqmodels.tasks.values import Predictor
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torchmetrics import MetricCollection
 
-# Training sequences that the scale of MASE is taken from, at most.
-MOST_SEQUENCES = 2000
 # Training items that a baseline's usual errors are taken from, about.
 MOST_ITEMS = 5000
 
@@ -203,26 +201,8 @@ class Forecasting(SeriesTask):
             ValueError: targets that the output is not for.
         """
         if isinstance(self.predictive.output, NegativeBinomial):
-            self._refuse_no_counts(train, self.predictive.output)
-        m = self.spec.period
-        if m is None or self.spec.target_feature is None:
-            return
-        total, count = 0.0, 0
-        for inputs, _ in sequences(train, spread(len(train.lengths), MOST_SEQUENCES)):
-            series = self.series(torch.from_numpy(inputs).double())
-            total += float((series[m:] - series[:-m]).abs().sum())
-            count += max(len(series) - m, 0)
-        self._naive_error = total / count if count and total else None
-
-    def _refuse_no_counts(self, train: Any, output: NegativeBinomial) -> None:
-        for *_, targets in histories(train, 1):
-            values = output.unscaled(torch.tensor(targets)).numpy()
-            far = np.abs(values - np.maximum(np.round(values), 0)) > 1e-3 + 1e-6 * np.abs(values)
-            if far.any():
-                raise ValueError(
-                    "task.output=negative_binomial is for counts, whole numbers from 0 on; the targets hold "
-                    f"{values[far][0]:g}: choose task.output=student_t, gaussian or quantiles"
-                )
+            check_counts(self.predictive.output, train)
+        self._naive_error = self.naive_error(train)
 
     def summary(self, values: Mapping[str, Any]) -> dict[str, float]:
         named = super().summary(values)
@@ -240,14 +220,12 @@ class Forecasting(SeriesTask):
 
         Where there is an interval also "quantiles", by level, and "interval" with its "share", "low" and "high".
         """
-        last = self._last(prediction.detach(), batch)
-        forecast = self._levels(self.unscale(self.predictive.median(last)), batch).tolist()
+        forecast, quantiles = self._ahead(prediction, batch)
         lengths = batch.lengths.tolist()
         rows: list[dict[str, Any]] = [
-            {"forecast": row if length else []} for row, length in zip(forecast, lengths, strict=True)
+            {"forecast": row if length else []} for row, length in zip(forecast.tolist(), lengths, strict=True)
         ]
-        if self.predictive.has_interval:
-            quantiles = self._levels(self._unscale_quantiles(self.predictive.quantiles(last)), batch)
+        if quantiles is not None:
             by_level = quantiles.transpose(-1, -2).tolist()
             for row, values, length in zip(rows, by_level, lengths, strict=True):
                 values = values if length else [[]] * len(values)
@@ -257,6 +235,14 @@ class Forecasting(SeriesTask):
                 }
                 row["interval"] = {"share": self.predictive.share, "low": low, "high": high}
         return rows
+
+    def _ahead(self, prediction: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor | None]:
+        """Each row's forecast ``(B, H)`` and its quantiles ``(B, H, Q)``, if it has some, as values of the series."""
+        last = self._last(prediction.detach(), batch)
+        forecast = self._levels(self.unscale(self.predictive.median(last)), batch)
+        if not self.predictive.has_interval:
+            return forecast, None
+        return forecast, self._levels(self._unscale_quantiles(self.predictive.quantiles(last)), batch)
 
     def _last(self, values: Tensor, batch: SequenceBatch) -> Tensor:
         """What belongs to each row's last real step, ``(B, ...)``."""
@@ -271,13 +257,8 @@ class Forecasting(SeriesTask):
 
         if self.spec.target_feature is None or self.spec.inputs != "features":
             return {}
-        last = self._last(prediction.detach(), batch)
-        bands = (
-            self._levels(self._unscale_quantiles(self.predictive.quantiles(last)), batch).float().cpu()
-            if self.predictive.has_interval
-            else None
-        )
-        forecast = self._levels(self.unscale(self.predictive.median(last)), batch).float().cpu()
+        forecast, quantiles = self._ahead(prediction, batch)
+        forecast, bands = forecast.float().cpu(), None if quantiles is None else quantiles.float().cpu()
         truth = self._levels(self.unscale(self._last(batch.targets, batch)), batch).float().cpu()
         history, lengths = self.series(batch.inputs.detach()).float().cpu(), batch.lengths.tolist()
         season = self.spec.period if (self.spec.period or 0) <= batch.inputs.shape[1] else None

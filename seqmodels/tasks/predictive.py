@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from seqmodels.batch import BatchSpec
 from seqmodels.tasks.base import check_choice, check_range
+from seqmodels.tasks.baselines.reading import histories
 from seqmodels.tasks.conformal import corrected, corrections, pairs
 from seqmodels.tasks.distributions import (
     CRPS_LEVELS,
@@ -46,6 +50,22 @@ def make_output(name: str, spec: BatchSpec, error: Callable[..., Tensor], levels
         "negative_binomial": lambda: NegativeBinomial(spec.shift, spec.scale),
     }
     return made[check_choice("output", name, OUTPUTS)]()
+
+
+def check_counts(output: NegativeBinomial, train: Any) -> None:
+    """Refuse training targets that are no counts.
+
+    Raises:
+        ValueError: a number that is not whole, or below 0.
+    """
+    for *_, targets in histories(train, 1):
+        values = output.unscaled(torch.tensor(targets)).numpy()
+        far = np.abs(values - np.maximum(np.round(values), 0)) > 1e-3 + 1e-6 * np.abs(values)
+        if far.any():
+            raise ValueError(
+                "task.output=negative_binomial is for counts, whole numbers from 0 on; the targets hold "
+                f"{values[far][0]:g}: choose task.output=student_t, gaussian or quantiles"
+            )
 
 
 class Predictive:

@@ -18,6 +18,7 @@ from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.heads.search import sampler
 from seqmodels.registry import register
 from seqmodels.tasks.base import Task, check_range, join_tokens, name_of, real_items
+from seqmodels.tasks.baselines.mean_sequence import mean_sequence
 from seqmodels.tasks.baselines.ngram import Ngram
 from seqmodels.tasks.baselines.reading import own_items
 from seqmodels.tasks.language_modelling import perplexity
@@ -200,16 +201,9 @@ class SequenceGeneration(Task):
         return super().verdict(model, baselines)
 
     def _mean_baseline(self, train: Any, evaluation: Any) -> dict[str, float]:
-        targets = [[data.read(i, 0, 1)[1] for i in range(len(data.lengths))] for data in (train, evaluation)]
-        steps = max(len(target) for part in targets for target in part)
-        total, count = np.zeros((steps, self.output_size)), np.zeros((steps, 1))
-        for target in targets[0]:
-            total[: len(target)] += target
-            count[: len(target)] += 1
-        overall = total.sum(0) / count.sum()
-        mean = np.where(count > 0, total / np.maximum(count, 1), overall)
-        metrics = self.metrics()
-        for target in targets[1]:
+        targets = [evaluation.read(i, 0, 1)[1] for i in range(len(evaluation.lengths))]
+        mean, metrics = mean_sequence(train, max(map(len, targets))), self.metrics()
+        for target in targets:
             pair = (self.unscale(torch.tensor(values)) for values in (mean[: len(target)], target.astype(np.float64)))
             metrics.update(*(values.flatten() for values in pair))
         return self.summary(metrics.compute())

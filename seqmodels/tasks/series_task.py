@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqmodels.batch import BatchSpec
 from seqmodels.tasks.baselines.climatology import Climatology, calendar_columns
-from seqmodels.tasks.baselines.reading import histories, unbroken
+from seqmodels.tasks.baselines.reading import histories, sequences, spread, unbroken
 from seqmodels.tasks.baselines.smoothing import LEAST_STEPS, MOST_STEPS, Smoothing
 from seqmodels.tasks.values import Predictor, ValueTask, logger, undo
 
@@ -21,6 +21,8 @@ from seqmodels.tasks.values import Predictor, ValueTask, logger, undo
 CHANGES = ("difference", "log_return")
 # Steps of history that exponential smoothing is rolled through, or four seasons if that is more.
 SMOOTHED = 128
+# Training sequences that the scale of MASE is taken from, at most.
+MOST_SEQUENCES = 2000
 
 
 class SeriesTask(ValueTask):
@@ -78,6 +80,18 @@ class SeriesTask(ValueTask):
         series = self.series(torch.tensor(history[:, -season:], dtype=torch.float64)).numpy()
         ahead = np.arange(self.spec.target_size)
         return np.where(known[:, None] >= season, series[:, ahead % season], series[:, -1:])
+
+    def naive_error(self, train: Any) -> float | None:
+        """The mean error of the season before as a forecast; None where no season fits into the sequences."""
+        m = self.spec.period
+        if m is None or self.spec.target_feature is None:
+            return None
+        total, count = 0.0, 0
+        for inputs, _ in sequences(train, spread(len(train.lengths), MOST_SEQUENCES)):
+            series = self.series(torch.from_numpy(inputs).double())
+            total += float((series[m:] - series[:-m]).abs().sum())
+            count += max(len(series) - m, 0)
+        return total / count if count and total else None
 
     def _smoothed(self, train: Any) -> dict[str, tuple[Predictor, int]]:
         """Exponential smoothing, where statsmodels is installed and there is something to fit to."""

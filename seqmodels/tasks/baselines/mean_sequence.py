@@ -1,0 +1,29 @@
+"""The mean of the training targets at each step, for target sequences of values.
+
+S target steps, V values.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def mean_sequence(train: Any, steps: int) -> np.ndarray:
+    """The mean over the training split at each of so many steps, ``(S, V)``; where it has none, the mean of all.
+
+    >>> from types import SimpleNamespace
+    >>> rows = [np.array([[1.0], [4.0]]), np.array([[3.0]])]
+    >>> train = SimpleNamespace(lengths=[1, 1], read=lambda i, start, stop: (None, rows[i]))
+    >>> mean_sequence(train, 3).round(2).tolist()
+    [[2.0], [4.0], [2.67]]
+    """
+    targets = [train.read(i, 0, 1)[1] for i in range(len(train.lengths))]
+    longest = max(steps, *map(len, targets))
+    total, count = np.zeros((longest, targets[0].shape[1])), np.zeros((longest, 1))
+    for target in targets:
+        total[: len(target)] += target
+        count[: len(target)] += 1
+    mean: np.ndarray = np.where(count > 0, total / np.maximum(count, 1), total.sum(0) / count.sum())
+    return mean[:steps]
