@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from seqmodels.data.arrays_read import Arrays
+from seqmodels.data.files import naming
 from seqmodels.data.splits import NAMES, by_group, by_ratio, stratified
 
 GIVEN = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -88,15 +89,17 @@ def _share_out(
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Some items at random into the splits that have a share."""
     if arrays.groups is not None:
-        parts = by_group(np.asarray(arrays.groups)[items].astype(str).tolist(), val, test, seed)
+        with naming(arrays.path):
+            parts = by_group(np.asarray(arrays.groups)[items].astype(str).tolist(), val, test, seed)
         return {name: items[part] for name, part in parts.items()}, []
     first: dict[bytes, int] = {}
     owner = np.array([first.setdefault(content(arrays, int(i)), n) for n, i in enumerate(items)])
     leaders = np.unique(owner)
-    if labels is None:
-        parts = by_ratio(len(leaders), val, test, seed)
-    else:
-        parts = stratified(labels[items[leaders]].tolist(), val, test, seed)
+    with naming(arrays.path):
+        if labels is None:
+            parts = by_ratio(len(leaders), val, test, seed)
+        else:
+            parts = stratified(labels[items[leaders]].tolist(), val, test, seed)
     copies = len(items) - len(leaders)
     notes = [f"{copies} of {len(items)} sequences are copies of others, and in the same split"] if copies else []
     return {name: items[np.isin(owner, leaders[part])] for name, part in parts.items()}, notes

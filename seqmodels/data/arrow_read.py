@@ -14,6 +14,7 @@ import numpy as np
 
 from seqmodels.data.csv_read import ListColumn, Table
 from seqmodels.data.files import find_file
+from seqmodels.data.scale import usable
 
 ARROW_SUFFIXES = (".parquet", ".arrow", ".feather", ".ipc")
 
@@ -148,7 +149,7 @@ def _times(column: Any) -> list[Any]:
 
 
 def numbers_of(column: Any) -> np.ndarray | None:
-    """An Arrow array's values as float64, missing and infinite ones NaN; None where they are no numbers."""
+    """An Arrow array's values as float64, missing, infinite and huge ones NaN; None where they are no numbers."""
     import pyarrow as pa
 
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type)):
@@ -156,7 +157,7 @@ def numbers_of(column: Any) -> np.ndarray | None:
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
     values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).copy()
-    values[~np.isfinite(values)] = np.nan
+    values[~usable(values)] = np.nan
     return values
 
 

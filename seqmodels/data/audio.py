@@ -20,6 +20,7 @@ from seqmodels.data.audio_split import KINDS, SplitOptions, split_recordings
 from seqmodels.data.audio_store import FeatureStore, Strictness, notes, open_store
 from seqmodels.data.audio_targets import LEVELS, Targets
 from seqmodels.data.dataset import DataSource, SequenceDataset
+from seqmodels.data.files import naming
 from seqmodels.data.scale import apply_scale
 from seqmodels.registry import register
 
@@ -151,12 +152,14 @@ class AudioSource(DataSource):
         recordings = find_recordings(self.path, self.pattern)
         rates = [rate_of(recording.path) for recording in recordings]
         features = AudioFeatures(self.sample_rate or min(rates), *self.shape)
-        parts = split_recordings(recordings, self.split)
+        with naming(self.path):
+            parts = split_recordings(recordings, self.split)
         paths = [recording.path for recording in recordings]
         store = self._store(paths, features)
         self.notes = notes(store, recordings, features, dropped=True)
         parts = {name: np.setdiff1d(items, store.silent) for name, items in parts.items()}
         self._refuse_empty(parts)
+        _refuse_one_class(self.path, [recordings[i] for i in parts["train"]])
         encoder = Targets.of([recordings[i] for i in parts["train"]], self.level)
         spec = make_spec(features, encoder, _scale(store, parts["train"], features))
         splits: dict[str, SequenceDataset] = {}
@@ -262,6 +265,15 @@ def _dataset(
                     f"and it has {frames}: lower data.frame_shift or data.stack, or leave it out"
                 )
     return dataset
+
+
+def _refuse_one_class(path: str, recordings: Sequence[Recording]) -> None:
+    labels = {recording.label for recording in recordings}
+    if len(labels) == 1 and None not in labels:
+        raise ValueError(
+            f"{path}: expected recordings of two classes or more to train on, got only {labels.pop()!r}: there is "
+            "nothing to tell apart"
+        )
 
 
 def _check_choices(**options: tuple[Any, Sequence[Any]]) -> None:

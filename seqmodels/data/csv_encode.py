@@ -100,5 +100,6 @@ def warn_of_unknown(sequences: Sequences, spec: BatchSpec) -> None:
     known = set(spec.input_names)
     lost = Counter(token for steps in sequences.inputs for token in steps if token not in known)
     if lost:
-        what = describe(sum(lost.values()), list(lost), (spec.options or {}).get("level", "character"))
+        unit = "value" if sequences.layout.kind == "long" else (spec.options or {}).get("level", "character")
+        what = describe(sum(lost.values()), list(lost), unit)
         _log.warning("%s: %s not known from training, read as %s", sequences.table.path, what, UNKNOWN)

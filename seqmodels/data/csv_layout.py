@@ -171,6 +171,8 @@ def _wide(table: Table, asked: Columns) -> Layout:
         features, names = tuple(numbered[0]), tuple(stem or "value" for stem in numbered[1])
         width = len(names)
     width = 1 if width is None else width
+    if not features and (words := other_columns(table, asked)):
+        table.numbers(words[0])  # says which cell of it is no number
     if not features or width < 1 or len(features) % width:
         raise ValueError(
             f"data.features_per_step must divide the number of feature columns ({len(features)}), got {width}; "

@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from seqmodels.data.files import read_text
+from seqmodels.data.scale import usable
 
 # What stands for "no value" in a column of numbers, in any case.
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
 DELIMITERS = ",;\t|"
-
 # A number with a decimal comma: what semicolons between the cells are there for.
 DECIMAL_COMMA = r"^(\s*[+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*)$"
+
 
 @dataclass(frozen=True)
 class ListColumn:
@@ -93,10 +94,12 @@ class Table:
         """
         if name not in self.columns:
             close = difflib.get_close_matches(name, self.columns, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            found = ", ".join([*self.columns, *(f"{other} (lists)" for other in self.lists)])
+            hint = f"; did you mean {close[0]!r}?" if close else "."
+            found = ", ".join([*(other[:40] for other in self.columns), *(f"{other} (lists)" for other in self.lists)])
             if name in self.left_out:
-                hint = f" that can be read (it is of type {self.left_out[name]});"
+                hint = f" that can be read (it is of type {self.left_out[name]})."
+            elif sum(np.isfinite(to_numbers(list(self.columns))[0])) > 1:
+                hint = "; where its first line is data, put a line with the columns' names above it."
             raise ValueError(f"data.{option}: {self.path} has no column {name!r}{hint} Its columns: {found}")
         cells = self.columns[name]
         return cells if isinstance(cells, list) else list(cells)
@@ -107,7 +110,7 @@ class Table:
         return int(np.isfinite(values).sum()) > len(text)
 
     def numbers(self, name: str, option: str = "features") -> np.ndarray:
-        """The column as float64 ``(rows,)``; missing and infinite values are NaN.
+        """The column as float64 ``(rows,)``; missing, infinite and huge values are NaN.
 
         Raises:
             ValueError: a cell holds text.
@@ -117,9 +120,9 @@ class Table:
         if text:
             cell = self.columns[name][text[0]]
             comma = ", with a point, not a comma, before the decimals" if cell.count(",") == 1 else ""
+            leave = ", or leave the column out with data.features=[...]" if option == "features" else ""
             raise ValueError(
-                f"{self.place(text[0], name)}: expected a number, got {cell[:40]!r}; "
-                f"write a number{comma}, or leave the column out with data.features=[...]"
+                f"{self.place(text[0], name)}: expected a number, got {cell[:40]!r}; write a number{comma}{leave}"
             )
         return values
 
@@ -144,7 +147,7 @@ class Table:
 
 
 def to_numbers(cells: Sequence[str]) -> tuple[np.ndarray, list[int]]:
-    """Cells as float64, NaN where missing, infinite or text; and the rows that hold text.
+    """Cells as float64, NaN where missing, infinite, above 1e30 or text; and the rows that hold text.
 
     >>> to_numbers(["1", "NA", "2e3", "two"])
     (array([1.e+00,    nan, 2.e+03,    nan]), [3])
@@ -160,7 +163,7 @@ def to_numbers(cells: Sequence[str]) -> tuple[np.ndarray, list[int]]:
             except ValueError:
                 if cell.strip().lower() not in MISSING:
                     text.append(row)
-    values[~np.isfinite(values)] = np.nan
+    values[~usable(values)] = np.nan
     return values, text
 
 
@@ -196,11 +199,11 @@ def read_tables(path: str) -> dict[str, Table]:
 def read_lines(path: str) -> Table:
     """Read a CSV or TSV file, gzipped or not; the separator is taken from its first line.
 
+    Between semicolons, decimals may come after a comma.
+
     Raises:
         ValueError: the file is missing, empty, binary or not UTF-8, has no header, repeats a
             column name, or a line has more or fewer cells than the header.
-    Between semicolons, decimals may come after a comma.
-
     """
     text = read_text(path).rstrip("\r\n")
     delimiter = max(DELIMITERS, key=text.split("\n", 1)[0].count)
@@ -260,6 +263,7 @@ def _read_columns(path: str, text: str, delimiter: str, quoting: int) -> tuple[d
             if not cells and len(header) > 1:
                 continue
             if len(cells or [""]) != len(header):
+                _refuse_open_quote(path, text, quoting, lines, reader.line_num)
                 raise ValueError(
                     f"{path}, line {reader.line_num}: expected {len(header)} cells separated by {delimiter!r} as in "
                     f"the header, got {len(cells)}; mend the line, or quote cells that contain {delimiter!r}"
@@ -269,7 +273,18 @@ def _read_columns(path: str, text: str, delimiter: str, quoting: int) -> tuple[d
             lines.append(reader.line_num)
     except csv.Error as error:
         raise ValueError(f"{path}, line {reader.line_num}: cannot be read as CSV: {error}") from None
+    if lines:
+        _refuse_open_quote(path, text, quoting, lines[:-1], lines[-1])
     return columns, lines
+
+
+def _refuse_open_quote(path: str, text: str, quoting: int, before: list[int], line: int) -> None:
+    """Refuse a last row, ending on `line`, that runs over several lines because a quotation mark is never closed."""
+    first = (before[-1] if before else 1) + 1
+    if quoting == csv.QUOTE_MINIMAL and line > first and text.count('"') % 2:
+        raise ValueError(
+            f"{path}, line {first}: a cell begins with a quotation mark that nothing closes; close it, or remove it"
+        )
 
 
 def check_header(path: str, header: list[str]) -> None:

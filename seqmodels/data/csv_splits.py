@@ -9,6 +9,7 @@ import numpy as np
 
 from seqmodels.data.csv_sequences import Sequences
 from seqmodels.data.csv_targets import label_lists, refuse_change, refuse_one_class
+from seqmodels.data.files import naming
 from seqmodels.data.splits import by_group, stratified, stratified_groups
 
 # What people call the splits.
@@ -33,9 +34,16 @@ def split_sequences(
     Raises:
         ValueError: there is one class only, or a class has too few different sequences.
     """
+    refuse_one_class(sequences)
+    with naming(sequences.table.path):
+        return _at_random(sequences, val_fraction, test_fraction, seed)
+
+
+def _at_random(
+    sequences: Sequences, val_fraction: float, test_fraction: float, seed: int
+) -> tuple[dict[str, np.ndarray], int]:
     layout = sequences.layout
     labelled = layout.target_kind != "values"
-    refuse_one_class(sequences)
     keys = [_content(x) for x in sequences.inputs]
     first = {key: i for i, key in reversed(list(enumerate(keys)))}
     copies, owner = len(keys) - len(first), np.array([first[key] for key in keys])

@@ -200,6 +200,6 @@ def encode_labels(sequences: Sequences, classes: tuple[str, ...], per_step: bool
 def _refuse_new(sequences: Sequences, row: int, label: str, classes: tuple[str, ...]) -> None:
     known = ", ".join(classes[:12]) + (" ..." if len(classes) > 12 else "")
     raise ValueError(
-        f"{sequences.table.place(row, sequences.layout.target)}: the label {label!r} was never seen in training, which "
-        f"had: {known}; mend it, leave the line out, or train with examples of it"
+        f"{sequences.table.place(row, sequences.layout.target)}: the label {label[:40]!r} was never seen in training, "
+        f"which had: {known}; mend it, leave the line out, or train with examples of it"
     )

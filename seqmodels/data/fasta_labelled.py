@@ -12,6 +12,7 @@ from seqmodels.data.alphabet import Alphabet
 from seqmodels.data.bio_files import Piece, find_records, read_records
 from seqmodels.data.csv_read import read_table
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
+from seqmodels.data.files import naming
 from seqmodels.data.splits import check_fractions, stratified
 from seqmodels.registry import register
 
@@ -73,7 +74,8 @@ class LabelledFastaSource(DataSource):
         copies = len(inputs) - len(leaders)
         self.notes = [f"{copies:,} sequences are copies of another; copies are in one split together"] if copies else []
         shares = (self.val_fraction, self.test_fraction)
-        parts = stratified([labels[i] for i in leaders], *shares, self.seed)
+        with naming(self.path):
+            parts = stratified([labels[i] for i in leaders], *shares, self.seed)
         spec = self._spec(classes)
         targets = [np.array(classes.index(label)) for label in labels]
         members = {name: np.flatnonzero(np.isin(owner, leaders[part])) for name, part in parts.items()}

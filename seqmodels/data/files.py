@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 import gzip
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 SHIPPED = "shipped:"
 
 
-def find_file(path: str | Path) -> Path:
-    """The file that `path` names; ``shipped:NAME`` is one that comes with the package.
+def find_file(path: str | Path, option: str = "path") -> Path:
+    """The file that `path`, the value of ``data.OPTION``, names; ``shipped:NAME`` comes with the package.
 
     Raises:
         ValueError: there is no such file.
@@ -22,13 +24,28 @@ def find_file(path: str | Path) -> Path:
         return shipped(str(path)[len(SHIPPED) :])
     found = Path(path).expanduser()
     if found.is_dir():
-        raise ValueError(f"data.path: expected a file, got the folder {str(path)!r}; name a file in it")
+        raise ValueError(f"data.{option}: expected a file, got the folder {str(path)!r}; name a file in it")
     if not found.is_file():
         beside = [str(other) for other in found.parent.iterdir()] if found.parent.is_dir() else []
         close = difflib.get_close_matches(str(found), beside, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f" (looked from {str(Path.cwd())!r})"
-        raise ValueError(f"data.path: there is no file {str(path)!r}{hint}")
+        raise ValueError(f"data.{option}: there is no file {str(path)!r}{hint}")
     return found
+
+
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Put a file's name before what is said to be wrong by those who do not know the file.
+
+    >>> with naming("names.csv"):
+    ...     raise ValueError("2 items are too few")
+    Traceback (most recent call last):
+    ValueError: names.csv: 2 items are too few
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def read_text(path: str | Path) -> str:

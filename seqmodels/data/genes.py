@@ -12,7 +12,7 @@ from seqmodels.data.alphabet import Alphabet, check_kmer, kmers
 from seqmodels.data.bio_files import Piece
 from seqmodels.data.csv_read import Table
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
-from seqmodels.data.files import find_file
+from seqmodels.data.files import find_file, naming
 from seqmodels.data.gene_files import CODING, NAME, SEQUENCE, Genes, read_genes
 from seqmodels.data.splits import by_group, check_fractions
 from seqmodels.registry import register
@@ -114,8 +114,15 @@ class GeneStructureSource(DataSource):
             tables["test"] = read_genes(self.test_path, self.feature, True)
         self.notes = _notes(tables, self.max_length)
         letters, targets = _read_genes(tables["training and validation"], self.max_length, self.spec)
+        tags = np.unique(np.concatenate(targets))
+        if len(tags) == 1:
+            raise ValueError(
+                f"{self.path}: expected letters that are coding and letters that are not, got only "
+                f"{self.spec.target_names[int(tags[0])]!r}: there is nothing to learn"
+            )
         groups = [x.tobytes() for x in letters]
-        parts = by_group(groups, self.val_fraction, self.test_fraction, self.seed)
+        with naming(self.path):
+            parts = by_group(groups, self.val_fraction, self.test_fraction, self.seed)
         splits: dict[str, SequenceDataset] = {
             name: _dataset(self.spec, [letters[i] for i in items], [targets[i] for i in items])
             for name, items in parts.items()

@@ -13,6 +13,7 @@ from seqmodels.batch import BatchSpec
 from seqmodels.data.alphabet import Alphabet, check_kmer, kmers, reverse_complement
 from seqmodels.data.bio_files import find_records, read_pieces
 from seqmodels.data.dataset import DataSource, SequenceDataset
+from seqmodels.data.files import naming
 from seqmodels.data.splits import by_position, check_fractions
 from seqmodels.data.token_file import TokenFile, cached, write_tokens
 from seqmodels.registry import register
@@ -144,7 +145,8 @@ class GenomeSource(DataSource):
         return splits
 
     def _cuts(self) -> dict[str, slice]:
-        return by_position(len(self._tokens), self.val_fraction, self.test_fraction)
+        with naming(self.path):
+            return by_position(len(self._tokens), self.val_fraction, self.test_fraction)
 
     @cached_property
     def _tokens(self) -> TokenFile:

@@ -11,6 +11,7 @@ from seqmodels.batch import BatchSpec
 from seqmodels.data.csv_read import Table, read_table
 from seqmodels.data.csv_targets import sort_labels
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
+from seqmodels.data.files import naming
 from seqmodels.data.splits import by_group, check_fractions
 from seqmodels.data.vocabulary import UNKNOWN, Vocabulary
 from seqmodels.registry import register
@@ -78,7 +79,8 @@ class PassagesSource(DataSource):
         """The data sets "train", "val" and "test"."""
         texts = self._texts()
         names = list(dict.fromkeys(group for group, _ in texts))
-        parts = by_group(names, self.val_fraction, self.test_fraction, self.seed)
+        with naming(self.path):
+            parts = by_group(names, self.val_fraction, self.test_fraction, self.seed)
         of = {names[i]: split for split, items in parts.items() for i in items.tolist()}
         found: dict[str, list[tuple[str, str, str]]] = {split: [] for split in parts}
         short = 0

@@ -6,6 +6,17 @@ import numpy as np
 
 # Below this share of a feature's size its spread is rounding, and the feature a constant.
 CONSTANT = 1e-9
+# Nothing that is measured is larger: such a number, like an infinite one, is taken for a mistake.
+LARGEST = 1e30
+
+
+def usable(values: np.ndarray) -> np.ndarray:
+    """Bool of the same shape: which are numbers, neither NaN nor infinite nor above `LARGEST`.
+
+    >>> usable(np.array([1.0, np.nan, -np.inf, 1e300])).tolist()
+    [True, False, False, False]
+    """
+    return np.abs(values) <= LARGEST
 
 
 def fit_scale(rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

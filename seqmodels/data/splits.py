@@ -85,8 +85,9 @@ def stratified(
         items = generator.permutation(np.flatnonzero(owner == own))
         if len(items) < len(wanted):
             raise ValueError(
-                f"the class {label!r} has {len(items)} item(s), too few to be in {', '.join(wanted)}: "
-                "add items of it, leave it out, or set data.val_fraction or data.test_fraction to 0"
+                f"the class {str(label)[:40]!r} has {_items(len(items))}, too few to be in {', '.join(wanted)} "
+                "(copies count once): add others, leave the class out, or set data.val_fraction or data.test_fraction "
+                "to 0"
             )
         cuts = np.cumsum(_counts(len(items), val_fraction, test_fraction))[:-1]
         for name, part in zip(NAMES, np.split(items, cuts), strict=True):
@@ -167,7 +168,11 @@ def _counts(count: int, val_fraction: float, test_fraction: float) -> list[int]:
     val, test = (max(1, round(count * share)) if share else 0 for share in (val_fraction, test_fraction))
     if count - val - test < 1:
         raise ValueError(
-            f"{count} item(s) are too few to be split into training, {val} of validation and {test} of test: "
-            "give more data, or set data.val_fraction or data.test_fraction to 0"
+            f"{_items(count)} {'is' if count == 1 else 'are'} too few to be split into training, {val} for validation "
+            f"and {test} for test: give more data, or set data.val_fraction or data.test_fraction to 0"
         )
     return [count - val - test, val, test]
+
+
+def _items(count: int) -> str:
+    return f"{count} item" if count == 1 else f"{count} items"

@@ -12,6 +12,7 @@ import numpy as np
 
 from seqmodels.data.csv_read import Table, read_table
 from seqmodels.data.files import find_file
+from seqmodels.data.scale import LARGEST, usable
 
 KINDS = ("hiragana", "katakana", "kanji", "other")
 FORMS = (
@@ -21,11 +22,12 @@ FORMS = (
 
 
 class Drawing(NamedTuple):
-    """A drawing, what it is of, and what each of its strokes is; where nothing is known, an empty text."""
+    """A drawing, what it is of, what each of its strokes is, and where it begins; where nothing is known, "" each."""
 
     strokes: list[np.ndarray]
     label: str
     stroke_labels: list[str]
+    place: str = ""
 
 
 def read_drawings(path: str) -> list[Drawing]:
@@ -45,9 +47,12 @@ def read_drawings(path: str) -> list[Drawing]:
         drawings = _of_strokes(path, arrays) if "strokes" in arrays else _of_points(path, arrays)
     for number, drawing in enumerate(drawings):
         for stroke in drawing.strokes:
-            if not np.isfinite(stroke).all():
-                raise ValueError(f"{path}, drawing {number + 1}: a point is not a finite number; mend or remove it")
-    return drawings
+            if not usable(stroke).all():
+                raise ValueError(
+                    f"{path}, drawing {number + 1}: a point is not a number, infinite or above {LARGEST:g}; "
+                    "mend or remove it"
+                )
+    return [drawing._replace(place=drawing.place or f"drawing {n}") for n, drawing in enumerate(drawings, 1)]
 
 
 def _load(path: str) -> dict[str, np.ndarray]:
@@ -59,7 +64,8 @@ def _load(path: str) -> dict[str, np.ndarray]:
                 raise ValueError("it is a single array")
             return {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: expected a NumPy archive (.npz) with {FORMS}: {error}") from None
+        why = "it holds Python objects, or is no NumPy file" if "pickle" in str(error) else error
+        raise ValueError(f"{path}: expected a NumPy archive (.npz) with {FORMS}: {why}; save it anew") from None
 
 
 def _of_points(path: str, arrays: dict[str, np.ndarray]) -> list[Drawing]:
@@ -74,6 +80,8 @@ def _of_points(path: str, arrays: dict[str, np.ndarray]) -> list[Drawing]:
     if bad or int(lengths.sum()) != len(points):
         total = int(lengths.sum()) if lengths.dtype.kind in "iu" else lengths.dtype
         raise ValueError(f"{path}: 'lengths' must be whole numbers above 0 that add up to {len(points)}, got {total}")
+    if not len(lengths):
+        raise ValueError(f"{path}: expected drawings, got none: 'points' and 'lengths' are empty")
     labels = arrays.get("labels", np.full(len(lengths), ""))
     if len(labels) != len(lengths):
         raise ValueError(f"{path}: expected one of 'labels' for each of the {len(lengths)} drawings, got {len(labels)}")
@@ -109,13 +117,25 @@ def _of_table(table: Table) -> list[Drawing]:
     points = np.stack([table.numbers(name, "path") for name in ("x", "y")], axis=1)
     bad = np.flatnonzero(np.isnan(points).any(axis=1))
     if len(bad):
-        raise ValueError(f"{table.place(int(bad[0]))}: expected numbers in x and y; remove the line, or fill it in")
+        row = int(bad[0])
+        got = " and ".join(repr(table.columns[name][row]) for name in ("x", "y"))
+        raise ValueError(f"{table.place(row)}: expected numbers in x and y, got {got}; remove the line, or mend it")
     labels = table.columns.get("label", [""] * len(table))
     found: dict[str, dict[str, list[int]]] = {}
     for row, (owner, stroke) in enumerate(zip(owners, strokes, strict=True)):
         found.setdefault(owner, {}).setdefault(stroke, []).append(row)
     drawings = []
-    for parts in found.values():
+    for owner, parts in found.items():
         rows = list(parts.values())
-        drawings.append(Drawing([points[r] for r in rows], labels[rows[0][0]], [""] * len(rows)))
+        first = rows[0][0]
+        if not owner.strip():
+            raise ValueError(f"{table.place(first, 'drawing')}: expected a drawing's name, got a blank; fill it in")
+        other = next((r for own in rows for r in own if labels[r] != labels[first]), None)
+        if other is not None:
+            raise ValueError(
+                f"{table.place(other, 'label')}: got {labels[other]!r}, but {labels[first]!r} on line "
+                f"{table.lines[first]} of the same drawing; mend it"
+            )
+        place = f"line {table.lines[first]}"
+        drawings.append(Drawing([points[r] for r in rows], labels[first], [""] * len(rows), place))
     return drawings

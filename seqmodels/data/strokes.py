@@ -12,6 +12,7 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
+from seqmodels.data.files import naming
 from seqmodels.data.splits import by_group, check_fractions
 from seqmodels.data.stroke_files import Drawing, read_drawings
 from seqmodels.registry import register
@@ -89,7 +90,8 @@ class StrokesSource(DataSource):
         words = f"{lost:,} of {len(drawings):,} drawings left out: more than {self.max_length} movements"
         self.notes = [f"{words} (data.max_length)"] if lost else []
         self.notes += [f"{twins:,} drawings are copies of another one, and kept in its split"] if twins else []
-        parts = by_group(copies, self.val_fraction, self.test_fraction, self.seed)
+        with naming(self.path):
+            parts = by_group(copies, self.val_fraction, self.test_fraction, self.seed)
         # Files often hold one kind after the other; mixed, the first batch shows some of each.
         mixed = {name: np.random.default_rng(self.seed).permutation(items) for name, items in parts.items()}
         units = {name: [u for i in items for u in _units(kept[i], self.unit)] for name, items in mixed.items()}
@@ -170,16 +172,20 @@ def _units(drawing: Drawing, unit: str) -> list[Drawing]:
     if unit == "drawing":
         return [drawing]
     return [
-        Drawing([stroke], label, [label]) for stroke, label in zip(drawing.strokes, drawing.stroke_labels, strict=True)
+        Drawing([stroke], label, [label], drawing.place)
+        for stroke, label in zip(drawing.strokes, drawing.stroke_labels, strict=True)
     ]
 
 
 def _encode(units: list[Drawing], spec: BatchSpec, points: int | None, path: str) -> ArrayDataset:
     code = {label: i for i, label in enumerate(spec.input_names)}
-    unknown = {unit.label or ANY for unit in units} - set(code)
-    if unknown:
-        known = ", ".join(spec.input_names)
-        raise ValueError(f"{path}: the label {min(unknown)!r} was never seen in training, which had: {known}")
+    unknown = next((unit for unit in units if (unit.label or ANY) not in code), None)
+    if unknown is not None:
+        known = ", ".join(spec.input_names[:12]) + (" ..." if len(spec.input_names) > 12 else "")
+        raise ValueError(
+            f"{path}, {unknown.place}: the label {(unknown.label or ANY)[:40]!r} was never seen in training, "
+            f"which had: {known}; mend it, leave the drawing out, or train with examples of it"
+        )
     targets = [(movements(unit.strokes, points) / np.asarray(spec.scale)).astype(np.float32) for unit in units]
     dataset = ArrayDataset(spec, [np.array([code[unit.label or ANY]]) for unit in units], targets)
     dataset.origins = [{"label": unit.label or ANY} for unit in units]

@@ -28,7 +28,7 @@ def find_texts(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[P
         found = sorted(p for p in folder.rglob("*") if p.is_file() and p.name.endswith(suffixes))
         if not found:
             raise ValueError(
-                f"data.path: the folder {str(path)!r} holds no {' or '.join(suffixes)} file; "
+                f"data.path: the folder {str(path)!r} holds no {_named(suffixes)} file; "
                 f"for other names give a pattern, such as '{path}/*.md'"
             )
         return found
@@ -38,6 +38,11 @@ def find_texts(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[P
             raise ValueError(f"data.path: no file fits the pattern {str(path)!r} (looked from {str(Path.cwd())!r})")
         return found
     return [find_file(path)]
+
+
+def _named(suffixes: tuple[str, ...]) -> str:
+    plain = [suffix for suffix in suffixes if not suffix.endswith(".gz")]
+    return " or ".join([", ".join(plain[:-1]), plain[-1]] if len(plain) > 1 else plain) + " (or .gz)"
 
 
 def read_bytes(path: Path) -> Iterator[bytes]:
@@ -73,9 +78,13 @@ def read_text(path: Path, encoding: str = "utf-8") -> Iterator[str]:
     line, offset = 1, 0
     for data in _with_end(read_bytes(path)):
         if not may_hold_zeros and b"\0" in data:
+            if offset == 0 and data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+                raise ValueError(
+                    f"{path}: expected {encoding}, got UTF-16; set data.encoding=utf-16, or save the file as UTF-8"
+                )
             raise ValueError(
                 f"{path}: expected a text file, got a binary one (a zero byte at {offset + data.index(0)}); "
-                "to model its bytes as they are, set data.level=byte"
+                "save it as plain text (data=text can model its bytes as they are: data.level=byte)"
             )
         try:
             text = reader.decode(data, final=not data)

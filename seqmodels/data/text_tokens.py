@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from seqmodels.data.files import naming
 from seqmodels.data.splits import by_position
 from seqmodels.data.text_files import read_bytes, read_text
 from seqmodels.data.token_file import TokenFile, write_tokens
@@ -45,8 +46,15 @@ def build_tokens(
         raw = write_tokens(Path(scratch), pieces, np.dtype(np.uint32))
         if len(raw) == 0:
             raise ValueError(f"{', '.join(map(str, files[:3]))}: expected text, got no {level} at all")
-        parts = _parts(len(raw), level, val_fraction, test_fraction)
+        with naming(", ".join(map(str, files[:3]))):
+            parts = _parts(len(raw), level, val_fraction, test_fraction)
         counts = {name: _count(raw, part, numbers.size) for name, part in parts.items()}
+        if np.count_nonzero(counts["train"]) < 2:
+            found = numbers.names(np.flatnonzero(counts["train"]))
+            raise ValueError(
+                f"{', '.join(map(str, files[:3]))}: expected a text of different {level}s, got only {found[0]!r}: "
+                "there is nothing to learn"
+            )
         chosen = numbers.choose(counts["train"], min_count, max_size)
         table = np.full(numbers.size, -1, dtype=np.int64)
         table[chosen] = np.arange(len(chosen))
@@ -70,9 +78,16 @@ def encode_tokens(folder: Path, files: list[Path], vocabulary: Vocabulary, encod
         ValueError: what is wrong with the files, or a token that the vocabulary has not, where it
             has none that stands for the unknown.
     """
-    pieces = read_pieces(files, vocabulary.level, encoding)
-    tokens = (vocabulary.tokens(piece, unknown=True) for piece in pieces)
+    tokens = (part for file in files for part in _encoded(file, vocabulary, encoding))
     return write_tokens(folder, tokens, _dtype(len(vocabulary.names)))
+
+
+def _encoded(file: Path, vocabulary: Vocabulary, encoding: str) -> Iterator[np.ndarray]:
+    line = 1
+    for piece in read_pieces([file], vocabulary.level, encoding):
+        with naming(file):
+            yield vocabulary.tokens(piece, unknown=True, line=line)
+        line += piece.count("\n") if isinstance(piece, str) else 0
 
 
 def read_pieces(files: list[Path], level: str, encoding: str) -> Iterator[str | bytes]:

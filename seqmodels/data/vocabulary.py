@@ -73,12 +73,13 @@ class Vocabulary:
         """The vocabulary of a data set's inputs."""
         return cls(_level(spec), spec.input_names)
 
-    def tokens(self, text: str | bytes, unknown: bool = False) -> np.ndarray:
+    def tokens(self, text: str | bytes, unknown: bool = False, line: int | None = None) -> np.ndarray:
         """Tokens int64 ``(T,)``.
 
         Args:
             text: the text; for bytes either.
             unknown: whether what the vocabulary has not becomes its token for that, if it has one.
+            line: on which line of a file the text begins, for the message.
 
         Raises:
             ValueError: characters or words that have no token.
@@ -95,9 +96,10 @@ class Vocabulary:
         places = np.flatnonzero(tokens < 0)
         if len(places):
             missing = list(dict.fromkeys(units[place] for place in places.tolist()))
+            where = "" if line is None else f", first on line {line + list(units[: places[0]]).count(chr(10))}"
             raise ValueError(
                 f"the text has {describe(len(places), missing, self.level)} that the vocabulary of {len(self.names)} "
-                "lacks; leave them out, or train on text that has them"
+                f"lacks{where}; leave them out, or train on text that has them"
             )
         return tokens
 

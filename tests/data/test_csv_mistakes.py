@@ -54,7 +54,7 @@ MISTAKES = {
     ),
     "a rare class": (
         lambda: ([*wide_rows(), [1, 2, 3, 4, 5, 6, "c"]], WIDE, {"target": "label"}),
-        r"the class 'c' has 1 item\(s\), too few to be in train, val, test",
+        r"the class 'c' has 1 item, too few to be in train, val, test",
     ),
     "a blank label": (
         lambda: ([[1, 2, 3, 4, 5, 6, " "], *wide_rows()], WIDE, {"target": "label"}),

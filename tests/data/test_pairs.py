@@ -167,7 +167,7 @@ FAULTS = {
     "cut short": (gzip.compress(b"a\tb\n" * 99)[:20], "a.gz", {}, r"a\.gz: the gzip file is damaged or cut short"),
     "column": ("a\tb\n", "a.tsv", {"source": "aa", "target": "b"}, r"line 1: expected a column 'aa'.*did you mean 'a'"),
     "no sounds": ("word W ER1 D\nwords\n", "a.dict", {}, r"a\.dict, line 2: the target is empty"),
-    "few": ("a\tb\na\tc\n", "a.tsv", {}, r"a\.tsv: of different sources, 1 item\(s\) are too few"),
+    "few": ("a\tb\na\tc\n", "a.tsv", {}, r"a\.tsv: of different sources, 1 item is too few"),
 }
 
 

@@ -133,7 +133,7 @@ FAULTS = {
     "an empty drawing": ({"points": np.zeros((4, 3)), "lengths": [4, 0]}, "above 0"),
     "a label too few": ({"points": np.zeros((4, 3)), "lengths": [2, 2], "labels": ["a"]}, "the 2 drawings, got 1"),
     "nothing known": ({"images": np.zeros(3)}, "lacks 'points' and 'lengths' and has images"),
-    "not finite": ({"points": np.full((4, 3), np.nan), "lengths": [4]}, "drawing 1: a point is not a finite number"),
+    "not finite": ({"points": np.full((4, 3), np.nan), "lengths": [4]}, "drawing 1: a point is not a number"),
     "no owners": ({"strokes": np.zeros((4, 5, 2))}, "'char_index'"),
 }  # fmt: skip
 

@@ -292,7 +292,7 @@ def test_missing_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"there is no file .*bok.txt.*did you mean .*book.txt"):
         TextSource(str(tmp_path / "bok.txt")).splits()
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"holds no .txt or .txt.gz file; for other names give a pattern"):
+    with pytest.raises(ValueError, match=r"holds no .txt \(or .gz\) file; for other names give a pattern"):
         TextSource(str(tmp_path / "empty")).splits()
     with pytest.raises(ValueError, match="no file fits the pattern"):
         TextSource(str(tmp_path / "*.tex")).splits()
