@@ -7,8 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from seqmodels.data.bio_files import Piece
-from seqmodels.data.text_files import read_bytes
+from seqmodels.data.bio_files import Piece, find_bytes
 
 LETTERS = {"dna": "ACGTN", "protein": "ACDEFGHIKLMNPQRSTVWYX"}
 AMBIGUOUS = {"dna": "RYSWKMBDHVN", "protein": "BZJUOX"}  # letters that stand for one of several
@@ -58,21 +57,11 @@ class Alphabet:
         if len(wrong):
             letter = piece.letters[wrong[0] : wrong[0] + 1].decode("latin-1")
             words = "letters of DNA" if self.name == "dna" else "letters of amino acids"
-            line, place = self._find(piece) or (piece.line, int(wrong[0]) + 1)
+            known = np.flatnonzero(self._table != NONE).astype(np.uint8).tobytes()
+            line, place = find_bytes(piece.path, piece.line, known) or (piece.line, int(wrong[0]) + 1)
             cure = self._cure(letter, piece.letters)
             raise ValueError(f"{piece.path}, line {line}: expected {words}, got {letter!r} at place {place}{cure}")
         return tokens
-
-    def _find(self, piece: Piece) -> tuple[int, int] | None:
-        """Line, and place in it, of the record's first wrong letter, in a file whose records have lines of letters."""
-        lines = b"".join(read_bytes(piece.path)).split(b"\n")
-        if lines[piece.line - 1][:1] not in (b">", b"@"):
-            return None
-        for number, text in enumerate(lines[piece.line :], piece.line + 1):
-            wrong = np.flatnonzero(self._table[np.frombuffer(text.translate(None, b" \t\r"), np.uint8)] == NONE)
-            if len(wrong):
-                return number, int(wrong[0]) + 1
-        return None
 
     def _cure(self, letter: str, letters: bytes) -> str:
         if letter.upper() in AMBIGUOUS[self.name]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from seqmodels.data.arrays_read import Arrays
-from seqmodels.data.scale import CONSTANT
+from seqmodels.data.scale import CONSTANT, usable
 from seqmodels.data.series import interpolate
 
 KINDS = ("labels", "values", "sets")
@@ -17,12 +17,12 @@ MOST_CLASSES = 20
 
 
 def find_missing(arrays: Arrays) -> np.ndarray:
-    """Of each sequence the first step at which a number is missing or infinite; -1 where all are there."""
+    """Of each sequence the first step at which a number is missing, infinite or huge; -1 where all are there."""
     found = np.full(len(arrays), -1)
     if arrays.x.dtype.kind != "f":
         return found
     for index in range(len(arrays)):
-        finite = np.isfinite(arrays.steps(index)).all(axis=1)
+        finite = usable(arrays.steps(index)).all(axis=1)
         if not finite.all():
             found[index] = int(np.argmin(finite))
     return found
@@ -41,7 +41,7 @@ def settle_missing(arrays: Arrays, missing: str) -> tuple[np.ndarray, list[str]]
     if missing == "error":
         index, step = int(lacking[0]), int(places[lacking[0]])
         values = arrays.steps(index, step, step + 1)[0]
-        feature = int(np.argmin(np.isfinite(values)))
+        feature = int(np.argmin(usable(values)))
         raise ValueError(
             f"{arrays.place(index)}, step {step}, feature {feature}: expected a number, got {values[feature]} "
             f"({len(lacking)} of {len(arrays)} sequences have such); mend it, or say data.missing=drop or interpolate"
@@ -56,9 +56,9 @@ def settle_missing(arrays: Arrays, missing: str) -> tuple[np.ndarray, list[str]]
 
 def fill(steps: np.ndarray) -> np.ndarray:
     """Steps ``(T, F)`` with what is missing interpolated between neighbours."""
-    if steps.dtype.kind != "f" or np.isfinite(steps).all():
+    if steps.dtype.kind != "f" or usable(steps).all():
         return steps
-    return interpolate(np.where(np.isfinite(steps), steps, np.nan), np.zeros(len(steps), int))
+    return interpolate(np.where(usable(steps), steps, np.nan), np.zeros(len(steps), int))
 
 
 def fit_steps(arrays: Arrays, items: np.ndarray, by: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -113,9 +113,13 @@ def settle_target(arrays: Arrays, kind: str | None, per: str | None) -> tuple[st
         raise ValueError(f"{arrays.path}: sets are one 0 or 1 for each class, (sequences, classes), {shown}")
     if kind != "labels" and (y.dtype.kind not in "iufb" or len(inner) > 1):
         raise ValueError(f"{arrays.path}: {kind} must be numbers, one or a row of them per target, {shown}")
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        place = np.argwhere(~np.isfinite(y))[0].tolist()
+    if y.dtype.kind == "f" and not usable(y).all():
+        place = np.argwhere(~usable(y))[0].tolist()
         raise ValueError(f"{arrays.path}: the target at {place} is {y[tuple(place)]}; mend it or leave it out")
+    if kind == "values" and len(y) > 1 and not np.ptp(y, axis=0).any():
+        raise ValueError(
+            f"{arrays.path}: expected different values to be learned, got {np.ravel(y)[0]:g} for every target"
+        )
     return kind, per_step
 
 

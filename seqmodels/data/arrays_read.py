@@ -161,7 +161,7 @@ class _Store:
             array = self._unzip(name) if self.zipped else _map(self.file if of_file else self.folder / f"{name}.npy")
         except UNREADABLE as error:
             raise ValueError(f"{self.place(option)}: {_why(error)}") from None
-        if array.ndim == 0 or len(array) == 0:
+        if array.size == 0 or array.ndim == 0:
             raise ValueError(f"{self.place(option)}: expected one entry for each sequence, got shape {array.shape}")
         return array
 
@@ -173,7 +173,7 @@ class _Store:
                     return list(archive.files)
         except UNREADABLE as error:
             raise ValueError(
-                f"{self.path}: expected a .npz archive, and it cannot be read ({_one_line(error)}): it is damaged, cut "
+                f"{self.path}: expected a .npz archive, and it cannot be read{_reason(error)}: it is damaged, cut "
                 "short or of another kind; save it anew with numpy.savez_compressed"
             ) from None
         raise ValueError(f"{self.path}: holds a single array: give it a name that ends in .npy")
@@ -194,6 +194,11 @@ def _why(error: Exception) -> str:
             "text, sequences of unequal length end to end, with an array of their lengths"
         )
     return f"it is damaged or cut short ({_one_line(error)}); save it anew with numpy.save"
+
+
+def _reason(error: Exception) -> str:
+    """NumPy's words, but not its advice to load what is no archive as Python objects."""
+    return "" if "pickle" in str(error) else f" ({_one_line(error)})"
 
 
 def _one_line(error: Exception) -> str:

@@ -75,9 +75,10 @@ def read_pieces(path: Path) -> Iterator[Piece]:
     elif text.startswith(b"LOCUS"):
         yield from (piece for piece, _ in read_genbank(path))
     else:
+        binary = b"\0" in text or any(byte > 127 for byte in text[:20])
+        got = "a binary file or UTF-16: save it as plain text" if binary else repr(text[:20].decode("latin-1"))
         raise ValueError(
-            f"{path}: expected a header first, '>' in FASTA, '@' in FASTQ or 'LOCUS' in GenBank, "
-            f"got {text[:20].decode('latin-1')!r}"
+            f"{path}: expected a header first, '>' in FASTA, '@' in FASTQ or 'LOCUS' in GenBank, got {got}"
         )
 
 
@@ -91,6 +92,26 @@ def read_records(path: Path) -> Iterator[Piece]:
 def is_genbank(path: Path) -> bool:
     """Whether a file's first words are GenBank's."""
     return next(iter(read_bytes(path)), b"").lstrip()[:5] == b"LOCUS"
+
+
+def find_bytes(path: Path, line: int, known: bytes) -> tuple[int, int] | None:
+    """Line, and place in it, of the first letter after a record's header on `line` that is none of the known ones.
+
+    None where no header is there, or all are known. The file is read up to that letter, in pieces.
+    """
+    number, place = 0, 0
+    for now, begins, text in _lines(read_bytes(path), True):
+        if now == line and begins and text[:1] not in (b">", b"@"):
+            return None
+        if now <= line:
+            continue
+        number, place = now, place if now == number else 0
+        bare = text.translate(None, b" \t\r")
+        wrong = bare.translate(None, known)
+        if wrong:
+            return number, place + bare.index(wrong[:1]) + 1
+        place += len(bare)
+    return None
 
 
 def _lines(chunks: Iterator[bytes], cut: bool) -> Iterator[Line]:
@@ -166,7 +187,12 @@ def read_genbank(path: Path) -> Iterator[tuple[Piece, Any]]:
     except ImportError:
         raise ValueError(f"{path}: GenBank needs Biopython: pip install 'seqmodels[bio]'") from None
     text = b"".join(read_bytes(path)).decode("latin-1")
-    starts = [number for number, line in enumerate(text.split("\n"), 1) if line.startswith("LOCUS")]
+    lines = text.split("\n")
+    starts = [number for number, line in enumerate(lines, 1) if line.startswith("LOCUS")]
+    ends = [number for number, line in enumerate(lines, 1) if line.rstrip() == "//"]
+    lost = next((end for start, end in zip([*starts, len(lines)], ends, strict=False) if start > end), None)
+    if lost:
+        raise ValueError(f"{path}, line {lost}: a record ends here whose first line, LOCUS, is missing or damaged")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Biopython, about fields that are not read here
         try:

@@ -17,6 +17,7 @@ from seqmodels.data.csv_columns import Columns
 from seqmodels.data.csv_layout import Layout, infer
 from seqmodels.data.csv_read import Table
 from seqmodels.data.csv_series import DUPLICATES, TRANSFORMS, SeriesReading, read_series
+from seqmodels.data.files import naming
 from seqmodels.data.gaps import GAPS
 from seqmodels.data.series import SeriesRows, forecast_splits, new_windows
 from seqmodels.data.series_ahead import SeriesAhead
@@ -141,7 +142,8 @@ class SeriesTable:
     @cached_property
     def masks(self) -> dict[str, np.ndarray]:
         """The rows of each split."""
-        return split_rows(self.rows, *self.fractions, parse_fold(self.options.fold), self.options.train_steps)
+        with naming(self.table.path):
+            return split_rows(self.rows, *self.fractions, parse_fold(self.options.fold), self.options.train_steps)
 
     @cached_property
     def history(self) -> int:
@@ -180,18 +182,29 @@ class SeriesTable:
 
     def splits(self) -> dict[str, SeriesWindows]:
         """The windows or streams of each split."""
-        layout, options = self.layout, self.options
-        return forecast_splits(
-            self.rows.within(self.context),
-            input_names(layout, options, self.context),
-            self.history,
-            options.horizon,
-            self.masks,
-            options.period,
-            plain_options(layout, options, self.history, self.context),
-            layout.target_per == "step",
-            options.relative,
-        )
+        layout, options, rows = self.layout, self.options, self.rows.within(self.context)
+        self._refuse_constant(rows)
+        with naming(self.table.path):
+            return forecast_splits(
+                rows,
+                input_names(layout, options, self.context),
+                self.history,
+                options.horizon,
+                self.masks,
+                options.period,
+                plain_options(layout, options, self.history, self.context),
+                layout.target_per == "step",
+                options.relative,
+            )
+
+    def _refuse_constant(self, rows: SeriesRows) -> None:
+        values = rows.values[self.masks["train"], 0]
+        known = values[np.isfinite(values)]
+        if len(known) > 1 and not np.ptp(known):
+            raise ValueError(
+                f"{self.table.path}, column {self.layout.target!r}: expected different values to be learned, got "
+                f"{known[0]:g} everywhere in the training part"
+            )
 
 
 def in_words(layout: Layout, options: SeriesOptions, rows: int, series: int, history: int) -> str:
@@ -244,11 +257,14 @@ def reading_of(options: Mapping[str, Any]) -> tuple[SeriesReading, Context]:
 def open_series(table: Table, spec: BatchSpec, targets: bool) -> SeriesWindows:
     """Another file of the same kind: every window whose targets it holds, or the end of each series."""
     if not targets:
-        return series_ahead(table, spec).windows()
+        ahead = series_ahead(table, spec)
+        with naming(table.path):
+            return ahead.windows()
     options = spec.options or {}
     reading, context = reading_of(options)
-    rows = read_series(table, Layout.from_plain(options["layout"]), reading)
-    return new_windows(rows.within(context, strict=True), options["history"], spec)
+    rows = read_series(table, Layout.from_plain(options["layout"]), reading).within(context, strict=True)
+    with naming(table.path):
+        return new_windows(rows, options["history"], spec)
 
 
 def series_ahead(table: Table, spec: BatchSpec) -> SeriesAhead:

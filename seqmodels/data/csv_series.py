@@ -97,7 +97,7 @@ def _refuse_repeats(table: Table, order: Order, option: str, time_column: str | 
         return
     first, second = sorted(order.rows[again[0] : again[0] + 2].tolist())
     name = order.names[order.owner[again[0]]]
-    cure = "remove one of the two lines"
+    cure = f"remove one of the two {table.unit}s"
     if option == "series":
         cure += ", or keep one with data.duplicates=first or last"
     if order.dated:
@@ -106,7 +106,7 @@ def _refuse_repeats(table: Table, order: Order, option: str, time_column: str | 
         cure += ", or, if the file holds many series, name the column that tells them apart with data.series=COLUMN"
     raise ValueError(
         f"{table.place(second, time_column)}: the time {table.columns[time_column][second]!r}"
-        f"{f' of {option} {name!r}' if name else ''} is also on line {table.lines[first]} "
+        f"{f' of {option} {name!r}' if name else ''} is also on {table.unit} {table.lines[first]} "
         f"({len(again)} repeated in all); {cure}"
     )
 

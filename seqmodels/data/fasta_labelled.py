@@ -12,7 +12,7 @@ from seqmodels.data.alphabet import Alphabet
 from seqmodels.data.bio_files import Piece, find_records, read_records
 from seqmodels.data.csv_read import read_table
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
-from seqmodels.data.files import naming
+from seqmodels.data.files import find_file, naming
 from seqmodels.data.splits import check_fractions, stratified
 from seqmodels.registry import register
 
@@ -57,6 +57,14 @@ class LabelledFastaSource(DataSource):
         self.path, self.label, self.seed = path, label, seed
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
         self.alphabet = Alphabet(alphabet, ambiguous)
+
+    def describe(self) -> str:
+        """One sentence on what the files were taken for."""
+        splits = self.splits()
+        counts = ", ".join(f"{len(split):,} {name}" for name, split in splits.items())
+        names = splits["train"].spec.target_names
+        named = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
+        return f"{self.path}: sequences of {self.alphabet.name} ({counts}), {len(names)} classes ({named})"
 
     def splits(self) -> dict[str, SequenceDataset]:
         """The data sets "train", and "val" and "test" where wanted."""
@@ -164,12 +172,17 @@ def labeller(label: str) -> Callable[[Piece], str]:
 
 
 def _from_table(path: str) -> Callable[[Piece], str]:
+    find_file(path, "label")
     table = read_table(path)
     names, labels = table.cells(NAME, "label"), table.cells(LABEL, "label")
     known: dict[str, str] = {}
     for row, name in enumerate(names):
         if name in known:
             raise ValueError(f"{table.place(row, NAME)}: the name {name!r} is there twice; a sequence has one class")
+        if not labels[row].strip():
+            raise ValueError(
+                f"{table.place(row, LABEL)}: expected a class, got a blank; fill it in, or remove the line"
+            )
         known[name] = labels[row]
 
     def find(record: Piece) -> str:

@@ -129,6 +129,8 @@ class GenomeSource(DataSource):
         """The parts of the records, encoded, or taken from the cache."""
         edges = np.array(self._tokens.about["edges"], dtype=np.int64)
         empty, unknown = self._tokens.about["empty"], self._tokens.about["unknown"]
+        if self._tokens.about.get("kinds") == 1:
+            raise ValueError(f"{self.path}: expected different letters, got one only: there is nothing to learn")
         self.notes = [f"{empty:,} records have no letters and are left out"] if empty else []
         self.notes += [f"{unknown:,} letters are not known ({self.spec.target_names[-1]})"] if unknown else []
         splits: dict[str, SequenceDataset] = {}
@@ -145,8 +147,9 @@ class GenomeSource(DataSource):
         return splits
 
     def _cuts(self) -> dict[str, slice]:
+        count = len(self._tokens)
         with naming(self.path):
-            return by_position(len(self._tokens), self.val_fraction, self.test_fraction)
+            return by_position(count, self.val_fraction, self.test_fraction)
 
     @cached_property
     def _tokens(self) -> TokenFile:
@@ -205,8 +208,8 @@ def encode_file(path: str, alphabet: Alphabet, ambiguous: str, cache_dir: str | 
 def _encode(folder: Path, files: list[Path], alphabet: Alphabet) -> TokenFile:
     starts: list[int] = []
     names: list[str] = []
-    about: dict[str, Any] = {"names": [], "edges": [], "empty": 0, "unknown": 0}
-    count = 0
+    about: dict[str, Any] = {}
+    count, seen = 0, np.zeros(len(alphabet.letters), np.int64)
 
     def parts() -> Any:
         nonlocal count
@@ -215,13 +218,13 @@ def _encode(folder: Path, files: list[Path], alphabet: Alphabet) -> TokenFile:
             if piece.first:
                 starts.append(count)
                 names.append(piece.name)
-            about["unknown"] += int((tokens == len(alphabet.letters) - 1).sum())
+            seen[:] += np.bincount(tokens, minlength=len(seen))
             count += len(tokens)
             yield tokens
         if count == 0:
             raise ValueError(f"{', '.join(map(str, files[:3]))}: expected letters, got records without any")
         full = np.flatnonzero(np.diff([*starts, count]))
         about.update(edges=[*(starts[i] for i in full), count], names=[names[i] for i in full])
-        about["empty"] = len(starts) - len(full)
+        about.update(empty=len(starts) - len(full), unknown=int(seen[-1]), kinds=int(np.count_nonzero(seen)))
 
     return write_tokens(folder, parts(), np.dtype(np.uint8), about)

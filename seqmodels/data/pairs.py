@@ -12,7 +12,6 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import DataSource, SequenceDataset
-from seqmodels.data.files import find_file
 from seqmodels.data.pairs_dataset import Origins, PairDataset
 from seqmodels.data.pairs_guess import LOOKED_AT, suggest_settings
 from seqmodels.data.pairs_read import Reader
@@ -155,7 +154,7 @@ class PairsSource(DataSource):
     @cached_property
     def _tokens(self) -> TokenFile:
         reader = self.reader
-        files = [find_file(path) for path in (reader.path, reader.target_path) if path]
+        files = reader.files()
         options = {
             **_layout(reader),
             "levels": self.levels,
@@ -205,7 +204,7 @@ class PairsSource(DataSource):
         """
         reader = Reader(path, format, target_path, source, target, encoding, missing)
         wanted = (reader.format != "lines" and reader.holds_targets()) if targets is None else targets
-        files = [find_file(name) for name in (path, reader.target_path if wanted else None) if name]
+        files = reader.files(wanted)
         sides = sides_of(spec)
         options = {
             **_layout(reader),

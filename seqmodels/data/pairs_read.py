@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
+from pathlib import Path
 from typing import NamedTuple
 
 from seqmodels.data.files import find_file
@@ -82,6 +83,11 @@ class Reader:
                 "data.target_path is the file of targets of data.format=lines: give both or neither, "
                 f"got format={self.format} and target_path={self.target_path!r}"
             )
+
+    def files(self, targets: bool = True) -> list[Path]:
+        """The file of pairs; of two that go line by line both, where targets are wanted."""
+        found = [find_file(self.path)]
+        return [*found, find_file(self.target_path, "target_path")] if targets and self.target_path else found
 
     def read(self, targets: bool = True) -> Iterator[Pair]:
         """All pairs, in order; sources alone where `targets` is false."""

@@ -111,7 +111,10 @@ class SeriesAhead:
         needed = 1 if self.spec.target_shape == "step" else self.history
         if len(own) < needed:
             label = f"the series {self.names[series]!r}" if self.names[series] else "the series"
-            raise ValueError(f"a forecast needs the last {needed} rows of each series; {label} has {len(own)}")
+            raise ValueError(
+                f"a forecast needs the last {needed} rows of each series; {label} has {len(own)} (since its last gap): "
+                "give its earlier rows too, or leave it out"
+            )
         return own[-LONGEST_LEAD_IN:] if self.spec.target_shape == "step" else own[-needed:]
 
     def _future(self, series: int, steps: int) -> np.ndarray:
