@@ -20,7 +20,6 @@ from seqmodels.data.audio_split import KINDS, SplitOptions, split_recordings
 from seqmodels.data.audio_store import FeatureStore, Strictness, notes, open_store
 from seqmodels.data.audio_targets import LEVELS, Targets
 from seqmodels.data.dataset import DataSource, SequenceDataset
-from seqmodels.data.files import naming
 from seqmodels.data.scale import apply_scale
 from seqmodels.registry import register
 
@@ -152,8 +151,7 @@ class AudioSource(DataSource):
         recordings = find_recordings(self.path, self.pattern)
         rates = [rate_of(recording.path) for recording in recordings]
         features = AudioFeatures(self.sample_rate or min(rates), *self.shape)
-        with naming(self.path):
-            parts = split_recordings(recordings, self.split)
+        parts = split_recordings(recordings, self.split)
         paths = [recording.path for recording in recordings]
         store = self._store(paths, features)
         self.notes = notes(store, recordings, features, dropped=True)

@@ -161,7 +161,7 @@ def _check_row(
     table: Table, row: int, known: bool, label: str | None, text: str | None, group: str | None, split: str | None
 ) -> None:
     if known and label == "":
-        raise ValueError(f"{table.place(row, 'label')}: the label is empty")
+        raise ValueError(f"{table.place(row, 'label')}: the label is empty; fill it in, or remove the row")
     if known and text == "":
         raise ValueError(f"{table.place(row, 'text')}: the text is empty; remove the row")
     if group == "":

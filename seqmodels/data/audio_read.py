@@ -38,7 +38,9 @@ def read_waveform(path: Path) -> Waveform:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         reason = str(error).split(": ", 1)[-1].rstrip(".")
-        raise ValueError(f"{path}: expected audio (WAV, FLAC, OGG ...), and it cannot be read: {reason}") from None
+        raise ValueError(
+            f"{path}: expected audio (WAV, FLAC, OGG ...), and it cannot be read: {reason}; make it anew, or remove it"
+        ) from None
     if len(samples) == 0:
         raise ValueError(f"{path}: the recording has no samples; remove it")
     if not np.isfinite(samples).all():
@@ -96,4 +98,7 @@ def _refuse_broken(path: Path) -> None:
         return
     said = int.from_bytes(head[4:8], "little")
     if said not in _ENDLESS and said + 8 > size + 1:  # some writers leave out the last byte of padding
-        raise ValueError(f"{path}: the file is cut short: its header speaks of {said + 8} bytes, and it has {size}")
+        raise ValueError(
+            f"{path}: the file is cut short: its header speaks of {said + 8} bytes, and it has {size}; copy it "
+            "anew, or remove it"
+        )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqmodels.data.audio_list import Recording
+from seqmodels.data.files import naming
 from seqmodels.data.splits import NAMES, by_group, by_ratio, stratified
 
 KINDS = ("stratified", "group", "given")
@@ -62,7 +63,8 @@ def split_recordings(recordings: Sequence[Recording], options: SplitOptions) -> 
         raise ValueError(f"data: {' and '.join(fixed)} take all of the recordings; none are left to train on")
     val = 0.0 if "val" in fixed else options.val_fraction
     test = 0.0 if "test" in fixed or kind == "given" else options.test_fraction  # one not given is not made up
-    parts = _at_random([recordings[i] for i in rest], kind, val, test, options.seed)
+    with naming("data.path"):
+        parts = _at_random([recordings[i] for i in rest], kind, val, test, options.seed)
     found = {**{name: rest[items] for name, items in parts.items()}, **fixed}
     return {name: found[name] for name in NAMES if name in found}
 
@@ -109,8 +111,10 @@ def _as_given(recordings: Sequence[Recording]) -> dict[str, np.ndarray]:
 
 def _refuse_twice(recordings: Sequence[Recording]) -> None:
     counts = Counter(recording.path.resolve() for recording in recordings)
-    twice = [path for path, count in counts.items() if count > 1]
-    if twice:
+    twice = next((path for path, count in counts.items() if count > 1), None)
+    if twice is not None:
+        first, second, *_ = (recording for recording in recordings if recording.path.resolve() == twice)
         raise ValueError(
-            f"{twice[0]}: is named {counts[twice[0]]} times; once is enough, else it could be in two splits"
+            f"{second.where}: the recording is there already{f', {first.place}' if first.place else ''}; name it once, "
+            "else it could be in two splits"
         )

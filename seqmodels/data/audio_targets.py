@@ -62,7 +62,10 @@ class Targets:
         if unknown:
             kind = f"the {self.level} {unknown[0]!r}" if self.spoken else f"the class {unknown[0]!r}"
             shown = ", ".join(self.names[:20]) + (" ..." if len(self.names) > 20 else "")
-            raise ValueError(f"{recording.where}: {kind} is in no training recording; known: {shown}")
+            raise ValueError(
+                f"{recording.where}: {kind} is in no training recording; known: {shown}; mend it, leave the recording "
+                "out, or train with examples of it"
+            )
         if not self.spoken and not tokens:
             raise ValueError(f"{recording.where}: has no class; give it one by its folder, its name or the manifest")
         numbers = np.array([self._index[token] for token in tokens], dtype=np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -97,9 +98,14 @@ def warn_of_unknown(sequences: Sequences, spec: BatchSpec) -> None:
     """Say how many tokens of a new table training never saw: what is told of them rests on less."""
     if spec.inputs != "tokens":
         return
-    known = set(spec.input_names)
-    lost = Counter(token for steps in sequences.inputs for token in steps if token not in known)
+    unit = "value" if sequences.layout.kind == "long" else (spec.options or {}).get("level", "character")
+    warn_of_lost(sequences.table.path, sequences.inputs, spec.input_names, unit)
+
+
+def warn_of_lost(path: str, sequences: Iterable[Iterable[str]], known: Iterable[str], unit: str = "character") -> None:
+    """Say how many units of new sequences are none of those known."""
+    seen = set(known)
+    lost = Counter(token for steps in sequences for token in steps if token not in seen)
     if lost:
-        unit = "value" if sequences.layout.kind == "long" else (spec.options or {}).get("level", "character")
         what = describe(sum(lost.values()), list(lost), unit)
-        _log.warning("%s: %s not known from training, read as %s", sequences.table.path, what, UNKNOWN)
+        _log.warning("%s: %s not known from training, read as %s", path, what, UNKNOWN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def _load(path: str, name: str) -> Any:
     except ImportError:
         raise ValueError(f"{path}: to read it needs the datasets library: pip install 'seqmodels[datasets]'") from None
     datasets.disable_progress_bars()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries, line by line
     folder, config = Path(name).expanduser(), None
     if not folder.exists() and ":" in name:
         name, config = name.rsplit(":", 1)
@@ -52,7 +54,8 @@ def _load(path: str, name: str) -> Any:
         return datasets.load_dataset(str(folder) if folder.exists() else name, config)
     except Exception as error:  # the library raises of many kinds
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ValueError(f"{path}: the datasets library cannot load it: {first[:200]}") from None
+        here = "" if folder.exists() else f"there is no folder {name!r} (looked from {str(Path.cwd())!r}), and "
+        raise ValueError(f"{path}: {here}the datasets library cannot load it: {first[:200]}") from None
 
 
 def _table(dataset: Any, path: str) -> Table:

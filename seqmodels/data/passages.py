@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from seqmodels.batch import BatchSpec
+from seqmodels.data.csv_encode import warn_of_lost
 from seqmodels.data.csv_read import Table, read_table
 from seqmodels.data.csv_targets import sort_labels
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
@@ -64,6 +65,10 @@ class PassagesSource(DataSource):
         self.path, self.text, self.label, self.group = str(path), str(text), str(label), group
         self.lengths = tuple(sorted(set(lengths)))
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
+
+    def suggest(self) -> dict[str, str]:
+        """The names of the task and the head that fit the data, and of the recipe."""
+        return {"task": "classification", "head": "many_to_one", "recipe": "identify"}
 
     def describe(self) -> str:
         """One sentence on what the file was taken for."""
@@ -145,6 +150,11 @@ class PassagesSource(DataSource):
         texts = read_texts(table, columns["text"])
         wanted = columns["label"] in table.columns if targets is None else targets
         labels = table.cells(columns["label"], "label") if wanted else [spec.target_names[0]] * len(texts)
+        blank = next((row for row, label in enumerate(labels) if not label.strip()), None)
+        if blank is not None:
+            place = table.place(blank, columns["label"])
+            raise ValueError(f"{place}: expected a name, got a blank; fill it in, or leave the column out")
+        warn_of_lost(path, texts, spec.input_names)
         dataset = encode(spec, texts, labels, path, table.lines)
         dataset.origins = [{"line": line} for line in table.lines]
         return dataset

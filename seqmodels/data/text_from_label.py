@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.csv_encode import origins
+from seqmodels.data.csv_encode import origins, warn_of_lost
 from seqmodels.data.csv_layout import Layout
 from seqmodels.data.csv_read import Table, read_table
 from seqmodels.data.csv_sequences import Reading, Sequences, read_sequences
@@ -115,7 +115,10 @@ class TextFromLabelSource(DataSource):
         table = read_table(path)
         wanted = options["text"] in table.columns if targets is None else targets
         text = options["text"] if wanted else options["label"]
-        return _encode(_read(table, options["label"], text, missing), spec, wanted)
+        sequences = _read(table, options["label"], text, missing)
+        if wanted:
+            warn_of_lost(path, sequences.inputs, spec.target_names)
+        return _encode(sequences, spec, wanted)
 
 
 def _read(table: Table, label: str, text: str, missing: str) -> Sequences:

@@ -102,7 +102,7 @@ def test_splits_given_by_the_manifest(folder, tmp_path):
     rows = []
     for i, name in enumerate(names):
         write(folder / f"{i}.wav", tone(400 + 300 * i))
-        rows.append({"path": f"{i}.wav", "label": "a", "split": name})
+        rows.append({"path": f"{i}.wav", "label": "ab"[i == 2], "split": name})
     splits = source(write_manifest(folder, rows), tmp_path).splits()
     assert {name: len(split) for name, split in splits.items()} == {"train": 3, "val": 1, "test": 1}
     assert files(splits["test"]) == {str(folder / "1.wav")}
@@ -305,7 +305,10 @@ def test_what_is_not_there_is_refused(folder, tmp_path):
             [{"path": "a.wav", "label": "x"}, {"path": "none.wav", "label": "x"}],
             "line 3, column 'path': there is no file",
         ),
-        ([{"path": "a.wav", "label": "x"}, {"path": "a.wav", "label": "y"}], "a.wav: is named 2 times"),
+        (
+            [{"path": "a.wav", "label": "x"}, {"path": "a.wav", "label": "y"}],
+            "line 3.: the recording is there already, .*line 2; name it once",
+        ),
         ([{"path": "a.wav", "label": ""}], "line 2, column 'label': the label is empty"),
         ([{"path": "a.wav", "label": "x", "text": "y"}], "one of them only"),
         ([{"path": "a.wav", "speaker": "x"}], "expected a column label"),
