@@ -15,6 +15,8 @@ from typing import Any, cast
 
 import torch
 
+from seqmodels.atomic import replacing
+
 KEY = "seqmodels"
 
 
@@ -27,20 +29,14 @@ def save(content: dict[str, Any], path: str | Path) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        # torch reports a failed write as RuntimeError, from its own zip writer.
-        if isinstance(error, OSError | RuntimeError):
-            kept = "the previous one is kept" if path.exists() else "there is none before it"
-            raise OSError(f"could not write the checkpoint {path} ({error}); {kept}. Is the disk full?") from error
-        raise
+    except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError, from its own zip writer
+        kept = "the previous one is kept" if path.exists() else "there is none before it"
+        raise OSError(f"could not write the checkpoint {path} ({error}); {kept}. Is the disk full?") from error
 
 
 def read(path: str | Path, own: bool = True) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqmodels.atomic import replacing
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import PICTURES, TABLES, give, wrong_target, wrong_values
@@ -72,9 +73,5 @@ def _plot(ahead: SeriesAhead, rows: list[dict[str, Any]], horizon: int, path: Pa
             later = np.array(ahead.time_stamps(one, steps)).astype("datetime64[ns]")
             past = times[recent].astype("datetime64[ns]")
         fans.append(Fan(name, past, ahead.rows.values[recent, 0], later, rows[one * steps :][:steps], horizon))
-    temporary = path.with_name(f".{path.name}")
-    try:
-        fan_figure(fans, ahead.spec.input_names[0]).savefig(temporary, format=path.suffix[1:])
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        fan_figure(fans, ahead.spec.input_names[0]).savefig(file, format=path.suffix[1:])

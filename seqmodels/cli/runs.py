@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from seqmodels.atomic import replacing
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.check import check
 from seqmodels.cli.compose import Composition, amend, names, select
@@ -59,7 +60,9 @@ def generate(arguments: list[str]) -> int:
     from seqmodels.tasks.drawing import drawings_figure
 
     drawn = trained.draw(flags.prompt, flags.count or 16, flags.temperature, flags.seed)
-    drawings_figure(drawn, [], [flags.prompt] * len(drawn)).savefig(flags.output, facecolor="white")
+    with replacing(flags.output) as file:
+        figure = drawings_figure(drawn, [], [flags.prompt] * len(drawn))
+        figure.savefig(file, format=flags.output.suffix[1:], facecolor="white")
     console(stderr=True).print(f"{len(drawn)} drawings in {flags.output}")
     return 0
 

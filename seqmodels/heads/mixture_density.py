@@ -131,8 +131,8 @@ class MixtureDensity(DecoderHead):
         Returns:
             The movements; what comes after a row's last state means nothing.
         """
-        steps = self.max_steps if max_steps is None else check_size("max_steps", max_steps)
         memory, state = self._begin(features, lengths)
+        steps = self._steps(max_steps)
         first, states = self.items.start(len(features)), self.output_size - 2
         pick = partial(sample, states=states, temperature=temperature, generator=generator)
         made, done = [], torch.zeros(len(features), dtype=torch.bool, device=features.device)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from seqmodels.atomic import replacing
 
 
 def write_predictions(rows: Iterable[dict[str, Any]], path: Path) -> int:
@@ -24,21 +25,16 @@ def write_predictions(rows: Iterable[dict[str, Any]], path: Path) -> int:
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {path.parent} to write {path.name} to: make it first")
     count = 0
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = None
-            for row in rows:
-                count += 1
-                if path.suffix == ".jsonl":
-                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                    continue
-                if writer is None:
-                    writer = csv.DictWriter(file, list(row))
-                    writer.writeheader()
-                nested = {k: json.dumps(v, ensure_ascii=False) for k, v in row.items() if isinstance(v, dict | list)}
-                writer.writerow({**row, **nested})
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = None
+        for row in rows:
+            count += 1
+            if path.suffix == ".jsonl":
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                continue
+            if writer is None:
+                writer = csv.DictWriter(file, list(row))
+                writer.writeheader()
+            nested = {k: json.dumps(v, ensure_ascii=False) for k, v in row.items() if isinstance(v, dict | list)}
+            writer.writerow({**row, **nested})
     return count

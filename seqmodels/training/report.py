@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from rich.console import Console
 from rich.table import Table
+
+from seqmodels.atomic import replacing
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -23,12 +24,8 @@ MOST_COLUMNS = 7
 
 def write_text(text: str, path: Path) -> None:
     """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write_text(text, encoding="utf-8")
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:
