@@ -63,7 +63,8 @@ class SequenceGeneration(Task):
         beam: width of the search wherever the model writes freely; 1 takes the likeliest token at each step.
         length_penalty: of a beam, as for `seqmodels.heads.search.beam_search`.
         max_length_ratio: the most tokens written for each that is read; None for the head's max_steps alone.
-        free_running: whether to score what is written freely.
+        free_running: whether to score what is written freely; the best weights are then those with the highest
+            accuracy on validation, and else those with the lowest loss.
         generates_in_validation: whether in every validation too; token_error_rate is then monitored.
         translation_scores: whether bleu and chrf are scored, on texts, by sacrebleu.
     """
@@ -107,6 +108,9 @@ class SequenceGeneration(Task):
     def monitor(self) -> tuple[str, str]:
         if self.generates_in_validation:
             return "token_error_rate", "min"
+        if self.of_tokens and self.free_running:
+            # What is written gets better for long after the loss, which punishes being too sure, has begun to rise.
+            return "accuracy", "max"
         return ("loss" if self.of_tokens else "rmse"), "min"
 
     def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
@@ -195,10 +199,9 @@ class SequenceGeneration(Task):
         return found
 
     def verdict(self, model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
-        for monitor in (("bleu", "max"), ("token_error_rate", "min")):
-            if monitor[0] in model and any(monitor[0] in values for values in baselines.values()):
-                return verdict(model, baselines, monitor)
-        return super().verdict(model, baselines)
+        shared = (("bleu", "max"), ("token_error_rate", "min"), ("loss", "min"), ("rmse", "min"))
+        known = (m for m in shared if m[0] in model and any(m[0] in values for values in baselines.values()))
+        return verdict(model, baselines, next(known, self.monitor))
 
     def _mean_baseline(self, train: Any, evaluation: Any) -> dict[str, float]:
         targets = [evaluation.read(i, 0, 1)[1] for i in range(len(evaluation.lengths))]

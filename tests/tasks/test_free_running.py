@@ -187,3 +187,10 @@ def test_label_smoothing_is_for_training_alone():
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         SequenceGeneration(SPEC, **options)
+
+
+def test_the_best_weights_are_those_that_write_best():
+    """The loss punishes being too sure, and rises while what is written still gets better."""
+    assert SequenceGeneration(SPEC).monitor == ("accuracy", "max")
+    assert SequenceGeneration(SPEC, generates_in_validation=True).monitor == ("token_error_rate", "min")
+    assert SequenceGeneration(SPEC, free_running=False).monitor == ("loss", "min")  # no one right answer
