@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os.path
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,8 @@ def jobs(library: Library, overrides: list[str], multirun: bool = False) -> tupl
 
 def _parse(raw: str) -> Override:
     key, equals, value = raw.partition("=")
+    if not equals and os.path.exists(raw):
+        raise ConfigError(f"{raw!r} is no setting: name it, as data.path={raw}, or --input {raw} for a trained model")
     if not key or not (equals or raw.startswith("~")):
         raise ConfigError(f"{raw!r} is not an override: write name=value, such as optimizer.lr=0.001")
     try:

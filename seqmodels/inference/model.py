@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from seqmodels.tasks.base import Task
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A trained model and all that is needed to use it, as `load` returns it.
 
@@ -50,6 +50,11 @@ class Model:
     task: Task
     spec: BatchSpec
     config: dict[str, Any]
+
+    def __repr__(self) -> str:
+        parts = (self.config["data"]["name"], self.config["task"]["name"], self.config["model"]["head"]["name"])
+        size = sum(parameter.numel() for parameter in self.model.parameters())
+        return f"Model(data={parts[0]}, task={parts[1]}, head={parts[2]}, {size:,} parameters)"
 
     @classmethod
     def load(

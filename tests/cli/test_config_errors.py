@@ -122,6 +122,11 @@ RANGES = [
     ("checkpoint.every_n_steps=0", "checkpoint.every_n_steps: must be a whole number of at least 1, got 0"),
 ]
 
+NEEDED = (
+    "data.path, data.target: need values: data.path=... data.target=... (data.path: .csv, .tsv (or .gz), .parquet, "
+    ".arrow, .feather; or datasets:NAME_OR_FOLDER; data.target: the column to be learned; of sequences also several, "
+    "such as [a, b])"
+)
 COMBINED = [
     (
         "experiment=gene_structure training.window=10",
@@ -288,8 +293,12 @@ COMBINED = [
     ),
     ("trainer.devices=3", "training.batch_size: must divide evenly by the 3 processes, got 32"),
     ("resume=nowhere", "resume: there is no run folder or checkpoint nowhere"),
-    ("data=csv", "data.path, data.target: need values: data.path=... data.target=..."),
-    ("data=csv data.path=a.csv", "data.target: needs a value: data.target=..."),
+    ("data=csv", NEEDED),
+    (
+        "data=csv data.path=a.csv",
+        "data.target: needs a value: data.target=... (the column to be learned; of sequences also several, such as "
+        "[a, b])",
+    ),
 ]
 
 
@@ -336,8 +345,16 @@ def test_all_problems_are_told_together(seqmodels):
         "model.dropout: must be a number of at least 0 and below 1, got 2",
         "model.hiden: there is no such setting; did you mean model.hidden_sizes?",
         "trainer.precision: 16-mixed needs a GPU; on the CPU use bf16-mixed or 32-true",
-        "data.path, data.target: need values: data.path=... data.target=...",
+        NEEDED,
     )
+
+
+def test_a_file_without_a_setting(seqmodels, tmp_path):
+    file = tmp_path / "my.csv"
+    file.touch()
+    cure = f"name it, as data.path={file}, or --input {file} for a trained model"
+    assert seqmodels("train", str(file)).err == said("train", f"'{file}' is no setting: {cure}")
+    assert "is not an override" in seqmodels("train", "x" * 5000).err  # no name of a file can be so long
 
 
 def test_a_sweep_is_checked_in_every_value_before_its_first_run(seqmodels):
