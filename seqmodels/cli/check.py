@@ -54,9 +54,20 @@ def check(composition: Composition, library: Library, decided: bool = True) -> l
     # The other rules are tried with defaults in the place of wrong values, to find all at once.
     problems += combinations(repaired, decided)
     if missing:
-        example = " ".join(f"{path}=..." for path in missing)
-        problems.append(f"{', '.join(missing)}: {'needs a value' if len(missing) == 1 else 'need values'}: {example}")
+        problems.append(_needed(missing, composition, library))
     return list(dict.fromkeys(problems))
+
+
+def _needed(missing: list[str], composition: Composition, library: Library) -> str:
+    """The problem of settings without a value, and what the comments in their files say of them."""
+    example = " ".join(f"{path}=..." for path in missing)
+    meanings = []
+    for path in missing:
+        group, _, setting = path.rpartition(".")
+        meaning = library.meaning(group, str(composition.choices.get(group)), setting)
+        meanings += [meaning if len(missing) == 1 else f"{path}: {meaning}"] if meaning else []
+    words = "needs a value" if len(missing) == 1 else "need values"
+    return f"{', '.join(missing)}: {words}: {example}" + (f" ({'; '.join(meanings)})" if meanings else "")
 
 
 def _unknown(path: str, schema: Plain, library: Library) -> str | None:

@@ -5,6 +5,7 @@ Read as text only, so that listing them needs neither Hydra nor torch.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,12 @@ class Library:
     def is_shipped(self, group: str, option: str) -> bool:
         """Whether an option is one of seqmodels' own."""
         return f"{group}/{option}" in self._shipped
+
+    def meaning(self, group: str, option: str, setting: str) -> str:
+        """What the comment beside a setting in an option's file says of it; empty where there is none."""
+        file = self.options(group).get(option)
+        found = file and re.search(rf"^{re.escape(setting)}:.*?\s#\s*(.+)$", file.read_text(encoding="utf-8"), re.M)
+        return found[1].strip() if found else ""
 
     def read(self, group: str, option: str) -> dict[str, Any]:
         """One file's content as plain values, nothing composed."""

@@ -46,7 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
         return _dispatch(arguments)
     title = "seqmodels" + (f" {arguments[0]}" if arguments and arguments[0] in VERBS else "")
     try:
-        return _dispatch(arguments)
+        code = _dispatch(arguments)
+        sys.stdout.flush()  # while what goes wrong in it can still be said
+        return code
     except ConfigError as error:
         _report(title, *error.problems)
         return USAGE

@@ -71,6 +71,7 @@ def _single(library: Library, overrides: list[str], prepared: Prepared, config_n
         console().print(note)
     failed: list[Exception] = []
     results: list[dict[str, Any]] = []
+    absent = [folder for folder in (run_dir, *run_dir.parents) if not folder.exists()]
 
     def job(_: Any) -> None:
         try:
@@ -83,8 +84,18 @@ def _single(library: Library, overrides: list[str], prepared: Prepared, config_n
     kept = [o for o in kept if names([o]) != {"hydra.run.dir"}]
     launch.hydra(library, config_name, [*search_path(library), *kept, launch.quoted("hydra.run.dir", run_dir)], job)
     if failed:
+        _remove_empty(absent)
         raise failed[0]
     return INTERRUPTED if results[0].get("interrupted") else 0
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove folders that were made for a run that never began, the innermost first."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:  # it holds something, or was never made
+            return
 
 
 def _run(prepared: Prepared, run_dir: Path) -> dict[str, Any]:

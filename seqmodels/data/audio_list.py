@@ -65,7 +65,7 @@ def find_recordings(path: str, pattern: str | None = None, known: bool = True) -
         raise ValueError(f"data.path: there is no file or folder {path!r} (looked from {str(Path.cwd())!r})")
     if root.suffix.lower() in MANIFESTS:
         return _of_manifest(root, known)
-    if pattern is not None:
+    if pattern is not None and root.suffix.lower() in SUFFIXES:
         return [_match(root, re.compile(_checked(pattern)), known)]
     if known:
         raise ValueError(

@@ -22,6 +22,7 @@ def cut_numbers(table: Table, column: str, cuts: Sequence[float]) -> None:
         ValueError: no such column, or cells that are no numbers.
     """
     names = cut_names(cuts)
+    table.cells(column, "target")
     try:
         values = table.numbers(column, "target")
     except ValueError as error:

@@ -121,16 +121,13 @@ class SequenceTable:
         steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
         unit = "words of" if self.options.reading.level == "word" else "text in"
         of_what = ", ".join(layout.feature_names) if layout.text is None else f"{unit} {layout.text!r}"
-        parts, copies = self._split
+        parts = self._split[0]
         per = " per step" if layout.target_per == "step" else ""
         names = ", ".join(map(repr, layout.targets))
-        cut = sum(sequences.cut for sequences in found)
         target, shares = self._target()
         notes = [f"{len(lengths)} sequences of {steps} steps ({of_what}), {target}{per} in {names}"]
         notes += [f"layout {layout.kind}", *layout.notes, *shares]
         notes.append(", ".join(f"{len(own)} {name}" for name, own in parts.items()))
-        notes += [f"{copies} copies, kept in the split of the original"] if copies else []
-        notes += [f"{cut} longer ones cut at {longest} steps"] if cut else []
         notes += [f"weighted by {self.options.weight!r} in training"] if self.options.weight else []
         return "; ".join(notes)
 

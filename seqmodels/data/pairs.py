@@ -120,10 +120,7 @@ class PairsSource(DataSource):
         """The data sets "train", "val" and "test"."""
         about = self._tokens.about
         sides = Sides(*(Units(*side) for side in about["sides"]))
-        notes = tuple(_notes(about, self.limits))
-        for note in notes if notes != self.notes else ():  # once
-            _log.warning("pairs: %s", note)
-        self.notes = notes
+        self.notes = tuple(_notes(about, self.limits))
         spec = BatchSpec(
             inputs="tokens",
             input_size=len(sides.source.names),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import cached_property
 from typing import Any
 
@@ -16,8 +15,6 @@ from seqmodels.data.text_tokens import build_tokens, encode_tokens
 from seqmodels.data.token_file import TokenFile, cached
 from seqmodels.data.vocabulary import LEVELS, UNKNOWN, Vocabulary, describe
 from seqmodels.registry import register
-
-_log = logging.getLogger(__name__)
 
 
 class TextDataset(SequenceDataset):
@@ -113,8 +110,6 @@ class TextSource(DataSource):
             f"{part} has {describe(count, some, self.level)} outside the vocabulary, read as {UNKNOWN}"
             for part, (count, some) in about["missing"].items()
         )
-        for note in self.notes:
-            _log.warning("text: %s", note)
         names = tuple(about["names"])
         size, options = len(names), {"level": self.level}
         spec = BatchSpec("tokens", size, "tokens", size, "step", names, names, options=options)

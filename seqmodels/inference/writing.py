@@ -18,12 +18,20 @@ def write_predictions(rows: Iterable[dict[str, Any]], path: Path) -> int:
         How many there were.
 
     Raises:
-        ValueError: another kind of file, or a folder that is not there.
+        ValueError: another kind of file, a folder that is not there, or no room on the disk.
     """
     if path.suffix not in (".csv", ".jsonl"):
         raise ValueError(f"predictions can be written as .csv or .jsonl, got {path}")
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {path.parent} to write {path.name} to: make it first")
+    try:
+        return _write(rows, path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(f"{path}: cannot be written ({reason}): make room there, or name another file") from None
+
+
+def _write(rows: Iterable[dict[str, Any]], path: Path) -> int:
     count = 0
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = None

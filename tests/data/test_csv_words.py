@@ -67,7 +67,7 @@ def test_long_texts_are_cut_and_new_files_alike(tmp_path, level):
     splits = source.splits()
     long = sum(len(split_words(row[0]) if level == "word" else row[0]) > 4 for row in sentences())
     assert max(int(part.lengths.max()) for part in splits.values()) == 4
-    assert f"{long} longer ones cut at 4 steps" in source.describe()
+    assert f"{long} sequences cut at 4 steps" in source.notes
     everything = sorted(pair for part in splits.values() for pair in contents(part))
     spec = type(splits["train"].spec).from_plain(splits["train"].spec.to_plain())
     assert sorted(contents(CSVSource.open(path, spec))) == everything

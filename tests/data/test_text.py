@@ -63,20 +63,22 @@ def test_words_are_whole_wherever_the_text_is_cut(tmp_path, monkeypatch, chunk):
     assert decode(tokens_of(train), train.spec) == LINES * 9
 
 
-def test_the_vocabulary_is_of_the_training_part_alone_and_says_what_it_lacks(tmp_path, caplog):
+def test_the_vocabulary_is_of_the_training_part_alone_and_says_what_it_lacks(tmp_path):
     path = write(tmp_path, "abcd" * 30 + "xyx" + "abc")
-    splits = TextSource(path, val_fraction=6 / 126).splits()
+    source = TextSource(path, val_fraction=6 / 126)
+    splits = source.splits()
     assert splits["train"].spec.input_names == (UNKNOWN, "a", "b", "c", "d")
     assert tokens_of(splits["val"]) == [0, 0, 0, 1, 2, 3]
-    assert "val has 3 characters ('x', 'y') outside the vocabulary" in caplog.text
-    caplog.clear()
-    TextSource(path, val_fraction=6 / 126).splits()
-    assert "val has 3 characters" in caplog.text, "from the cache it is said as well"
+    assert source.notes == ("val has 3 characters ('x', 'y') outside the vocabulary, read as <unk>",)
+    again = TextSource(path, val_fraction=6 / 126)
+    again.splits()
+    assert again.notes == source.notes, "from the cache it is said as well"
 
 
-def test_without_unseen_characters_there_is_no_unknown_token(tmp_path, caplog):
-    assert TextSource(write(tmp_path, "abcd" * 30)).splits()["train"].spec.input_names == ("a", "b", "c", "d")
-    assert not caplog.text
+def test_without_unseen_characters_there_is_no_unknown_token(tmp_path):
+    source = TextSource(write(tmp_path, "abcd" * 30))
+    assert source.splits()["train"].spec.input_names == ("a", "b", "c", "d")
+    assert not source.notes
 
 
 @pytest.mark.parametrize(
