@@ -38,6 +38,9 @@ from seqmodels.training.quiet import quieten
 from seqmodels.training.report import log_hyperparameters, print_results, write_config, write_json
 from seqmodels.training.resume import bring_along, refuse_differences, resume_path
 
+# What was left out or changed in the data is said in so many lines.
+MOST_NOTES = 6
+
 
 def train(config: dict[str, Any], run_dir: Path, console: Console | None = None) -> dict[str, Any]:
     """Train as `config` says, into the folder `run_dir`.
@@ -94,7 +97,8 @@ def assemble(config: dict[str, Any], say: Callable[[str], Any]) -> Assembled:
 
     Args:
         config: the resolved config.
-        say: is given the sentence on what the data were taken for, before they are split.
+        say: is given the sentence on what the data were taken for, before they are split, and what was left out
+            or changed in them.
 
     Raises:
         ValueError: bad data, or impossible settings.
@@ -106,6 +110,11 @@ def assemble(config: dict[str, Any], say: Callable[[str], Any]) -> Assembled:
     taken_for = source.describe()
     say(taken_for)
     data = build_data(config, source)
+    notes = [note for note in source.notes if note not in taken_for]
+    for note in notes[:MOST_NOTES]:
+        say(f"- {note}")
+    if len(notes) > MOST_NOTES:
+        say(f"- and {len(notes) - MOST_NOTES} more, which seqmodels data inspect lists")
     refuse_unwatched(config, data)
     return Assembled(source, data, build_learner(config, data), taken_for)
 
