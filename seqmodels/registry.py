@@ -26,13 +26,8 @@ KINDS = {
 
 _parts: dict[str, dict[str, type]] = {kind: {} for kind in KINDS}
 _found: set[str] = set()
-# Registers nothing, and brings in Lightning, which takes seconds.
-_WITHOUT_PARTS = (
-    "seqmodels.data.module",
-    "seqmodels.tasks.anomaly_metric",
-    "seqmodels.tasks.forecast_metrics",
-    "seqmodels.tasks.free_running",
-)
+# These register nothing, and bring in Lightning or torchmetrics, which takes seconds.
+_WITHOUT_PARTS = ("seqmodels.data.module", "seqmodels.tasks.metrics.")
 
 
 def register(kind: str, name: str) -> Callable[[PartT], PartT]:
@@ -106,7 +101,7 @@ def _discover(kind: str) -> None:
     try:
         package = importlib.import_module(KINDS[kind])
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-            if module.name not in _WITHOUT_PARTS:
+            if not module.name.startswith(_WITHOUT_PARTS):
                 importlib.import_module(module.name)
     except BaseException:
         _found.discard(kind)  # or the next search would say that there are no parts, and not why

@@ -108,11 +108,8 @@ def _wrong_outside(one: Import, path: Path, room: str, top: str) -> str | None:
         return "only training and data/module.py may import Lightning"
     if top == "triton" and path.parts[0] == "scan" and path.stem.endswith("_triton"):
         return None  # files of kernels, brought in where Triton is installed and there is a GPU
-    if (
-        path.as_posix() in ("tasks/forecast_metrics.py", "tasks/anomaly_metric.py", "tasks/free_running.py")
-        and top == "torchmetrics"
-    ):
-        return None  # a metric of our own; the registry leaves the file out, and functions bring it in
+    if path.parent.as_posix() == "tasks/metrics" and top == "torchmetrics":
+        return None  # metrics of our own; the registry leaves the folder out, and functions bring them in
     if FLOORS[room] <= 4 and top not in PLAIN:
         return "floors 0 to 4 need torch only"
     if FLOORS[room] == 5 and one.at_once and top not in PLAIN | {"numpy"} | LIGHTNING:

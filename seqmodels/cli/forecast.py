@@ -61,7 +61,7 @@ def _plot(ahead: SeriesAhead, rows: list[dict[str, Any]], horizon: int, path: Pa
     """Draw each series' recent past and its forecast, whole or not at all."""
     import numpy as np
 
-    from seqmodels.tasks.forecast_fan import Fan, fan_figure
+    from seqmodels.tasks.pictures.fan import Fan, fan_figure
 
     steps = len(rows) // len(ahead.names)
     fans = []

@@ -57,7 +57,7 @@ def generate(arguments: list[str]) -> int:
     if flags.output is None:
         print(trained.generate(**{**_SAMPLING, **given}))
         return 0
-    from seqmodels.tasks.drawing import drawings_figure
+    from seqmodels.tasks.pictures.strokes import drawings_figure
 
     drawn = trained.draw(flags.prompt, flags.count or 16, flags.temperature, flags.seed)
     with replacing(flags.output) as file:

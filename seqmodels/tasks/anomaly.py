@@ -88,7 +88,7 @@ class Anomaly(ValueTask):
         return super().item_loss(prediction, targets[..., :1])
 
     def metrics(self) -> MetricCollection:
-        from seqmodels.tasks.anomaly_metric import AnomalyMetric
+        from seqmodels.tasks.metrics.anomaly import AnomalyMetric
 
         metrics = super().metrics()
         metrics.add_metrics({"anomaly": AnomalyMetric(self.detector, self.kinds)})
@@ -130,7 +130,7 @@ class Anomaly(ValueTask):
         Raises:
             ValueError: no data.
         """
-        from seqmodels.tasks.anomaly_metric import AnomalyMetric
+        from seqmodels.tasks.metrics.anomaly import AnomalyMetric
 
         seen, kept = AnomalyMetric(None, self.kinds), Kept(self.spec)
         for prediction, batch in batches:
@@ -230,7 +230,7 @@ class Anomaly(ValueTask):
     def pictures(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        from seqmodels.tasks.anomaly_picture import anomaly_figure
+        from seqmodels.tasks.pictures.anomaly import anomaly_figure
 
         if metrics is None or self.detector is None:
             return {}

@@ -162,8 +162,8 @@ class Classification(LabelTask):
     def pictures(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        from seqmodels.tasks.attention_picture import early_figure
-        from seqmodels.tasks.pictures import confusion_figure
+        from seqmodels.tasks.pictures.attention import early_figure
+        from seqmodels.tasks.pictures.confusion import confusion_figure
 
         figures: dict[str, Figure] = {}
         if metrics is None:
@@ -178,7 +178,7 @@ class Classification(LabelTask):
 
     def drawings(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
         """Some sequences with what each of their steps counted, where the head pools by attention."""
-        from seqmodels.tasks.attention_picture import attention_figure
+        from seqmodels.tasks.pictures.attention import attention_figure
 
         first = SequenceBatch(*(part[:SHOWN] for part in batch[:4]))
         reading = read_partly(model, first.inputs, first.lengths, ())

@@ -128,7 +128,7 @@ class Forecasting(SeriesTask):
     def metrics(self) -> MetricCollection:
         metrics = super().metrics()
         if self.predictive.has_interval:
-            from seqmodels.tasks.forecast_metrics import IntervalMetric
+            from seqmodels.tasks.metrics.intervals import IntervalMetric
 
             predictive = self.predictive
             interval = IntervalMetric(predictive.levels, predictive.low, predictive.high, predictive.horizon)
@@ -253,7 +253,7 @@ class Forecasting(SeriesTask):
     def pictures(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        from seqmodels.tasks.pictures import Window, forecast_figure
+        from seqmodels.tasks.pictures.windows import Window, forecast_figure
 
         if self.spec.target_feature is None or self.spec.inputs != "features":
             return {}
@@ -278,8 +278,8 @@ class Forecasting(SeriesTask):
         """Whether the quantiles hold what they say, over the whole stage."""
         if not self.predictive.has_interval or metrics is None:
             return {}
-        from seqmodels.tasks.forecast_metrics import interval_metric
-        from seqmodels.tasks.forecast_pictures import calibration_figure
+        from seqmodels.tasks.metrics.intervals import interval_metric
+        from seqmodels.tasks.pictures.calibration import calibration_figure
 
         counted = interval_metric(metrics)
         return {} if counted is None else {"calibration": calibration_figure(counted)}

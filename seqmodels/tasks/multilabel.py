@@ -154,7 +154,7 @@ class Multilabel(Task):
     def pictures(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        from seqmodels.tasks.multilabel_pictures import labels_figure
+        from seqmodels.tasks.pictures.labels import labels_figure
 
         if not bool((batch.lengths > 0).any()):
             return {}

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torchmetrics import MetricCollection
 
     from seqmodels.model import SequenceModel
-    from seqmodels.tasks.free_running import FreeRunning
+    from seqmodels.tasks.metrics.free_running import FreeRunning
 
 
 @register("task", "sequence_generation")
@@ -149,7 +149,7 @@ class SequenceGeneration(Task):
             metrics["free_running"].update(self._rows(made, batch))
 
     def _scores(self) -> FreeRunning:
-        from seqmodels.tasks.free_running import FreeRunning
+        from seqmodels.tasks.metrics.free_running import FreeRunning
 
         grouped = bool((self.spec.options or {}).get("references")) and self.spec.inputs == "tokens"
         return FreeRunning(grouped, partial(written_text, self.spec) if self.translation_scores else None)
@@ -270,7 +270,7 @@ class SequenceGeneration(Task):
         rows = (batch.lengths > 0).nonzero()[: self.shown, 0]
         if not self.of_tokens or self.spec.inputs != "tokens" or head.attention is None or len(rows) == 0:
             return {}
-        from seqmodels.tasks.alignment_picture import alignment_figure, alignments
+        from seqmodels.tasks.pictures.alignment import alignment_figure, alignments
 
         chosen = batch._replace(inputs=batch.inputs[rows], targets=batch.targets[rows], lengths=batch.lengths[rows])
         made = self.generate(model, chosen)
@@ -286,7 +286,7 @@ class SequenceGeneration(Task):
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
         """For values, some rows' first value over the steps, predicted and true."""
-        from seqmodels.tasks.pictures import Window, forecast_figure
+        from seqmodels.tasks.pictures.windows import Window, forecast_figure
 
         if self.of_tokens:
             return {}

@@ -126,7 +126,7 @@ class StrokeGeneration(Task):
 
     def drawings(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
         """Some of the model's own drawings beside true ones of the same kinds."""
-        from seqmodels.tasks.drawing import drawings_figure
+        from seqmodels.tasks.pictures.strokes import drawings_figure
 
         rows = (batch.lengths > 0).nonzero()[: self.shown, 0]
         if len(rows) == 0:

@@ -176,7 +176,8 @@ class Tagging(LabelTask):
     def pictures(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        from seqmodels.tasks.pictures import confusion_figure, tags_figure
+        from seqmodels.tasks.pictures.confusion import confusion_figure
+        from seqmodels.tasks.pictures.tags import tags_figure
 
         figures = {}
         row = int(batch.lengths.argmax())

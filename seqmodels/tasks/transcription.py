@@ -224,7 +224,7 @@ class Transcription(Task):
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
         """Of the row with the most tokens, the probability of each token at each step."""
-        from seqmodels.tasks.transcription_picture import spikes_figure
+        from seqmodels.tasks.pictures.spikes import spikes_figure
 
         counts = torch.where(batch.lengths > 0, self._target_lengths(batch), -1)
         row = int(counts.argmax())

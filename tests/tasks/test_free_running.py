@@ -17,7 +17,7 @@ from seqmodels.data.dataset import ArrayDataset
 from seqmodels.tasks import SequenceGeneration
 from seqmodels.tasks.baselines.token_by_token import InOrder, WordByWord, shared_names
 from seqmodels.tasks.edit_distance import edit_distance
-from seqmodels.tasks.free_running import FreeRunning
+from seqmodels.tasks.metrics.free_running import FreeRunning
 
 NAMES = ("a", "b", "c", "<unk>", "<stop>")
 STOP, UNKNOWN = 4, 3

@@ -203,7 +203,7 @@ def test_pictures_see_the_metrics_of_the_whole_validation(tmp_path, monkeypatch)
         seen.append(int(confusion.sum()))
         return Figure()
 
-    monkeypatch.setattr("seqmodels.tasks.pictures.confusion_figure", confusion_figure)
+    monkeypatch.setattr("seqmodels.tasks.pictures.confusion.confusion_figure", confusion_figure)
     labels = BatchSpec("tokens", VOCABULARY, "labels", VOCABULARY, "sequence")
     fit(
         tmp_path,

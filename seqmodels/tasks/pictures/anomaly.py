@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqmodels.tasks.anomaly_score import Detector, runs
-from seqmodels.tasks.pictures import MODEL, TRUTH, WRONG, _figure, _tidy
+from seqmodels.tasks.pictures.style import MODEL, TRUTH, WRONG, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +30,7 @@ def anomaly_figure(
         detector: gives the score.
         names: of the kinds, from 1 on.
     """
-    figure = _figure(11.0, 5.0)
+    figure = new_figure(11.0, 5.0)
     above, below = figure.subplots(2, 1, sharex=True)
     score, steps = detector.score(errors), np.arange(len(errors))
     flags = score > detector.threshold
@@ -50,5 +50,5 @@ def anomaly_figure(
     below.legend(frameon=False, fontsize=8, loc="upper right")
     figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", ncols=8, frameon=False)
     for axes in (above, below):
-        _tidy(axes)
+        tidy(axes)
     return figure

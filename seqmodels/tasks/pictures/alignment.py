@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.tasks.base import name_of
-from seqmodels.tasks.pictures import TRUTH, WRONG, _figure
+from seqmodels.tasks.pictures.style import TRUTH, WRONG, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ def alignment_figure(rows: Sequence[Alignment]) -> Figure:
     rows = rows[:MOST_ROWS]
     columns = min(COLUMNS, len(rows))
     lines = -(-len(rows) // columns)
-    figure = _figure(3.6 * columns, 3.4 * lines)
+    figure = new_figure(3.6 * columns, 3.4 * lines)
     grid = figure.subplots(lines, columns, squeeze=False).ravel()
     for axes, row in zip(grid, rows, strict=False):
         axes.imshow(row.weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from seqmodels.tasks.pictures import MODEL, TRUTH, _figure, _tidy
+from seqmodels.tasks.pictures.style import MODEL, TRUTH, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,7 @@ def fan_figure(fans: Sequence[Fan], target: str) -> Figure:
     shown = fans[:MOST_PANELS]
     columns = 1 if len(shown) == 1 else min(3, len(shown))
     rows = -(-len(shown) // columns)
-    figure = _figure(max(7.5, 4.2 * columns), 2.6 * rows + 1.2)
+    figure = new_figure(max(7.5, 4.2 * columns), 2.6 * rows + 1.2)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, fan in zip(grid, shown, strict=False):
         _draw(axes, fan, target)
@@ -84,7 +84,7 @@ def _draw(axes: Axes, fan: Fan, target: str) -> None:
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     else:
         axes.set_xlabel("step")
-    _tidy(axes)
+    tidy(axes)
 
 
 def _bands(row: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from seqmodels.tasks.pictures import MODEL, TRUTH, WRONG, _figure, _tidy
+from seqmodels.tasks.pictures.style import MODEL, TRUTH, WRONG, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +22,7 @@ def attention_figure(rows: Sequence[tuple[Attended, str | None, str]]) -> Figure
     Args:
         rows: of each sequence its steps with their weights, the predicted and the true label.
     """
-    figure = _figure(9.5, 0.4 + 0.85 * len(rows))
+    figure = new_figure(9.5, 0.4 + 0.85 * len(rows))
     grid = figure.subplots(len(rows), 1, squeeze=False).ravel()
     for axes, (steps, predicted, truth) in zip(grid, rows, strict=True):
         colour = TRUTH if predicted == truth else WRONG
@@ -66,11 +66,11 @@ def early_figure(accuracy: Mapping[int, float], whole: float) -> Figure:
         accuracy: number of steps -> accuracy.
         whole: accuracy from whole sequences.
     """
-    figure = _figure(5.4, 3.4)
+    figure = new_figure(5.4, 3.4)
     axes = figure.subplots()
     axes.plot(list(accuracy), list(accuracy.values()), color=MODEL, marker="o", label="after so many steps")
     axes.axhline(whole, color=TRUTH, linewidth=1, linestyle="--", label="whole sequences")
     axes.set(xlabel="steps read", ylabel="accuracy", title="how soon the decision is right")
     axes.legend(frameon=False, fontsize=8)
-    _tidy(axes)
+    tidy(axes)
     return figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from seqmodels.tasks.pictures import _figure, _tidy
+from seqmodels.tasks.pictures.style import new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +28,7 @@ def spikes_figure(probability: Tensor, names: Sequence[str], truth: Sequence[str
     from matplotlib import colormaps
 
     values = np.asarray(probability)
-    figure = _figure(10, 3.2)
+    figure = new_figure(10, 3.2)
     axes = figure.subplots()
     axes.fill_between(range(len(values)), values[:, -1], color="#dddddd", linewidth=0, label="blank")
     likely = [token for token in np.argsort(-values[:, :-1].max(0))[:MOST_LINES] if values[:, token].max() > 0.05]
@@ -37,6 +37,6 @@ def spikes_figure(probability: Tensor, names: Sequence[str], truth: Sequence[str
         axes.plot(values[:, token], color=colour, linewidth=1.6, label=names[token])
     axes.set(xlabel="step", ylabel="probability", ylim=(0, 1.03), xlim=(0, max(1, len(values) - 1)))
     axes.set_title(f"true: {' '.join(truth)}\nheard: {' '.join(made)}", loc="left", fontsize=9)
-    _tidy(axes)
+    tidy(axes)
     figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     return figure

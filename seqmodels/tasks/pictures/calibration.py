@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqmodels.tasks.pictures import BASELINE, MODEL, TRUTH, _figure, _tidy
+from seqmodels.tasks.pictures.style import BASELINE, MODEL, TRUTH, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from seqmodels.tasks.forecast_metrics import IntervalMetric
+    from seqmodels.tasks.metrics.intervals import IntervalMetric
 
 # Coverage this near to the nominal one counts as good.
 TOLERANCE = 0.05
@@ -23,7 +23,7 @@ def calibration_figure(counted: IntervalMetric) -> Figure:
     Args:
         counted: over a whole stage.
     """
-    figure = _figure(9.4, 4.2)
+    figure = new_figure(9.4, 4.2)
     reliability, coverage = figure.subplots(1, 2)
     items = float(counted.count)
     observed = np.asarray(counted.below.mean(0).cpu()) / items
@@ -44,6 +44,6 @@ def calibration_figure(counted: IntervalMetric) -> Figure:
     widths.plot(steps, wide, color=BASELINE, linewidth=1.4, label="mean width")
     widths.set(ylabel="mean width", ylim=(0, 1.25 * max(float(wide.max()), 1e-9)))
     coverage.legend(handles=[*coverage.get_lines()[1:], *widths.get_lines()], frameon=False, fontsize=8, loc=4)
-    _tidy(reliability)
-    _tidy(coverage)
+    tidy(reliability)
+    tidy(coverage)
     return figure
