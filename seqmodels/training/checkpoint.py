@@ -118,6 +118,18 @@ def _follow_folder(trainer: pl.Trainer, states: dict[str, Any]) -> None:
         state["dirpath"] = folder
 
 
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps the weights of the best validation; of several that are alike, the latest.
+
+    A small validation part has few different scores: the first of the best has often seen little of the training yet.
+    """
+
+    def check_monitor_top_k(self, trainer: pl.Trainer, current: torch.Tensor | None = None) -> bool:
+        """Whether these weights take the place of those that are kept."""
+        alike = current is not None and self.best_model_score is not None and bool(current == self.best_model_score)
+        return super().check_monitor_top_k(trainer, current) or trainer.strategy.reduce_boolean_decision(alike)
+
+
 class LastCheckpoint(Checkpoint):
     """Writes `last.ckpt` every so many updates and at the end, and stops in good order.
 

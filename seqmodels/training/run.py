@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import TensorBoardLogger
 from rich.console import Console
 
@@ -26,7 +26,7 @@ from seqmodels.build import (
 from seqmodels.data.dataset import DataSource
 from seqmodels.data.module import SequenceDataModule
 from seqmodels.inference import load
-from seqmodels.training.checkpoint import AtomicCheckpointIO, Interrupted, LastCheckpoint, RunState
+from seqmodels.training.checkpoint import AtomicCheckpointIO, BestCheckpoint, Interrupted, LastCheckpoint, RunState
 from seqmodels.training.diagnostics import Diagnostics
 from seqmodels.training.evaluation import calibrate, score
 from seqmodels.training.learner import Learner, epoch_batches, total_updates
@@ -250,7 +250,7 @@ def make_trainer(
 
 def best_callbacks(config: dict[str, Any], run_dir: Path, name: str, mode: str) -> list[pl.Callback]:
     """What follows the validation metric: the best checkpoint, and early stopping if it is asked for."""
-    best = ModelCheckpoint(
+    best = BestCheckpoint(
         run_dir / "checkpoints",
         "best",
         monitor=f"val/{name}",

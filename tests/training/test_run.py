@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -81,10 +82,18 @@ def test_the_best_checkpoint_is_scored_not_the_last(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Learner, "training_step", lambda *arguments: -step(*arguments))  # up the hill
     metrics, _ = run(adding("optimizer.lr=0.05", "trainer.max_epochs=4"), tmp_path)
     stored = checkpoint.read(tmp_path / "checkpoints" / "last.ckpt")
-    best = next(state for key, state in stored["callbacks"].items() if key.startswith("ModelCheckpoint"))
+    best = next(state for key, state in stored["callbacks"].items() if key.startswith("BestCheckpoint"))
     assert (checkpoint.read(tmp_path / "checkpoints" / "best.ckpt")["global_step"], stored["global_step"]) == (4, 16)
     assert metrics["val"]["rmse"] == pytest.approx(float(best["best_model_score"]), rel=1e-5)
     assert evaluate(tmp_path, console=Console(quiet=True))["val"]["loss"] == pytest.approx(metrics["val"]["loss"])
+
+
+def test_of_equally_good_validations_the_latest_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = itertools.chain([0.5, 0.25, 0.75, 0.25, 0.5], itertools.repeat(0.5))
+    end = Learner._end_stage
+    monkeypatch.setattr(Learner, "_end_stage", lambda *stage: {**end(*stage), "val/rmse": next(values)})
+    run(adding("trainer.max_epochs=5"), tmp_path)
+    assert checkpoint.read(tmp_path / "checkpoints" / "best.ckpt")["global_step"] == 4 * 4
 
 
 @pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
