@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Config = Mapping[str, Any]
 
+# Numbers that a skip connection fitted by ridge regression reads, at most.
+MOST_INPUTS = 1024
+
 
 def import_plugins(names: Iterable[str]) -> None:
     """Import the packages a user has named, so that their parts register themselves.
@@ -167,7 +170,10 @@ def build_model(config: Config, spec: BatchSpec, task: Task) -> SequenceModel:
 
 
 def build_skip(options: Config, spec: BatchSpec, task: Task) -> Skip | None:
-    """The skip connection that ``options["skip_steps"]`` asks for; of a series it reads the one that is forecast.
+    """The skip connection that ``options["skip_steps"]`` asks for.
+
+    Of a series it reads the one that is forecast, over its history at most; with ``skip_fit="ridge"`` all features,
+    unless they are too many.
 
     Raises:
         ValueError: inputs that are tokens.
@@ -177,7 +183,10 @@ def build_skip(options: Config, spec: BatchSpec, task: Task) -> Skip | None:
         return None
     if spec.inputs == "tokens":
         raise ValueError("model.skip_steps needs features as inputs, and this data has tokens: set model.skip_steps=0")
+    steps = min(steps, (spec.options or {}).get("history") or steps)
     own = None if spec.target_feature is None else (spec.target_feature,)
+    if options.get("skip_fit") == "ridge" and steps * spec.input_size <= MOST_INPUTS:
+        own = None
     return Skip(spec.input_size, steps, task.output_size, own)
 
 

@@ -55,6 +55,13 @@ class Skip(nn.Module):
         last = inputs[torch.arange(len(inputs), device=inputs.device).unsqueeze(1), step.clamp(min=0)]
         return self.linear(keep((step >= 0).unsqueeze(-1), last).flatten(1))
 
+    def fix(self, weight: Tensor, bias: Tensor) -> None:
+        """Take a map found by other means, ``(V, k F')`` and ``(V,)``, which the training then leaves as it is."""
+        with torch.no_grad():
+            self.linear.weight.copy_(weight)
+            self.linear.bias.copy_(bias)
+        self.requires_grad_(False)
+
 
 class SequenceModel(nn.Module):
     """Encoder, layers and head as one module.

@@ -37,6 +37,7 @@ from seqmodels.training.progress import RunProgress
 from seqmodels.training.quiet import quieten
 from seqmodels.training.report import log_hyperparameters, print_results, write_config, write_json
 from seqmodels.training.resume import bring_along, refuse_differences, resume_path
+from seqmodels.training.skip import fit_skip
 
 # What was left out or changed in the data is said in so many lines.
 MOST_NOTES = 6
@@ -206,9 +207,11 @@ def build_learner(config: dict[str, Any], data: SequenceDataModule) -> Learner:
     """Model, task and optimizer for the given data."""
     task = build_task(config, data.spec)
     task.prepare(data.splits["train"])
-    training = config["training"]
+    training, model = config["training"], build_model(config, data.spec, task)
+    if config["model"].get("skip_fit") == "ridge":  # older configs have none
+        fit_skip(model, task, data.splits["train"], data.splits.get("val"))
     return Learner(
-        build_model(config, data.spec, task),
+        model,
         task,
         optimizer=config["optimizer"],
         scheduler=config["scheduler"],

@@ -24,6 +24,11 @@ def skip(config: Plain) -> Iterator[str]:
     head = config["model"]["head"]["name"]
     if config["model"].get("skip_steps") and HEAD_TARGETS.get(head, "sequence") != "sequence":
         yield f"model.skip_steps: adds to one prediction per sequence, and the {head} head has more: set it to 0"
+    if config["model"].get("skip_fit") == "ridge":
+        if not config["model"].get("skip_steps"):
+            yield "model.skip_fit: ridge needs model.skip_steps, how far back it reads: set model.skip_fit=trained"
+        elif config["task"]["name"] != "forecasting" or head not in ("one_to_one", "many_to_one"):
+            yield "model.skip_fit: ridge is for task=forecasting, model/head=many_to_one: set model.skip_fit=trained"
 
 
 def chain(config: Plain) -> Iterator[str]:

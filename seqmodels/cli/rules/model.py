@@ -33,6 +33,7 @@ MODEL: dict[str, Rule] = {
     "model.merge": choice("concat", "sum"),
     "model.dropout": below_one,
     "model.skip_steps": whole(0),
+    "model.skip_fit": choice("trained", "ridge"),
     "model.initial_state": choice("zero", "learned"),
     "model.engine": choice("auto", "reference", "vendor", "fused", "parallel", "stateless"),
     "model.regularisers.input_dropout": below_one,

@@ -5,6 +5,7 @@ n items, D inputs, V outputs.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -51,19 +52,31 @@ class Ridge:
         self.weight, self.bias, self.penalty = weight, bias, penalty
 
     @classmethod
-    def fit(cls, items: Iterable[tuple[np.ndarray, ...]], count: int) -> Ridge:
+    def fit(
+        cls,
+        items: Iterable[tuple[np.ndarray, ...]],
+        count: int,
+        held_out: Iterable[tuple[np.ndarray, ...]] | None = None,
+        penalties: np.ndarray = PENALTIES,
+    ) -> Ridge:
         """Fit to items that are read once.
 
         Args:
             items: arrays ``(n, D)`` and ``(n, V)``, in order of time where there is one.
             count: how many items there are in all.
+            held_out: items that choose the penalty, in the place of the last ones, and are not fitted to.
+            penalties: to choose from, in units of the number of items.
         """
+        if held_out is not None:
+            (fitted, _), (other, _) = _moments(items, count), _moments(held_out, sys.maxsize)
+            fits = _solve(fitted, penalties)
+            return cls(*min(fits, key=lambda one: squared_error(other, one[0], one[1])))
         head, tail = _moments(items, count - int(HELD_OUT * count))
         if tail is None:
-            return cls(*_solve(head, PENALTIES)[len(PENALTIES) // 2])
-        tried = _solve(head, PENALTIES)
+            return cls(*_solve(head, penalties)[len(penalties) // 2])
+        tried = _solve(head, penalties)
         best = min(range(len(tried)), key=lambda i: squared_error(tail, tried[i][0], tried[i][1]))
-        return cls(*_solve(head + tail, PENALTIES[best : best + 1])[0])
+        return cls(*_solve(head + tail, penalties[best : best + 1])[0])
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Outputs ``(n, V)``."""

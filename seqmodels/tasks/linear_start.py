@@ -1,0 +1,93 @@
+"""What a forecast begins as: ridge regression, with intervals from its errors.
+
+n items, D inputs, V values, P numbers for each; values in scaled units.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from seqmodels.tasks.baselines.reading import histories, item_count
+from seqmodels.tasks.baselines.ridge import Ridge
+from seqmodels.tasks.distributions import FLOOR, Gaussian, NegativeBinomial, Output, Quantiles, StudentT
+
+# Penalties to choose from, up to one that leaves next to nothing of the weights.
+PENALTIES = 10.0 ** np.arange(-6, 3.5, 0.5)
+# Items that the regression is fitted to, at most; and by which the quantiles of each step's errors are told, at least.
+MOST_ITEMS, FEW_ITEMS = 200_000, 30
+
+
+def ridge_start(
+    output: Output, train: Any, held_out: Any, steps: int, features: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """A linear map to a model's numbers that forecasts as ridge regression does.
+
+    Args:
+        output: what the numbers mean.
+        train: the data that it is fitted to.
+        held_out: data that choose the penalty, and tell the errors; None for the last fifth of `train`'s items.
+        steps: of history that it reads.
+        features: which of the inputs' features it reads.
+
+    Returns:
+        Weight ``(V * P, steps * len(features))`` and bias ``(V * P,)``.
+    """
+    stride = -(-item_count(train) // MOST_ITEMS)
+
+    def items(data: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for history, _, targets in histories(data, steps, stride):
+            yield history[..., list(features)].reshape(len(history), -1), targets
+
+    count = item_count(train, stride)
+    ridge = Ridge.fit(items(train), count, None if held_out is None else items(held_out), PENALTIES)
+    inputs, targets = (np.concatenate(part) for part in zip(*items(held_out or train), strict=True))
+    errors = targets - ridge.predict(inputs)
+    if len(errors) < FEW_ITEMS:  # all steps of the horizon together
+        errors = np.broadcast_to(errors.reshape(-1, 1), (errors.size, errors.shape[1]))
+    numbers, grows = usual_numbers(output, errors, targets)
+    weight = ridge.weight.T[:, None, :] * grows[:, None]
+    bias = ridge.bias[:, None] * grows + numbers
+    return weight.reshape(-1, weight.shape[-1]), bias.reshape(-1)
+
+
+def usual_numbers(output: Output, errors: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of a forecast of 0 whose errors are usually these, and which of them grow with the forecast.
+
+    >>> numbers, grows = usual_numbers(Quantiles((0.25, 0.5, 0.75)), np.array([[-1.0], [0.0], [1.0]]), np.zeros((3, 1)))
+    >>> numbers.tolist(), grows.tolist()
+    ([[-0.5, 0.0, 0.5]], [1.0, 1.0, 1.0])
+
+    Of counts, whose numbers are no linear function of the history, those of their mean and variance.
+
+    Args:
+        output: what the numbers mean.
+        errors: ``(n, V)``.
+        targets: ``(n, V)``.
+
+    Returns:
+        Numbers ``(V, P)``, and ``(P,)``: 1 for those that grow with the forecast, 0 for the others.
+    """
+    place, spread = np.zeros(errors.shape[1]), errors.std(0)
+    if isinstance(output, Quantiles):
+        return np.quantile(errors, output.levels, axis=0).T, np.ones(output.size)
+    if isinstance(output, Gaussian):
+        return np.stack([place, _unsoft(spread - FLOOR)], axis=1), np.array([1.0, 0.0])
+    if isinstance(output, StudentT):  # with about five degrees of freedom
+        return np.stack([place + 3.0, place, _unsoft(0.8 * spread - FLOOR)], axis=1), np.array([0.0, 1.0, 0.0])
+    if isinstance(output, NegativeBinomial):
+        shift, scale = np.asarray(output.shift), np.asarray(output.scale)
+        mean, variance = targets.mean(0) * scale + shift, (targets.std(0) * scale) ** 2
+        dispersion = (variance - mean) / np.maximum(mean, 1e-3) ** 2
+        raw = _unsoft(mean / output.unit), _unsoft(dispersion * math.sqrt(output.unit))
+        return np.stack(raw, axis=1), np.zeros(2)
+    return place[:, None], np.ones(1)
+
+
+def _unsoft(values: np.ndarray) -> np.ndarray:
+    """The inverse of softplus; of values next to nothing, -5."""
+    values = np.maximum(values, math.log1p(math.exp(-5)))
+    return values + np.log(-np.expm1(-values))
