@@ -6,6 +6,7 @@ N sequences, T steps, F features, V values of one target.
 from __future__ import annotations
 
 import difflib
+import shutil
 import zipfile
 import zlib
 from dataclasses import dataclass, field
@@ -15,8 +16,11 @@ from typing import Any
 import numpy as np
 
 from seqmodels.data.files import find_file
+from seqmodels.data.table_cache import cached_folder, stamp
 
 READ_BY = ("rows", "columns", "pixels")
+# Bytes of an array from which on it is taken out of its archive, to be mapped into memory; and its name then.
+LARGE, UNPACKED = 50_000_000, "array.npy"
 # What reading a damaged file raises.
 UNREADABLE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
@@ -179,8 +183,23 @@ class _Store:
         raise ValueError(f"{self.path}: holds a single array: give it a name that ends in .npy")
 
     def _unzip(self, name: str) -> np.ndarray:
+        with self.file.open("rb") as file, zipfile.ZipFile(file) as archive:
+            member = f"{name}.npy" if f"{name}.npy" in archive.namelist() else name
+            if archive.getinfo(member).file_size > LARGE:
+                return _map(self._unpacked(archive, member))
         with self.file.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return np.asarray(archive[name])
+
+    def _unpacked(self, archive: zipfile.ZipFile, member: str) -> Path:
+        """The file of an array too large to be read at once, taken out of the archive into the cache."""
+
+        def write(folder: Path) -> dict[str, Any]:
+            with archive.open(member) as source, (folder / UNPACKED).open("wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+            return {}
+
+        asked = ["npz", stamp(self.path), member]
+        return cached_folder(None, self.path, asked, write, f"array {member.removesuffix('.npy')!r}") / UNPACKED
 
 
 def _map(file: Path) -> np.ndarray:

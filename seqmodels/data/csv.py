@@ -12,18 +12,19 @@ from seqmodels.data.csv_cuts import check_cuts, cut_numbers
 from seqmodels.data.csv_forecast import SeriesOptions, SeriesTable, infer_layout, series_ahead
 from seqmodels.data.csv_large import LargeSequenceTable
 from seqmodels.data.csv_layout import Layout
-from seqmodels.data.csv_open import open_table, prepare_table
-from seqmodels.data.csv_read import Table, read_table, read_tables
+from seqmodels.data.csv_open import first_tables, open_table, prepare_table, whole_tables
+from seqmodels.data.csv_read import Table, read_table
 from seqmodels.data.csv_sequence_table import SequenceOptions, SequenceTable
 from seqmodels.data.csv_sequences import Reading
 from seqmodels.data.csv_series import SeriesReading
 from seqmodels.data.csv_summary import FEWEST_SEEN
 from seqmodels.data.dataset import DataSource, SequenceDataset
+from seqmodels.data.datasets_read import split_paths
 from seqmodels.data.nested import unnest
 from seqmodels.data.series_ahead import SeriesAhead
 from seqmodels.data.series_large import LargeSeriesTable, large_series_ahead
 from seqmodels.data.splits import check_fractions
-from seqmodels.data.table_chunks import is_large, table_chunks
+from seqmodels.data.table_chunks import is_large
 from seqmodels.registry import register
 
 
@@ -189,13 +190,9 @@ class CSVSource(DataSource):
     def _load(self) -> tuple[Table, Layout]:
         """The table and what its columns mean; the file is read once."""
         if self._read is None:
-            self._in_pieces = any(map(is_large, (self.path, *self.more_paths.values())))
-            self._tables = {"train": next(table_chunks(self.path))} if self._in_pieces else self._whole()
+            self._tables, self._in_pieces = first_tables(self.path, self.more_paths)
             self._read = self._understand()
         return self._read
-
-    def _whole(self) -> dict[str, Table]:
-        return read_tables(self.path) | {name: read_table(path) for name, path in self.more_paths.items()}
 
     def _understand(self) -> tuple[Table, Layout]:
         if self.target_cuts:
@@ -259,7 +256,7 @@ class CSVSource(DataSource):
     def series_table(self) -> SeriesTable:
         """The file read as series, at once; for data in the series layout."""
         if self._load()[1].kind == "series" and self._in_pieces:
-            self._in_pieces, self._tables = False, self._whole()
+            self._in_pieces, self._tables = False, whole_tables(self.path, self.more_paths)
             self._read = self._understand()
         return SeriesTable(*self._load(), self.series, self.val_fraction, self.test_fraction)
 
@@ -282,7 +279,7 @@ class CSVSource(DataSource):
             table, layout = self._load()
             prepare = partial(prepare_table, layout=layout, missing=self.missing)
             if self._in_pieces:
-                paths = {"train": self.path, **self.more_paths}
+                paths = {**split_paths(self.path), **self.more_paths}
                 self._sequence_table = LargeSequenceTable(paths, layout, self.sequences, prepare, self.cache_dir)
             else:
                 more = {name: prepare(other) for name, other in self._tables.items() if name != "train"}

@@ -1,4 +1,4 @@
-"""New tables, read and encoded as those of training."""
+"""Tables opened: those to train on, at once or in pieces, and new ones, encoded as those of training."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from seqmodels.data.csv_encode import encode, warn_of_unknown
 from seqmodels.data.csv_forecast import open_series
 from seqmodels.data.csv_large import open_large
 from seqmodels.data.csv_layout import Layout
-from seqmodels.data.csv_read import Table, read_table
+from seqmodels.data.csv_read import Table, read_table, read_tables
 from seqmodels.data.csv_sequences import Reading, read_sequences
 from seqmodels.data.csv_targets import check_targets
 from seqmodels.data.dataset import SequenceDataset
+from seqmodels.data.datasets_read import split_paths
 from seqmodels.data.nested import explode
 from seqmodels.data.series_large import open_large_series
-from seqmodels.data.table_chunks import is_large
+from seqmodels.data.table_chunks import is_large, table_chunks
 
 
 def open_table(path: str, spec: BatchSpec, targets: bool | None, cache_dir: str | None) -> SequenceDataset:
@@ -37,6 +38,27 @@ def open_table(path: str, spec: BatchSpec, targets: bool | None, cache_dir: str 
         sequences = check_targets(sequences, missing)
     warn_of_unknown(sequences, spec)
     return encode(sequences, spec, targets=wanted)
+
+
+def first_tables(path: str, more: dict[str, str]) -> tuple[dict[str, Table], bool]:
+    """The table of each split, or, where one is too large to be read at once, their beginnings; and which it is.
+
+    Args:
+        path: of the training part, or of all.
+        more: of the splits that have files of their own.
+
+    Raises:
+        ValueError: what is wrong with a file.
+    """
+    paths = {**split_paths(path), **more}
+    if any(map(is_large, paths.values())):
+        return {name: next(table_chunks(own)) for name, own in paths.items()}, True
+    return whole_tables(path, more), False
+
+
+def whole_tables(path: str, more: dict[str, str]) -> dict[str, Table]:
+    """The table of each split, read at once; as `first_tables`."""
+    return read_tables(path) | {name: read_table(own) for name, own in more.items()}
 
 
 def prepare_table(table: Table, layout: Layout, missing: str, targets: bool = True) -> Table:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from seqmodels.data.datasets_read import DATASETS, read_split
 from seqmodels.data.files import find_file
 from seqmodels.data.token_file import cache_folder
 
@@ -41,7 +42,9 @@ def cached_folder(
     final = cache / f"table-{key}"
     if (final / ABOUT).is_file():
         return final
-    _log.warning("%s: too large to be read at once; its %s are written to %s for the next run", path, what, final)
+    _log.warning(
+        "%s: too large to be read at once: writing its %s to %s, to be kept for the next run", path, what, final
+    )
     folder = Path(tempfile.mkdtemp(prefix=f"{final.name}.", dir=cache))
     try:
         (folder / ABOUT).write_text(json.dumps(write(folder)), encoding="utf-8")
@@ -64,7 +67,10 @@ def about(folder: Path) -> dict[str, Any]:
 
 
 def stamp(path: str) -> list[Any]:
-    """What tells a file from another: its place, size and time of change."""
+    """What tells a file from another: its place, size and time of change; of a data set, those of its files."""
+    if path.startswith(DATASETS):
+        files = [Path(one["filename"]) for one in read_split(path).cache_files]
+        return [path.partition("@")[2], *([str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files)]
     found = find_file(path)
     stat = found.stat()
     return [str(found.resolve()), stat.st_size, stat.st_mtime_ns]

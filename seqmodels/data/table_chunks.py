@@ -15,6 +15,7 @@ from typing import Any, overload
 
 from seqmodels.data.arrow_read import ARROW_SUFFIXES, cells_of, from_arrow, need_pyarrow
 from seqmodels.data.csv_read import DECIMAL_COMMA, DELIMITERS, MISSING, Table, check_header, quoting_of, read_tables
+from seqmodels.data.datasets_read import DATASETS, bytes_of, read_split, with_names
 from seqmodels.data.files import find_file
 
 # Bytes of a table from which on it is not read at once, and bytes of a piece; what gzip saves of text.
@@ -27,8 +28,8 @@ def is_large(path: str) -> bool:
     Raises:
         ValueError: there is no such file.
     """
-    if path.startswith("datasets:"):
-        return False
+    if path.startswith(DATASETS):
+        return bytes_of(path) > LARGE
     found = find_file(path)
     size = found.stat().st_size
     if found.suffix == ".parquet" and 0 < size <= LARGE:
@@ -62,10 +63,11 @@ def table_chunks(path: str, together: str | None = None) -> Iterator[Table]:
         yield read_tables(path)["train"]
         return
     pyarrow = need_pyarrow(f"{path} (read in pieces, for its size)")
-    first = 0
+    split, first = read_split(path) if path.startswith(DATASETS) else None, 0
     try:
-        for piece in _together(_pieces(path), together):
-            yield _table(piece, path, first)
+        for piece in _together(_pieces(path) if split is None else _of_split(split), together):
+            table = _table(piece, path, first)
+            yield table if split is None else with_names(table, split.features)
             first += len(piece)
     except (pyarrow.ArrowException, OSError, EOFError) as error:
         raise ValueError(f"{path}, after row {first}: cannot be read: {str(error).splitlines()[0][:200]}") from None
@@ -119,6 +121,13 @@ def _pieces(path: str) -> Iterator[Any]:
                     yield pa.Table.from_batches([batch.slice(start, rows)])
     else:
         yield from _lines(path, found)
+
+
+def _of_split(split: Any) -> Iterator[Any]:
+    """Pieces of a data set of the datasets library, which maps it into memory."""
+    rows = max(1, PIECE * len(split) // max(1, split.data.nbytes))
+    arrow = split.with_format("arrow")
+    return (arrow[start : start + rows] for start in range(0, len(split), rows))
 
 
 def _lines(path: str, found: Path) -> Iterator[Any]:

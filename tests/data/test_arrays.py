@@ -56,6 +56,21 @@ def test_every_form_of_the_same_sequences_reads_alike(tmp_path, seed):
             assert y0 == y1
 
 
+def test_a_large_array_of_an_archive_is_mapped_and_reads_alike(tmp_path, monkeypatch):
+    _, x, lengths = draw(5)
+    for compress in (np.savez, np.savez_compressed):
+        compress(tmp_path / "my.npz", X=x, y=np.arange(len(lengths)) % 2, lengths=lengths)
+        wanted = together(ArraysSource(str(tmp_path / "my.npz")).splits())
+        with monkeypatch.context() as patch:
+            patch.setattr("seqmodels.data.arrays_read.LARGE", 1000)
+            patch.setenv("XDG_CACHE_HOME", str(tmp_path / compress.__name__))
+            splits = ArraysSource(str(tmp_path / "my.npz")).splits()
+        assert isinstance(splits["train"].arrays.x, np.memmap)
+        for (x0, y0), (x1, y1) in zip(together(splits), wanted, strict=True):
+            np.testing.assert_array_equal(x0, x1)
+            assert y0 == y1
+
+
 @pytest.mark.parametrize("scale", ["features", "all"])
 def test_the_scale_is_that_of_the_training_part(tmp_path, scale):
     _, x, lengths = draw(0)
