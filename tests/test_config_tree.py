@@ -42,6 +42,7 @@ RECIPE_DATA = {
     "classify": "surname_origin",
     "continue": "text",
     "draw": "strokes",
+    "forecast": "sunspots",
     "none": "pen_digits",
     "rewrite": "letters_to_sounds",
     "tag": "gene_structure",
