@@ -268,3 +268,15 @@ def test_the_table_of_cells_is_complete(name: str) -> None:
     assert re.findall(r"`(\w+)`", options) == list(inspect.signature(cls).parameters)[2:]
     if compiler.find() is not None:
         assert re.findall(r"\w+", engines) == [e for e in sorted(engines_for(cls(3, 4))) if e != "reference"]
+
+
+def test_the_files_that_the_design_names_are_there() -> None:
+    """Paths in backticks, from the package, the repository, or the folder that the text is about."""
+    tops = [ROOT / top for top in ("seqmodels", "configs", "tests", "docs")]
+    there = [path.relative_to(ROOT) for top in tops for path in (top, *top.rglob("*"))]
+    known = {f"/{path.as_posix()}{'' if path.suffix else '/'}" for path in there}
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:\w+/)*\w+\.(?:py|c|md|yaml)|(?:\w+/)+)`", text))
+    named = {name for name in named if not name.endswith(("/x.py", "/x.yaml"))}  # what one is to write
+    assert len(named) > 60
+    assert sorted(name for name in named if not any(path.endswith(f"/{name}") for path in known)) == []
