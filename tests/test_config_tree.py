@@ -43,6 +43,7 @@ RECIPE_DATA = {
     "continue": "text",
     "draw": "strokes",
     "forecast": "sunspots",
+    "identify": "language_identification",
     "none": "pen_digits",
     "rewrite": "letters_to_sounds",
     "tag": "gene_structure",
@@ -119,12 +120,12 @@ def test_every_experiment_is_good(name):
 def test_every_recipe_is_good_for_its_data(name, tmp_path):
     path = [f"++data.path={tmp_path}"] if name == "draw" else []
     (tmp_path / "drawings.npz").touch()
-    found = {of: option for of, option in RECIPES.items() if option == name}
-    parts = [f"task={task}" for task, _ in found] + [f"model/head={head}" for _, head in found]
+    of = {option: of for of, option in RECIPES.items()} | {"identify": ("classification", "many_to_one")}
+    parts = [f"{group}={option}" for group, option in zip(("task", "model/head"), of.get(name, ()), strict=False)]
     prepared = prepare(LIBRARY, [f"data={RECIPE_DATA[name]}", *parts, f"recipe={name}", *path])
     assert prepared.problems == []
     assert prepared.choices["recipe"] == name
-    assert set(RECIPE_DATA) == set(LIBRARY.options("recipe")) == {"none", *RECIPES.values()}
+    assert set(RECIPE_DATA) == set(LIBRARY.options("recipe")) == {"none", "identify", *RECIPES.values()}
     if name != "none":
         assert prepared.config["trainer"]["max_epochs"] == "auto"
 

@@ -82,9 +82,9 @@ def _prepare(library: Library, overrides: list[str], config_name: str) -> Prepar
     chosen = _chosen(composition, library, overrides, config_name)
     name = str(config["data"].get("name"))
     if name in STREAM_WINDOW:
-        window = [] if "training.window" in chosen else [f"training.window={STREAM_WINDOW[name]}"]
         parts = {"task": "language_modelling", "model/head": "many_to_many"}
-        return _taking([*window, *_recipe(parts, chosen, composition, library)], library, overrides, config_name)
+        found = [*_of_stream(config["data"], chosen), *_recipe(parts, chosen, composition, library)]
+        return _taking(found, library, overrides, config_name)
     if chosen >= {"task", "model/head"}:
         return _prepared(composition, library)
     problems = check(composition, library, decided=False)
@@ -94,11 +94,23 @@ def _prepare(library: Library, overrides: list[str], config_name: str) -> Prepar
 
     import_plugins(config["plugins"])
     parts = suggest(config)
-    found = [f"{group}={option}" for group, option in parts.items() if group not in chosen]
+    free = [
+        name for name in parts if name not in {*chosen, "recipe"} and not ("task" in chosen and name[:5] == "task.")
+    ]
+    found = [f"{name}={parts[name]}" for name in free]
     cut = chosen & {"training.window", "training.k2"}  # a recipe reads whole sequences from both ends
     return _taking(
         [*found, *([] if cut else _recipe(parts, chosen, composition, library))], library, overrides, config_name
     )
+
+
+def _of_stream(data: Plain, chosen: set[str]) -> list[str]:
+    """Settings that suit a stream, where nothing else says them."""
+    found = [] if "training.window" in chosen else [f"training.window={STREAM_WINDOW[data['name']]}"]
+    if data.get("level") == "word" and not chosen & {"data.min_count", "data.max_size"}:
+        # Of a word that occurs once little is learned, and how unknown words behave nothing unless some are unknown.
+        found.append("data.min_count=2")
+    return found
 
 
 def _taking(found: list[str], library: Library, overrides: list[str], config_name: str) -> Prepared:
@@ -109,8 +121,8 @@ def _taking(found: list[str], library: Library, overrides: list[str], config_nam
 
 
 def _recipe(parts: dict[str, str], chosen: set[str], composition: Composition, library: Library) -> list[str]:
-    """The recipe for a task and head, where nothing else says how to train."""
-    recipe = RECIPES.get((parts.get("task", ""), parts.get("model/head", "")))
+    """The recipe of the data, or else of the task and head, where nothing else says how to train."""
+    recipe = parts.get("recipe") or RECIPES.get((parts.get("task", ""), parts.get("model/head", "")))
     others = [group for group in ("task", "model/head") if composition.choices[group] != parts.get(group)]
     if recipe is None or "recipe" in chosen or composition.choices.get("experiment") or chosen & set(others):
         return []

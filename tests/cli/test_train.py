@@ -126,7 +126,12 @@ def test_text_is_cut_in_windows_unless_chosen(seqmodels, trainings):
     assert seqmodels("train").out.startswith("data=text: taking training.window=100 recipe=continue\n")
     assert seqmodels("train", "training.window=null").out == "data=text: taking recipe=continue\n"
     assert seqmodels("train", "training.window=null", "recipe=none").out == ""
-    assert [config["training"]["window"] for config, _ in trainings] == [100, None, None]
+    assert seqmodels("train", "data.level=word", "recipe=none").out == (
+        "data=text: taking training.window=100 data.min_count=2\n"
+    )
+    assert "min_count" not in seqmodels("train", "data.level=word", "data.max_size=500").out
+    assert [config["training"]["window"] for config, _ in trainings] == [100, None, None, 100, 100]
+    assert [config["data"]["min_count"] for config, _ in trainings] == [1, 1, 1, 2, 1]
 
 
 def test_data_suggests_task_and_head_and_a_recipe_for_them(seqmodels, trainings):
