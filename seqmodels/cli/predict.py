@@ -15,7 +15,7 @@ from typing import Any
 
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.flags import TABLES, give, wrong_target, wrong_values
+from seqmodels.cli.flags import TABLES, as_json, give, wrong_target, wrong_values
 from seqmodels.cli.rules.kinds import whole
 from seqmodels.cli.runs import read_run
 from seqmodels.cli.screen import console
@@ -38,8 +38,16 @@ def predict(arguments: list[str]) -> int:
 
     trained = load(run, plugins, changes=changes)
     with _readable(flags.input) as path:
-        give(_with_progress(trained.predict(path, every=flags.every, top=flags.top)), flags.output, "predictions")
+        rows = _with_progress(trained.predict(path, every=flags.every, top=flags.top))
+        if flags.top is not None and flags.output is not None and flags.output.suffix == ".csv":
+            rows = map(_in_one_cell, rows)
+        give(rows, flags.output, "predictions")
     return 0
+
+
+def _in_one_cell(row: dict[str, Any]) -> dict[str, Any]:
+    """A prediction whose likeliest classes, which are others in each row, are no columns."""
+    return {**row, "probabilities": as_json(row["probabilities"])}
 
 
 def _check(flags: argparse.Namespace) -> None:

@@ -10,9 +10,15 @@ from typing import Any
 
 from seqmodels.atomic import replacing
 
+# Names, such as of classes, that have a column each; more are written as JSON in one.
+MOST_COLUMNS = 1000
+
 
 def write_predictions(rows: Iterable[dict[str, Any]], path: Path) -> int:
-    """Write predictions as ``.jsonl`` or, nested values as JSON, as ``.csv``; whole or not at all.
+    """Write predictions as ``.jsonl`` or ``.csv``; whole or not at all.
+
+    In a ``.csv`` what belongs to a name has a column of its own, such as ``probabilities.spam``, where all rows have
+    the same names; other nested values are written as JSON.
 
     Returns:
         How many there were.
@@ -41,8 +47,25 @@ def _write(rows: Iterable[dict[str, Any]], path: Path) -> int:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 continue
             if writer is None:
-                writer = csv.DictWriter(file, list(row))
+                writer = csv.DictWriter(file, list(spread(row)))
                 writer.writeheader()
-            nested = {k: json.dumps(v, ensure_ascii=False) for k, v in row.items() if isinstance(v, dict | list)}
-            writer.writerow({**row, **nested})
+            cells = spread(row)
+            if not cells.keys() <= set(writer.fieldnames):
+                raise ValueError(f"{path}: the likeliest are others in each prediction (top): write .jsonl")
+            writer.writerow(cells)
     return count
+
+
+def spread(row: dict[str, Any]) -> dict[str, Any]:
+    """A prediction as the cells of a table.
+
+    >>> spread({"label": "spam", "probabilities": {"ham": 0.25, "spam": 0.75}, "words": ["a", "b"]})
+    {'label': 'spam', 'probabilities.ham': 0.25, 'probabilities.spam': 0.75, 'words': '["a", "b"]'}
+    """
+    cells: dict[str, Any] = {}
+    for key, value in row.items():
+        if isinstance(value, dict) and len(value) <= MOST_COLUMNS:
+            cells |= {f"{key}.{name}": one for name, one in value.items()}
+        else:
+            cells[key] = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+    return cells

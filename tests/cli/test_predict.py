@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import subprocess
@@ -57,6 +58,22 @@ def test_the_likeliest_few_are_those_of_all(seqmodels, runs, count):
         best = sorted(whole["probabilities"].items(), key=lambda item: -item[1])[:count]
         assert list(some["probabilities"].values()) == pytest.approx([share for _, share in best], abs=1e-6)
         assert some["label"] == whole["label"] == next(iter(some["probabilities"]))
+
+
+def test_a_table_has_a_column_for_each_class_and_one_cell_for_the_likeliest(seqmodels, runs):
+    command = ["predict", str(runs / "classifier"), "--input", str(runs / "wide.csv")]
+    whole = read(seqmodels(*command).out)
+    for more in ([], ["--top", "1"]):
+        assert seqmodels(*command, *more, "--output", "out.csv").code == 0
+        with open("out.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        for row, one in zip(rows, whole, strict=True):
+            if more:
+                found, wanted = json.loads(row["probabilities"]), {one["label"]: one["probabilities"][one["label"]]}
+            else:
+                found = {name: float(row[f"probabilities.{name}"]) for name in one["probabilities"]}
+                wanted = one["probabilities"]
+            assert (row["label"], found) == (one["label"], pytest.approx(wanted, abs=1e-6))
 
 
 def test_the_likeliest_tags_of_every_step(seqmodels, runs):
