@@ -1,0 +1,68 @@
+"""Texts of a trained model: what follows a prompt, and what a sequence generator makes of it."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from small_runs import WORDS
+
+from seqmodels.inference import Model, load
+
+
+def test_a_text_goes_on_from_its_prompt(characters):
+    trained = load(characters)
+    made = trained.generate("to be", length=30, seed=1)
+    assert made.startswith("to be")
+    assert len(made) == 35
+    assert made == trained.generate("to be", length=30, seed=1)
+    assert made != trained.generate("to be", length=30, seed=2)
+    assert len(trained.generate(length=7)) == 7
+
+
+def test_temperature_zero_is_greedy_whatever_else_is_said(characters):
+    trained = load(characters)
+    greedy = trained.generate("to be", length=20, temperature=None)
+    assert trained.generate("to be", length=20, temperature=0, top_k=3, top_p=0.5, seed=1) == greedy
+
+
+def test_words_are_joined_as_one_writes_them(words):
+    trained = load(words)
+    made = trained.generate("to be", length=5, seed=1)
+    assert made.startswith("to be ")
+    assert not set(made.split()) - {*WORDS, "<unk>"}
+    assert trained.generate(length=3, seed=1).split()
+
+
+def test_refused_prompts_and_options(characters, classifier):
+    trained = load(characters)
+    with pytest.raises(ValueError, match="1 character \\('é'\\) that the vocabulary"):
+        trained.generate("é")
+    with pytest.raises(ValueError, match="length must be at least 1"):
+        trained.generate("to", length=0)
+    with pytest.raises(ValueError, match="beam"):
+        trained.generate("to", beam=2)
+    with pytest.raises(ValueError, match="predicts labels, not tokens"):
+        load(classifier).generate("to")
+
+
+def test_a_generator_names_its_inputs(generator):
+    trained = load(generator)
+    assert trained.generate("Greek", seed=1, length=5) == trained.generate("Greek", seed=1, length=5)
+    assert isinstance(trained.generate("Greek", beam=2, length=5), str)
+    with pytest.raises(ValueError, match=r"one of Greek, Latin, Norse, got ''"):
+        trained.generate()
+    with pytest.raises(ValueError, match=r"did you mean Latin\?\), got 'Lattin'"):
+        trained.generate("Lattin")
+
+
+def test_the_command_has_the_same_defaults(monkeypatch, characters):
+    from seqmodels.cli import runs
+
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr(Model, "generate", lambda self, **options: asked.update(options) or "")
+    assert runs.generate([str(characters)]) == 0
+    monkeypatch.undo()
+    parameters = inspect.signature(Model.generate).parameters
+    assert asked == {name: p.default for name, p in parameters.items() if name != "self"}
