@@ -9,21 +9,19 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-import re
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from seqmodels.data.csv_dialect import DELIMITERS, column_names, names_by_place, quoting_of, with_points
 from seqmodels.data.files import read_text
 from seqmodels.data.scale import usable
 
 # What stands for "no value" in a column of numbers, in any case.
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
-DELIMITERS = ",;\t|"
-# A number with a decimal comma: what semicolons between the cells are there for.
-DECIMAL_COMMA = r"^(\s*[+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*)$"
 
 
 @dataclass(frozen=True)
@@ -98,6 +96,8 @@ class Table:
             found = ", ".join([*(other[:40] for other in self.columns), *(f"{other} (lists)" for other in self.lists)])
             if name in self.left_out:
                 hint = f" that can be read (it is of type {self.left_out[name]})."
+            elif list(self.columns) == names_by_place(len(self.columns)):
+                hint = "; a file whose first line does not name its columns has them called by their place."
             elif sum(np.isfinite(to_numbers(list(self.columns))[0])) > 1:
                 hint = "; where its first line is data, put a line with the columns' names above it."
             raise ValueError(f"data.{option}: {self.path} has no column {name!r}{hint} Its columns: {found}")
@@ -199,10 +199,10 @@ def read_tables(path: str) -> dict[str, Table]:
 def read_lines(path: str) -> Table:
     """Read a CSV or TSV file, gzipped or not; the separator is taken from its first line.
 
-    Between semicolons, decimals may come after a comma.
+    Between semicolons, decimals may come after a comma. Where the first line is data, columns are called 1, 2, 3, ...
 
     Raises:
-        ValueError: the file is missing, empty, binary or not UTF-8, has no header, repeats a
+        ValueError: the file is missing, empty, binary or not UTF-8, repeats a
             column name, or a line has more or fewer cells than the header.
     """
     text = read_text(path).rstrip("\r\n")
@@ -217,48 +217,16 @@ def read_lines(path: str) -> Table:
     return Table(path, with_points(columns) if delimiter == ";" else columns, lines)
 
 
-def with_points(columns: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The columns of a file with semicolons: numbers with a decimal comma written with a point.
-
-    >>> with_points({"a": ["1,5", "-,25", "1e3"], "b": ["rot, blau", "2,5,1", "3,0E-2"]})
-    {'a': ['1.5', '-.25', '1e3'], 'b': ['rot, blau', '2,5,1', '3.0E-2']}
-    """
-    comma = re.compile(DECIMAL_COMMA)
-    return {
-        name: [comma.sub(r"\1.\2", cell) if "," in cell else cell for cell in cells] for name, cells in columns.items()
-    }
-
-
-def quoting_of(text: str, delimiter: str) -> int:
-    r"""Whether quotation marks hold cells together, or are letters as any, as in most files with tabs.
-
-    They are letters where a line between tabs has a cell that begins with one and does not end with one.
-
-    >>> quoting_of('a\tb\n"Well," he said\t1', "\t") == csv.QUOTE_NONE
-    True
-    >>> quoting_of('a\tb\n"Well," he said\t1\n"', ",") == quoting_of('a\tb\n"Well"\t1', "\t") == csv.QUOTE_MINIMAL
-    True
-    """
-    if delimiter != "\t" or '"' not in text:
-        return csv.QUOTE_MINIMAL
-    header, *lines = text.splitlines()
-    width = header.count("\t")
-    whole = (line.split("\t") for line in lines if '"' in line and line.count("\t") == width)
-    opened = (cell for cells in whole for cell in cells if cell.startswith('"'))
-    loose = any(len(cell) == 1 or not cell.endswith('"') for cell in opened)
-    return csv.QUOTE_NONE if loose else csv.QUOTE_MINIMAL
-
-
 def _read_columns(path: str, text: str, delimiter: str, quoting: int) -> tuple[dict[str, list[str]], list[int]]:
     """The cells of each column, and the line on which each row ends."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting)  # type: ignore[arg-type]
     lines: list[int] = []
     try:
-        header = [name.strip() for name in next(reader)]
-        check_header(path, header)
+        first = next(reader)
+        header, is_data = column_names(path, first)
         columns: dict[str, list[str]] = {name: [] for name in header}
         appends = [cells.append for cells in columns.values()]
-        for cells in reader:
+        for cells in itertools.chain([first] if is_data else [], reader):
             # An empty line is a row only where there is one column: a blank cell.
             if not cells and len(header) > 1:
                 continue
@@ -285,25 +253,3 @@ def _refuse_open_quote(path: str, text: str, quoting: int, before: list[int], li
         raise ValueError(
             f"{path}, line {first}: a cell begins with a quotation mark that nothing closes; close it, or remove it"
         )
-
-
-def check_header(path: str, header: list[str]) -> None:
-    """Refuse a first line that does not name the columns, or names two alike.
-
-    Raises:
-        ValueError: it does.
-    """
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    values, _ = to_numbers(header)
-    if bool(np.isfinite(values).all()) and not _counts_up(values):
-        raise ValueError(
-            f"{path}: expected a first line that names the columns, got numbers ({', '.join(header[:5])} ...); "
-            "add a header line, such as: x1,x2,label"
-        )
-    if repeated:
-        raise ValueError(f"{path}: column names must differ, got {', '.join(map(repr, repeated))} more than once")
-
-
-def _counts_up(values: np.ndarray) -> bool:
-    """Whether the names of columns are 0, 1, 2, ..., which some programs write."""
-    return len(values) > 1 and bool((np.diff(values) == 1).all())

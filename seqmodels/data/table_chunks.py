@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, overload
 
 from seqmodels.data.arrow_read import ARROW_SUFFIXES, cells_of, from_arrow, need_pyarrow
-from seqmodels.data.csv_read import DECIMAL_COMMA, DELIMITERS, MISSING, Table, check_header, quoting_of, read_tables
+from seqmodels.data.csv_dialect import DECIMAL_COMMA, DELIMITERS, column_names, quoting_of
+from seqmodels.data.csv_read import MISSING, Table, read_tables
 from seqmodels.data.datasets_read import DATASETS, bytes_of, read_split, with_names
 from seqmodels.data.files import find_file
 
@@ -141,16 +142,17 @@ def _lines(path: str, found: Path) -> Iterator[Any]:
         first = file.readline().decode("utf-8-sig")
         some = first + file.read(PIECE).decode("utf-8", errors="replace")
     delimiter = max(DELIMITERS, key=first.count)
-    header = [name.strip() for name in next(csv.reader(io.StringIO(first), delimiter=delimiter))]
+    header, is_data = column_names(path, next(csv.reader(io.StringIO(first), delimiter=delimiter)))
     quoted = quoting_of(some, delimiter) == csv.QUOTE_MINIMAL
-    check_header(path, header)
     with pa.input_stream(str(found), compression="gzip" if packed else None) as source:
         yield from (
             _with_points(pa.Table.from_batches([batch])) if delimiter == ";" else pa.Table.from_batches([batch])
             for batch in reader.open_csv(
                 source,
                 # One thread: several read far ahead, and hold it all.
-                reader.ReadOptions(use_threads=False, block_size=PIECE, column_names=header, skip_rows=1),
+                reader.ReadOptions(
+                    use_threads=False, block_size=PIECE, column_names=header, skip_rows=int(not is_data)
+                ),
                 reader.ParseOptions(
                     delimiter=delimiter, quote_char='"' if quoted else False, newlines_in_values=quoted
                 ),

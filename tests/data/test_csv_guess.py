@@ -89,3 +89,25 @@ def test_decimal_commas_between_semicolons_are_points_between_commas(tmp_path, m
         name: contents(part) for name, part in found[1].items()
     }
     assert read_table(str(german)).numbers("x2").tolist() == read_table(str(english)).numbers("x2").tolist()
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_file_without_a_line_of_names_has_columns_called_by_their_place(tmp_path, monkeypatch, large):
+    generator = np.random.default_rng(4)
+    lines = [f"{i % 2},{','.join(f'{v:.3f}' for v in generator.normal(size=7))}" for i in range(ROWS)]
+    bare, named = tmp_path / "bare.csv", tmp_path / "named.csv"
+    bare.write_text("\n".join(lines) + "\n")
+    named.write_text("\n".join([",".join("klabcdefg"[i] for i in (1, *range(2, 9))), *lines]) + "\n")
+    if large:
+        monkeypatch.setattr(table_chunks, "LARGE", 100)
+        monkeypatch.setattr(table_chunks, "PIECE", 300)
+    found = CSVSource(str(bare), "1", cache_dir=str(tmp_path / "cache"))
+    other = CSVSource(str(named), "l", layout="wide", cache_dir=str(tmp_path / "cache"))
+    assert "7 steps" in found.describe()
+    assert "layout wide" in found.describe()
+    assert {name: contents(part) for name, part in found.splits().items()} == {
+        name: contents(part) for name, part in other.splits().items()
+    }
+    assert read_table(str(bare)).place(0) == f"{bare}, line 1"
+    with pytest.raises(ValueError, match="no column 'label'; a file whose first line does not name its columns has"):
+        CSVSource(str(bare), "label", cache_dir=str(tmp_path / "cache")).describe()

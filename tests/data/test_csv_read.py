@@ -88,7 +88,6 @@ BAD = {
     "utf-16": ("a,b\n1,2\n".encode("utf-16"), "got a binary one .or UTF-16."),
     "latin-1": ("a,b\n1,2\nM\xfcller,3\n".encode("latin-1"), r"line 3: expected UTF-8 text, got the byte 0xfc"),
     "cut gzip": (gzip.compress(b"a,b\n1,2\n" * 100)[:-12], "gzip file is damaged or cut short"),
-    "no header": (b"1.5,2,0\n3,4,1\n", r"expected a first line that names the columns, got numbers \(1.5, 2, 0 ...\)"),
     "repeated": (b"a,b,a\n1,2,3\n", "column names must differ, got 'a' more than once"),
     "too many": (b"a,b\n1,2\n1,2,3\n", "line 3: expected 2 cells separated by ',' as in the header, got 3"),
     "too few": (b"a;b\n1;2\n1\n", "line 3: expected 2 cells separated by ';' as in the header, got 1"),
