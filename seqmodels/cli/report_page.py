@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seqmodels.cli.compose import Plain, settings
+from seqmodels.cli.compose import Plain, select, settings
 from seqmodels.cli.library import Library, describe
 from seqmodels.cli.prepare import prepare
 
@@ -79,17 +79,31 @@ def _run(config: Plain, metrics: Plain, library: Library) -> str:
 
 
 def command(config: Plain, library: Library) -> str:
-    """The command that makes such a run: the experiment, and what differs from it."""
+    """The command that makes such a run: the experiment, or the parts and a recipe, and what differs from it."""
     name = str(config["name"])
-    known = library.has("experiment", name)
-    base = prepare(library, [f"experiment={name}"] if known else []).config
-    before = dict(settings(base)) if base else {}
-    changed = [
+    if library.has("experiment", name):
+        starts = [[f"experiment={name}"]]
+    else:
+        parts = [f"{group}={option}" for group, option in _parts(config) if library.has(group, option)]
+        starts = [[*parts, *recipe] for recipe in ([], *([f"recipe={r}"] for r in library.options("recipe")))]
+    written = [[*start, *_changed(config, start, library)] for start in starts]
+    return " ".join(["seqmodels train", *min(written, key=len)])
+
+
+def _parts(config: Plain) -> Iterator[tuple[str, str]]:
+    for group in ("data", "task", "model/cell", "model/head", "optimizer", "scheduler"):
+        part = select(config, group.replace("/", "."))
+        yield group, str(part["name"]) if isinstance(part, dict) else ""
+
+
+def _changed(config: Plain, start: list[str], library: Library) -> list[str]:
+    """What differs from the config that some choices make."""
+    before = dict(settings(prepare(library, start).config))
+    return [
         f"{path}={_value(value, config)}"
         for path, value in settings(config)
         if path in before and before[path] != value and not path.startswith(LEFT_OUT)
     ]
-    return " ".join(["seqmodels train", *([f"experiment={name}"] if known else []), *changed])
 
 
 def _value(value: Any, config: Plain) -> str:

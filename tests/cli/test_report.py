@@ -15,6 +15,7 @@ import yaml
 
 from seqmodels.cli.library import Library
 from seqmodels.cli.main import main
+from seqmodels.cli.prepare import prepare
 from seqmodels.cli.report_page import command, licences
 
 SMALL = [
@@ -81,8 +82,6 @@ def test_a_run_that_did_not_end(seqmodels, run):
 
 
 def test_the_command_makes_the_same_config(run):
-    from seqmodels.cli.prepare import prepare
-
     saved = yaml.safe_load((run / "config.yaml").read_text())
     words = shlex.split(command(saved, Library()))
     assert words[:3] == ["seqmodels", "train", "experiment=pen_digits"]
@@ -91,9 +90,22 @@ def test_the_command_makes_the_same_config(run):
         assert again[part] == saved[part], part
 
 
-def test_every_experiment_says_where_its_data_are_from():
-    from seqmodels.cli.prepare import prepare
+@pytest.mark.parametrize(
+    "chosen",
+    ["data=pen_digits optimizer=sgd", "data=letters_to_sounds model.head.attention=additive", "data.level=word"],
+)
+def test_the_command_of_a_run_without_an_experiment_makes_the_same_config(chosen):
+    saved = prepare(Library(), [f"++{word}" if "." in word else word for word in chosen.split()]).config
+    words = shlex.split(command(saved, Library()))
+    assert len(words) < 20  # the recipe, and not all its settings
+    overrides = [f"++{word}" if "." in word.partition("=")[0] else word for word in words[2:]]
+    again = prepare(Library(), overrides)
+    assert again.problems == []
+    for part in ("data", "task", "model", "optimizer", "scheduler", "training", "trainer"):
+        assert again.config[part] == saved[part], part
 
+
+def test_every_experiment_says_where_its_data_are_from():
     library, without = Library(), []
     for name in library.options("experiment"):
         config = prepare(library, [f"experiment={name}"]).config
