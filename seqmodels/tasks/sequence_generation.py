@@ -24,7 +24,7 @@ from seqmodels.tasks.baselines.reading import own_items
 from seqmodels.tasks.language_modelling import perplexity
 from seqmodels.tasks.rewriting import check_sacrebleu, known, rewriters, rewritten, written_text
 from seqmodels.tasks.values import undo
-from seqmodels.tasks.verdict import verdict
+from seqmodels.tasks.verdict import verdict, verdict_by
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -199,9 +199,8 @@ class SequenceGeneration(Task):
         return found
 
     def verdict(self, model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
-        shared = (("bleu", "max"), ("token_error_rate", "min"), ("loss", "min"), ("rmse", "min"))
-        known = (m for m in shared if m[0] in model and any(m[0] in values for values in baselines.values()))
-        return verdict(model, baselines, next(known, self.monitor))
+        written = verdict_by(model, baselines, (("bleu", "max"), ("chrf", "max"), ("token_error_rate", "min")))
+        return written or verdict(model, baselines, ("loss" if self.of_tokens else "rmse", "min"))
 
     def _mean_baseline(self, train: Any, evaluation: Any) -> dict[str, float]:
         targets = [evaluation.read(i, 0, 1)[1] for i in range(len(evaluation.lengths))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 # Relative difference below which two results count as the same.
 TIE = 5e-4
@@ -48,3 +48,25 @@ def verdict(model: Mapping[str, float], baselines: Mapping[str, Mapping[str, flo
         f"The model LOSES to {better[0]}{others}: {word} {own:.4g} against {scores[better[0]]:.4g} "
         f"({direction} is better).{ties}{beaten}"
     )
+
+
+def verdict_by(
+    model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]], monitors: Sequence[tuple[str, str]]
+) -> str:
+    r"""The verdict by the first metric that model and baselines share, and by each other one by which the model loses.
+
+    >>> model, baselines = {"bleu": 9.0, "chrf": 20.0}, {"IBM 1": {"bleu": 8.0, "chrf": 28.0}}
+    >>> print(verdict_by(model, baselines, [("bleu", "max"), ("chrf", "max")]).replace(". ", ".\n"))
+    The model beats every baseline: bleu 9 against 8 (IBM 1).
+    The model LOSES to IBM 1: chrf 20 against 28 (higher is better).
+
+    Args:
+        model, baselines: as for `verdict`.
+        monitors: metrics with "min" or "max", the one that counts most first.
+
+    Returns:
+        Sentences; "" where they share none of the metrics.
+    """
+    shared = [m for m in monitors if m[0] in model and any(m[0] in values for values in baselines.values())]
+    said = [verdict(model, baselines, monitor) for monitor in shared]
+    return " ".join([*said[:1], *(words for words in said[1:] if "LOSES" in words)])
