@@ -42,6 +42,8 @@ RECIPE_DATA = {
     "classify": "surname_origin",
     "continue": "text",
     "draw": "strokes",
+    "estimate": "adding",
+    "estimate_steps": "weather",
     "forecast": "sunspots",
     "identify": "language_identification",
     "none": "pen_digits",
@@ -120,7 +122,7 @@ def test_every_experiment_is_good(name):
 def test_every_recipe_is_good_for_its_data(name, tmp_path):
     path = [f"++data.path={tmp_path}"] if name == "draw" else []
     (tmp_path / "drawings.npz").touch()
-    of = {option: of for of, option in RECIPES.items()} | {"identify": ("classification", "many_to_one")}
+    of = {option: of for of, option in RECIPES.items() if of[0] != "multilabel"} | {"identify": ("classification", "many_to_one")}
     parts = [f"{group}={option}" for group, option in zip(("task", "model/head"), of.get(name, ()), strict=False)]
     prepared = prepare(LIBRARY, [f"data={RECIPE_DATA[name]}", *parts, f"recipe={name}", *path])
     assert prepared.problems == []
