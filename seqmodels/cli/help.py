@@ -13,7 +13,7 @@ seqmodels: train recurrent sequence models, watch them, use them
   seqmodels report     a page on a run: picture, result, command
   seqmodels transcribe what is said in new recordings
   seqmodels translate  texts by a model trained on pairs
-  seqmodels list       cells, heads, tasks, data and experiments, one line each
+  seqmodels list       cells, heads, tasks, data, experiments and recipes, one line each
   seqmodels show       the composed config
   seqmodels doctor     versions, devices, engines, and what is missing
   seqmodels benchmark  speed and memory against torch's own layers
@@ -42,6 +42,8 @@ seqmodels train [name=value ...]: train a model
   seqmodels train -m model/cell=elman,gru,lstm seed=0,1,2
   seqmodels train resume=runs/text_characters/2026-01-31_12-00-00
 
+Where no experiment is named, task and head follow from the data, and from them a recipe: settings that have proved
+good (seqmodels list recipes; recipe=none leaves every part at its own defaults). All that is taken is printed.
 The run goes to runs/NAME/DATE_TIME, or to run_dir=FOLDER; a sweep to runs/multirun/NAME/DATE_TIME.
 resume=RUN takes the settings of that run and goes on in its folder; name=value changes a setting.
 A sweeper of Hydra's is told the validation loss.

@@ -130,10 +130,13 @@ def _recipe(parts: dict[str, str], chosen: set[str], composition: Composition, l
     others = [group for group in ("task", "model/head") if composition.choices[group] != parts.get(group)]
     if recipe is None or "recipe" in chosen or composition.choices.get("experiment") or chosen & set(others):
         return []
-    if "optimizer" not in chosen:
-        return [f"recipe={recipe}"]
-    rate = library.read("optimizer", str(composition.choices["optimizer"]))["lr"]  # its own, and no other's
-    return [f"recipe={recipe}", f"optimizer.lr={rate}"]
+    found = [f"recipe={recipe}"]
+    if "optimizer" in chosen:
+        rate = library.read("optimizer", str(composition.choices["optimizer"]))["lr"]  # its own, and no other's
+        found.append(f"optimizer.lr={rate}")
+    if "trainer.max_time" in chosen and "scheduler" not in chosen:
+        found.append("scheduler=none")  # one that ends with the last update might never get there
+    return found
 
 
 def _prepared(composition: Composition, library: Library, taken: str = "") -> Prepared:

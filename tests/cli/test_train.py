@@ -151,7 +151,9 @@ def test_a_recipe_gives_way_to_what_the_user_says(seqmodels, trainings):
     seqmodels("train", "data=pen_digits", "optimizer=sgd")  # whose learning rate is another
     seqmodels("train", "data=pen_digits", "training.k2=3")  # which a model that reads from both ends cannot have
     seqmodels("train", "data=pen_digits", "recipe=none")
-    (first, _), (second, _), (third, _), (fourth, _) = trainings
+    seqmodels("train", "data=pen_digits", "trainer.max_time=00:00:01:00")  # which a planned schedule knows nothing of
+    (first, _), (second, _), (third, _), (fourth, _), (timed, _) = trainings
+    assert (timed["scheduler"]["name"], timed["optimizer"]["lr"]) == ("none", 0.004)
     assert (first["model"]["head"]["pooling"], first["model"]["cell"]["name"]) == ("mean", "gru")
     assert (first["trainer"]["max_epochs"], first["scheduler"]["name"]) == (2, "one_cycle")
     assert (second["optimizer"]["name"], second["optimizer"]["lr"], second["scheduler"]["name"]) == (
