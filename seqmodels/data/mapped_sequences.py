@@ -1,7 +1,8 @@
 """Sequences that lie in files, encoded: read where they are needed, so that memory does not grow with them.
 
 N sequences, T steps of one, F features, V target values. A folder holds, for each split, `inputs` and
-`targets`, the plain numbers of all sequences one after the other, and arrays with one number per sequence.
+`targets`, the plain numbers of all sequences one after the other, and files with one number per sequence:
+its steps, which step of all is its first, its line or row, and its weight.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import ArrayDataset, SequenceDataset
 
-ARRAYS = ("lengths", "places", "weights")
+ARRAYS = {"lengths": np.int64, "starts": np.int64, "places": np.int64, "weights": np.float64}
 
 
 class MappedSequences(SequenceDataset):
@@ -31,10 +32,29 @@ class MappedSequences(SequenceDataset):
     def __init__(self, folder: Path, name: str, spec: BatchSpec, unit: str) -> None:
         self.spec = spec
         self.inputs, self.targets = folder / f"{name}.inputs", folder / f"{name}.targets"
-        arrays = {key: np.load(file) for key in ARRAYS if (file := folder / f"{name}.{key}.npy").is_file()}
-        self.lengths, self.weights = arrays["lengths"], arrays.get("weights")
-        self.origins = Origins(unit, arrays["places"])
-        self.starts = np.cumsum(self.lengths) - self.lengths
+        self.folder, self.name, self.unit = folder, name, unit
+        self._map()
+
+    def _map(self) -> None:
+        files = {key: self.folder / f"{self.name}.{key}" for key in ARRAYS}
+        maps = {key: np.memmap(file, ARRAYS[key], "r") for key, file in files.items() if file.is_file()}
+        self.lengths, self.starts, self.weights = maps["lengths"], maps["starts"], maps.get("weights")
+        self.origins = Origins(self.unit, maps["places"])
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Pickling a memory map would copy all of the file.
+        return {**self.__dict__, "lengths": None, "starts": None, "weights": None, "origins": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._map()
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The label of each sequence ``(N,)``; None where targets are of another kind."""
+        if self.spec.targets != "labels" or self.spec.target_shape != "sequence":
+            return None
+        return np.fromfile(self.targets, _target_type(self.spec))
 
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         spec, first = self.spec, int(self.starts[index])
@@ -82,19 +102,19 @@ def write_sequences(folder: Path, parts: Iterable[tuple[str, ArrayDataset, np.nd
         parts: name of a split, some of its sequences, and of each the line or row it is from.
     """
     with _Files(folder) as files:
-        arrays: dict[str, list[np.ndarray]] = {}
+        steps: dict[str, int] = {}
         for name, dataset, places in parts:
             spec = dataset.spec
             for x in dataset.inputs:
                 files[f"{name}.inputs"].write(np.ascontiguousarray(x, _input_type(spec)).tobytes())
             for y in dataset.targets:
                 files[f"{name}.targets"].write(np.ascontiguousarray(y, _target_type(spec)).tobytes())
-            given = {"lengths": dataset.lengths, "places": places, "weights": dataset.weights}
+            starts = np.cumsum(dataset.lengths) - dataset.lengths + steps.get(name, 0)
+            steps[name] = steps.get(name, 0) + int(dataset.lengths.sum())
+            given = {"lengths": dataset.lengths, "starts": starts, "places": places, "weights": dataset.weights}
             for key, array in given.items():
                 if array is not None:
-                    arrays.setdefault(f"{name}.{key}", []).append(array)
-    for key, own in arrays.items():
-        np.save(folder / f"{key}.npy", np.concatenate(own))
+                    files[f"{name}.{key}"].write(array.astype(ARRAYS[key]).tobytes())
 
 
 class _Files:
@@ -119,7 +139,7 @@ class _Files:
 
 def split_names(folder: Path) -> Iterator[str]:
     """The splits in a folder, training first."""
-    yield from (name for name in ("train", "val", "test") if (folder / f"{name}.lengths.npy").is_file())
+    yield from (name for name in ("train", "val", "test") if (folder / f"{name}.lengths").is_file())
 
 
 def _input_type(spec: BatchSpec) -> np.dtype:

@@ -46,17 +46,21 @@ class WholePlan:
 
     def __init__(self, lengths: np.ndarray, batch_size: int, shuffle: bool = False, seed: int = 0, epoch: int = 0):
         self.lengths, self.batch_size = lengths, batch_size
-        order = np.arange(len(lengths))
+        # As narrow as can be: of tens of millions of sequences this is what takes memory.
+        order = np.arange(len(lengths), dtype=np.int32 if len(lengths) < 2**31 else np.int64)
         if shuffle:
             generator = np.random.default_rng([seed, epoch])
             order = generator.permutation(order)
-            pool = np.arange(len(order)) // (POOL_BATCHES * batch_size)
-            order = order[np.lexsort((lengths[order], pool))]
+            pool = POOL_BATCHES * batch_size
+            for start in range(0, len(order), pool):
+                own = order[start : start + pool]
+                own[:] = own[np.argsort(lengths[own], kind="stable")]
         batches = -(-len(order) // batch_size)
-        padded = np.full(batches * batch_size, -1)
+        padded = np.full(batches * batch_size, -1, order.dtype)
         padded[: len(order)] = order
         self.rows = padded.reshape(batches, batch_size)
         if shuffle:
+            del order
             self.rows = generator.permutation(self.rows)
 
     def __len__(self) -> int:

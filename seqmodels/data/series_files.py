@@ -19,7 +19,7 @@ from seqmodels.data.series_sums import Cuts
 from seqmodels.data.series_windows import SeriesStreams, SeriesWindows, window_starts
 
 # Windows of a split from which on only every second one is read, from twice as many on every fourth, and so on.
-MOST_WINDOWS = 1 << 21
+MOST_WINDOWS = 1 << 20
 # The one split of a new file.
 NEW = "new"
 

@@ -16,7 +16,7 @@ from seqmodels.data.datasets_read import DATASETS, read_split
 from seqmodels.data.files import find_file
 from seqmodels.data.token_file import cache_folder
 
-FORMAT = 1  # to be raised when what is stored changes
+FORMAT = 2  # to be raised when what is stored changes
 ABOUT = "about.json"
 
 _log = logging.getLogger(__name__)

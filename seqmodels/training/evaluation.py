@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,16 @@ import torch
 from lightning_fabric.utilities import move_data_to_device
 
 from seqmodels import checkpoint
+from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.module import SequenceDataModule
+from seqmodels.tasks.baselines.reading import Spread
 from seqmodels.training.learner import Learner
 from seqmodels.training.truncation import Carried
+
+# Held-out sequences that baselines are scored on, at most.
+MOST_SCORED = 1 << 16
+
+_log = logging.getLogger(__name__)
 
 
 def score(learner: Learner, data: SequenceDataModule, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -29,9 +37,17 @@ def score(learner: Learner, data: SequenceDataModule, options: dict[str, Any]) -
     for split in ("val", "test"):
         if split in data.splits and options[f"limit_{split}_batches"] != 0:
             scores[split] = evaluate_split(learner, data, split, options)
-            scores["baseline"][split] = learner.task.baselines(train, data.splits[split])
+            scores["baseline"][split] = learner.task.baselines(train, _some(data.splits[split], split))
             verdicts[split] = learner.task.verdict(scores[split], scores["baseline"][split])
     return scores, verdicts
+
+
+def _some(held: SequenceDataset, split: str) -> Any:
+    """The sequences that baselines are scored on: all of them, or some of very many."""
+    if len(held) <= MOST_SCORED:
+        return held
+    _log.warning("baselines are scored on %s of the %s %s sequences, evenly spread", MOST_SCORED, len(held), split)
+    return Spread(held, MOST_SCORED)
 
 
 def calibrate(learner: Learner, data: SequenceDataModule, path: Path) -> None:

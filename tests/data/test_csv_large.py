@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import pickle
 import subprocess
 import sys
 
@@ -264,3 +265,15 @@ def test_memory_does_not_grow_with_the_file(tmp_path, kind, rows):
     command = [sys.executable, "-c", TRAINED, str(path), "label", str(tmp_path / "cache"), json.dumps(options[kind])]
     most = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert most < 800, most
+
+
+def test_a_copy_of_mapped_sequences_reads_alike_and_labels_are_those_read(tmp_path, pieces):
+    path, options = file_of("wide", tmp_path)
+    train = CSVSource(path, **options, **pieces(900)).splits()["train"]
+    packed = pickle.dumps(train)
+    assert len(packed) < 5000
+    again = pickle.loads(packed)
+    assert contents(again) == contents(train)
+    assert again.origins[3] == train.origins[3]
+    assert train.labels.tolist() == [int(train.read(i, 0, 1)[1]) for i in range(len(train))]
+    assert train.starts.tolist() == (np.cumsum(train.lengths) - train.lengths).tolist()

@@ -29,7 +29,11 @@ def spread(count: int, most: int) -> np.ndarray:
 def labels(dataset: Any) -> np.ndarray:
     """int64: the label of each sequence, or of each step of all sequences."""
     if dataset.spec.target_shape == "sequence":
-        return np.array([dataset.read(i, 0, 1)[1] for i in range(len(dataset.lengths))], dtype=np.int64).reshape(-1)
+        known = getattr(dataset, "labels", None)  # of one in files, which need not be read one by one
+        count = len(dataset.lengths)
+        return (
+            np.fromiter((dataset.read(i, 0, 1)[1] for i in range(count)), np.int64, count) if known is None else known
+        )
     return np.concatenate([dataset.read(i, 0, int(n))[1] for i, n in enumerate(dataset.lengths)])
 
 
@@ -42,18 +46,21 @@ def sequences(dataset: Any, indices: Iterable[int] | None = None) -> Iterator[tu
 def unbroken(dataset: Any, most: int) -> np.ndarray:
     """Features ``(T, F)`` of a stretch of time without a gap, at most so many steps: the last of a data set.
 
-    Windows that overlap by all but one step are put together; of whole sequences it is the last.
+    Windows that overlap by all but one step, or by as many as their `starts` say, are put together; of whole
+    sequences it is the last.
     """
-    last = len(dataset.lengths) - 1
+    last, starts = len(dataset.lengths) - 1, getattr(dataset, "starts", None)
     newest = dataset.read(last, max(0, int(dataset.lengths[last]) - most), int(dataset.lengths[last]))[0]
     steps = [newest]
     for i in range(last - 1, -1, -1):
         if sum(map(len, steps)) >= most:
             break
         inputs = dataset.read(i, 0, int(dataset.lengths[i]))[0]
-        if len(inputs) != len(newest) or not np.array_equal(inputs[1:], newest[:-1], equal_nan=True):
+        apart = 1 if starts is None else int(starts[i + 1] - starts[i])
+        overlap = len(inputs) == len(newest) and 0 < apart < len(inputs)
+        if not overlap or not np.array_equal(inputs[apart:], newest[:-apart], equal_nan=True):
             break
-        steps.append(inputs[:1])
+        steps.append(inputs[:apart])
         newest = inputs
     return np.concatenate(steps[::-1])
 
@@ -81,6 +88,24 @@ def step_items(dataset: Any, before: int, after: int = 0) -> Iterator[tuple[np.n
                 yield neighbourhoods(inputs, before, after, border)[items], targets[items]
 
     return joined(parts())
+
+
+class Spread:
+    """Some of the sequences of a data set, evenly spread, for what need not see all of them.
+
+    Args:
+        dataset: the data set.
+        most: how many sequences.
+    """
+
+    def __init__(self, dataset: Any, most: int) -> None:
+        self.dataset, self.spec, self.indices = dataset, dataset.spec, spread(len(dataset.lengths), most)
+        self.lengths = np.asarray(dataset.lengths)[self.indices]
+
+    def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """As the data set's own."""
+        found: tuple[np.ndarray, np.ndarray] = self.dataset.read(int(self.indices[index]), start, stop)
+        return found
 
 
 class NewestTokens:
