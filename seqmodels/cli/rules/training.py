@@ -68,7 +68,7 @@ TRAINING: dict[str, Rule] = {
     "scheduler.threshold": not_negative,
     "scheduler.cooldown": whole(0),
     # trainer
-    "trainer.max_epochs": either(endless, choice("auto")),
+    "trainer.max_epochs": either(endless, Rule("auto", lambda value: value == "auto")),
     "trainer.max_steps": endless,
     "trainer.max_time": optional(duration),
     "trainer.min_epochs": optional(whole(1)),
