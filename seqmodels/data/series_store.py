@@ -126,7 +126,12 @@ def as_rows(records: np.ndarray, about: SeriesRows) -> SeriesRows:
 def as_records(rows: SeriesRows, dtype: np.dtype) -> np.ndarray:
     """The inverse of `as_rows`."""
     records = np.zeros(len(rows.values), dtype)
-    given = {"series": rows.series, "block": rows.blocks, "place": rows.places, "values": rows.values}
+    given: dict[str, np.ndarray | None] = {
+        "series": rows.series,
+        "block": rows.blocks,
+        "place": rows.places,
+        "values": rows.values,
+    }
     given |= {"time": rows.times, "level": rows.levels}
     for name in dtype.names or ():
         records[name] = given[name]

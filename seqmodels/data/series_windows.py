@@ -17,13 +17,19 @@ without them, a stream can have them too, and its last step alone tells a baseli
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import SequenceDataset
+
+
+class Values(Protocol):
+    """An array ``(N, F)``, or what gives one for a slice of its rows."""
+
+    def __getitem__(self, rows: slice, /) -> np.ndarray: ...
 
 
 class SeriesWindows(SequenceDataset):
@@ -46,13 +52,13 @@ class SeriesWindows(SequenceDataset):
     """
 
     def __init__(
-        self, values: np.ndarray, starts: np.ndarray, history: int, spec: BatchSpec, known: slice | None = None
+        self, values: Values, starts: np.ndarray, history: int, spec: BatchSpec, known: slice | None = None
     ) -> None:
         self._over(values, spec, known)
         self.starts, self.history = starts, history
         self.lengths = np.full(len(starts), history, dtype=np.int64)
 
-    def _over(self, values: np.ndarray, spec: BatchSpec, known: slice | None) -> None:
+    def _over(self, values: Values, spec: BatchSpec, known: slice | None) -> None:
         if spec.horizon is None or spec.target_feature is None:
             raise ValueError("windows over series need a spec with horizon and target_feature")
         self.values, self.spec = values, spec
@@ -96,7 +102,7 @@ class SeriesStreams(SeriesWindows):
 
     def __init__(
         self,
-        values: np.ndarray,
+        values: Values,
         starts: np.ndarray,
         stops: np.ndarray,
         spec: BatchSpec,
