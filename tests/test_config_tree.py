@@ -50,6 +50,7 @@ RECIPE_DATA = {
     "rewrite": "letters_to_sounds",
     "tag": "gene_structure",
     "transcribe": "spoken_spelling",
+    "watch": "anomaly",
     "write": "surname_generation",
 }
 
@@ -120,7 +121,8 @@ def test_every_experiment_is_good(name):
 
 @pytest.mark.parametrize("name", RECIPE_DATA)
 def test_every_recipe_is_good_for_its_data(name, tmp_path):
-    path = [f"++data.path={tmp_path}"] if name == "draw" else []
+    path = [f"++data.path={tmp_path}"] if name in ("draw", "watch") else []
+    path += ["++data.target=load"] if name == "watch" else []
     (tmp_path / "drawings.npz").touch()
     of = {option: of for of, option in RECIPES.items() if of[0] != "multilabel"} | {"identify": ("classification", "many_to_one")}
     parts = [f"{group}={option}" for group, option in zip(("task", "model/head"), of.get(name, ()), strict=False)]

@@ -18,6 +18,7 @@ STREAM_WINDOW = {"text": 100, "genome": 200}
 
 # Settings that have proved good for a task and head; taken where no experiment is named.
 RECIPES = {
+    ("anomaly", "many_to_many"): "watch",
     ("classification", "many_to_one"): "classify",
     ("forecasting", "many_to_one"): "forecast",
     ("language_modelling", "many_to_many"): "continue",
