@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.breaks import KINDS, Break, plant, to_plain
+from seqmodels.data.breaks import KINDS, LEAST_SHARE, Break, plant, to_plain
 from seqmodels.data.csv import CSVSource
 from seqmodels.data.csv_forecast import SeriesTable, reading_of
 from seqmodels.data.csv_layout import Layout
@@ -22,6 +22,8 @@ from seqmodels.registry import register
 
 # What the second number of a target means: 0 as usual, 1 to 5 a planted break, 6 one that the file names.
 NAMED = len(KINDS) + 1
+# Breaks that are planted where nobody says how many.
+PLANTED = 20
 
 
 class LabelledStreams(SeriesStreams):
@@ -69,7 +71,8 @@ class AnomalySource(DataSource):
         path, target, features, time, series, period, calendar, timezone, gaps, duplicates, missing, val_fraction,
             test_fraction: as for `seqmodels.data.csv.CSVSource`.
         label: column that says which rows are not as usual: 0, no or a blank for those that are.
-        planted: breaks to plant into the test part.
+        planted: breaks to plant into the test part; None for 20, or as many as it has room for, and for none where
+            `label` names them.
         seed: what the planted breaks depend on.
 
     Raises:
@@ -90,14 +93,15 @@ class AnomalySource(DataSource):
         gaps: str = "split",
         duplicates: str = "error",
         missing: str = "error",
-        planted: int = 20,
+        planted: int | None = None,
         val_fraction: float = 0.1,
         test_fraction: float = 0.2,
         seed: int = 0,
     ) -> None:
-        if planted < 0:
+        if planted is not None and planted < 0:
             raise ValueError(f"data.planted must be at least 0, got {planted}")
-        self.path, self.label, self.planted, self.seed = str(path), label, planted, seed
+        self.path, self.label, self.seed = str(path), label, seed
+        self.planted = 0 if planted is None and label is not None else planted
         self.source = CSVSource(
             path,
             target,
@@ -121,7 +125,13 @@ class AnomalySource(DataSource):
         return {"task": "anomaly", "head": "many_to_many"}
 
     def describe(self) -> str:
-        return self.source.describe() + f"; {self.planted} breaks planted into the test part"
+        if self.planted == 0:
+            return self.source.describe() + f"; no breaks planted{self._named()}"
+        count = "breaks" if self.planted is None else f"{self.planted} breaks"
+        return self.source.describe() + f"; {count} planted into the test part{self._named()}"
+
+    def _named(self) -> str:
+        return f", those to be found are named by {self.label!r}" if self.label is not None else ""
 
     def splits(self) -> dict[str, SequenceDataset]:
         """Training, calibration ("val") and test, with the breaks' places in ``spec.options["planted"]``."""
@@ -144,7 +154,7 @@ class AnomalySource(DataSource):
 
     def _plant(self, table: SeriesTable, breaks: np.ndarray) -> list[Break]:
         """Plant into the test part of the table, and mark the rows."""
-        if not self.planted:
+        if self.planted == 0:
             return []
         rows, masks = table.rows, table.masks
         if len(rows.names) > 1 or "test" not in masks:
@@ -154,8 +164,9 @@ class AnomalySource(DataSource):
             )
         usual = float(np.nanstd(np.diff(rows.values[masks["train"], 0])))
         where, period = np.flatnonzero(masks["test"]), table.options.period
+        count = min(PLANTED, len(where) // LEAST_SHARE) if self.planted is None else self.planted
         values = rows.values.copy()
-        values[:, 0], found = plant(values[:, 0], where, self.planted, usual, period, self.seed)
+        values[:, 0], found = plant(values[:, 0], where, count, usual, period, self.seed)
         for one in found:
             breaks[one.start : one.stop] = KINDS.index(one.kind) + 1
         table.rows = replace(rows, values=values)

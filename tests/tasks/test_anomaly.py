@@ -171,8 +171,18 @@ def test_baselines_are_calibrated_as_the_model_is(tmp_path):
     assert 0 < broken["ridge regression"]["f1"] <= 1
 
 
+@pytest.mark.parametrize(("share", "count"), [(0.2, 20), (0.05, 7)])
+def test_as_many_breaks_are_planted_as_the_test_part_has_room_for(tmp_path, share, count):
+    found = source(write(tmp_path), planted=None, test_fraction=share).splits()["test"]
+    assert len(found.spec.options["planted"]) == count
+
+
 def test_breaks_that_the_file_names(tmp_path):
-    named = source(write(tmp_path, label=True), planted=0, label="odd").splits()
+    both = source(write(tmp_path, label=True), label="odd")
+    assert both.describe().endswith("; 10 breaks planted into the test part, those to be found are named by 'odd'")
+    alone = source(write(tmp_path, label=True), planted=None, label="odd")
+    assert alone.describe().endswith("; no breaks planted, those to be found are named by 'odd'")
+    named = alone.splits()
     kinds = whole(named["test"]).targets[0, :, 1]
     assert int((kinds == len(KINDS) + 1).sum()) == 10
     spec = named["train"].spec

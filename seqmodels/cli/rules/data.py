@@ -69,7 +69,7 @@ DATA: dict[str, Rule] = {
         Rule("such as 2/5, the second of five folds", lambda v: re.fullmatch(r"\d+/\d+", str(v)) is not None)
     ),
     "data.train_steps": optional(whole(1)),
-    "data.planted": whole(0),
+    "data.planted": optional(whole(0)),
     # arrays, images and sensors
     "data.x": text,
     "data.y": text,
