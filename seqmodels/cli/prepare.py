@@ -135,7 +135,9 @@ def _recipe(parts: dict[str, str], chosen: set[str], composition: Composition, l
     if "optimizer" in chosen:
         rate = library.read("optimizer", str(composition.choices["optimizer"]))["lr"]  # its own, and no other's
         found.append(f"optimizer.lr={rate}")
-    if "trainer.max_time" in chosen and "scheduler" not in chosen:
+    trainer = composition.config["trainer"]
+    endless = trainer["max_epochs"] == -1 and trainer["max_steps"] == -1
+    if (endless or "trainer.max_time" in chosen) and "scheduler" not in chosen:
         found.append("scheduler=none")  # one that ends with the last update might never get there
     return found
 

@@ -96,7 +96,10 @@ RANGES = [
     ("plugins=mine", "plugins: must be a list of package names, such as [my_cells], got 'mine'"),
     ("data.val_fraction=1", "data.val_fraction: must be a number of at least 0 and below 1, got 1"),
     ("data.level=sentence", "data.level: must be one of character, byte, word, got 'sentence'"),
-    ("trainer.max_epochs=0", "trainer.max_epochs: must be a whole number of at least 1, or -1 for no limit, got 0"),
+    (
+        "trainer.max_epochs=0",
+        "trainer.max_epochs: must be a whole number of at least 1, or -1 for no limit, or auto, got 0",
+    ),
     (
         "trainer.max_time=5m",
         "trainer.max_time: must be days:hours:minutes:seconds such as 00:00:05:00, or null, got '5m'",
@@ -394,6 +397,6 @@ def test_unknown_verb(seqmodels):
 
 
 def test_unknown_list(seqmodels):
-    lists = "cells, heads, tasks, data, experiments, optimizers, schedulers"
+    lists = "cells, heads, tasks, data, experiments, recipes, optimizers, schedulers"
     problem = f"there is no list of 'cell'; did you mean 'cells'? lists: {lists}"
     assert seqmodels("list", "cell") == (2, "", said("list", problem))
