@@ -25,8 +25,9 @@ def show(found: Plain) -> None:
     screen = Console(width=min(WIDTH, console().width), highlight=False, markup=False)
     screen.print(Text.assemble((f"data={found['data']}  ", "bold"), found["taken for"]))
     targets = found["targets"]
-    chosen = " (what suits the data)" if found["chosen"] else ""
-    screen.print(f"task={found['task']} model/head={found['head']}{chosen}, {found['parameters']:,} parameters")
+    screen.print(f"task={found['task']} model/head={found['head']}, {found['parameters']:,} parameters")
+    for words in found["chosen"]:
+        screen.print(f"{words}, unless you say otherwise")
     screen.print(f"targets: {targets['kind']}, {SHAPES[targets['shape']]}")
     splits = found["splits"]
     screen.print(_counts(splits))

@@ -20,6 +20,8 @@ DAY = 86_400_000_000_000
 WITH_OFFSET = re.compile(r".*\d{1,2}:\d{2}.*?(Z|UTC|GMT|[+-]\d{2}:?(\d{2})?)\s*", re.IGNORECASE)
 # Eight digits are dates where all of a column are dates between these years.
 COMPACT_YEARS = (1700, 2200)
+# A quarter of a year, such as 1970 Q1 or 1970Q1: its first day.
+QUARTER = re.compile(r"\s*(\d{4})[ -]?Q([1-4])\s*", re.IGNORECASE)
 # How dates are read, tried in this order: month first, as pandas reads 01/02/2024; day first where only that does.
 DATE_ORDERS: tuple[dict[str, Any], ...] = ({"format": "ISO8601"}, {"dayfirst": False}, {"dayfirst": True})
 # Named units of a fixed step, in nanoseconds, largest first.
@@ -213,7 +215,7 @@ def _parse_dates(
     """Dates as int64 nanoseconds in UTC, and the rows that hold none."""
     import pandas as pd
 
-    column = pd.Series(cells, dtype=object)
+    column = pd.Series([_first_day(cell) for cell in cells] if _is_quarter(cells) else cells, dtype=object)
     zoned = bool(cells) and WITH_OFFSET.fullmatch(cells[0]) is not None
     dates: Any = column
     bad = np.arange(len(cells) + 1)
@@ -232,6 +234,19 @@ def _parse_dates(
     if timezone is not None and not zoned:
         dates = _localised(dates.dt.tz_localize(None), timezone)
     return dates.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[ns]").astype(np.int64), bad
+
+
+def _is_quarter(cells: list[str]) -> bool:
+    return bool(cells) and QUARTER.fullmatch(cells[0]) is not None
+
+
+def _first_day(cell: str) -> str:
+    """
+    >>> _first_day("1970 Q3"), _first_day("1970-05-01")
+    ('1970-07-01', '1970-05-01')
+    """
+    found = QUARTER.fullmatch(cell)
+    return cell if found is None else f"{found[1]}-{3 * int(found[2]) - 2:02d}-01"
 
 
 def _localised(dates: Any, timezone: str) -> Any:

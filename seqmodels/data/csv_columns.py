@@ -19,7 +19,7 @@ MOST_CLASSES = 20
 FEWEST_NUMBERED = 3
 # Of the columns of numbers, the share that must be numbered for the others to be left aside.
 MOSTLY_NUMBERED = 0.75
-DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([ T]\d{1,2}:\d{2}.*)?")
+DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([ T]\d{1,2}:\d{2}.*)?|\d{4}[ -]?[Qq][1-4]")
 NUMBERED = re.compile(r"(.*?)[ _.-]?(\d+)")
 
 

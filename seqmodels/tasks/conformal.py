@@ -64,6 +64,15 @@ def corrections(levels: Sequence[float], quantiles: Tensor, targets: Tensor, rel
         ValueError: no items.
     """
     found = quantiles.new_zeros(quantiles.shape[1:])
+    fewest = int(torch.isfinite(targets).sum(0).min())
+    share = max((levels[high] - levels[low] for low, high in pairs(levels)), default=0.0)
+    if 0 < fewest < math.ceil((fewest + 1) * share - SAME):
+        logger.warning(
+            "the validation split has %d items, too few to calibrate an interval of %.3g with: it may be too narrow; "
+            "a larger data.val_fraction helps",
+            fewest,
+            share,
+        )
     for low, high in pairs(levels):
         bottom, top = quantiles[..., low], quantiles[..., high]
         miss = torch.maximum(bottom - targets, targets - top)
@@ -79,8 +88,6 @@ def _rank(misses: Tensor, share: float) -> Tensor:
     if len(known) == 0:
         raise ValueError("conformal=true needs items to calibrate with: the validation split has no target")
     rank = math.ceil((len(known) + 1) * share - SAME)
-    if rank > len(known):
-        logger.warning("%d items are too few to calibrate an interval of %.3g: it may be too narrow", len(known), share)
     return known[min(rank, len(known)) - 1]
 
 

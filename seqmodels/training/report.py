@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     import pytorch_lightning as pl
 
 
-# Metrics that a terminal has room for side by side.
-MOST_COLUMNS = 7
+# Metrics that a terminal has room for side by side, and letters of the longest word in a baseline's name.
+MOST_COLUMNS, LONGEST_WORD = 6, 11
+# Metrics that are left out first, where there are more: rmse and crps say as much, and no baseline has a loss.
+SPARED = ("mse", "loss", "wql")
 
 
 def write_text(text: str, path: Path) -> None:
@@ -42,31 +44,40 @@ def _finite(value: Any) -> Any:
 
 
 def result_table(split: str, model: dict[str, float], baselines: dict[str, dict[str, float]]) -> Table:
-    """The model and every baseline, one row each; one column each where there are many metrics."""
-    names = list(model)
+    """The model and every baseline, one row each; one column each where there are many metrics all the same."""
     # What is scored by other metrics, as on a split where nothing was written freely, has nothing to show.
-    baselines = {row: values for row, values in baselines.items() if set(values) & set(names)}
-    if len(names) > MOST_COLUMNS:
-        return _on_its_side(split, {"this model": model, **baselines})
+    baselines = {row: values for row, values in baselines.items() if set(values) & set(model)}
+    spared = SPARED[: max(0, len(model) - MOST_COLUMNS)]
+    names, methods = [name for name in model if name not in spared], {"this model": model, **baselines}
     table = Table(title=f"{split} split", title_justify="left", show_edge=False, pad_edge=False)
-    table.add_column("")
+    if len(names) > MOST_COLUMNS:
+        return _on_its_side(table, list(model), methods)
+    table.add_column("", min_width=LONGEST_WORD)
     for name in names:
-        table.add_column(name.replace("_", " "), justify="right")
-    for row, values in [("this model", model), *baselines.items()]:
-        cells = [f"{values[name]:.4g}" if name in values else "" for name in names]
+        table.add_column(name.replace("_", " "), justify="right", no_wrap="_" not in name)
+    for row, values in methods.items():
+        cells = [_cell(values[name]) if name in values else "" for name in names]
         table.add_row(row, *cells, style="bold" if row == "this model" else "")
     return table
 
 
-def _on_its_side(split: str, methods: dict[str, dict[str, float]]) -> Table:
-    table = Table(title=f"{split} split", title_justify="left", show_edge=False, pad_edge=False)
+def _on_its_side(table: Table, names: list[str], methods: dict[str, dict[str, float]]) -> Table:
     table.add_column("")
-    for name in methods:
-        table.add_column(name, justify="right")
-    for name in methods["this model"]:
-        cells = [f"{values[name]:.4g}" if name in values else "" for values in methods.values()]
+    for method in methods:
+        table.add_column(method, justify="right")
+    for name in names:
+        cells = [_cell(values[name]) if name in values else "" for values in methods.values()]
         table.add_row(name.replace("_", " "), f"[bold]{cells[0]}[/bold]", *cells[1:])
     return table
+
+
+def _cell(value: float) -> str:
+    """Four digits, and no exponent where it would be longer.
+
+    >>> _cell(0.123456), _cell(53661.2), _cell(1.5e9)
+    ('0.1235', '53661', '1.5e+09')
+    """
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e8 else f"{value:.4g}"
 
 
 def print_results(metrics: dict[str, Any], verdicts: dict[str, str], console: Console) -> None:

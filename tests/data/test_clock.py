@@ -157,3 +157,19 @@ def test_a_gap_a_repeat_and_disorder_are_told_with_their_line(tmp_path):
     moved = CSVSource(write(tmp_path, [times[1], times[0], *times[2:]]), "y", time="t")
     moved.splits()
     assert "rows sorted by time" in moved.notes
+
+
+@pytest.mark.parametrize("words", ["{} Q{}", "{}Q{}", "{}-Q{}", "{} q{}"])
+def test_quarters_of_a_year_are_found_and_read_as_their_first_days(words, tmp_path):
+    cells = [words.format(1970 + i // 4, 1 + i % 4) for i in range(60)]
+    times, dated = parse_times(Table("a.csv", {"when": cells}, list(range(2, 62))), "when")
+    assert dated
+    clock = infer_clock(times, np.zeros(60, int), dated)
+    assert (clock.words, time_text(times[5]), clock.text(clock.after(times[-1], 1))) == (
+        "3 months", "1971-04-01", "1985-01-01"
+    )  # fmt: skip
+    (tmp_path / "a.csv").write_text("\n".join(["when,y", *(f"{cell},{i}" for i, cell in enumerate(cells))]))
+    source = CSVSource(str(tmp_path / "a.csv"), "y", horizon=2)
+    assert "rows in the order of 'when'" in source.describe()
+    with pytest.raises(ValueError, match=r"line 3.*1970 Q5"):
+        parse_times(Table("a.csv", {"when": ["1970 Q1", "1970 Q5"]}, [2, 3]), "when")

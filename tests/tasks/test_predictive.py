@@ -90,7 +90,7 @@ def test_a_value_that_is_missing_is_not_calibrated_with():
 
 def test_too_few_items_are_said(caplog):
     corrections((0.01, 0.99), torch.zeros(20, 1, 2), torch.arange(20.0).unsqueeze(1), relative=False)
-    assert "20 items are too few to calibrate an interval of 0.98" in caplog.text
+    assert caplog.text.count("20 items, too few to calibrate an interval of 0.98") == 1
 
 
 def test_levels_that_bound_no_interval_are_refused():
