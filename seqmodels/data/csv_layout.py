@@ -28,6 +28,8 @@ from seqmodels.data.csv_guess import LayoutKind, infer_kind
 from seqmodels.data.csv_read import Table
 
 TargetKind = Literal["labels", "values", "sets"]
+# So many whole numbers that count up may be classes or amounts.
+FEWEST_GRADES = 5
 TARGET_KINDS = ("labels", "values", "sets")
 # The options that mean something in each layout, besides `target` and `layout`.
 _OF_SEQUENCES = {"group", "weight", "split", "target_per", "target_kind"}
@@ -102,7 +104,22 @@ def infer(table: Table, asked: Columns) -> Layout:
         "long": _long,
         "text": _text,
     }
-    return replace(decide[kind](table, asked), more_targets=asked.more_targets)
+    found = decide[kind](table, asked)
+    return replace(found, more_targets=asked.more_targets, notes=(*found.notes, *_grades(table, asked, found)))
+
+
+def _grades(table: Table, asked: Columns, found: Layout) -> tuple[str, ...]:
+    """A word on whole numbers that count up and were taken for classes, since they may be amounts or grades."""
+    if found.target_kind != "labels" or asked.target_kind is not None or not table.is_numeric(asked.target):
+        return ()
+    values = np.unique(table.numbers(asked.target, "target"))
+    values = values[np.isfinite(values)]
+    if len(values) < FEWEST_GRADES or (np.diff(values) != 1).any():
+        return ()
+    return (
+        f"{values[0]:g} to {values[-1]:g} in {asked.target!r} taken for classes; if they are amounts, say "
+        "data.target_kind=values",
+    )
 
 
 def _check_values(asked: Columns) -> None:

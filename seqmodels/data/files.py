@@ -77,5 +77,6 @@ def read_text(path: str | Path) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         raise ValueError(
             f"{path}, line {line}: expected UTF-8 text, got the byte 0x{data[error.start]:02x}; "
-            f"convert it, for example with: iconv -f latin1 -t utf-8 {found.name} > utf8_{found.name}"
+            "save it anew as UTF-8 (in a spreadsheet 'CSV UTF-8', in an editor under 'Save as'), or convert it, from "
+            f"Windows-1252 with: iconv -f cp1252 -t utf-8 {found.name} > utf8_{found.name}"
         ) from None

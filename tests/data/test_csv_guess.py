@@ -111,3 +111,11 @@ def test_a_file_without_a_line_of_names_has_columns_called_by_their_place(tmp_pa
     assert read_table(str(bare)).place(0) == f"{bare}, line 1"
     with pytest.raises(ValueError, match="no column 'label'; a file whose first line does not name its columns has"):
         CSVSource(str(bare), "label", cache_dir=str(tmp_path / "cache")).describe()
+
+
+@pytest.mark.parametrize(("grades", "said"), [(5, True), (9, True), (3, False)])
+def test_whole_numbers_that_count_up_are_said_to_be_taken_for_classes(grades, said):
+    columns = {**numbered(np.random.default_rng(5), 6), "stars": [i % grades + 1 for i in range(ROWS)]}
+    notes = infer(table(columns), Columns("stars")).notes
+    assert ("data.target_kind=values" in " ".join(notes)) == said
+    assert infer(table(columns), Columns("stars", target_kind="labels")).notes == ()
