@@ -38,7 +38,7 @@ class Alphabet:
             raise ValueError(f"data.alphabet must be one of {', '.join(LETTERS)}, got {name!r}")
         if ambiguous not in POLICIES:
             raise ValueError(f"data.ambiguous must be one of {', '.join(POLICIES)}, got {ambiguous!r}")
-        self.name, self.letters = name, tuple(LETTERS[name])
+        self.name, self.ambiguous, self.letters = name, ambiguous, tuple(LETTERS[name])
         known = {letter: i for i, letter in enumerate(self.letters[:-1])} | ({"U": 3} if name == "dna" else {})
         if ambiguous == "unknown":
             known |= dict.fromkeys(AMBIGUOUS[name], len(self.letters) - 1)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable
 
 import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.alphabet import Alphabet
-from seqmodels.data.bio_files import Piece, find_records, read_records
+from seqmodels.data.bio_files import Piece, find_records
 from seqmodels.data.csv_read import read_table
-from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
+from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.files import find_file, naming
+from seqmodels.data.record_store import RecordSequences, RecordStore
 from seqmodels.data.splits import check_fractions, stratified
 from seqmodels.registry import register
 
@@ -38,6 +40,7 @@ class LabelledFastaSource(DataSource):
         alphabet, ambiguous: as for `seqmodels.data.genome.GenomeSource`.
         val_fraction, test_fraction: shares of the sequences.
         seed: what the random split depends on.
+        cache_dir: folder for the encoded sequences; None for the user's cache.
 
     Raises:
         ValueError: an option out of range; from `splits`, what is wrong with the files.
@@ -52,9 +55,10 @@ class LabelledFastaSource(DataSource):
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
         seed: int = 0,
+        cache_dir: str | None = None,
     ) -> None:
         check_fractions(val_fraction, test_fraction)
-        self.path, self.label, self.seed = path, label, seed
+        self.path, self.label, self.seed, self.cache_dir = path, label, seed, cache_dir
         self.val_fraction, self.test_fraction = val_fraction, test_fraction
         self.alphabet = Alphabet(alphabet, ambiguous)
 
@@ -68,29 +72,28 @@ class LabelledFastaSource(DataSource):
 
     def splits(self) -> dict[str, SequenceDataset]:
         """The data sets "train", and "val" and "test" where wanted."""
-        records, inputs = _read(self.path, self.alphabet)
-        label_of = labeller(self.label)
-        labels = [label_of(record) for record in records]
-        classes = tuple(sorted(set(labels)))
-        if len(classes) < 2:
+        store = RecordStore(find_records(self.path), self.alphabet, self.cache_dir)
+        label_of, code = labeller(self.label), dict[str, int]()
+        names, found = [], array("l")
+        for record in store.records():
+            names.append(record.name)
+            found.append(code.setdefault(label_of(record), len(code)))
+        if len(code) < 2:
             raise ValueError(
-                f"{self.path}: expected two classes or more to tell apart, got only {classes[0]!r}; see data.label"
+                f"{self.path}: expected two classes or more to tell apart, got only {next(iter(code))!r}; "
+                "see data.label"
             )
-        first: dict[bytes, int] = {}
-        owner = np.array([first.setdefault(x.tobytes(), i) for i, x in enumerate(inputs)])
-        leaders = np.array(sorted(first.values()))
-        copies = len(inputs) - len(leaders)
+        classes = tuple(sorted(code))
+        labels = np.array([classes.index(name) for name in code])[np.frombuffer(found, "l")]
+        _, first, owner = np.unique(store.digests, return_index=True, return_inverse=True)
+        copies = len(names) - len(first)
         self.notes = [f"{copies:,} sequences are copies of another; copies are in one split together"] if copies else []
-        shares = (self.val_fraction, self.test_fraction)
+        leaders, rank = np.sort(first), np.argsort(np.argsort(first))[owner]
         with naming(self.path):
-            parts = stratified([labels[i] for i in leaders], *shares, self.seed)
+            parts = stratified(labels[leaders].tolist(), self.val_fraction, self.test_fraction, self.seed)
+        members = {name: np.flatnonzero(np.isin(rank, part)) for name, part in parts.items()}
         spec = self._spec(classes)
-        targets = [np.array(classes.index(label)) for label in labels]
-        members = {name: np.flatnonzero(np.isin(owner, leaders[part])) for name, part in parts.items()}
-        return {
-            name: _dataset(spec, [records[i] for i in part], [inputs[i] for i in part], [targets[i] for i in part])
-            for name, part in members.items()
-        }
+        return {name: RecordSequences(spec, store, items, labels[items], names) for name, items in members.items()}
 
     def _spec(self, classes: tuple[str, ...]) -> BatchSpec:
         letters = self.alphabet.letters
@@ -107,31 +110,37 @@ class LabelledFastaSource(DataSource):
 
     @classmethod
     def open(
-        cls, path: str, spec: BatchSpec, targets: bool | None = None, label: str = "file", ambiguous: str = "unknown"
+        cls,
+        path: str,
+        spec: BatchSpec,
+        targets: bool | None = None,
+        label: str = "file",
+        ambiguous: str = "unknown",
+        cache_dir: str | None = None,
     ) -> SequenceDataset:
         """Other sequences, in the alphabet of the training data.
 
         Args:
-            path, label, ambiguous: as for `LabelledFastaSource`.
+            path, label, ambiguous, cache_dir: as for `LabelledFastaSource`.
             spec: of the training data.
             targets: true if their classes must be known, as for measuring a model; else they are not looked for.
 
         Raises:
             ValueError: what is wrong with the files, or a class that was never seen in training.
         """
-        records, inputs = _read(path, Alphabet((spec.options or {})["alphabet"], ambiguous))
-        if not targets:
-            return _dataset(spec, records, inputs, [np.array(0)] * len(records))
-        label_of, found = labeller(label), []
-        for record in records:
-            own = label_of(record)
+        store = RecordStore(find_records(path), Alphabet((spec.options or {})["alphabet"], ambiguous), cache_dir)
+        label_of = labeller(label) if targets else None
+        names, labels = [], np.zeros(len(store.lengths), np.int64)
+        for item, record in enumerate(store.records()):
+            names.append(record.name)
+            own = spec.target_names[0] if label_of is None else label_of(record)
             if own not in spec.target_names:
                 raise ValueError(
                     f"{record.place}: the class {own!r} was never seen in training, which had: "
                     f"{', '.join(spec.target_names[:12])}; leave the record out, or train with examples of it"
                 )
-            found.append(np.array(spec.target_names.index(own)))
-        return _dataset(spec, records, inputs, found)
+            labels[item] = spec.target_names.index(own)
+        return RecordSequences(spec, store, np.arange(len(names)), labels, names)
 
 
 def labeller(label: str) -> Callable[[Piece], str]:
@@ -191,19 +200,3 @@ def _from_table(path: str) -> Callable[[Piece], str]:
         return known[record.name]
 
     return find
-
-
-def _read(path: str, alphabet: Alphabet) -> tuple[list[Piece], list[np.ndarray]]:
-    records = [record for file in find_records(path) for record in read_records(file)]
-    for record in records:
-        if not record.letters:
-            raise ValueError(f"{record.place}: the record {record.name!r} has no letters; remove it")
-    return records, [alphabet.encode(record) for record in records]
-
-
-def _dataset(
-    spec: BatchSpec, records: list[Piece], inputs: list[np.ndarray], targets: list[np.ndarray]
-) -> ArrayDataset:
-    dataset = ArrayDataset(spec, inputs, targets)
-    dataset.origins = [{"record": record.name} for record in records]
-    return dataset

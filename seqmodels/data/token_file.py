@@ -24,6 +24,7 @@ from seqmodels.data.text_files import CHUNK, read_bytes
 
 FORMAT = 1  # to be raised when what is stored changes
 TOKENS, ABOUT = "tokens.bin", "about.json"
+SAID = 50_000_000  # bytes of files from which on it is said that they are being encoded
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +89,8 @@ def cached(
     cache = _writable(cache)
     final = cache / name
     shutil.rmtree(final, ignore_errors=True)  # a damaged one, if any
+    if (size := sum(file.stat().st_size for file in files)) > SAID:
+        _log.warning("%s: encoding %d MB to %s, to be kept for the next run", files[0], size // 10**6, final)
     try:
         folder = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=cache))
         try:

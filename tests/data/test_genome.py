@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 import sys
 
 import numpy as np
@@ -247,3 +248,21 @@ def test_what_is_wrong_with_labels(tmp_path):
     lacking = write(tmp_path, "name,label\nb,x\n", "lacking.csv")
     with pytest.raises(ValueError, match=r"warm.fa, line 1: .*lacking.csv has no class for 'a'"):
         LabelledFastaSource(new, str(lacking)).splits()
+
+
+def test_labelled_records_lie_on_disk_and_are_those_of_the_file(tmp_path):
+    rng = np.random.default_rng(1)
+    letters = ["".join(rng.choice(list("ACGT"), 200 + i)) for i in range(300)]
+    text = "".join(f">r{i}\tof kind={'ab'[i % 2]}\n{own}\n" for i, own in enumerate(letters))
+    path = write(tmp_path, text, "many.fa")
+    source = LabelledFastaSource(str(path), r"kind=(\w)", cache_dir=str(tmp_path / "kept"))
+    for _ in range(2):  # encoded, and from the cache
+        for split in source.splits().values():
+            again = pickle.loads(pickle.dumps(split))
+            for i, origin in enumerate(split.origins):
+                number = int(origin["record"][1:])
+                tokens, label = again.read(i, 0, int(split.lengths[i]))
+                assert "".join(split.spec.input_names[t] for t in tokens) == letters[number]
+                assert split.spec.target_names[label] == "ab"[number % 2]
+    packed = len(pickle.dumps(source.splits()["train"]))
+    assert packed < sum(map(len, letters)) / 2
