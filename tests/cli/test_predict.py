@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import subprocess
@@ -129,6 +130,62 @@ def test_mistakes(seqmodels, runs):
     result = seqmodels("predict", run, "--input", file, "--top", "2", "--output", "out.csv")
     assert (result.code, "ranks no classes" in result.err) == (1, True)
     assert not list(Path().iterdir()), "nothing half-written"
+
+
+def stopped(*_):
+    raise KeyboardInterrupt
+
+
+def no_room(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(("happens", "code", "words"), [(stopped, 130, "interrupted"), (no_room, 1, "No space left")])
+@pytest.mark.parametrize("name", ["new.csv", "new.jsonl"])
+def test_what_stops_the_writing_leaves_the_old_file_and_nothing_else(
+    seqmodels, runs, monkeypatch, happens, code, words, name
+):
+    Path(name).write_text("what was there")
+    monkeypatch.setattr("seqmodels.atomic.os.replace", happens)
+    result = seqmodels("predict", str(runs / "classifier"), "--input", str(runs / "wide.csv"), "--output", name)
+    assert (result.code, result.out) == (code, "")
+    assert words in result.err
+    assert result.err.count("\n") == 1
+    assert [path.read_text() for path in Path().iterdir()] == ["what was there"]
+
+
+def test_where_the_predictions_may_go(seqmodels, runs):
+    command = ["predict", str(runs / "classifier"), "--input", str(runs / "wide.csv"), "--output"]
+    result = seqmodels(*command, "nowhere/new.csv")
+    assert (result.code, result.err) == (2, "seqmodels predict: --output: there is no folder nowhere: make it first\n")
+    Path("new.csv").mkdir()
+    result = seqmodels(*command, "new.csv")
+    assert result.code == 1
+    assert "new.csv: cannot be written (Is a directory)" in result.err
+    Path("old.csv").write_text("what was there")
+    assert seqmodels(*command, "old.csv").code == 0
+    assert len(Path("old.csv").read_text().splitlines()) == 81
+    assert sorted(path.name for path in Path().iterdir()) == ["new.csv", "old.csv"]
+
+
+def test_a_fault_far_down_in_the_input_leaves_no_output(seqmodels, runs):
+    lines = (runs / "wide.csv").read_text().splitlines()
+    Path("bad.csv").write_text("\n".join([*lines, "1,x,a"]) + "\n")
+    result = seqmodels("predict", str(runs / "classifier"), "--input", "bad.csv", "--output", "new.jsonl")
+    assert (result.code, result.out) == (1, "")
+    assert "bad.csv, line 82, column 'x2': expected a number, got 'x'" in result.err
+    assert [path.name for path in Path().iterdir()] == ["bad.csv"]
+
+
+def test_a_full_disk_behind_standard_output_is_told(seqmodels, runs, monkeypatch, capsys):
+    class Full(io.StringIO):
+        def flush(self):
+            no_room()
+
+    with monkeypatch.context() as changed:
+        changed.setattr(sys, "stdout", Full())
+        code = main(["predict", str(runs / "classifier"), "--input", str(runs / "wide.csv")])
+    assert (code, capsys.readouterr().err) == (1, "seqmodels predict: No space left on device\n")
 
 
 @pytest.mark.slow
