@@ -31,14 +31,15 @@ class TokenEncoder(nn.Module):
 
         x_t = E[w_t] + sum over k = 2 ... n of E_k[hash(w_(t-k+1) ... w_t)]
 
+    The n - 1 tokens before a step are a state, which goes from window to window as that of a layer.
+
     Source: Bojanowski et al. 2017, "Enriching word vectors with subword information", section 3.2.
 
     Args:
         vocabulary: number of tokens.
         size: width of the vectors.
         dropout: probability of dropping an entry of a vector in training.
-        ngrams: n, the longest run of tokens that has a vector. Above 1 whole sequences are needed: a
-            carried state does not know the tokens of the window before.
+        ngrams: n, the longest run of tokens that has a vector.
         buckets: entries in the table of each length of run.
     """
 
@@ -54,9 +55,13 @@ class TokenEncoder(nn.Module):
         self.dropout = nn.Dropout(check_dropout("dropout", dropout))
 
     @property
-    def carries(self) -> bool:
-        """Whether a sequence may be read in windows."""
-        return self.ngrams == 1
+    def remembers(self) -> bool:
+        """Whether it has a state."""
+        return self.ngrams > 1
+
+    def initial_state(self, batch_size: int, like: Tensor) -> Tensor:
+        """No tokens yet: int64 ``(B, n - 1)`` of zeros. A token w is held as w + 1, the newest last."""
+        return torch.zeros(batch_size, self.ngrams - 1, dtype=torch.int64, device=like.device)
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
         """``(B, T, size)`` from tokens ``(B, T)``; in the padding any number will do.
@@ -64,6 +69,49 @@ class TokenEncoder(nn.Module):
         Raises:
             ValueError: not whole numbers, not ``(B, T)``, or a token outside the vocabulary.
         """
+        return self.read(inputs, None, lengths)[0]
+
+    def read(
+        self, inputs: Tensor, state: Tensor | None, lengths: Tensor | None = None, reset: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The vectors ``(B, T, size)``, and the tokens that the next window has before it.
+
+        Args:
+            inputs: tokens ``(B, T)``.
+            state: the tokens before the first step; None for none.
+            lengths: int64 ``(B,)``.
+            reset: bool ``(B,)`` or ``(B, T)``; at such a step there is nothing before it.
+
+        Raises:
+            ValueError: inputs as in `forward`, or a state of another form.
+        """
+        inputs, lengths = self._settle(inputs, lengths)
+        before = self.initial_state(len(inputs), inputs) if state is None else state
+        if before.shape != (len(inputs), self.ngrams - 1) or before.dtype != torch.int64:
+            raise ValueError(
+                f"state must begin with int64 ({len(inputs)}, {self.ngrams - 1}), the tokens before the first step, "
+                f"got {before.dtype} {tuple(before.shape)}"
+            )
+        tokens = torch.cat((before, inputs + 1), dim=1)
+        first = _first_known(reset, lengths, inputs)
+        vectors, code = self.embedding(inputs), inputs
+        for back, table in enumerate(self.runs, start=1):
+            earlier = tokens[:, self.ngrams - 1 - back : tokens.shape[1] - back]
+            if first is not None:
+                earlier = keep(torch.arange(inputs.shape[1], device=inputs.device) - back >= first, earlier)
+            code = (code * _FACTOR + earlier) % self.buckets
+            vectors = vectors + table(code)
+        return self.dropout(vectors), self._newest(tokens, first, lengths)
+
+    def _newest(self, tokens: Tensor, first: Tensor | None, lengths: Tensor | None) -> Tensor:
+        """The n - 1 tokens that end each row, of ``(B, n - 1 + T)`` with those before the window."""
+        steps = tokens.shape[1] - (self.ngrams - 1)
+        end = torch.full((len(tokens), 1), steps, device=tokens.device) if lengths is None else lengths.unsqueeze(1)
+        place = end + torch.arange(self.ngrams - 1, device=tokens.device)
+        newest = tokens.gather(1, place)
+        return newest if first is None else keep(place - (self.ngrams - 1) >= first[:, -1:], newest)
+
+    def _settle(self, inputs: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         if inputs.is_floating_point() or inputs.dtype == torch.bool:
             raise ValueError(f"inputs must be tokens (whole numbers), got {inputs.dtype}: call inputs.long()")
         if inputs.dim() != 2 or 0 in inputs.shape:
@@ -74,16 +122,7 @@ class TokenEncoder(nn.Module):
         inputs = inputs.long()
         if not traced():
             self._check_range(inputs)
-        vectors = self.embedding(inputs)
-        code = inputs
-        for before, table in enumerate(self.runs, start=1):
-            code = (code * _FACTOR + self._earlier(inputs, before)) % self.buckets
-            vectors = vectors + table(code)
-        return self.dropout(vectors)
-
-    def _earlier(self, inputs: Tensor, steps: int) -> Tensor:
-        """The token so many steps before each, numbered from 1; 0 before the first."""
-        return nn.functional.pad(inputs + 1, (steps, 0))[:, : inputs.shape[1]]
+        return inputs, lengths
 
     def _check_range(self, inputs: Tensor) -> None:
         # Looked at here, because a GPU's own answer to a wrong index is to end the process.
@@ -108,7 +147,7 @@ class FeatureEncoder(nn.Module):
         masking: what else is hidden in training, and noise; None for nothing.
     """
 
-    carries = True
+    remembers = False
 
     def __init__(self, size: int, dropout: float = 0.0, masking: Masking | None = None) -> None:
         super().__init__()
@@ -133,3 +172,17 @@ class FeatureEncoder(nn.Module):
         if lengths is not None:
             inputs = keep(step_mask(lengths, inputs.shape[1]).unsqueeze(-1), inputs)
         return self.dropout(self.masking(inputs, lengths))
+
+
+def _first_known(reset: Tensor | None, lengths: Tensor | None, inputs: Tensor) -> Tensor | None:
+    """For each step ``(B, T)`` the first whose token it may know: that of the last reset, or one before all windows."""
+    if reset is None:
+        return None
+    steps = torch.arange(inputs.shape[1], device=inputs.device)
+    at = reset.to(inputs.device)
+    if at.dim() == 1:
+        at = at.unsqueeze(1) & (steps == 0)
+    if lengths is not None:
+        at = at & step_mask(lengths, inputs.shape[1])
+    before_all = torch.iinfo(torch.int64).min // 2
+    return torch.where(at, steps, before_all).cummax(dim=1).values

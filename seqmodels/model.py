@@ -5,6 +5,8 @@ B rows, T steps, F features, S target steps, V classes or values.
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -12,9 +14,9 @@ from seqmodels.encoders import FeatureEncoder, TokenEncoder
 from seqmodels.heads.base import Head, check_size
 from seqmodels.layers import Layer
 from seqmodels.scan import keep
-from seqmodels.state import State
+from seqmodels.state import State, describe
 
-__all__ = ["FeatureEncoder", "SequenceModel", "Skip", "TokenEncoder"]
+__all__ = ["FeatureEncoder", "ModelState", "SequenceModel", "Skip", "TokenEncoder"]
 
 
 class Skip(nn.Module):
@@ -63,6 +65,18 @@ class Skip(nn.Module):
         self.requires_grad_(False)
 
 
+class ModelState(NamedTuple):
+    """The state of a model whose encoder has one: see `TokenEncoder`.
+
+    Attributes:
+        tokens: int64 ``(B, n - 1)``, those before the next step.
+        layers: the layers' state.
+    """
+
+    tokens: Any
+    layers: State
+
+
 class SequenceModel(nn.Module):
     """Encoder, layers and head as one module.
 
@@ -107,11 +121,12 @@ class SequenceModel(nn.Module):
     @property
     def carries(self) -> bool:
         """Whether a window may start from the state of the window before it."""
-        return self.layers.carries and self.encoder.carries
+        return self.layers.carries
 
     def initial_state(self, batch_size: int, like: Tensor) -> State:
-        """The layers' state before the first step."""
-        return self.layers.initial_state(batch_size, like)
+        """The state before the first step: the layers', with the encoder's where it has one (`ModelState`)."""
+        state = self.layers.initial_state(batch_size, like)
+        return ModelState(self.encoder.initial_state(batch_size, like), state) if self.encoder.remembers else state
 
     def features(
         self,
@@ -121,12 +136,19 @@ class SequenceModel(nn.Module):
         reset: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """The layers' outputs ``(B, T, F)`` and last state: all but the head."""
-        if not self.encoder.carries and (state is not None or (reset is not None and reset.dim() == 2)):
+        encoder = self.encoder
+        if not isinstance(encoder, TokenEncoder) or not encoder.remembers:
+            return self.layers(encoder(inputs, lengths), state, lengths, reset)
+        if state is None:
+            state = ModelState(None, None)
+        elif not isinstance(state, ModelState):
             raise ValueError(
-                "an encoder of n-grams reads tokens before a step, which a carried state does not hold: "
-                "give whole sequences, without a state and without resets inside them, or set ngrams=1"
+                f"state must be a ModelState, got {describe(state)}: an encoder of n-grams has one too, "
+                "see initial_state(batch_size, like)"
             )
-        return self.layers(self.encoder(inputs, lengths), state, lengths, reset)
+        vectors, tokens = encoder.read(inputs, state.tokens, lengths, reset)
+        outputs, last = self.layers(vectors, state.layers, lengths, reset)
+        return outputs, ModelState(tokens, last)
 
     def forward(
         self,

@@ -12,6 +12,7 @@ from seqmodels.cells import GRUCell, LSTMCell
 from seqmodels.heads import EncoderDecoder, ManyToMany, ManyToOne
 from seqmodels.layers import Bidirectional, Recurrent, Stack
 from seqmodels.model import FeatureEncoder, SequenceModel, Skip, TokenEncoder
+from seqmodels.state import select
 
 close = torch.testing.assert_close
 LENGTHS = torch.tensor([5, 3, 0])
@@ -238,12 +239,55 @@ def test_runs_of_tokens_begin_without_effect() -> None:
     )
 
 
+def run_model(ngrams: int = 4) -> SequenceModel:
+    return SequenceModel(random_runs(ngrams), Recurrent(LSTMCell(4, 8)), ManyToMany(8, 3)).double()
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 5, 9])
+def test_runs_of_tokens_go_on_from_window_to_window(width: int) -> None:
+    model, tokens = run_model(), torch.randint(7, (3, 9))
+    whole, last = model(tokens)
+    state, parts = model.initial_state(3, whole), []
+    for start in range(0, 9, width):
+        part, state = model(tokens[:, start : start + width], state)
+        parts.append(part)
+    torch.testing.assert_close(torch.cat(parts, 1), whole)
+    assert torch.equal(state.tokens, last.tokens)
+    assert torch.equal(state.tokens, tokens[:, -3:] + 1)
+
+
+def test_runs_of_tokens_end_with_a_rows_length() -> None:
+    model, tokens = run_model(), torch.randint(7, (4, 9))
+    lengths = torch.tensor([0, 2, 5, 9])
+    state = model(torch.randint(7, (4, 2)))[1]
+    after = model(tokens, state, lengths)[1]
+    for row, length in enumerate(lengths.tolist()):
+        known = torch.cat((state.tokens[row], tokens[row, :length] + 1))
+        assert torch.equal(after.tokens[row], known[-3:])
+
+
+def test_runs_of_tokens_do_not_reach_back_over_a_reset() -> None:
+    model, tokens = run_model(), torch.randint(7, (2, 9))
+    state = model(torch.randint(7, (2, 5)))[1]
+    reset = torch.zeros(2, 9, dtype=torch.bool)
+    reset[0, 4] = reset[1, 0] = True
+    made, _ = model(tokens, state, reset=reset)
+    torch.testing.assert_close(made[:1, :4], model(tokens[:1, :4], select(state, torch.tensor([0])))[0])
+    torch.testing.assert_close(made[:1, 4:], model(tokens[:1, 4:])[0])
+    torch.testing.assert_close(made[1:], model(tokens[1:])[0])
+    reset[:, 8] = True
+    assert model(tokens, state, reset=reset)[1].tokens[:, :2].eq(0).all()
+    rows = torch.tensor([False, True])
+    fresh = model(tokens, state, reset=rows)[0]
+    torch.testing.assert_close(fresh[1:], model(tokens[1:])[0])
+    torch.testing.assert_close(fresh[:1], model(tokens[:1], select(state, torch.tensor([0])))[0])
+    padded = model(tokens, state, torch.tensor([4, 9]), reset)[1]
+    assert torch.equal(padded.tokens[0], tokens[0, 1:4] + 1)
+
+
 def test_runs_of_tokens_refuse_a_state_that_does_not_know_them() -> None:
-    model = SequenceModel(random_runs(), Recurrent(LSTMCell(4, 8)), ManyToMany(8, 3))
-    tokens = torch.randint(7, (2, 6))
-    _, state = model(tokens)
-    assert not model.carries
-    with pytest.raises(ValueError, match="ngrams=1"):
-        model(tokens, state)
-    with pytest.raises(ValueError, match="ngrams=1"):
-        model(tokens, reset=torch.zeros(2, 6, dtype=torch.bool))
+    model, tokens = run_model(), torch.randint(7, (2, 6))
+    with pytest.raises(ValueError, match=r"state must be a ModelState, got LSTMState"):
+        model(tokens, model.layers.initial_state(2, torch.zeros(1).double()))
+    with pytest.raises(ValueError, match=r"int64 \(2, 3\), the tokens before the first step"):
+        model(tokens, run_model(3)(tokens)[1])

@@ -79,9 +79,8 @@ class Learner(pl.LightningModule):
         super().__init__()
         if (window is not None or k2 is not None) and not model.carries:
             raise ValueError(
-                "a bidirectional model reads the future, and one of n-grams the tokens before a window, so they "
-                "cannot carry a state from window to window: set training.window=null and training.k2=null, or "
-                "model.bidirectional=false and model.ngrams=1"
+                "a bidirectional model reads the future, so it cannot carry a state from window to window: "
+                "set training.window=null and training.k2=null, or model.bidirectional=false"
             )
         if window is not None and model.head.whole:
             raise ValueError(

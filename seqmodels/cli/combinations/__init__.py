@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seqmodels.cli.combinations.cells import UNGATED, UNREGULARISED, cell, own_cell, regularisers
-from seqmodels.cli.combinations.fit import HEAD_TARGETS, TASK_TARGETS, run_of_tokens, sees_future, shapes
+from seqmodels.cli.combinations.fit import HEAD_TARGETS, TASK_TARGETS, sees_future, shapes
 from seqmodels.cli.combinations.heads import beam, chain, skip, teacher, window_of_head
 from seqmodels.cli.combinations.training import fractions, optimizer, schedule, trainer, windows
 from seqmodels.cli.compose import Plain
@@ -18,7 +18,7 @@ __all__ = ["HEAD_TARGETS", "TASK_TARGETS", "UNGATED", "UNREGULARISED", "combinat
 
 ALWAYS = (windows, fractions, cell, regularisers, optimizer, schedule, trainer)
 # Those about the task and the head, which the data may still have to suggest.
-OF_PARTS = (sees_future, run_of_tokens, shapes, skip, window_of_head, chain, own_cell, teacher, beam)
+OF_PARTS = (sees_future, shapes, skip, window_of_head, chain, own_cell, teacher, beam)
 
 
 def combinations(config: Plain, decided: bool = True) -> Iterator[str]:

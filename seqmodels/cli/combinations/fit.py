@@ -88,9 +88,3 @@ def sees_future(config: Plain) -> Iterator[str]:
             "model.bidirectional: a language model that reads backwards has already seen the token it predicts: "
             "set model.bidirectional=false"
         )
-
-
-def run_of_tokens(config: Plain) -> Iterator[str]:
-    """A language model that reads runs of tokens, which it cannot while it writes."""
-    if config["task"]["name"] == "language_modelling" and config["model"].get("ngrams", 1) > 1:
-        yield "model.ngrams: a language model writes token by token, each from the state alone: set model.ngrams=1"

@@ -16,13 +16,6 @@ def windows(config: Plain) -> Iterator[str]:
             "training.window: a bidirectional model reads each sequence from its end too, so no state can be carried "
             "from window to window: set training.window=null or model.bidirectional=false"
         )
-    if window is not None and model.get("ngrams", 1) > 1:
-        yield (
-            "training.window: the tokens before a window are not known in it, which model.ngrams reads: "
-            "set training.window=null or model.ngrams=1"
-        )
-    if k2 is not None and model.get("ngrams", 1) > 1:
-        yield "training.k2: sequences are cut for it, and model.ngrams reads over the cut: set training.k2=null"
     if k2 is not None and model["bidirectional"]:
         yield "training.k2: a bidirectional model has no past to cut the gradient in: set training.k2=null"
     if training["random_window"] and window is None:
