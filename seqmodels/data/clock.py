@@ -89,19 +89,23 @@ class Clock:
         """A time stamp as it is shown to people: a date in UTC, or a number."""
         if not self.dated:
             return f"{time:g}"
-        return time_text(time)
+        return time_text(time, whole=self.unit == "fixed" and self.size % DAY != 0)
 
 
-def time_text(time: float) -> str:
+def time_text(time: float, whole: bool = False) -> str:
     """Nanoseconds since 1970 as a date, with the time of day where there is one.
 
     >>> time_text(0), time_text(90 * 60 * 10**9)
     ('1970-01-01', '1970-01-01T01:30:00Z')
+
+    Args:
+        time: in UTC.
+        whole: whether midnight is written too, as beside other times of day.
     """
-    whole = str(np.int64(time).astype("datetime64[ns]"))
-    date, _, clock = whole.partition("T")
+    text = str(np.int64(time).astype("datetime64[ns]"))
+    date, _, clock = text.partition("T")
     clock = clock.rstrip("0").rstrip(".") if "." in clock else clock
-    return date if clock == "00:00:00" else f"{date}T{clock}Z"
+    return date if clock == "00:00:00" and not whole else f"{date}T{clock}Z"
 
 
 def _day_of(dates: np.ndarray, unit: str) -> np.ndarray:

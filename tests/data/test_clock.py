@@ -173,3 +173,11 @@ def test_quarters_of_a_year_are_found_and_read_as_their_first_days(words, tmp_pa
     assert "rows in the order of 'when'" in source.describe()
     with pytest.raises(ValueError, match=r"line 3.*1970 Q5"):
         parse_times(Table("a.csv", {"when": ["1970 Q1", "1970 Q5"]}, [2, 3]), "when")
+
+
+@pytest.mark.parametrize(
+    ("size", "length"), [(DAY, 10), (7 * DAY, 10), (DAY // 24, 20), (DAY // 48, 20), (3 * DAY // 2, 20)]
+)
+def test_the_times_of_one_series_are_all_written_alike(size, length):
+    clock = Clock("fixed", size, dated=True)
+    assert {len(clock.text(clock.after(0, step))) for step in range(60)} == {length}
