@@ -232,8 +232,8 @@ class Transcription(Task):
             return {}
         shown = prediction.detach()[row, : int(batch.lengths[row])].float().softmax(-1).cpu()
         names = [name_of(self.spec.target_names, token) for token in range(self.spec.target_size)]
-        made = self.decode(prediction[row : row + 1], batch._replace(lengths=batch.lengths[row : row + 1]))[0]["tokens"]
-        truth = [names[token] for token in self._truth(batch)[row]]
+        made = self.decode(prediction[row : row + 1], batch._replace(lengths=batch.lengths[row : row + 1]))[0]["text"]
+        truth = self._named(self._truth(batch)[row])["text"]
         return {"tokens over the steps": spikes_figure(shown, names, truth, made)}
 
 

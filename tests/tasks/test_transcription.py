@@ -154,6 +154,16 @@ def test_pictures_can_be_drawn(tmp_path):
     assert "true: yes yes" in figure.axes[0].get_title(loc="left")
 
 
+def test_letters_are_shown_as_a_text_and_the_space_by_its_name():
+    letters = BatchSpec("features", 1, "tokens", 3, "own", target_names=(" ", "a", "b"))
+    batch = SequenceBatch(
+        torch.zeros(1, 9, 1), torch.tensor([[1, 0, 2]]), torch.tensor([9]), torch.tensor([True]), torch.tensor([3])
+    )
+    (figure,) = Transcription(letters).pictures(torch.zeros(1, 9, 4), batch).values()
+    assert "true: a b\n" in figure.axes[0].get_title(loc="left")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["blank", "space", "a", "b"]
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="is not for this data"):
         Transcription(BatchSpec("features", 3, "tokens", 3, "own", stop=2))

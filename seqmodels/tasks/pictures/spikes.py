@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 MOST_LINES = 12
 
 
-def spikes_figure(probability: Tensor, names: Sequence[str], truth: Sequence[str], made: Sequence[str]) -> Figure:
+def spikes_figure(probability: Tensor, names: Sequence[str], truth: str, made: str) -> Figure:
     """How likely each token is at each step: spikes where the model hears one, the blank between.
 
     Args:
         probability: ``(T, V + 1)``, the blank last.
         names: of the V tokens.
-        truth, made: the tokens that are there, and those that the likeliest path has.
+        truth, made: the text that is there, and that of the likeliest path.
     """
     from matplotlib import colormaps
 
@@ -34,9 +34,9 @@ def spikes_figure(probability: Tensor, names: Sequence[str], truth: Sequence[str
     likely = [token for token in np.argsort(-values[:, :-1].max(0))[:MOST_LINES] if values[:, token].max() > 0.05]
     for place, token in enumerate(sorted(likely)):
         colour = colormaps["tab20" if len(likely) > 10 else "tab10"](place)
-        axes.plot(values[:, token], color=colour, linewidth=1.6, label=names[token])
+        axes.plot(values[:, token], color=colour, linewidth=1.6, label=names[token].strip() or "space")
     axes.set(xlabel="step", ylabel="probability", ylim=(0, 1.03), xlim=(0, max(1, len(values) - 1)))
-    axes.set_title(f"true: {' '.join(truth)}\nheard: {' '.join(made)}", loc="left", fontsize=9)
+    axes.set_title(f"true: {truth}\nheard: {made}", loc="left", fontsize=9)
     tidy(axes)
     figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     return figure
