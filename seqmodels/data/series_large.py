@@ -17,6 +17,7 @@ from seqmodels.batch import BatchSpec
 from seqmodels.data.covariates import Context, changes
 from seqmodels.data.csv_forecast import SeriesOptions, in_words, input_names, parse_fold, plain_options, reading_of
 from seqmodels.data.csv_layout import Layout
+from seqmodels.data.files import naming
 from seqmodels.data.series import changes_ahead, forecast_spec
 from seqmodels.data.series_ahead import LONGEST_LEAD_IN, SeriesAhead
 from seqmodels.data.series_files import MOST_WINDOWS, NEW, opened, write_windows
@@ -110,10 +111,11 @@ class LargeSeriesTable:
         """Fit scales to the training part, write the scaled values, and find the windows."""
         stored, options = self.stored, self.options
         scratch = folder / "times"
-        cuts = Cuts(stored, *self.fractions, parse_fold(options.fold), options.train_steps, str(scratch))
-        context, history = self._context(stored, cuts)
-        spec = self._spec(stored, cuts, context, history)
-        found = write_windows(folder, stored, context, spec, history, cuts)
+        with naming(self.path):
+            cuts = Cuts(stored, *self.fractions, parse_fold(options.fold), options.train_steps, str(scratch))
+            context, history = self._context(stored, cuts)
+            spec = self._spec(stored, cuts, context, history)
+            found = write_windows(folder, stored, context, spec, history, cuts)
         scratch.unlink(missing_ok=True)
         return {"spec": spec.to_plain(), "windows": found}
 
@@ -141,6 +143,11 @@ class LargeSeriesTable:
             moments.add(rows.values[own][train[own]])
             if options.relative:
                 ahead.add(changes_ahead(rows, horizon, train)[own])
+        if moments.constant(0):
+            raise ValueError(
+                f"column {layout.target!r}: expected different values to be learned, got "
+                f"{moments.mean[0]:g} everywhere in the training part"
+            )
         extra = len(context.names)
         shift, scale = (part + (fill,) * extra for part, fill in zip(moments.scale(), (0.0, 1.0), strict=True))
         plain = plain_options(layout, options, history, context)

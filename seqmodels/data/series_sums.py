@@ -41,6 +41,11 @@ class Moments:
         self.mean += apart * added / total
         self.count += added
 
+    def constant(self, feature: int) -> bool:
+        """Whether a feature has one value only, two times or more."""
+        deviation = np.sqrt(self.squares[feature] / max(self.count[feature], 1))
+        return bool(self.count[feature] > 1 and deviation <= CONSTANT * max(1.0, abs(self.mean[feature])))
+
     def scale(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Shift and scale, as `seqmodels.data.scale.fit_scale` has them."""
         scale = np.sqrt(self.squares / np.maximum(self.count, 1))

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities import move_data_to_device
@@ -14,11 +15,12 @@ from seqmodels import checkpoint
 from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.module import SequenceDataModule
 from seqmodels.tasks.baselines.reading import Spread
+from seqmodels.tasks.partial import First
 from seqmodels.training.learner import Learner
 from seqmodels.training.truncation import Carried
 
-# Held-out sequences that baselines are scored on, at most.
-MOST_SCORED = 1 << 16
+# Held-out sequences that baselines are scored on, at most, and steps where there is a forecast after each.
+MOST_SCORED, MOST_FORECASTS = 1 << 16, 1 << 18
 
 _log = logging.getLogger(__name__)
 
@@ -43,10 +45,14 @@ def score(learner: Learner, data: SequenceDataModule, options: dict[str, Any]) -
 
 
 def _some(held: SequenceDataset, split: str) -> Any:
-    """The sequences that baselines are scored on: all of them, or some of very many."""
-    if len(held) <= MOST_SCORED:
+    """What baselines are scored on: all of it, or some of very many sequences or forecasts."""
+    steps, own = int(np.sum(held.lengths)), len(held)
+    if held.spec.target_shape == "step" and held.spec.targets == "values" and steps > MOST_FORECASTS >= own:
+        _log.warning("baselines are scored on the first %d of the %d %s steps", MOST_FORECASTS, steps, split)
+        return First(held, MOST_FORECASTS // own)
+    if own <= MOST_SCORED:
         return held
-    _log.warning("baselines are scored on %s of the %s %s sequences, evenly spread", MOST_SCORED, len(held), split)
+    _log.warning("baselines are scored on %d of the %d %s sequences, evenly spread", MOST_SCORED, own, split)
     return Spread(held, MOST_SCORED)
 
 

@@ -170,6 +170,7 @@ MISTAKES = {
     "time": ([*one(), ["soon", 1, 1]], {"target": "sales", "time": "day"}, r"row 401.*got 'soon'"),
     "twice": ([*one(), ["2024-01-03", 1, 1]], {"target": "sales"}, r"row 401.*'2024-01-03' is also on row 3"),
     "gap": (GAPS, {"target": "sales", "gaps": "error"}, "row|line"),
+    "constant": ([[row[0], 4.1, row[2]] for row in one()], {"target": "sales"}, "got 4.1 everywhere in the training"),
     "short": (one(), {"target": "sales", "history": 399}, "too few for 399 steps"),
 }
 
