@@ -47,7 +47,8 @@ def predict(arguments: list[str]) -> int:
 
 def _in_one_cell(row: dict[str, Any]) -> dict[str, Any]:
     """A prediction whose likeliest classes, which are others in each row, are no columns."""
-    return {**row, "probabilities": as_json(row["probabilities"])}
+    likeliest = row["probabilities"]
+    return {**row, "probabilities": list(map(as_json, likeliest)) if "tags" in row else as_json(likeliest)}
 
 
 def _check(flags: argparse.Namespace) -> None:

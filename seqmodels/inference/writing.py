@@ -17,8 +17,8 @@ MOST_COLUMNS = 1000
 def write_predictions(rows: Iterable[dict[str, Any]], path: Path) -> int:
     """Write predictions as ``.jsonl`` or ``.csv``; whole or not at all.
 
-    In a ``.csv`` what belongs to a name has a column of its own, such as ``probabilities.spam``, where all rows have
-    the same names; other nested values are written as JSON.
+    A ``.csv`` has a row for each step where there is a prediction for each, and a column for what belongs to a name,
+    such as ``probabilities.spam``; other nested values are written as JSON.
 
     Returns:
         How many there were.
@@ -46,14 +46,34 @@ def _write(rows: Iterable[dict[str, Any]], path: Path) -> int:
             if path.suffix == ".jsonl":
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 continue
-            if writer is None:
-                writer = csv.DictWriter(file, list(spread(row)))
-                writer.writeheader()
-            cells = spread(row)
-            if not cells.keys() <= set(writer.fieldnames):
-                raise ValueError(f"{path}: the likeliest are others in each prediction (top): write .jsonl")
-            writer.writerow(cells)
+            for cells in map(spread, by_step(row)):
+                if writer is None:
+                    writer = csv.DictWriter(file, list(cells))
+                    writer.writeheader()
+                if not cells.keys() <= set(writer.fieldnames):
+                    raise ValueError(f"{path}: the likeliest are others in each prediction (top): write .jsonl")
+                writer.writerow(cells)
     return count
+
+
+def by_step(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """A prediction as one row, or as one for each step where it has a tag, values or a set of labels for each.
+
+    >>> by_step({"line": 2, "tags": ["N", "V"], "probabilities": [0.9, 0.8]})
+    [{'line': 2, 'step': 1, 'tag': 'N', 'probability': 0.9}, {'line': 2, 'step': 2, 'tag': 'V', 'probability': 0.8}]
+    """
+    values = row.get("values")
+    if "tags" in row:
+        steps = {"tag": row["tags"], "probability": row["probabilities"]}
+    elif isinstance(values, dict) and values and all(isinstance(one, list) for one in values.values()):
+        steps = {f"values.{name}": one for name, one in values.items()}
+    elif isinstance(row.get("probabilities"), list):
+        steps = {key: row[key] for key in ("labels", "probabilities")}
+    else:
+        return [row]
+    rest = {key: value for key, value in row.items() if key not in ("tags", "probabilities", "values", "labels")}
+    each = (dict(zip(steps, step, strict=True)) for step in zip(*steps.values(), strict=True))
+    return [{**rest, "step": place, **one} for place, one in enumerate(each, 1)]
 
 
 def spread(row: dict[str, Any]) -> dict[str, Any]:

@@ -77,6 +77,16 @@ def test_a_table_has_a_column_for_each_class_and_one_cell_for_the_likeliest(seqm
             assert (row["label"], found) == (one["label"], pytest.approx(wanted, abs=1e-6))
 
 
+@pytest.mark.parametrize("more", [[], ["--top", "1"]])
+def test_a_table_has_a_row_for_each_tag(seqmodels, runs, more):
+    command = ["predict", str(runs / "tagger"), "--input", str(runs / "long.csv")]
+    whole = read(seqmodels(*command).out)
+    assert seqmodels(*command, *more, "--output", "out.csv").code == 0
+    with open("out.csv", newline="") as file:
+        rows = [(row["who"], int(row["step"]), row["tag"]) for row in csv.DictReader(file)]
+    assert rows == [(str(one["who"]), i, tag) for one in whole for i, tag in enumerate(one["tags"], 1)]
+
+
 def test_the_likeliest_tags_of_every_step(seqmodels, runs):
     command = ["predict", str(runs / "tagger"), "--input", str(runs / "long.csv")]
     every, few = (read(seqmodels(*command, *more).out) for more in ([], ["--top", "2"]))
