@@ -96,8 +96,8 @@ class GeneStructureSource(DataSource):
         self.spec = make_spec(labels, kmer)
 
     def suggest(self) -> dict[str, str]:
-        """The names of the task and the head that fit the data."""
-        return {"task": "tagging", "head": "many_to_many"}
+        """The names of the task and the head that fit the data, and a batch that suits sequences so long."""
+        return {"task": "tagging", "head": "many_to_many", "training.batch_size": "8"}
 
     def describe(self) -> str:
         """One sentence on the data."""

@@ -123,7 +123,7 @@ def test_what_is_no_gene_is_refused(tmp_path, text, message):
 
 def test_it_says_what_fits():
     source = GeneStructureSource()
-    assert source.suggest() == {"task": "tagging", "head": "many_to_many"}
+    assert source.suggest() == {"task": "tagging", "head": "many_to_many", "training.batch_size": "8"}
     assert source.describe() == (
         "genes of Drosophila of at most 3000 letters (229 train, 25 val, 56 test), each letter coding or not"
     )
