@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from seqmodels.tasks.pictures.style import MODEL, TRUTH, new_figure, tidy
+from seqmodels.tasks.pictures.style import MODEL, TRUTH, legend_below, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +60,7 @@ def fan_figure(fans: Sequence[Fan], target: str) -> Figure:
     for axes in grid[: len(shown)]:
         found, labels = axes.get_legend_handles_labels()
         handles.update(zip(labels, found, strict=True))
-    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=len(handles), frameon=False)
+    legend_below(figure, list(handles.values()), list(handles))
     return figure
 
 

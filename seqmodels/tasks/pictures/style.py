@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 TRUTH, MODEL, BASELINE, WRONG = "#222222", "#1f6fd6", "#e08a1e", "#d62f3a"
+# Inches that one entry of a legend takes.
+ENTRY = 1.7
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -22,3 +25,9 @@ def tidy(axes: Axes) -> None:
     """Two spines and a pale grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, linewidth=0.6)
+
+
+def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """A legend under all panels, in as many rows as its figure's width asks for."""
+    columns = max(1, min(len(labels), int(figure.get_figwidth() // ENTRY)))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from seqmodels.tasks.pictures.style import BASELINE, MODEL, TRUTH, new_figure, tidy
+from seqmodels.tasks.pictures.style import BASELINE, MODEL, TRUTH, legend_below, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +51,7 @@ def forecast_figure(windows: Sequence[Window], name: str, baseline: str = "", le
         axes.set_xlabel("steps from the last known value")
     handles, labels = grid[0].get_legend_handles_labels()
     figure.suptitle(f"{name}: forecast against truth")
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    legend_below(figure, handles, labels)
     return figure
 
 
