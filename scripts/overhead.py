@@ -27,7 +27,7 @@ from seqmodels.build import build_data
 from seqmodels.cli.compose import compose, jobs
 from seqmodels.cli.library import Library
 from seqmodels.training.quiet import quieten
-from seqmodels.training.run import build_learner, make_trainer
+from seqmodels.training.trainer import build_learner, make_trainer
 
 SETTINGS = ["experiment=text_characters", "scheduler=none", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
 SETTINGS += ["trainer.val_check_interval=null"]

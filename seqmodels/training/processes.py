@@ -14,7 +14,7 @@ import pytorch_lightning as pl
 import torch
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
-from seqmodels.training.checkpoint import Interrupted
+from seqmodels.training.last_checkpoint import Interrupted
 from seqmodels.training.learner import NonFiniteError
 
 

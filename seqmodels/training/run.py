@@ -9,35 +9,28 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import EarlyStopping
-from pytorch_lightning.loggers import TensorBoardLogger
 from rich.console import Console
 
 from seqmodels import checkpoint
 from seqmodels.build import (
     build_data,
     build_evaluation,
-    build_model,
     build_source,
-    build_task,
     import_plugins,
     parameter_count,
 )
 from seqmodels.data.dataset import DataSource
 from seqmodels.data.module import SequenceDataModule
 from seqmodels.inference import load
-from seqmodels.training.checkpoint import AtomicCheckpointIO, BestCheckpoint, Interrupted, LastCheckpoint, RunState
-from seqmodels.training.diagnostics import Diagnostics
 from seqmodels.training.evaluation import calibrate, score
-from seqmodels.training.learner import Learner, epoch_batches, total_updates
-from seqmodels.training.length import settled
+from seqmodels.training.last_checkpoint import Interrupted
+from seqmodels.training.learner import Learner, total_updates
 from seqmodels.training.machine import machine
-from seqmodels.training.processes import fit, process_count
-from seqmodels.training.progress import RunProgress
+from seqmodels.training.processes import fit
 from seqmodels.training.quiet import quieten
 from seqmodels.training.report import log_hyperparameters, print_results, write_config, write_json
 from seqmodels.training.resume import bring_along, refuse_differences, resume_path
-from seqmodels.training.skip import fit_skip
+from seqmodels.training.trainer import build_learner, make_trainer, run_content
 
 # What was left out or changed in the data is said in so many lines.
 MOST_NOTES = 6
@@ -201,74 +194,6 @@ def refuse_unwatched(config: dict[str, Any], data: SequenceDataModule) -> None:
         raise ValueError(f"early_stopping.patience follows the validation metric, {cure}, or set it to null")
     if config["task"].get("conformal"):
         raise ValueError(f"task.conformal corrects the interval on the validation split, {cure}, or set it to false")
-
-
-def build_learner(config: dict[str, Any], data: SequenceDataModule) -> Learner:
-    """Model, task and optimizer for the given data."""
-    task = build_task(config, data.spec)
-    task.prepare(data.splits["train"])
-    training, model = config["training"], build_model(config, data.spec, task)
-    if config["model"].get("skip_fit") == "ridge":  # older configs have none
-        fit_skip(model, task, data.splits["train"], data.splits.get("val"))
-    return Learner(
-        model,
-        task,
-        optimizer=config["optimizer"],
-        scheduler=config["scheduler"],
-        window=training["window"],
-        k2=training["k2"],
-        scale_lr=training["random_window"],
-    )
-
-
-def make_trainer(
-    config: dict[str, Any], run_dir: Path, learner: Learner, data: SequenceDataModule, console: Console
-) -> pl.Trainer:
-    """Lightning's Trainer with our callbacks, writing into the run folder."""
-    batches = epoch_batches(data, config["trainer"]["limit_train_batches"])
-    options = dict(settled(config["trainer"], batches))
-    callbacks: list[pl.Callback] = [RunState(run_content(config, data)), Diagnostics(**config["diagnostics"])]
-    if options.pop("enable_progress_bar", True):
-        callbacks.append(RunProgress(console))
-    if "val" in data.splits:
-        callbacks += best_callbacks(config, run_dir, *learner.task.monitor)
-    callbacks.append(LastCheckpoint(run_dir / "checkpoints" / "last.ckpt", config["checkpoint"]["every_n_steps"]))
-    if process_count(options) * options["num_nodes"] > 1 and options["strategy"] in ("auto", "ddp"):
-        # Not by running the command again, which would do every run of a sweep in every process.
-        options["strategy"] = "ddp_spawn"
-    every = options["val_check_interval"]
-    if isinstance(every, int) and options["check_val_every_n_epoch"] is not None:
-        # Lightning refuses more than an epoch has.
-        options["val_check_interval"] = max(1, min(every, batches))
-    return pl.Trainer(
-        **options,
-        callbacks=callbacks,
-        logger=TensorBoardLogger(run_dir, name=None, version="", default_hp_metric=False),
-        plugins=[AtomicCheckpointIO()],
-        use_distributed_sampler=False,
-        enable_model_summary=False,
-        enable_progress_bar=any(isinstance(c, RunProgress) for c in callbacks),
-    )
-
-
-def best_callbacks(config: dict[str, Any], run_dir: Path, name: str, mode: str) -> list[pl.Callback]:
-    """What follows the validation metric: the best checkpoint, and early stopping if it is asked for."""
-    best = BestCheckpoint(
-        run_dir / "checkpoints",
-        "best",
-        monitor=f"val/{name}",
-        mode=mode,
-        save_top_k=1,
-        enable_version_counter=False,
-        save_on_train_epoch_end=False,
-    )
-    patience = config["early_stopping"]["patience"]
-    return [best] if patience is None else [best, EarlyStopping(f"val/{name}", mode=mode, patience=patience)]
-
-
-def run_content(config: dict[str, Any], data: SequenceDataModule) -> dict[str, Any]:
-    """What a checkpoint says of its run, in plain values."""
-    return {"config": config, "spec": data.spec.to_plain(), "fingerprint": data.fingerprint}
 
 
 def evaluate(

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from seqmodels import checkpoint
-from seqmodels.training.checkpoint import Interrupted
+from seqmodels.training.last_checkpoint import Interrupted
 from seqmodels.training.learner import Learner, NonFiniteError
 from seqmodels.training.processes import original
 from tests.training.runs import small_text, text_config
