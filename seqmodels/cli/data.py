@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from seqmodels.cli.arguments import config_parser
@@ -31,12 +32,25 @@ def data(arguments: list[str]) -> int:
         raise ConfigError(*problems)
     found = inspect(prepared)
     if flags.json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))
+        print(json.dumps(_finite(found), ensure_ascii=False, indent=2, allow_nan=False))
     else:
         from seqmodels.cli.data_page import show
 
         show(found)
     return 0
+
+
+def _finite(value: Any) -> Any:
+    """The same, with None for numbers that JSON does not know.
+
+    >>> _finite({"min": [float("inf"), 1.0]})
+    {'min': [None, 1.0]}
+    """
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def inspect(prepared: Prepared) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -209,6 +210,23 @@ def test_what_training_never_saw_is_told_where_a_model_is_measured(kind, rows, w
 def test_a_record_without_its_first_line_is_not_lost_in_silence():
     put("genbank", FORMATS["genbank"].encode(NAMED).replace(b"LOCUS       r9 ", b"LOC\xfcS       r9 "))
     assert "whose first line, LOCUS, is missing or damaged" in told(lambda: look(config("genbank")))
+
+
+EXTRAS = {
+    "pyarrow": ("parquet", {}, "tables"),
+    "Bio": ("genbank", {}, "bio"),
+    "sentencepiece": ("pairs", {"source_level": "subword"}, "text"),
+}
+
+
+@pytest.mark.parametrize("library", EXTRAS)
+def test_a_missing_library_is_named_with_its_extra(monkeypatch, library):
+    kind, options, extra = EXTRAS[library]
+    put(kind, FORMATS[kind].rows)
+    settings = {"data": {**config(kind)["data"], **options}}
+    monkeypatch.setitem(sys.modules, library, None)
+    assert told(lambda: look(settings)).endswith(f": pip install 'seqmodels[{extra}]'")
+    assert not left()
 
 
 def recordings(rate: int = 8000, classes: str = "ab") -> None:

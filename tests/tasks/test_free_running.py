@@ -6,6 +6,7 @@ import copy
 import itertools
 import pickle
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -119,6 +120,12 @@ def test_bleu_and_chrf_are_sacrebleus_with_all_references():
     assert found["bleu"] == pytest.approx(sacrebleu.corpus_bleu(made, references).score)
     assert found["chrf"] == pytest.approx(sacrebleu.corpus_chrf(made, references).score)
     assert 0 < found["bleu"] < 100
+
+
+def test_a_missing_sacrebleu_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    with pytest.raises(ValueError, match=r"task.translation_scores needs sacrebleu: pip install 'seqmodels\[text\]'"):
+        SequenceGeneration(SPEC, translation_scores=True)
 
 
 def test_the_verdict_is_on_what_is_written_where_that_is_known():
