@@ -98,7 +98,7 @@ def _prepare(library: Library, overrides: list[str], config_name: str) -> Prepar
     from seqmodels.build import import_plugins, suggest
 
     import_plugins(config["plugins"])
-    parts = suggest(config)
+    parts = _reconciled(suggest(config), config)
     free = [
         name for name in parts if name not in {*chosen, "recipe"} and not ("task" in chosen and name[:5] == "task.")
     ]
@@ -107,6 +107,16 @@ def _prepare(library: Library, overrides: list[str], config_name: str) -> Prepar
     return _taking(
         [*found, *([] if cut else _recipe(parts, chosen, composition, library))], library, overrides, config_name
     )
+
+
+def _reconciled(parts: dict[str, str], config: Plain) -> dict[str, str]:
+    """What suits series, less what cannot go with what the user said."""
+    if parts.get("task") != "forecasting":
+        return parts
+    if select(config, "task.output") == "negative_binomial":  # counts are levels, and their changes none
+        parts = {name: value for name, value in parts.items() if name != "data.relative"}
+    # The recipe corrects intervals on the validation split.
+    return parts | ({} if select(config, "data.val_fraction") else {"task.conformal": "false"})
 
 
 def _of_stream(data: Plain, chosen: set[str]) -> list[str]:

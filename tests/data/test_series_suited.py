@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from seqmodels.build import suggest
+from seqmodels.cli.compose import jobs, select
+from seqmodels.cli.library import Library
+from seqmodels.cli.prepare import prepare
 from seqmodels.data.clock import Clock, infer_clock
 from seqmodels.data.csv import CSVSource
 from seqmodels.data.series import SeriesRows
@@ -121,3 +124,23 @@ def test_what_the_user_said_is_not_suggested(tmp_path):
     assert [name for name in found if name.startswith("data.")] == ["data.relative"]
     assert "data.relative" not in CSVSource(path, "y", transform="difference").suggest()
     assert not [name for name in CSVSource(path, "y", target_per="step").suggest() if name.startswith("data.")]
+
+
+@pytest.mark.parametrize(
+    ("said", "changed"),
+    [
+        ([], {"data.relative": True, "task.conformal": True, "model.skip_fit": "ridge"}),
+        (["task.output=negative_binomial"], {"data.relative": False, "task.conformal": True}),
+        (["data.val_fraction=0"], {"data.relative": True, "task.conformal": False}),
+        (["data.relative=false", "data.history=9"], {"data.relative": False, "data.history": 9}),
+        (["task.conformal=false", "task.output=gaussian"], {"task.conformal": False, "task.output": "gaussian"}),
+    ],
+)
+def test_what_is_taken_for_the_user_goes_with_what_the_user_said(tmp_path, said, changed):
+    base = ["data=csv", f"data.path={csv(tmp_path)}", "data.target=y", "data.horizon=3"]
+    found, wrong = jobs(Library(), [*base, *said])
+    prepared = prepare(Library(), found[0])
+    assert not wrong
+    assert prepared.problems == []
+    assert {name: select(prepared.config, name) for name in changed} == changed
+    assert prepared.choices["recipe"] == "forecast"
