@@ -58,8 +58,9 @@ def _arrays(path: str | Path) -> dict[str, np.ndarray]:
     try:
         with found.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
-        raise ValueError(f"{path}: expected an .npz file with {FORM}; it cannot be read ({error})") from None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError):
+        cure = "save it anew with numpy.savez; of recordings with what is said in them say data=audio"
+        raise ValueError(f"{path}: expected an .npz file with {FORM}; it cannot be read: {cure}") from None
     missing = [name for name in ("X", "lengths") if name not in arrays]
     if missing:
         raise ValueError(f"{path}: expected {FORM}; it lacks {' and '.join(missing)}, and has {', '.join(arrays)}")

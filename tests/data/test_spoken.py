@@ -110,7 +110,7 @@ X = np.zeros((5, 2), np.float32)
         ({"X": X, "lengths": [2.5, 2.5]}, "lengths must be whole numbers"),
         ({"X": np.full((5, 2), np.nan), "lengths": [5]}, "not finite in frame 0"),
         ({"X": X, "lengths": [5], "y": [1, 2]}, "1 sequences and 2 targets in y"),
-        ({"X": X.astype(object), "lengths": [5]}, "it cannot be read"),
+        ({"X": X.astype(object), "lengths": [5]}, "it cannot be read: .*say data=audio"),
     ],
 )
 def test_what_is_no_such_file_is_refused(tmp_path, arrays, said):
