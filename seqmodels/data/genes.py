@@ -179,7 +179,7 @@ def _dataset(spec: BatchSpec, letters: list[np.ndarray], targets: list[np.ndarra
 
 def _notes(tables: dict[str, Genes], max_length: int | None) -> list[str]:
     """What was cut out of long records, and how many genes are left out of each table, in words."""
-    notes = []
+    notes: list[str] = []
     for name, table in tables.items():
         notes += table.notes
         lost = sum(max_length is not None and len(text) > max_length for text in table.cells(SEQUENCE, "path"))
