@@ -66,16 +66,17 @@ class Model:
         return load(run, plugins, which, changes)
 
     def predict(
-        self, path: str | Path, batch_size: int = 64, every: int | None = None, top: int | None = None
+        self, data: str | Path | Sequence[Any], batch_size: int = 64, every: int | None = None, top: int | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Predictions for a new file of the kind that the model was trained on, one per sequence.
+        """Predictions for a new file of the kind that the model was trained on, or for sequences, one for each.
 
         A text, which is one long stream, is read in windows with the state carried, and gives one
         prediction per window. Where the data tell sequences apart, by a column or by their line, a
         prediction begins with that. A sequence generator unrolls freely, up to its stop token.
 
         Args:
-            path: read as the training data was: same columns, vocabulary, classes and scales.
+            data: a file, read as the training data was: same columns, vocabulary, classes and scales. Or sequences:
+                arrays ``(T, F)`` of numbers in their own units, or texts; see `seqmodels.data.in_memory.open_given`.
             batch_size: sequences at a time.
             every: where given, a prediction after every so many steps of each sequence, as if it came in just
                 now; for models that read forwards and predict once per sequence.
@@ -84,11 +85,16 @@ class Model:
         Raises:
             ValueError: what is wrong with the file, or a model that cannot decide early.
         """
-        dataset = self.open(path)
+        dataset = self._given(data) if not isinstance(data, str | Path) else self.open(data)
         if every is not None:
             yield from decisions(self, dataset, every)
         else:
             yield from predictions(self, dataset, batch_size, top)
+
+    def _given(self, sequences: Sequence[Any]) -> SequenceDataset:
+        from seqmodels.data.in_memory import open_given
+
+        return open_given(sequences, self.spec)
 
     def forecast(self, path: str | Path | None = None, steps: int | None = None) -> Iterator[dict[str, Any]]:
         """What comes after the end of each series of a file, one row per series and step.
