@@ -41,6 +41,7 @@ def read_genes(path: str, feature: str = "CDS", coding: bool | None = None) -> G
     """
     found = find_file(path)
     start = next(iter(read_bytes(found)), b"").lstrip()[:1]
+    table: Table
     if is_genbank(found):
         table = _genbank_table(path, feature, coding)
     elif start in (b">", b"@"):
