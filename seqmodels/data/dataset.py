@@ -146,7 +146,11 @@ class DataSource(ABC):
         """
 
     def suggest(self) -> dict[str, str]:
-        """The names of the task and the head that fit the data; neither is needed."""
+        """The names of the task and the head that fit the data; none is needed.
+
+        A source may add ``"recipe"``, where another one suits its data than is usual for the task, and settings by
+        their full names, such as ``"training.batch_size": "8"``. All are taken where the user says nothing else.
+        """
         spec = self.splits()["train"].spec
         heads = {"step": "many_to_many", "sequence": "many_to_one", "own": "encoder_decoder"}
         tasks = {"values": "regression", "labels": "tagging", "sets": "multilabel", "tokens": "language_modelling"}
