@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seqmodels.cli.library import Library
+
 SMALL = [
     "model.hidden_sizes=[4]",
     "trainer.max_steps=1",
@@ -75,6 +77,33 @@ def test_faults_are_those_of_train(seqmodels, name):
     assert (seen.code, seen.err.replace("seqmodels data:", "seqmodels train:")) == (trained.code, trained.err)
     left = {str(path) for path in Path().rglob("*")} - {"cache"}
     assert left == {file}, "nothing is left behind, no empty folder either"
+
+
+def test_what_is_left_out_is_said_by_train_too(seqmodels):
+    Path("my.csv").write_bytes(table(*rows(), *rows()[:3], "1,,a"))
+    settings = [*CSV, "data.missing=drop", *SMALL, "diagnostics.enabled=false"]
+    notes = json.loads(seqmodels("data", "inspect", *settings, "--json").out)["notes"]
+    assert [note.split()[0] for note in notes] == ["1", "3"], "a row left out, and copies"
+    result = seqmodels("train", *settings, "run_dir=run")
+    assert result.code == 0
+    assert [line[2:] for line in result.out.splitlines() if line.startswith("- ")] == notes
+
+
+EXPERIMENTS = Library().options("experiment")
+
+
+@pytest.mark.parametrize("name", [name for name, file in EXPERIMENTS.items() if "data.path" in file.read_text()])
+def test_an_experiment_on_data_of_your_own_says_what_it_needs(seqmodels, name):
+    for verb in (["train"], ["data", "inspect"]):
+        result = seqmodels(*verb, f"experiment={name}")
+        assert (result.code, result.out) == (2, "")
+        assert f"seqmodels {verb[0]}: data.path: needs a value: data.path=... (" in result.err
+    for content in (None, b"%PDF-1.7 \xff\0" * 99):
+        if content:
+            Path("my.pdf").write_bytes(content)
+        result = seqmodels("data", "inspect", f"experiment={name}", "data.path=my.pdf")
+        assert (result.code, result.err.count("\n")) == (1, 1)
+        assert "my.pdf" in result.err
 
 
 @pytest.mark.parametrize("seed", range(2))
