@@ -152,7 +152,8 @@ class Learner(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         options = dict(self.optimizer_options)
-        optimizer = make_optimizer(self.parameters(), options.pop("name"), **options)
+        mixed = "mixed" in str(self.trainer.precision)
+        optimizer = make_optimizer(self.parameters(), options.pop("name"), mixed, **options)
         options = dict(self.scheduler_options)
         name = options.pop("name")
         if name == "none":

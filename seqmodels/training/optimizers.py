@@ -19,12 +19,17 @@ FUSED = ("adam", "adamw")
 SCHEDULERS = ("none", "one_cycle", "cosine", "plateau")
 
 
-def make_optimizer(parameters: Iterable[nn.Parameter], name: str, **options: Any) -> Optimizer:
+def make_optimizer(parameters: Iterable[nn.Parameter], name: str, mixed: bool = False, **options: Any) -> Optimizer:
     """The optimizer called `name`, with torch's own options.
 
     >>> from torch import nn
     >>> type(make_optimizer(nn.Linear(1, 1).parameters(), "adam", lr=0.01)).__name__
     'Adam'
+
+    Args:
+        parameters: what it moves.
+        name: one of `OPTIMIZERS`.
+        mixed: whether the precision is mixed: Lightning then clips no gradients for a fused optimizer.
 
     Raises:
         ValueError: an unknown name, or options that torch refuses.
@@ -34,7 +39,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], name: str, **options: Any
     if "betas" in options:
         options["betas"] = tuple(options["betas"])
     parameters = list(parameters)
-    if name in FUSED and all(p.device.type == "cpu" for p in parameters):
+    if name in FUSED and not mixed and all(p.device.type == "cpu" for p in parameters):
         # One pass over memory in the place of ten. On a GPU torch's default is as fast, and gets on with loss scaling.
         options["fused"] = True
     return OPTIMIZERS[name](parameters, **options)
