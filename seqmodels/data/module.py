@@ -64,7 +64,7 @@ class SequenceDataModule(pl.LightningDataModule):
         digest = hashlib.sha256(json.dumps(self.spec.to_plain(), sort_keys=True).encode())
         for name, split in sorted(self.splits.items()):
             digest.update(f"{name} {len(split)}".encode())
-            digest.update(np.ascontiguousarray(split.lengths, dtype="<i8").tobytes())
+            digest.update(np.ascontiguousarray(split.lengths, dtype="<i8"))
             for part in _sample(split):
                 digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()[:16]
@@ -94,12 +94,13 @@ class SequenceDataModule(pl.LightningDataModule):
 
 def _sample(split: SequenceDataset) -> list[np.ndarray]:
     """Inputs and targets at places spread evenly over all steps."""
-    edges = np.concatenate([[0], np.cumsum(split.lengths)])
+    ends = np.cumsum(split.lengths)
     parts: list[np.ndarray] = []
-    for place in np.linspace(0, edges[-1] - 1, SAMPLED_PLACES).astype(np.int64):
-        sequence = int(np.searchsorted(edges, place, side="right") - 1)
-        start = max(0, int(place - edges[sequence]) - SAMPLED_STEPS // 2)
-        parts += split.read(sequence, start, min(start + SAMPLED_STEPS, int(split.lengths[sequence])))
+    for place in np.linspace(0, ends[-1] - 1, SAMPLED_PLACES).astype(np.int64):
+        sequence = int(np.searchsorted(ends, place, side="right"))
+        length = int(split.lengths[sequence])
+        start = max(0, int(place - ends[sequence]) + length - SAMPLED_STEPS // 2)
+        parts += split.read(sequence, start, min(start + SAMPLED_STEPS, length))
     return parts
 
 
