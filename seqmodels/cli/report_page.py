@@ -58,7 +58,7 @@ def _result(metrics: Plain, split: str) -> str:
     for row, values in [("**this model**", model), *baselines.items()]:
         cells = [f"{values[c]:.4g}" if values.get(c) is not None else "" for c in columns]
         lines.append(f"| {row} | " + " | ".join(cells) + " |")
-    words = {"test": "the test split, which nothing was chosen on", "val": "the validation split"}[split]
+    words = {"test": "the test split", "val": "the validation split"}[split]
     verdict = metrics.get("verdict", {}).get(split, "")
     return f"## Result on {words}\n\n" + "\n".join(lines) + f"\n\n{verdict}"
 

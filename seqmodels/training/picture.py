@@ -54,6 +54,8 @@ def picture(run: Path, plugins: Iterable[str] = ()) -> Shown:
             prediction = learner.predict_batch(batch, "test")
             first = first or (prediction, batch)
             task.update(metrics, prediction, batch)
+            if task.generates_in_validation and (made := task.generate(model, batch)) is not None:
+                task.update_generated(metrics, made, batch)
             if number + 1 >= MOST_BATCHES:
                 break
         if first is None:
