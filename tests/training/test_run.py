@@ -63,6 +63,16 @@ def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return seen
 
 
+def test_a_length_by_the_amount_of_data(tmp_path: Path) -> None:
+    """Resumed, it is as long as it was; a limit of the user's own is kept, with a validation before it."""
+    config = adding("trainer.max_epochs=auto", "trainer.max_steps=7", "scheduler=one_cycle")
+    metrics, _ = run(config, tmp_path / "a")
+    assert metrics["steps"] == 7
+    assert (tmp_path / "a" / "checkpoints" / "best.ckpt").is_file()
+    again, _ = run({**config, "resume": str(tmp_path / "a")}, tmp_path / "a")
+    assert (again["steps"], again["test"]) == (7, metrics["test"])
+
+
 def test_the_run_folder(tmp_path: Path) -> None:
     metrics, printed = run(adding(), tmp_path / "[a] run")
     written = json.loads((tmp_path / "[a] run" / "metrics.json").read_text())
