@@ -20,6 +20,8 @@ from seqmodels.data.series_windows import SeriesStreams, SeriesWindows, window_s
 
 # Windows of a split from which on only every second one is read, from twice as many on every fourth, and so on.
 MOST_WINDOWS = 1 << 20
+# Columns from which on fewer rows are handled at a time, such as one for each of many series; and numbers at a time.
+WIDE, NUMBERS = 16, 1 << 22
 # The one split of a new file.
 NEW = "new"
 
@@ -112,7 +114,8 @@ class _Windows:
 def _interpolated(stored: StoredRows, context: Context, strict: bool) -> Iterator[np.ndarray]:
     """The values with their context and without gaps, cut where nothing is missing."""
     rest, led, left = stored.past[0:0], 0, len(stored.past)
-    for piece in stored.past.pieces():
+    width = stored.about.values.shape[1] + len(context.names)
+    for piece in stored.past.pieces(max(1, NUMBERS // width) if width > WIDE else None):
         left -= len(piece)
         joined = np.concatenate([rest, piece])
         whole = np.flatnonzero(np.isfinite(joined["values"]).all(axis=1))

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from seqmodels.data.arrow_read import ARROW_SUFFIXES
 from seqmodels.data.clock import Clock, infer_clock
 from seqmodels.data.csv_layout import Layout
 from seqmodels.data.csv_series import SeriesReading, transformed, without_gaps
+from seqmodels.data.datasets_read import DATASETS
 from seqmodels.data.series import SeriesRows
 from seqmodels.data.series_gather import Gathered, gather
 from seqmodels.data.series_store import ROWS, Records, StoredRows, as_records, as_rows, record_type
@@ -61,6 +63,8 @@ class _Settling:
     def __init__(self, path: str, layout: Layout, reading: SeriesReading, records: Records, found: Gathered) -> None:
         self.path, self.layout, self.reading, self.records, self.found = path, layout, reading, records, found
         self.names = tuple(found.names)
+        # Of lines the first names the columns.
+        self.header = int(not path.startswith(DATASETS) and Path(path).suffix not in ARROW_SUFFIXES)
         none = np.zeros(0, np.int64)
         self.about = SeriesRows(np.zeros((0, 1)), none, None, self.names, known=len(reading.known))
         self.about = replace(self.about, dated=bool(found.dated), clock=self._clock())
@@ -121,7 +125,7 @@ class _Settling:
             rows = self._without_missing(self._without_repeats(joined, start - len(lead)))
             if not len(rows.values):
                 continue
-            rows, notes = without_gaps(rows, self.reading, rows.places, self.layout.time, self.path)
+            rows, notes = without_gaps(rows, self.reading, rows.places + self.header, self.layout.time, self.path)
             self.notes += notes
             local = np.cumsum(np.diff(rows.blocks, prepend=rows.blocks[0]) != 0)
             rows, led = replace(rows, blocks=local + blocks), len(lead) > 0

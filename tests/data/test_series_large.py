@@ -169,7 +169,7 @@ MISTAKES = {
     "text": ([*one(), ["2030-01-01", "many", 1]], {"target": "sales"}, "got 'many'"),
     "time": ([*one(), ["soon", 1, 1]], {"target": "sales", "time": "day"}, r"row 401.*got 'soon'"),
     "twice": ([*one(), ["2024-01-03", 1, 1]], {"target": "sales"}, r"row 401.*'2024-01-03' is also on row 3"),
-    "gap": (GAPS, {"target": "sales", "gaps": "error"}, "row|line"),
+    "gap": (GAPS, {"target": "sales", "gaps": "error"}, "line 9: expected the time 2024-01-08"),
     "constant": ([[row[0], 4.1, row[2]] for row in one()], {"target": "sales"}, "got 4.1 everywhere in the training"),
     "short": (one(), {"target": "sales", "history": 399}, "too few for 399 steps"),
 }
