@@ -82,9 +82,11 @@ def _single(library: Library, overrides: list[str], prepared: Prepared, config_n
     # A resumed run has settings of its own, which the command's overrides need not fit.
     kept = [o for o in overrides if prepared.config["resume"] is None or o.startswith("hydra")]
     kept = [o for o in kept if names([o]) != {"hydra.run.dir"}]
-    launch.hydra(library, config_name, [*search_path(library), *kept, launch.quoted("hydra.run.dir", run_dir)], job)
-    if failed:
+    try:
+        launch.hydra(library, config_name, [*search_path(library), *kept, launch.quoted("hydra.run.dir", run_dir)], job)
+    finally:
         _remove_empty(absent)
+    if failed:
         raise failed[0]
     return INTERRUPTED if results[0].get("interrupted") else 0
 

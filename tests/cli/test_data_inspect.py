@@ -79,6 +79,17 @@ def test_faults_are_those_of_train(seqmodels, name):
     assert left == {file}, "nothing is left behind, no empty folder either"
 
 
+def test_an_interrupted_beginning_leaves_nothing_behind(seqmodels, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    Path("my.csv").write_bytes(table(*rows()))
+    monkeypatch.setattr("seqmodels.training.run.assemble", interrupted)
+    result = seqmodels("train", *CSV, *SMALL)
+    assert (result.code, result.err) == (130, "seqmodels train: interrupted\n")
+    assert [path.name for path in Path().iterdir()] == ["my.csv"]
+
+
 def test_what_is_left_out_is_said_by_train_too(seqmodels):
     Path("my.csv").write_bytes(table(*rows(), *rows()[:3], "1,,a"))
     settings = [*CSV, "data.missing=drop", *SMALL, "diagnostics.enabled=false"]
