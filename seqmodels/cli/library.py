@@ -95,7 +95,8 @@ class Library:
     def meaning(self, group: str, option: str, setting: str) -> str:
         """What the comment beside a setting in an option's file says of it; empty where there is none."""
         file = self.options(group).get(option)
-        found = file and re.search(rf"^{re.escape(setting)}:.*?\s#\s*(.+)$", file.read_text(encoding="utf-8"), re.M)
+        text = "" if file is None else file.read_text(encoding="utf-8")
+        found = re.search(rf"^{re.escape(setting)}:.*?\s#\s*(.+)$", text, re.M)
         return found[1].strip() if found else ""
 
     def read(self, group: str, option: str) -> dict[str, Any]:

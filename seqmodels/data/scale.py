@@ -16,7 +16,8 @@ def usable(values: np.ndarray) -> np.ndarray:
     >>> usable(np.array([1.0, np.nan, -np.inf, 1e300])).tolist()
     [True, False, False, False]
     """
-    return np.abs(values) <= LARGEST
+    found: np.ndarray = np.abs(values) <= LARGEST
+    return found
 
 
 def fit_scale(rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
