@@ -18,6 +18,8 @@ import numpy as np
 from seqmodels.data.files import find_file
 from seqmodels.data.table_cache import cached_folder, stamp
 
+# What files of tables end in, which another source reads.
+TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".arrow", ".feather")
 READ_BY = ("rows", "columns", "pixels")
 # Bytes of an array from which on it is taken out of its archive, to be mapped into memory; and its name then.
 LARGE, UNPACKED = 50_000_000, "array.npy"
@@ -118,6 +120,10 @@ def read_arrays(path: str | Path, names: Names, read_by: str = "rows", targets: 
     Raises:
         ValueError: a file or an array that is missing, damaged, pickled, or of a shape or type that does not fit.
     """
+    if str(path).lower().endswith(TABLES):
+        raise ValueError(
+            f"{path}: holds a table, and no arrays: read it with data=csv data.path={path} data.target=COLUMN"
+        )
     store = _Store(path, names)
     x = store.need("x")
     if x.dtype.kind not in "fiub":

@@ -45,6 +45,19 @@ def quoting_of(text: str, delimiter: str) -> int:
     return csv.QUOTE_NONE if loose else csv.QUOTE_MINIMAL
 
 
+def with_commas(text: str) -> str:
+    """A file of numbers with blanks between them, as the older archives of series have them, with commas instead.
+
+    >>> with_commas("  1.0   -2e-1 3\\n 2  4  5\\n"), with_commas("to be\\nor not")
+    ('1.0,-2e-1,3\\n2,4,5', 'to be\\nor not')
+    """
+    lines = text.splitlines()
+    cells = lines[0].split() if lines else []
+    if len(cells) < 2 or any(mark in lines[0] for mark in DELIMITERS) or any(_number(cell) is None for cell in cells):
+        return text
+    return "\n".join(",".join(line.split()) for line in lines)
+
+
 def column_names(path: str, first: Sequence[str]) -> tuple[list[str], bool]:
     """The names of a file's columns, and whether its first line is data already.
 

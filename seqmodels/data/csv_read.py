@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqmodels.data.csv_dialect import DELIMITERS, column_names, names_by_place, quoting_of, with_points
+from seqmodels.data.csv_dialect import DELIMITERS, column_names, names_by_place, quoting_of, with_commas, with_points
 from seqmodels.data.files import read_text
 from seqmodels.data.scale import usable
 
@@ -193,6 +193,8 @@ def read_tables(path: str) -> dict[str, Table]:
         from seqmodels.data.arrow_read import read_arrow
 
         return {"train": read_arrow(path)}
+    if path.lower().endswith((".npz", ".npy", ".ts", ".ts.gz")):
+        raise ValueError(f"{path}: holds arrays, and no table: read it with data=arrays data.path={path}")
     return {"train": read_lines(path)}
 
 
@@ -205,7 +207,7 @@ def read_lines(path: str) -> Table:
         ValueError: the file is missing, empty, binary or not UTF-8, repeats a
             column name, or a line has more or fewer cells than the header.
     """
-    text = read_text(path).rstrip("\r\n")
+    text = with_commas(read_text(path).rstrip("\r\n"))
     delimiter = max(DELIMITERS, key=text.split("\n", 1)[0].count)
     limit = csv.field_size_limit(2**31 - 1)  # a cell may hold a whole gene
     try:

@@ -5,6 +5,7 @@ import pytest
 from csv_examples import contents
 
 from seqmodels.data import table_chunks
+from seqmodels.data.arrays import ArraysSource
 from seqmodels.data.csv import CSVSource
 from seqmodels.data.csv_columns import Columns
 from seqmodels.data.csv_guess import infer_kind
@@ -119,3 +120,23 @@ def test_whole_numbers_that_count_up_are_said_to_be_taken_for_classes(grades, sa
     notes = infer(table(columns), Columns("stars")).notes
     assert ("data.target_kind=values" in " ".join(notes)) == said
     assert infer(table(columns), Columns("stars", target_kind="labels")).notes == ()
+
+
+def test_numbers_with_blanks_between_them_are_read_as_with_commas(tmp_path):
+    generator = np.random.default_rng(6)
+    rows = [[f"{i % 2}", *(f"{v:.6e}" for v in generator.normal(size=6))] for i in range(ROWS)]
+    blanks, commas = tmp_path / "blanks.txt", tmp_path / "commas.csv"
+    blanks.write_text("\n".join("  " + "   ".join(row) + " " for row in rows) + "\n")
+    commas.write_text("\n".join(",".join(row) for row in rows) + "\n")
+    found, other = (read_table(str(path)) for path in (blanks, commas))
+    assert found.columns == other.columns
+    assert found.place(3) == f"{blanks}, line 4"
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.ts", "a.csv", "a.parquet"])
+def test_a_file_of_another_source_is_told_with_that_source(tmp_path, name):
+    (tmp_path / name).write_bytes(b"x")
+    table = name in ("a.csv", "a.parquet")
+    source = ArraysSource(str(tmp_path / name)) if table else CSVSource(str(tmp_path / name), "label")
+    with pytest.raises(ValueError, match=f"read it with data={'csv' if table else 'arrays'} data.path="):
+        source.describe()
