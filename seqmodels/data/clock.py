@@ -260,7 +260,7 @@ def _localised(dates: Any, timezone: str) -> Any:
         try:
             return dates.dt.tz_localize(timezone, ambiguous=ambiguous)
         except ValueError as error:
-            reason = str(error).split("\n")[0]
+            reason = str(error).split("\n")[0].partition(", try using")[0]  # pandas' own arguments mean nothing here
     raise ValueError(
         f"data.timezone={timezone}: {reason}: where clocks are put forward or back a time is shown twice or never; "
         "write the times with their offset (2024-10-27T02:30+01:00), or in UTC"
