@@ -230,6 +230,9 @@ class CSVSource(DataSource):
         task = {"labels": of_labels, "values": "regression", "sets": "multilabel"}[layout.target_kind]
         if per_step:
             return {"task": task, "head": "many_to_many"}
+        if task == "regression" and layout.text is not None:
+            # Texts are learned by heart without the dropout of this recipe, whatever is learned from them.
+            return {"task": task, "head": "many_to_one", "recipe": "classify"}
         single = layout.kind == "wide" and len(layout.features) == len(layout.feature_names)
         return {"task": task, "head": "one_to_one" if single else "many_to_one"}
 

@@ -37,7 +37,7 @@ def test_words_are_steps_and_rare_ones_unknown(tmp_path):
 def test_a_score_for_each_text(tmp_path):
     path = write(tmp_path, sentences(), "text,label,score")
     source = CSVSource(path, "score", text="text", level="word", target_kind="values")
-    assert source.suggest() == {"task": "regression", "head": "many_to_one"}
+    assert source.suggest() == {"task": "regression", "head": "many_to_one", "recipe": "classify"}
     train = source.splits()["train"]
     assert (train.spec.targets, train.spec.target_names) == ("values", ("score",))
 
