@@ -124,7 +124,8 @@ def test_every_recipe_is_good_for_its_data(name, tmp_path):
     path = [f"++data.path={tmp_path}"] if name in ("draw", "watch") else []
     path += ["++data.target=load"] if name == "watch" else []
     (tmp_path / "drawings.npz").touch()
-    of = {option: of for of, option in RECIPES.items() if of[0] != "multilabel"} | {"identify": ("classification", "many_to_one")}
+    of = {option: of for of, option in RECIPES.items() if of[0] != "multilabel"}
+    of["identify"] = ("classification", "many_to_one")
     parts = [f"{group}={option}" for group, option in zip(("task", "model/head"), of.get(name, ()), strict=False)]
     prepared = prepare(LIBRARY, [f"data={RECIPE_DATA[name]}", *parts, f"recipe={name}", *path])
     assert prepared.problems == []
