@@ -47,7 +47,7 @@ class CSVSource(DataSource):
 
     >>> source = CSVSource("shipped:pendigits.csv.gz", target="label", test_fraction=0.2)
     >>> source.describe()  # doctest: +ELLIPSIS
-    "shipped:pendigits.csv.gz: 10992 sequences of 8 steps (x, y), 10 classes in 'label'; layout wide; shares from ...
+    "shipped:pendigits.csv.gz: 10992 sequences of 8 steps (x, y), 10 classes in 'label'; layout wide; ...
     >>> source.suggest()
     {'task': 'classification', 'head': 'many_to_one'}
 
@@ -275,7 +275,9 @@ class CSVSource(DataSource):
     def _head(self, layout: Layout) -> str:
         if layout.target_per == "step":
             return "many_to_many"
-        return "one_to_one" if self._series().history == 1 else "many_to_one"
+        # Of a large file the usual history is not known before all of it is read; it is never 1.
+        history = self.series.history if self._in_pieces else self.series_table().history
+        return "one_to_one" if history == 1 else "many_to_one"
 
     def _sequences(self) -> SequenceTable | LargeSequenceTable:
         if self._sequence_table is None:

@@ -65,7 +65,7 @@ def usual_period(clock: Clock | None, longest: int) -> int | None:
     elif clock.unit == "business":
         steps = 5.0
     else:
-        steps = DAY / clock.size if clock.size < DAY else {1: 7.0, 7: 52.0}.get(clock.size / DAY, 0.0)
+        steps = DAY / clock.size if clock.size < DAY else {1.0: 7.0, 7.0: 52.0}.get(clock.size / DAY, 0.0)
     usable = steps == int(steps) and 1 < steps <= LONGEST_SEASON and longest >= FEWEST_SEASONS * steps
     return int(steps) if usable else None
 
