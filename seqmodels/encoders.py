@@ -147,8 +147,6 @@ class FeatureEncoder(nn.Module):
         masking: what else is hidden in training, and noise; None for nothing.
     """
 
-    remembers = False
-
     def __init__(self, size: int, dropout: float = 0.0, masking: Masking | None = None) -> None:
         super().__init__()
         self.output_size = check_size("size", size)

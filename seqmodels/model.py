@@ -126,7 +126,13 @@ class SequenceModel(nn.Module):
     def initial_state(self, batch_size: int, like: Tensor) -> State:
         """The state before the first step: the layers', with the encoder's where it has one (`ModelState`)."""
         state = self.layers.initial_state(batch_size, like)
-        return ModelState(self.encoder.initial_state(batch_size, like), state) if self.encoder.remembers else state
+        encoder = self._remembering
+        return state if encoder is None else ModelState(encoder.initial_state(batch_size, like), state)
+
+    @property
+    def _remembering(self) -> TokenEncoder | None:
+        """The encoder, where it has a state."""
+        return self.encoder if isinstance(self.encoder, TokenEncoder) and self.encoder.remembers else None
 
     def features(
         self,
@@ -136,9 +142,9 @@ class SequenceModel(nn.Module):
         reset: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """The layers' outputs ``(B, T, F)`` and last state: all but the head."""
-        encoder = self.encoder
-        if not isinstance(encoder, TokenEncoder) or not encoder.remembers:
-            return self.layers(encoder(inputs, lengths), state, lengths, reset)
+        encoder = self._remembering
+        if encoder is None:
+            return self.layers(self.encoder(inputs, lengths), state, lengths, reset)
         if state is None:
             state = ModelState(None, None)
         elif not isinstance(state, ModelState):
