@@ -64,7 +64,7 @@ class SequenceDataModule(pl.LightningDataModule):
         digest = hashlib.sha256(json.dumps(self.spec.to_plain(), sort_keys=True).encode())
         for name, split in sorted(self.splits.items()):
             digest.update(f"{name} {len(split)}".encode())
-            digest.update(memoryview(np.ascontiguousarray(split.lengths, dtype="<i8")))
+            digest.update(np.ascontiguousarray(split.lengths, dtype="<i8").data)
             for part in _sample(split):
                 digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()[:16]
