@@ -15,8 +15,12 @@ def usable(values: np.ndarray) -> np.ndarray:
 
     >>> usable(np.array([1.0, np.nan, -np.inf, 1e300])).tolist()
     [True, False, False, False]
+    >>> usable(np.array([60000, np.inf], np.float16)).tolist()
+    [True, False]
     """
-    found: np.ndarray = np.abs(values) <= LARGEST
+    # In the values' own type, half precision too: its largest number is below the limit.
+    limit = min(LARGEST, float(np.finfo(values.dtype).max)) if values.dtype.kind == "f" else LARGEST
+    found: np.ndarray = np.abs(values) <= limit
     return found
 
 
