@@ -26,6 +26,7 @@ from rich.console import Console
 from seqmodels.build import build_data
 from seqmodels.cli.compose import compose, jobs
 from seqmodels.cli.library import Library
+from seqmodels.training.optimizers import make_optimizer
 from seqmodels.training.quiet import quieten
 from seqmodels.training.trainer import build_learner, make_trainer
 
@@ -74,8 +75,7 @@ def run_bare(config: dict[str, Any]) -> float:
     data = build_data(config)
     learner = build_learner(config, data)
     model, task = learner.model, learner.task
-    options = {key: value for key, value in config["optimizer"].items() if key != "name"}
-    optimizer = torch.optim.Adam(model.parameters(), **{**options, "betas": tuple(options["betas"])})
+    optimizer = make_optimizer(model.parameters(), **config["optimizer"])
     state, marks = None, []
     for step, batch in enumerate(data.train_dataloader()):
         if step == config["trainer"]["max_steps"]:
