@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torchmetrics import MetricCollection
 
 # Steps of a sequence that fit in a picture.
-SHOWN_STEPS = 120
+SHOWN_STEPS = 5000
 
 
 @register("task", "tagging")

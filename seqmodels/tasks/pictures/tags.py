@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+# Steps that can be told apart in a strip.
+MOST_MARKED = 120
+
+
 def tags_figure(
     truth: Sequence[int], predicted: Sequence[int], names: Sequence[str], letters: Sequence[str] | None = None
 ) -> Figure:
@@ -34,12 +38,15 @@ def tags_figure(
         strips, aspect="auto", cmap=ListedColormap(colours), vmin=-0.5, vmax=len(used) - 0.5, interpolation="nearest"
     )
     wrong = [step for step, (a, b) in enumerate(zip(truth, predicted, strict=True)) if a != b]
-    axes.scatter(wrong, [1.68] * len(wrong), marker="^", color=WRONG, s=18, clip_on=False)
+    mark = "^" if len(truth) <= MOST_MARKED else "|"  # of a long sequence stretches are seen, not steps
+    axes.scatter(wrong, [1.68] * len(wrong), marker=mark, color=WRONG, s=18, clip_on=False)
     axes.axhline(0.5, color="white", linewidth=2)
     axes.set_yticks([0, 1], ["true", "predicted"])
     axes.set(xlabel="step", ylim=(1.85, -0.5), xlim=(-0.5, len(truth) - 0.5))
     axes.spines[:].set_visible(False)
-    if letters is not None and len(letters) <= 120 and max(map(len, letters)) <= (1 if len(letters) > 40 else 3):
+    if letters is not None and (len(letters) > MOST_MARKED or max(map(len, letters)) > (1 if len(letters) > 40 else 3)):
+        letters = None
+    if letters is not None:
         for step, letter in enumerate(letters):
             axes.text(step, -0.62, letter, ha="center", va="bottom", fontsize=8, family="monospace")
     share = 1 - len(wrong) / len(truth)
