@@ -69,7 +69,10 @@ class TokenEncoder(nn.Module):
         Raises:
             ValueError: not whole numbers, not ``(B, T)``, or a token outside the vocabulary.
         """
-        return self.read(inputs, None, lengths)[0]
+        if self.remembers:
+            return self.read(inputs, None, lengths)[0]
+        vectors: Tensor = self.dropout(self.embedding(self._settle(inputs, lengths)[0]))
+        return vectors
 
     def read(
         self, inputs: Tensor, state: Tensor | None, lengths: Tensor | None = None, reset: Tensor | None = None
