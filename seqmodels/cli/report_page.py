@@ -194,7 +194,7 @@ _USES = {
 
 
 def _use(config: Plain) -> str:
-    task, start = config["task"]["name"], 'import seqmodels\nmodel = seqmodels.Model.load("RUN")  # the run\'s folder'
+    task, start = config["task"]["name"], 'import seqmodels\n\nmodel = seqmodels.Model.load("RUN")  # the run\'s folder'
     shell, python = _USES.get("pairs" if config["data"]["name"] == "pairs" else task, _PREDICT)
     lines = f"{start}\n{python}"
     return f"## Using the trained model\n\n{_block(shell, 'sh')}\n\n{_block(lines, 'python')}"
