@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from pages import ROOT, SMALL, blocks, command, in_a_fresh_process
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,6 +20,7 @@ from seqmodels.cells import GatedCell, HiddenState, LSTMState
 from seqmodels.layers import Recurrent
 from seqmodels.scan import engines_for
 from seqmodels.scan.fused import compiler, lowering, lowering_shapes  # noqa: F401  the second registers itself
+from tests.cli.pages import ROOT, SMALL, blocks, command, in_a_fresh_process
 
 OWN_CELL = blocks("docs/own_cell.md")
 PYTHON = [code for info, code in OWN_CELL if info == "python"]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pages import ROOT, SMALL, blocks, command, in_a_fresh_process
 
 from seqmodels.cli import forecast
 from seqmodels.cli.main import main
 from seqmodels.training import run as training_run
+from tests.cli.pages import ROOT, SMALL, blocks, command, in_a_fresh_process
 
 BLOCKS = blocks("README.md")
 PYTHON = [code for info, code in BLOCKS if info == "python"]

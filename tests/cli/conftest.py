@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from command import Result
 
 from seqmodels.cli.main import main
+from tests.cli.command import Result
 
 
 @pytest.fixture

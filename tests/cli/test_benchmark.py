@@ -7,7 +7,6 @@ import math
 
 import pytest
 import torch
-from command import said
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
@@ -21,6 +20,7 @@ from seqmodels.benchmark.targets import Target, judge
 from seqmodels.benchmark.timing import Spread, in_turn
 from seqmodels.cli import benchmark as verb
 from seqmodels.scan import dispatch
+from tests.cli.command import said
 
 TINY = SHAPES["tiny"]
 MINE = """\

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from command import said
 
 from seqmodels.cli.library import Library
+from tests.cli.command import said
 
 FORGETFUL = sorted(
     name for name in Library().options("model/cell") if "forget_bias" in Library().read("model/cell", name)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from command import said
 
 from seqmodels.cells import LSTMCell
 from seqmodels.cli import doctor
@@ -15,6 +14,7 @@ from seqmodels.cli.help import OVERVIEW, VERBS
 from seqmodels.cli.library import Library, describe
 from seqmodels.cli.main import VERBS as MODULES
 from seqmodels.scan import ENGINES, choose
+from tests.cli.command import said
 
 MINE = """\
 # @package _global_

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from command import said
+
+from tests.cli.command import said
 
 CONFIG = {
     "name": "old",

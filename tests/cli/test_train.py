@@ -10,7 +10,8 @@ from pathlib import Path
 import hydra.core.utils
 import pytest
 import yaml
-from command import said
+
+from tests.cli.command import said
 
 SMALL = ["experiment=running_sum", "name=run", "model.hidden_sizes=[3]"]
 METRICS = {"val": {"loss": 0.5}, "test": {"loss": 0.25}}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audio_parts import tone, write, write_manifest
+
+from tests.data.audio_parts import tone, write, write_manifest
 
 PITCH = {"low": 400, "high": 1500}
 
@@ -20,9 +21,8 @@ def say(words: list[str]) -> np.ndarray:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run on 60 recordings of one to three tones."""
-    from runs import compose_config
-
     from seqmodels.training.run import train
+    from tests.training.runs import compose_config
 
     root = tmp_path_factory.mktemp("speech")
     rng, rows = np.random.default_rng(0), []

@@ -5,12 +5,12 @@ import datetime
 import numpy as np
 import pyarrow as pa
 import pytest
-from csv_examples import LONG, WIDE, contents, long_rows, series_rows, wide_rows, write
 from pyarrow import feather, parquet
 
 from seqmodels.data.arrow_read import from_arrow
 from seqmodels.data.csv import CSVSource
 from seqmodels.data.csv_read import read_table
+from tests.data.csv_examples import LONG, WIDE, contents, long_rows, series_rows, wide_rows, write
 
 ENDS = [".parquet", ".arrow", ".feather", ".ipc"]
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from audio_parts import RATE, tone, write, write_manifest, write_speakers
 
 from seqmodels.data.audio import AudioSource
 from seqmodels.data.audio_features import AudioFeatures
@@ -15,6 +14,7 @@ from seqmodels.data.audio_read import read_waveform, resample
 from seqmodels.data.collate import collate
 from seqmodels.data.plan import make_plan
 from seqmodels.tasks.transcription import steps_needed
+from tests.data.audio_parts import RATE, tone, write, write_manifest, write_speakers
 
 
 @pytest.fixture

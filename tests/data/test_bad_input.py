@@ -16,7 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from file_kinds import (
+
+from seqmodels.build import build_source, open_data, suggest
+from seqmodels.data.survey import survey
+from tests.data.file_kinds import (
     BASES,
     DAYS,
     DRAWN,
@@ -33,9 +36,6 @@ from file_kinds import (
     column,
     config,
 )
-
-from seqmodels.build import build_source, open_data, suggest
-from seqmodels.data.survey import survey
 
 
 def look(settings: dict[str, Any]) -> dict[str, Any]:

@@ -4,11 +4,11 @@ import gzip
 
 import numpy as np
 import pytest
-from csv_examples import DAYS, LONG, RANDOM, SALES, WIDE, contents, long_rows, series_rows, wide_rows, write
 
 from seqmodels.data.collate import collate
 from seqmodels.data.csv import CSVSource
 from seqmodels.data.plan import make_plan
+from tests.data.csv_examples import DAYS, LONG, RANDOM, SALES, WIDE, contents, long_rows, series_rows, wide_rows, write
 
 # Time series
 

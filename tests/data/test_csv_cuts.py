@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from csv_examples import write
 
 from seqmodels.data.csv import CSVSource
+from tests.data.csv_examples import write
 
 SCORES = np.random.default_rng(0).normal(size=60).round(2).tolist()
 

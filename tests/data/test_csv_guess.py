@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from csv_examples import contents
 
 from seqmodels.data import table_chunks
 from seqmodels.data.arrays import ArraysSource
@@ -11,6 +10,7 @@ from seqmodels.data.csv_columns import Columns
 from seqmodels.data.csv_guess import infer_kind
 from seqmodels.data.csv_layout import infer
 from seqmodels.data.csv_read import Table, read_table
+from tests.data.csv_examples import contents
 
 ROWS = 40
 

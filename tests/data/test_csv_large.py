@@ -9,11 +9,11 @@ import sys
 import numpy as np
 import pyarrow as pa
 import pytest
-from csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 from pyarrow import csv, parquet
 
 from seqmodels.data import table_chunks
 from seqmodels.data.csv import CSVSource
+from tests.data.csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
 TEXTS = [[f"w{i % 9} the {'good' if i % 2 else 'bad'} film {i}", "pq"[i % 2], i / 7] for i in range(400)]
 LISTS = {

@@ -1,9 +1,9 @@
 """Your own CSV: an answer to every mistake, with its place and its cure."""
 
 import pytest
-from csv_examples import LONG, WIDE, long_rows, series_rows, wide_rows, write
 
 from seqmodels.data.csv import CSVSource
+from tests.data.csv_examples import LONG, WIDE, long_rows, series_rows, wide_rows, write
 
 SERIES, SALES = "day,sales,rain", {"target": "sales"}
 SHOPS = {**SALES, "series": "shop"}

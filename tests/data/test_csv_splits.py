@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
 from seqmodels.data.csv import CSVSource
 from seqmodels.data.splits import stratified_groups
+from tests.data.csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
 
 def lines(dataset) -> list[int]:

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
 from seqmodels.cli.rules import RULES
 from seqmodels.data.collate import collate
 from seqmodels.data.csv import CSVSource
 from seqmodels.data.plan import make_plan
+from tests.data.csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
 SETS = ["", "rain", "rain|wind", " wind | sun ", "sun"]
 

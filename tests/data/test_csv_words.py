@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
 from seqmodels.data.csv import CSVSource
 from seqmodels.data.vocabulary import UNKNOWN, split_words
+from tests.data.csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
 WORDS = ["good", "bad", "film", "plot", "it's", "Dull", "!", ",", "so-so"]
 

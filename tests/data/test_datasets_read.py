@@ -4,10 +4,10 @@ import json
 import sys
 
 import pytest
-from csv_examples import contents
 
 from seqmodels.data.csv import CSVSource
 from seqmodels.data.csv_read import read_table
+from tests.data.csv_examples import contents
 
 datasets = pytest.importorskip("datasets")
 

@@ -6,13 +6,13 @@ import sys
 
 import numpy as np
 import pytest
-from csv_examples import write
 
 from seqmodels.data import series_files, series_gather, series_store, series_sums, table_chunks
 from seqmodels.data.csv import CSVSource
 from seqmodels.data.scale import fit_scale
 from seqmodels.data.series_sums import Moments
 from seqmodels.tasks.baselines.reading import Spread, unbroken
+from tests.data.csv_examples import write
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import gzip
 import numpy as np
 import pyarrow as pa
 import pytest
-from csv_examples import WIDE, series_rows, wide_rows
 from pyarrow import feather, parquet
 
 from seqmodels.data import table_chunks
 from seqmodels.data.csv import CSVSource
+from tests.data.csv_examples import WIDE, series_rows, wide_rows
 
 FORMATS = ["csv", "tsv", "csv.gz", "parquet", "feather", "pieces"]
 

@@ -6,7 +6,8 @@ import random
 from pathlib import Path
 
 import pytest
-from small_runs import WORDS, trained_run, write_table
+
+from tests.inference.small_runs import WORDS, trained_run, write_table
 
 
 def text(folder: Path, level: str) -> Path:

@@ -6,9 +6,9 @@ import inspect
 from typing import Any
 
 import pytest
-from small_runs import WORDS
 
 from seqmodels.inference import Model, load
+from tests.inference.small_runs import WORDS
 
 
 def test_a_text_goes_on_from_its_prompt(characters):

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from small_runs import trained_run, write_table
 
 from seqmodels.inference import load
+from tests.inference.small_runs import trained_run, write_table
 
 PARTS = ("task=classification", "model/head=many_to_one")
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from small_runs import write_table
 
 import seqmodels
 from seqmodels import checkpoint
 from seqmodels.inference import load
+from tests.inference.small_runs import write_table
 
 CHANGES: dict[str, dict[str, Any]] = {
     "a group is missing": {"model": None},

@@ -7,10 +7,10 @@ import json
 
 import pytest
 import torch
-from small_runs import write_table
 
 from seqmodels.build import build_evaluation
 from seqmodels.inference import load, write_predictions
+from tests.inference.small_runs import write_table
 
 
 def test_what_follows_each_window_of_a_text_and_its_last_token(characters, tmp_path):

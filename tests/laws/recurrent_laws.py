@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from catalogue import MakeLayer, resets_inside
 from torch import Generator, Tensor
 from torch.func import functional_call
 
 from seqmodels.batch import step_mask
 from seqmodels.layers import Layer, Recurrent
 from seqmodels.state import State, detach, leaves, map_state, select, where
+from tests.laws.catalogue import MakeLayer, resets_inside
 
 Law = Callable[[MakeLayer, Generator], None]
 LAWS: list[Law] = []

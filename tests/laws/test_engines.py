@@ -6,12 +6,12 @@ import zlib
 
 import pytest
 import torch
-from catalogue import cells, engines_for
-from recurrent_laws import close, gradients, randn, random_lengths, random_reset, random_state
 
 from seqmodels.layers import Recurrent
 from seqmodels.scan import ENGINES
 from seqmodels.state import leaves
+from tests.laws.catalogue import cells, engines_for
+from tests.laws.recurrent_laws import close, gradients, randn, random_lengths, random_reset, random_state
 
 PAIRS = [
     (title, engine)

@@ -6,11 +6,11 @@ import zlib
 
 import pytest
 import torch
-from catalogue import Subject, cells, layer_classes, subjects
-from recurrent_laws import LAWS, Law
 
 from seqmodels import registry
 from seqmodels.scan import ENGINES
+from tests.laws.catalogue import Subject, cells, layer_classes, subjects
+from tests.laws.recurrent_laws import LAWS, Law
 
 SUBJECTS = list(subjects())
 

@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from catalogue import cells
-from recurrent_laws import LAWS, Law
 from torch import Tensor
 from torch.autograd.gradcheck import GradcheckError
 
 from seqmodels import registry
 from seqmodels.cells import Cell, GatedCell, HiddenState, LSTMCell
 from seqmodels.layers import Recurrent
+from tests.laws.catalogue import cells
+from tests.laws.recurrent_laws import LAWS, Law
 
 
 class MatrixState(NamedTuple):

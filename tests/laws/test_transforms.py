@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from catalogue import MakeCell, cells
-from recurrent_laws import close, randn
 from torch.autograd import forward_ad
 from torch.func import functional_call, grad, jvp, vjp, vmap
 
 from seqmodels.layers import Recurrent
 from seqmodels.state import leaves
+from tests.laws.catalogue import MakeCell, cells
+from tests.laws.recurrent_laws import close, randn
 
 CELLS = cells()
 each_cell = pytest.mark.parametrize("make", CELLS.values(), ids=CELLS.keys())

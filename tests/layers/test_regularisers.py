@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from catalogue import MakeCell, cells
-from recurrent_laws import close, randn, random_state
 from torch import Tensor
 from torch.autograd import forward_ad
 from torch.func import functional_call, grad, jvp, vmap
@@ -20,6 +18,8 @@ from seqmodels.cells.regularised import keep_mask, regularise
 from seqmodels.layers import Bidirectional, Recurrent, Regularisers, Stack
 from seqmodels.scan import ENGINES
 from seqmodels.state import leaves, map_state
+from tests.laws.catalogue import MakeCell, cells
+from tests.laws.recurrent_laws import close, randn, random_state
 
 OPTIONS = [field.name for field in dataclasses.fields(Regularisers)]
 LOCKED = ["input_dropout", "recurrent_dropout", "output_dropout"]

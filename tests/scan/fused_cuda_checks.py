@@ -16,7 +16,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from catalogue import cells
 from torch import Tensor, nn
 
 from seqmodels.cells import Cell, GatedCell, HiddenState, LSTMCell
@@ -31,6 +30,7 @@ from seqmodels.scan.fused_cuda.plan import plan
 from seqmodels.scan.fused_cuda.text import BUFFERS
 from seqmodels.scan.reference import reference_steps
 from seqmodels.state import State, leaves, map_state
+from tests.laws.catalogue import cells
 
 options_of = launch_triton.options
 _give_up = failure.give_up

@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 import torch
-from fused_cells import LeakyCell, close
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from seqmodels.scan import choose, scan
 from seqmodels.scan.fused import compiler, kernel
+from tests.scan.fused_cells import LeakyCell, close
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 ignores_forks = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -380,7 +380,7 @@ def test_forked_data_workers_do_not_hang(two_threads: None) -> None:
 FIRST = """
 import sys, time, torch
 sys.path[:0] = {path!r}
-from fused_cells import LeakyCell
+from tests.scan.fused_cells import LeakyCell
 from seqmodels.scan import scan
 cell, x = LeakyCell(8, 64), torch.ones(4, 30, 8)
 before = set(sys.modules)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from fused_cells import LeakyCell, RandomCell, agrees, close, results
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
@@ -18,6 +17,7 @@ from seqmodels.cells import GatedCell, HiddenState, LSTMCell
 from seqmodels.layers import Recurrent
 from seqmodels.scan import choose, scan
 from seqmodels.scan.fused import layout
+from tests.scan.fused_cells import LeakyCell, RandomCell, agrees, close, results
 
 FEW_CELLS, MORE_CELLS = range(4), range(4, 40)
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import torch
-from fused_cells import RandomCell, cell_with
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from seqmodels.cells import LSTMCell
 from seqmodels.state import leaves, map_state
+from tests.scan.fused_cells import RandomCell, cell_with
 
 SIZES = (3, 16)
 

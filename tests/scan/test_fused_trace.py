@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import torch
-from fused_cells import LeakyCell, agrees, cell_with, close, results
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
 from seqmodels.layers import Recurrent
 from seqmodels.scan import choose, scan
+from tests.scan.fused_cells import LeakyCell, agrees, cell_with, close, results
 
 Update = Callable[..., Tensor]
 

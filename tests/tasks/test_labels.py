@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, f1_score, recall_score
-from task_parts import make_batch, make_prediction
 from torch.nn import functional
 
 from seqmodels.batch import BatchSpec
@@ -15,6 +14,7 @@ from seqmodels.tasks import Classification, Tagging
 from seqmodels.tasks.baselines.counts import Counts
 from seqmodels.tasks.baselines.labels import as_text
 from seqmodels.tasks.labels import accuracy, confusion_of, macro_f1
+from tests.tasks.task_parts import make_batch, make_prediction
 
 NAMES = BatchSpec("tokens", 26, "labels", 2, "sequence", target_names=("ends in a", "ends in b"))
 

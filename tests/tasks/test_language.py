@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 import torch
-from task_parts import make_batch
 from torch import nn
 
 from seqmodels.batch import BatchSpec
@@ -21,6 +20,7 @@ from seqmodels.model import SequenceModel, TokenEncoder
 from seqmodels.tasks import LanguageModelling, sample, stream
 from seqmodels.tasks.base import join_tokens
 from seqmodels.tasks.baselines.ngram import Ngram
+from tests.tasks.task_parts import make_batch
 
 
 def text_spec(size: int) -> BatchSpec:

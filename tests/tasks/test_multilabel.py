@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score
-from task_parts import make_batch, make_dataset, make_prediction
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.tasks.base import real_items
 from seqmodels.tasks.multilabel import Multilabel
+from tests.tasks.task_parts import make_batch, make_dataset, make_prediction
 
 SPEC = BatchSpec("tokens", 3, "sets", 3, "sequence", target_names=("sun", "wind", "rain"))
 PER_STEP = BatchSpec("features", 3, "sets", 3, "step", target_names=("sun", "wind", "rain"))

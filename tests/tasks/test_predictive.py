@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from task_parts import make_batch
 
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.data.dataset import ArrayDataset
@@ -17,6 +16,7 @@ from seqmodels.tasks.base import real_items
 from seqmodels.tasks.conformal import corrected, corrections, pairs
 from seqmodels.tasks.distributions import Gaussian
 from seqmodels.tasks.predictive import OUTPUTS, Predictive
+from tests.tasks.task_parts import make_batch
 
 V = 3
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from task_parts import SIZE, all_specs, make_batch, make_dataset, make_prediction, suited
 
 from seqmodels.batch import SequenceBatch
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.registry import find, make, names
 from seqmodels.tasks.base import real_items
+from tests.tasks.task_parts import SIZE, all_specs, make_batch, make_dataset, make_prediction, suited
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "task"
 EVERY = [pytest.param(*pair, id=f"{pair[0]}-{i}") for i, pair in enumerate(suited())]

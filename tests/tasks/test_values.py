@@ -10,7 +10,6 @@ import torch
 from sklearn.linear_model import Ridge as SklearnRidge
 from sklearn.metrics import mean_absolute_error, mean_squared_error
 from sklearn.preprocessing import StandardScaler
-from task_parts import make_batch, make_prediction
 from torch.nn import functional
 
 from seqmodels.batch import BatchSpec, SequenceBatch
@@ -18,6 +17,7 @@ from seqmodels.data.dataset import ArrayDataset
 from seqmodels.tasks import Forecasting, Regression
 from seqmodels.tasks.baselines.reading import histories, item_count, spread
 from seqmodels.tasks.baselines.ridge import Moments, Ridge, _solve, squared_error
+from tests.tasks.task_parts import make_batch, make_prediction
 
 H = 4
 

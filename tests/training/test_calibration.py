@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from runs import compose_config
 
 from seqmodels import checkpoint
 from seqmodels.cli.combinations import combinations
 from seqmodels.inference import load
 from seqmodels.training.run import evaluate, train
+from tests.training.runs import compose_config
 
 
 def series_config(folder: Path, *overrides: str) -> dict:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from diagnostics_parts import HEADS, VOCABULARY, Classify, batch_for, classify, model_for
 from matplotlib.figure import Figure
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -22,6 +21,7 @@ from seqmodels.training.diagnostics import Diagnostics
 from seqmodels.training.diagnostics.budget import Budget
 from seqmodels.training.diagnostics.meter import Meter, total_norm
 from seqmodels.training.learner import Learner
+from tests.training.diagnostics_parts import HEADS, VOCABULARY, Classify, batch_for, classify, model_for
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's, about workers and the like
 

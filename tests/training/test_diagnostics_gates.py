@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diagnostics_parts import HEADS, model_for
 from torch import nn
 
 from seqmodels.cells import ElmanCell
 from seqmodels.heads import ManyToMany
 from seqmodels.training.diagnostics.gates import gate_activations, saturated_share, saturation
 from seqmodels.training.diagnostics.trace import named_cells
+from tests.training.diagnostics_parts import HEADS, model_for
 
 
 def test_gates_of_a_cell_with_known_weights():

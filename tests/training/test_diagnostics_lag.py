@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diagnostics_parts import HEADS, Regress, figure_words, model_for, value_model
 
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.cells import ElmanCell, FeedforwardCell
@@ -16,6 +15,7 @@ from seqmodels.training.diagnostics.lag import (
     gradient_by_lag,
     gradient_lag_figure,
 )
+from tests.training.diagnostics_parts import HEADS, Regress, figure_words, model_for, value_model
 
 
 def linear_model(a: float, head: type, shape: str) -> tuple:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diagnostics_parts import HEADS, Regress, batch_for, figure_words, model_for, value_model
 from torch import nn
 
 from seqmodels.batch import BatchSpec, SequenceBatch
@@ -12,6 +11,7 @@ from seqmodels.cells import FeedforwardCell
 from seqmodels.heads import ManyToMany
 from seqmodels.training.diagnostics.cuts import NotApplicableError
 from seqmodels.training.diagnostics.memory import MemoryCurve, effective_memory, memory_figure
+from tests.training.diagnostics_parts import HEADS, Regress, batch_for, figure_words, model_for, value_model
 
 
 class LastSum(nn.Module):

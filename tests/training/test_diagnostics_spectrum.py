@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-from diagnostics_parts import model_for
 
 from seqmodels.cells import ElmanCell, FeedforwardCell, GRUCell, LSTMCell
 from seqmodels.training.diagnostics.spectrum import recurrent_blocks, spectral_radii, spectral_radius
+from tests.training.diagnostics_parts import model_for
 
 
 def by_eigenvalues(matrix: torch.Tensor) -> float:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diagnostics_parts import HEADS, batch_for, model_for
 from torch import nn
 
 from seqmodels.cells import GRUCell, LSTMCell
 from seqmodels.layers import Recurrent
 from seqmodels.training.diagnostics.cuts import NotApplicableError, last_steps, longest_rows, only_step, predict
 from seqmodels.training.diagnostics.trace import evaluating, named_cells, recorded
+from tests.training.diagnostics_parts import HEADS, batch_for, model_for
 
 
 def test_cells_are_named_by_layer_direction_and_place():

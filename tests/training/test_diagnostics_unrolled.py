@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from diagnostics_parts import HEADS, VOCABULARY, figure_words, layers_of, model_for
 from matplotlib.text import Text
 from torch import nn
 
@@ -14,6 +13,7 @@ from seqmodels.model import FeatureEncoder, SequenceModel, TokenEncoder
 from seqmodels.training.diagnostics.anatomy import anatomy, count, head_shape
 from seqmodels.training.diagnostics.style import figure_pixels
 from seqmodels.training.diagnostics.unrolled import unrolled_figure
+from tests.training.diagnostics_parts import HEADS, VOCABULARY, figure_words, layers_of, model_for
 
 
 def model_with(head: nn.Module, layers: nn.Module) -> SequenceModel:

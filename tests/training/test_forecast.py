@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runs import compose_config
 
 from seqmodels.cli.main import main
 from seqmodels.inference import Model
 from seqmodels.training.run import train
+from tests.training.runs import compose_config
 
 DAYS, HORIZON = 150, 4
 SHOPS = ("north", "south")
