@@ -12,9 +12,10 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
 fi
 
 stamp=.venv/.installed
-wanted="$(cat pyproject.toml scripts/constraints.txt | cksum)"
+wanted="$(cat pyproject.toml scripts/constraints.txt | cksum) $PWD"  # programs in .venv name the folder that they are in
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
   echo "Setting up .venv (once; a few minutes) ..."
+  if [ -f "$stamp" ] && grep -q " /" "$stamp" && ! grep -qF " $PWD" "$stamp"; then rm -rf .venv; fi  # it was moved
   [ -x .venv/bin/python ] || "$python" -m venv .venv
   # torch first and by its exact version, so that nothing pulls another build of it.
   .venv/bin/python -m pip install --quiet --constraint scripts/constraints.txt torch
