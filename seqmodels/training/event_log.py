@@ -9,7 +9,9 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Mapping
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ PREFIX = "events.out.tfevents."
 
 _log = logging.getLogger(__name__)
 _numbers = itertools.count()
+_said: set[Path] = set()
 
 
 class RunLog(TensorBoardLogger):
@@ -110,61 +113,60 @@ class EventLog:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._file: io.FileIO | None = None
+        self._file: int | None = None
         self._size = 0
-        self._said = False
 
     def get_logdir(self) -> str:
         return str(self.folder)
 
     def add_event(self, event: Event) -> None:
-        try:
+        with self._saying():
             if self._file is None:
                 self._file = self._open()
             if not self._size:
-                self._append(Event(wall_time=time.time(), file_version="brain.Event:2"))
-            self._append(event)
-        except OSError as error:
-            self._say(error)
+                self._append(self._file, Event(wall_time=time.time(), file_version="brain.Event:2"))
+            self._append(self._file, event)
 
-    def _open(self) -> io.FileIO:
+    def _open(self) -> int:
         self.folder.mkdir(parents=True, exist_ok=True)
         # TensorBoard reads the files of a folder in the order of their names.
         name = f"{PREFIX}{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
-        return io.FileIO(self.folder / name, "x")
+        file = os.open(self.folder / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o666)
+        self._close = weakref.finalize(self, os.close, file)
+        return file
 
-    def _append(self, event: Event) -> None:
+    def _append(self, file: int, event: Event) -> None:
         record = io.BytesIO()
         RecordWriter(record).write(event.SerializeToString())
-        rest, file = record.getbuffer(), self._file
-        if file is None:
-            return
+        rest = record.getbuffer()
         try:
             while rest:
-                rest = rest[file.write(rest) or 0 :]
+                rest = rest[os.write(file, rest) :]
         except OSError:
-            file.truncate(self._size)
-            file.seek(self._size)
+            os.ftruncate(file, self._size)
             raise
-        self._size = file.tell()
+        self._size += record.tell()
 
-    def _say(self, error: OSError) -> None:
-        if not self._said:
-            self._said = True
-            reason = error.strerror or error
-            _log.warning("the TensorBoard log in %s cannot be written (%s); the training goes on without",
-                         self.folder, reason)  # fmt: skip
+    @contextmanager
+    def _saying(self) -> Iterator[None]:
+        """Say once for each run what the system refuses."""
+        try:
+            yield
+        except OSError as error:
+            if self.folder not in _said:
+                _said.add(self.folder)
+                reason = error.strerror or error
+                _log.warning("the TensorBoard log in %s cannot be written (%s); the training goes on without",
+                             self.folder, reason)  # fmt: skip
 
     def flush(self) -> None:
         if self._file is not None:
-            try:
-                os.fsync(self._file.fileno())
-            except OSError as error:
-                self._say(error)
+            with self._saying():
+                os.fsync(self._file)
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            self._close()
             self._file, self._size = None, 0
 
 
