@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from seqmodels.atomic import scratch
 from seqmodels.data.text_files import CHUNK, read_bytes
 
 FORMAT = 1  # to be raised when what is stored changes
@@ -92,12 +93,9 @@ def cached(
     if (size := sum(file.stat().st_size for file in files)) > SAID:
         _log.warning("%s: encoding %d MB to %s, to be kept for the next run", files[0], size // 10**6, final)
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=cache))
-        try:
+        with scratch(cache, name) as folder:
             build(folder)
             os.replace(folder, final)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         if not _whole(final):  # else another process was the first to make it
             raise ValueError(

@@ -156,9 +156,10 @@ def killed_once(config: dict[str, Any], folder: Path) -> None:
             raise Killed
         return step(self, batch, index)
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Learner, "training_step", training_step)
-        train(config, folder, Console(file=io.StringIO()))
+        with pytest.raises(Killed):
+            train(config, folder, Console(file=io.StringIO()))
 
 
 @pytest.mark.parametrize("way", [copied, moved, cut_short])
@@ -233,7 +234,8 @@ def scalar(step: int) -> Event:
 @pytest.mark.slow
 @pytest.mark.parametrize("kill_at", [7, 20, 33])
 def test_after_a_kill_from_outside_too(kill_at: int, tmp_path: Path) -> None:
-    config = text_config(tmp_path, "trainer.max_epochs=1", "trainer.val_check_interval=10", "trainer.log_every_n_steps=3")
+    every = ["trainer.val_check_interval=10", "trainer.log_every_n_steps=3"]
+    config = text_config(tmp_path, "trainer.max_epochs=1", *every)
     run_process(config, tmp_path / "whole")
     run_process(config, tmp_path / "killed", kill_at=kill_at)
     run_process({**config, "resume": str(tmp_path / "killed")}, tmp_path / "killed")

@@ -24,6 +24,8 @@ from pathlib import Path
 
 import torch
 
+from seqmodels.atomic import scratch
+
 _log = logging.getLogger(__name__)
 _FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math", "-w")
 _DIGEST = 32
@@ -77,8 +79,8 @@ def load(source: str) -> ctypes.CDLL:
             return _open(folder / name)
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                os.replace(_build(source, Path(scratch)), folder / name)
+            with scratch(folder, name) as building:
+                os.replace(_build(source, building), folder / name)
             return _open(folder / name)
     raise CannotCompileError("no folder for compiled code can be written; set SEQMODELS_CACHE to one")
 

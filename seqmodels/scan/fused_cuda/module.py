@@ -10,10 +10,10 @@ import contextlib
 import hashlib
 import importlib.util
 import os
-import tempfile
 from pathlib import Path
 from types import ModuleType
 
+from seqmodels.atomic import scratch
 from seqmodels.scan.fused import compiler
 from seqmodels.scan.fused.trace import CannotFuseError
 
@@ -46,8 +46,8 @@ def _written(folder: Path, name: str, text: str) -> Path:
         if path.read_text() == text:
             return path
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        fresh = Path(scratch) / "step.py"
+    with scratch(folder, path.name) as building:
+        fresh = building / "step.py"
         fresh.write_text(text)
         os.replace(fresh, path)
     return path
