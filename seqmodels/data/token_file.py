@@ -85,7 +85,7 @@ def cached(
     """
     name = _key(files, options)
     cache = Path(cache_dir).expanduser() if cache_dir else _default_cache()
-    if _whole(cache / name):
+    if cache is not None and _whole(cache / name):
         return TokenFile(cache / name)
     cache = _writable(cache)
     final = cache / name
@@ -128,24 +128,40 @@ def cache_folder(cache_dir: str | None) -> Path:
     return _writable(Path(cache_dir).expanduser() if cache_dir else _default_cache())
 
 
-def _default_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqmodels" / "tokens"
-
-
-def _writable(cache: Path) -> Path:
-    """`cache`, or, where one cannot write there, a folder that goes when this process ends."""
+def _default_cache() -> Path | None:
     try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqmodels" / "tokens"
+    except RuntimeError:  # no home, as of a user that the system does not know
+        return None
+
+
+def _writable(cache: Path | None) -> Path:
+    """`cache`, or, where one cannot write there, a folder that goes when this process ends.
+
+    Raises:
+        ValueError: there is no room for that either.
+    """
+    try:
+        if cache is None:
+            raise OSError("there is no home folder")
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=cache):
             return cache
     except OSError as error:
-        folder = Path(tempfile.mkdtemp(prefix="seqmodels-"))
+        reason, name = error.strerror or error, cache or "of the user"
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="seqmodels-"))
+        except OSError as other:
+            raise ValueError(
+                f"the data cannot be encoded: the cache folder {name} cannot be written ({reason}), and a temporary "
+                f"one neither ({other.strerror or other}); set data.cache_dir to a folder with room"
+            ) from None
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         _log.warning(
             "the cache folder %s cannot be written (%s): the text is encoded anew in each run, now in %s; "
             "data.cache_dir sets another folder",
-            cache,
-            error.strerror or error,
+            name,
+            reason,
             folder,
         )
         return folder

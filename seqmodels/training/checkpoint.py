@@ -100,8 +100,17 @@ class RunState(pl.Callback):
             set_random_state(self._random[trainer.global_rank])
             own_learner(learner).carried["train"] = own_learner(learner).carried["train"].to(batch.inputs.device)
             self._random = None
-            # Lightning, which names validations by it, guesses after a resume, and is one off.
-            trainer.fit_loop.epoch_loop._batches_that_stepped = trainer.global_step
+            _name_validations(trainer, validating=False)
+
+    def on_validation_start(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
+        if self._random is not None and not trainer.sanity_checking:  # a resumed run that begins with a validation
+            _name_validations(trainer, validating=True)
+
+
+def _name_validations(trainer: pl.Trainer, validating: bool) -> None:
+    """Let Lightning log a validation under the same step as without a resume, after which it is one off."""
+    loop = trainer.fit_loop.epoch_loop
+    loop._batches_that_stepped = trainer.global_step - (validating and not loop._should_accumulate())
 
 
 def _follow_folder(trainer: pl.Trainer, states: dict[str, Any]) -> None:
