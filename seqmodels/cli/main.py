@@ -37,8 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code: 0, 1 (data or run), 2 (command line or config), 130 (interrupted).
     """
+    if arguments is None:
+        # Processes that are started later would look for modules in the working folder first.
+        os.environ.setdefault("PYTHONSAFEPATH", "1")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    _find_plugins_here()
     if "--debug" in arguments:
         arguments.remove("--debug")
         os.environ["SEQMODELS_DEBUG"] = "1"
@@ -72,15 +74,6 @@ def explain(error: Exception) -> str:
         return f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
     first = str(error).strip().split("\n", 1)[0]
     return f"{type(error).__name__}: {first} (--debug shows the traceback)"
-
-
-def _find_plugins_here() -> None:
-    """Let `plugins` name modules in the working folder, last, so that they hide no other.
-
-    Python does so for ``python -m seqmodels``, and not for an installed command.
-    """
-    if not {"", os.getcwd()} & set(sys.path):
-        sys.path.append(os.getcwd())
 
 
 def _dispatch(arguments: list[str]) -> int:
