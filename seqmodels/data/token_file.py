@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from seqmodels.data.text_files import CHUNK, read_bytes
+from seqmodels.own_folder import make_own, user_cache
 
 FORMAT = 1  # to be raised when what is stored changes
 TOKENS, ABOUT = "tokens.bin", "about.json"
@@ -131,7 +132,14 @@ def cache_folder(cache_dir: str | None) -> Path:
 
 
 def _default_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqmodels" / "tokens"
+    """In the user's cache, if nobody else can have put anything there; else a folder that goes with this process."""
+    cache = user_cache()
+    if cache is None:
+        return _passing("cache folder of the user", "there is no home")
+    try:
+        return make_own(cache / "seqmodels" / "tokens")
+    except OSError as error:
+        return _passing(f"cache folder {cache / 'seqmodels' / 'tokens'}", str(error.strerror or error))
 
 
 def _writable(cache: Path) -> Path:
@@ -141,13 +149,18 @@ def _writable(cache: Path) -> Path:
         with tempfile.TemporaryFile(dir=cache):
             return cache
     except OSError as error:
-        folder = Path(tempfile.mkdtemp(prefix="seqmodels-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        _log.warning(
-            "the cache folder %s cannot be written (%s): the text is encoded anew in each run, now in %s; "
-            "data.cache_dir sets another folder",
-            cache,
-            error.strerror or error,
-            folder,
-        )
-        return folder
+        return _passing(f"cache folder {cache}", str(error.strerror or error))
+
+
+def _passing(cache: str, reason: str) -> Path:
+    """A folder in the place of a cache, that goes when this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="seqmodels-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _log.warning(
+        "the %s cannot be written (%s): the text is encoded anew in each run, now in %s; "
+        "data.cache_dir sets another folder",
+        cache,
+        reason,
+        folder,
+    )
+    return folder

@@ -166,9 +166,7 @@ def test_code_that_others_may_have_put_there_is_not_loaded(
     assert all("somebody else may have put code there" in words for words in messages)
 
 
-def test_such_code_would_run(
-    entry: tuple[str, bytes, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_such_code_would_run(entry: tuple[str, bytes, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing is wrong with the folder, or the tests above would prove nothing."""
     name, content, ran = entry
     (tmp_path / "cache").mkdir(mode=0o700)
