@@ -22,6 +22,7 @@ import numpy as np
 
 from seqmodels.atomic import scratch
 from seqmodels.data.text_files import CHUNK, read_bytes
+from seqmodels.own_folder import make_own, user_cache
 
 FORMAT = 1  # to be raised when what is stored changes
 TOKENS, ABOUT = "tokens.bin", "about.json"
@@ -85,7 +86,7 @@ def cached(
     """
     name = _key(files, options)
     cache = Path(cache_dir).expanduser() if cache_dir else _default_cache()
-    if cache is not None and _whole(cache / name):
+    if _whole(cache / name):
         return TokenFile(cache / name)
     cache = _writable(cache)
     final = cache / name
@@ -128,40 +129,46 @@ def cache_folder(cache_dir: str | None) -> Path:
     return _writable(Path(cache_dir).expanduser() if cache_dir else _default_cache())
 
 
-def _default_cache() -> Path | None:
+def _default_cache() -> Path:
+    """In the user's cache, if nobody else can have put anything there; else a folder that goes with this process."""
+    cache = user_cache()
+    if cache is None:
+        return _passing("cache folder of the user", "there is no home")
     try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqmodels" / "tokens"
-    except RuntimeError:  # no home, as of a user that the system does not know
-        return None
+        return make_own(cache / "seqmodels" / "tokens")
+    except OSError as error:
+        return _passing(f"cache folder {cache / 'seqmodels' / 'tokens'}", str(error.strerror or error))
 
 
-def _writable(cache: Path | None) -> Path:
-    """`cache`, or, where one cannot write there, a folder that goes when this process ends.
+def _writable(cache: Path) -> Path:
+    """`cache`, or, where one cannot write there, a folder that goes when this process ends."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache):
+            return cache
+    except OSError as error:
+        return _passing(f"cache folder {cache}", str(error.strerror or error))
+
+
+def _passing(cache: str, reason: str) -> Path:
+    """A folder in the place of a cache, that goes when this process ends.
 
     Raises:
         ValueError: there is no room for that either.
     """
     try:
-        if cache is None:
-            raise OSError("there is no home folder")
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=cache):
-            return cache
+        folder = Path(tempfile.mkdtemp(prefix="seqmodels-"))
     except OSError as error:
-        reason, name = error.strerror or error, cache or "of the user"
-        try:
-            folder = Path(tempfile.mkdtemp(prefix="seqmodels-"))
-        except OSError as other:
-            raise ValueError(
-                f"the data cannot be encoded: the cache folder {name} cannot be written ({reason}), and a temporary "
-                f"one neither ({other.strerror or other}); set data.cache_dir to a folder with room"
-            ) from None
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        _log.warning(
-            "the cache folder %s cannot be written (%s): the text is encoded anew in each run, now in %s; "
-            "data.cache_dir sets another folder",
-            name,
-            reason,
-            folder,
-        )
-        return folder
+        raise ValueError(
+            f"the data cannot be encoded: the {cache} cannot be written ({reason}), and a temporary one neither "
+            f"({error.strerror or error}); set data.cache_dir to a folder with room"
+        ) from None
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _log.warning(
+        "the %s cannot be written (%s): the text is encoded anew in each run, now in %s; "
+        "data.cache_dir sets another folder",
+        cache,
+        reason,
+        folder,
+    )
+    return folder

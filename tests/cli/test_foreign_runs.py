@@ -1,4 +1,4 @@
-"""A run from somebody else runs no code: its plugins are named and asked for, and a working folder is not looked into."""
+"""Somebody else's run or folder runs no code: plugins are named and asked for, the working folder is not searched."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def hostile(seqmodels, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "hostile_plugin", raising=False)
     (tmp_path / "table.csv").write_text("a,b\n" + "1,2\n3,4\n" * 20)
-    made = compose(Library(), ["data=csv", "data.path=table.csv", "data.target=b", "task=forecasting", "model/head=many_to_one"])
+    made = compose(
+        Library(), ["data=csv", "data.path=table.csv", "data.target=b", "task=forecasting", "model/head=many_to_one"]
+    )
     config = {**made.config, "plugins": ["hostile_plugin"]}
     spec = BatchSpec("features", 1, "values", 1, "sequence").to_plain()
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
@@ -76,7 +78,17 @@ NAMES = (
     *("org", "pyarrow", "datasets", "sentencepiece", "soundfile", "Bio", "statsmodels", "fsspec", "numba"),
     *("numpy", "torch", "yaml", "rich", "hydra", "omegaconf", "pandas", "scipy", "matplotlib", "triton"),
     *("tensorboard", "pytorch_lightning", "lightning", "numexpr", "bottleneck", "IPython", "cv2", "moviepy"),
-    *("cupy", "xarray", "tensorflow", "google", "litlogger", "psutil", "_distutils_hack", "colorama", "resource_tracker"),
+    *(
+        "cupy",
+        "xarray",
+        "tensorflow",
+        "google",
+        "litlogger",
+        "psutil",
+        "_distutils_hack",
+        "colorama",
+        "resource_tracker",
+    ),
     *("multiprocessing", "socket", "tempfile", "random", "pickle", "hydra_plugins"),
 )
 
@@ -97,7 +109,16 @@ def test_modules_in_the_working_folder_are_not_imported(tmp_path, command):
             "model.hidden_sizes=[3]", "diagnostics.enabled=false", "trainer.enable_progress_bar=false",
         ],
     }  # fmt: skip
-    start = [sys.executable, "-m", "seqmodels", *words[command], "data=csv", "data.path=table.csv", "data.target=kind", "data.layout=wide"]
+    start = [
+        sys.executable,
+        "-m",
+        "seqmodels",
+        *words[command],
+        "data=csv",
+        "data.path=table.csv",
+        "data.target=kind",
+        "data.layout=wide",
+    ]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "SEQMODELS_DEBUG": "0"}
     done = subprocess.run(start, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
