@@ -9,11 +9,15 @@ def leave_working_folder() -> None:
 
     Where the package itself lies there, as in a checkout, the folder stays, last. One in PYTHONPATH stays as it is.
     """
-    if getattr(sys.flags, "safe_path", False) or sys.path[:1] not in ([""], [os.getcwd()]):
+    try:
+        working = os.getcwd()
+    except OSError:  # removed
+        working = ""
+    if getattr(sys.flags, "safe_path", False) or sys.path[:1] not in ([""], [working]):
         return
     here = sys.path.pop(0)
     package = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-    if os.path.realpath(os.getcwd()) == package:
+    if working and os.path.realpath(working) == package:
         sys.path.append(here)
 
 

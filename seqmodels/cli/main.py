@@ -92,6 +92,10 @@ def _dispatch(arguments: list[str]) -> int:
     if "-h" in rest or "--help" in rest:
         print(help.VERBS[verb], end="")
         return 0
+    try:
+        os.getcwd()
+    except OSError:  # libraries go wrong in it, each in its own way
+        raise OSError("the working folder is not there any more: change to another") from None
     module, function = VERBS[verb]
     code: int = getattr(importlib.import_module(f"seqmodels.cli.{module}"), function)(rest)
     return code

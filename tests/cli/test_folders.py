@@ -29,7 +29,7 @@ def test_a_cache_that_cannot_be_made_does_no_harm(seqmodels) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(["list"], 0), (["show", "data=adding"], 0), (["--version"], 0), (["train", *SMALL], 1)],
+    [(["--version"], 0), (["train", "--help"], 0), (["list"], 1), (["doctor"], 1), (["train", *SMALL], 1)],
 )
 def test_a_working_folder_that_was_removed(arguments: list[str], code: int, seqmodels, tmp_path: Path) -> None:
     gone = tmp_path / "gone"
@@ -42,4 +42,4 @@ def test_a_working_folder_that_was_removed(arguments: list[str], code: int, seqm
         os.chdir(tmp_path)
     assert result.code == code
     if code:
-        assert result.err == "seqmodels train: the working folder is not there any more: change to another\n"
+        assert result.err == f"seqmodels {arguments[0]}: the working folder is not there any more: change to another\n"

@@ -107,5 +107,5 @@ def test_without_any_folder_that_can_be_written_it_is_said_so(
 
     monkeypatch.setattr(tempfile, "mkdtemp", nowhere)
     text.cache_dir = "/dev/null/cache"
-    with pytest.raises(ValueError, match="the cache folder /dev/null/cache cannot be written .* set data.cache_dir"):
+    with pytest.raises(ValueError, match=r"the cache folder /dev/null/cache cannot be written .* set data.cache_dir"):
         text.splits()
