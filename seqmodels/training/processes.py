@@ -18,7 +18,7 @@ from seqmodels.training.last_checkpoint import Interrupted
 from seqmodels.training.learner import NonFiniteError
 
 LOST_WORKER = (
-    "a process that reads data ahead (training.workers) was ended by the system, which does so where shared memory "
+    "a process that reads data ahead (training.workers) ended before its time, as it does where shared memory "
     "(/dev/shm) or memory is full; set training.workers=0, or make more room, in a container with --shm-size"
 )
 
