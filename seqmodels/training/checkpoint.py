@@ -89,7 +89,8 @@ class RunState(pl.Callback):
         if isinstance(trainer.logger, RunLog) and trainer.is_global_zero:
             folder = Path(str(trainer.ckpt_path)).parent
             source = folder.parent if folder.name == "checkpoints" else folder
-            trainer.logger.cut_back(own.get("log"), source, stored["global_step"])
+            with checkpoint.damage(Path(str(trainer.ckpt_path))):
+                trainer.logger.cut_back(own.get("log"), source, stored["global_step"])
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, learner: pl.LightningModule, batch: Any, batch_idx: int

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 
+from seqmodels import checkpoint
 from seqmodels.batch import SequenceBatch
 from seqmodels.training.diagnostics.board import Board
 from seqmodels.training.diagnostics.budget import Budget
@@ -95,7 +97,8 @@ class Diagnostics(pl.Callback):
         self._board = _board(trainer, pl_module, self._noted)
         board, restored = self._at(trainer), self._restored
         if restored is not None:
-            self._restore(restored)
+            with checkpoint.damage(Path(str(trainer.ckpt_path))):
+                self._restore(restored)
             self._restored = None
         elif board is not None and self.enabled:
             window, k2 = getattr(pl_module, "window", None), getattr(pl_module, "k2", None)
@@ -146,13 +149,13 @@ class Diagnostics(pl.Callback):
         self._finish(trainer, pl_module)
         self._board = None
 
-    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, stored: dict[str, Any]) -> None:
         # Of a run that ends here this may be the last checkpoint, and what is logged after it would be cut off.
         stops = trainer.should_stop and trainer.fit_loop._can_stop_early
         if stops or 0 < trainer.max_steps <= trainer.global_step:
             self._finish(trainer, pl_module)
         if trainer.is_global_zero:
-            checkpoint["callbacks"][self.state_key] = self._state()
+            stored["callbacks"][self.state_key] = self._state()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._restored = state_dict
