@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 
 import seqmodels
 from seqmodels.atomic import replacing, reserve, scratch, sweep
+from tests.full_disk import room
 
 
 @pytest.mark.parametrize("before", [None, "old"])
@@ -110,15 +110,11 @@ def test_a_planted_link_is_not_written_through(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_full_disk_is_named_with_the_file_that_was_asked_for(tmp_path: Path) -> None:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    try:
+    with room(100):
         with pytest.raises(OSError, match=re.escape(f"File too large: '{tmp_path}/out.csv'")):
             write(tmp_path / "out.csv", 1000)
         with pytest.raises(OSError, match="File too large"):
             reserve(tmp_path / "map", 1000)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def write(path: Path, size: int) -> None:

@@ -176,7 +176,10 @@ class _FileWriter(FileWriter):
 
 
 class _Summaries(SummaryWriter):
-    def _get_file_writer(self) -> FileWriter:
+    file_writer: Any
+    all_writers: Any
+
+    def _get_file_writer(self) -> Any:
         if self.file_writer is None:
             self.file_writer = _FileWriter(self.log_dir)
             self.all_writers = {self.log_dir: self.file_writer}

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +13,7 @@ import pytest
 from seqmodels.data import series_gather, series_sums, table_chunks
 from seqmodels.data.csv import CSVSource
 from seqmodels.data.text import TextSource
-
-
-@contextmanager
-def room(size: int) -> Iterator[None]:
-    """No file may grow larger, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+from tests.full_disk import room
 
 
 @pytest.fixture

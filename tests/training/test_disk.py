@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,18 +13,8 @@ import torch
 
 from seqmodels import checkpoint
 from seqmodels.training.processes import fit
+from tests.full_disk import room
 from tests.training.test_run import adding, run
-
-
-@contextmanager
-def room(size: int) -> Iterator[None]:
-    """No file may grow larger, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("size", [0, 100, 5000, 39_000])

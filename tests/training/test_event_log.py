@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
-import resource
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,7 @@ from seqmodels import checkpoint
 from seqmodels.training.event_log import EventLog, RunLog
 from seqmodels.training.learner import Learner
 from seqmodels.training.run import train
+from tests.full_disk import room
 from tests.training.runs import run as run_process
 from tests.training.runs import text_config
 from tests.training.test_run import adding
@@ -186,17 +184,6 @@ def test_a_name_in_a_checkpoint_is_no_path(tmp_path: Path) -> None:
     marks = {"../events.out.tfevents.1": 0, str(outside): 0, "events.out.tfevents.2": 0}
     RunLog(run).cut_back(marks, run, 1)
     assert outside.read_text() == "keep"
-
-
-@contextmanager
-def room(size: int) -> Iterator[None]:
-    """No file may grow larger, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_is_said_once_and_leaves_no_half_of_a_record(
