@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,13 +36,21 @@ MOST_INPUTS = 1024
 def import_plugins(names: Iterable[str]) -> None:
     """Import the packages a user has named, so that their parts register themselves.
 
+    Those that are nowhere else may lie in the working folder, which is looked into for no other reason, and last.
+
     Raises:
         ValueError: a package that cannot be imported.
     """
     for name in names:
         try:
-            importlib.import_module(name)
-        except ImportError as error:
+            try:
+                importlib.import_module(name)
+            except ModuleNotFoundError as error:
+                if error.name != name.partition(".")[0] or os.getcwd() in sys.path:
+                    raise
+                sys.path.append(os.getcwd())
+                importlib.import_module(name)
+        except (ImportError, ValueError, TypeError) as error:  # an empty name, one that begins with a dot
             raise ValueError(f"plugins names {name!r}, which cannot be imported: {error}") from error
 
 

@@ -36,7 +36,17 @@ def save(content: dict[str, Any], path: str | Path) -> None:
             os.fsync(file.fileno())
     except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError, from its own zip writer
         kept = "the previous one is kept" if path.exists() else "there is none before it"
-        raise OSError(f"could not write the checkpoint {path} ({error}); {kept}. Is the disk full?") from error
+        raise OSError(f"could not write the checkpoint {path} ({_reason(error)}); {kept}. Is the disk full?") from error
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said; torch's writer, which fails in its turn when it closes the file, hides it."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, OSError):
+            return found.strerror or str(found)
+        found = found.__context__
+    return str(error)
 
 
 def read(path: str | Path, own: bool = True) -> dict[str, Any]:

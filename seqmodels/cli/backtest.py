@@ -8,11 +8,11 @@ from typing import Any
 
 from seqmodels.cli.arguments import config_parser
 from seqmodels.cli.check import check
-from seqmodels.cli.compose import Composition, amend, jobs
+from seqmodels.cli.compose import Composition, amend, jobs, names
 from seqmodels.cli.errors import INTERRUPTED, ConfigError
 from seqmodels.cli.flags import wrong_values
 from seqmodels.cli.library import Library
-from seqmodels.cli.prepare import Prepared, prepare, run_folder, saved_config
+from seqmodels.cli.prepare import Prepared, prepare, run_folder, saved_config, untrusted
 from seqmodels.cli.rules.kinds import whole
 from seqmodels.cli.screen import console
 
@@ -40,7 +40,9 @@ def _config(library: Library, rest: list[str], flags: argparse.Namespace) -> tup
     if named:
         saved = saved_config(run_folder(Path(rest[0]), "RUN"))
         composition = Composition(amend(saved, rest[1:], library.groups()), saved, {}, Path())
-        prepared = Prepared(composition.config, {}, Path(), [], check(composition, library))
+        trusted = composition.config["plugins"] if "plugins" in names(rest[1:]) else []
+        problems = [*untrusted(saved, trusted, Path(rest[0])), *check(composition, library)]
+        prepared = Prepared(composition.config, {}, Path(), [], problems)
         wrong: list[str] = []
     else:
         found, wrong = jobs(library, rest)

@@ -105,13 +105,15 @@ def _machine() -> None:
 
 def _compiler() -> None:
     """What the fused engine builds its code with, and where it keeps it."""
+    from seqmodels.own_folder import shared
     from seqmodels.scan.fused.compiler import cache_folder, describe
 
     _line("compiler", describe())
     folder = cache_folder()
-    kept = folder is not None and _can_write(folder)
-    where = str(folder or "no home folder")
-    _line("compiled code", where if kept else f"{where} cannot be written: set SEQMODELS_CACHE")
+    wrong = None if folder and _can_write(folder) else f"{folder or 'no home folder'} cannot be written"
+    if folder is not None and folder.exists():
+        wrong = shared(folder.absolute()) or wrong
+    _line("compiled code", f"{wrong}: set SEQMODELS_CACHE" if wrong else str(folder))
 
 
 def _can_write(folder: Path) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from seqmodels.cli.errors import ConfigError, in_words
 from seqmodels.cli.library import Library
 
 # Flags of Hydra's that print something about the config and run nothing.
@@ -42,9 +43,12 @@ def hydra(library: Library, config_name: str, arguments: list[str], job: Callabl
     """Let Hydra read `arguments` and call `job` for each run, with the config that it composed.
 
     Raises:
-        SystemExit: Hydra has printed what is wrong.
+        ConfigError: what Hydra finds wrong.
+        OSError: the folder for the run cannot be made.
+        SystemExit: Hydra has printed what was asked for.
     """
     import hydra as engine
+    from hydra.errors import HydraException
 
     own = sys.argv
 
@@ -57,8 +61,14 @@ def hydra(library: Library, config_name: str, arguments: list[str], job: Callabl
             sys.argv = read
 
     sys.argv = [own[0], *arguments]
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints a traceback and ends the process
     try:
         engine.main(version_base="1.3", config_path=str(library.own), config_name=config_name)(task)()
+    except HydraException as error:
+        raise ConfigError(in_words(error)) from error
+    except OSError as error:
+        words = f"the folder of the run cannot be made ({error.strerror or error}: {error.filename})"
+        raise OSError(f"{words}; set run_dir to one that can, or for a sweep hydra.sweep.dir") from error
     finally:
         sys.argv = own
 

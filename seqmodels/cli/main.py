@@ -37,8 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code: 0, 1 (data or run), 2 (command line or config), 130 (interrupted).
     """
+    if arguments is None:
+        # Processes that are started later would look for modules in the working folder first.
+        os.environ.setdefault("PYTHONSAFEPATH", "1")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    _find_plugins_here()
     if "--debug" in arguments:
         arguments.remove("--debug")
         os.environ["SEQMODELS_DEBUG"] = "1"
@@ -74,15 +76,6 @@ def explain(error: Exception) -> str:
     return f"{type(error).__name__}: {first} (--debug shows the traceback)"
 
 
-def _find_plugins_here() -> None:
-    """Let `plugins` name modules in the working folder, last, so that they hide no other.
-
-    Python does so for ``python -m seqmodels``, and not for an installed command.
-    """
-    if not {"", os.getcwd()} & set(sys.path):
-        sys.path.append(os.getcwd())
-
-
 def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         topic = arguments[1] if len(arguments) > 1 else ""
@@ -99,6 +92,10 @@ def _dispatch(arguments: list[str]) -> int:
     if "-h" in rest or "--help" in rest:
         print(help.VERBS[verb], end="")
         return 0
+    try:
+        os.getcwd()
+    except OSError:  # libraries go wrong in it, each in its own way
+        raise OSError("the working folder is not there any more: change to another") from None
     module, function = VERBS[verb]
     code: int = getattr(importlib.import_module(f"seqmodels.cli.{module}"), function)(rest)
     return code

@@ -185,11 +185,22 @@ def _resumed(composition: Composition, library: Library, overrides: list[str]) -
         composition = composition._replace(run_dir=folder)
     if not (folder / "config.yaml").is_file():
         return _prepared(composition, library)
-    saved = saved_config(folder)
+    saved, trusted = saved_config(folder), composition.config["plugins"]
     if not given & library.groups():
-        composition = composition._replace(config=amend(saved, overrides), schema=saved)
+        config = {**amend(saved, overrides), "plugins": trusted}
+        composition = composition._replace(config=config, schema=saved)
     prepared = _prepared(composition, library)
-    return prepared._replace(problems=prepared.problems or _changed(saved, prepared.config))
+    problems = [*untrusted(saved, trusted, folder), *prepared.problems]
+    return prepared._replace(problems=problems or _changed(saved, prepared.config))
+
+
+def untrusted(saved: Plain, trusted: list[str], folder: Path) -> list[str]:
+    """The problem of a run made of parts from packages that the user has not named: a run imports nothing itself."""
+    missing = [str(name) for name in saved.get("plugins") or [] if name not in trusted]
+    if not missing:
+        return []
+    words = ", ".join(missing)
+    return [f"plugins: {folder} is made of parts from {words}; if you trust them, add plugins=[{','.join(missing)}]"]
 
 
 def _changed(saved: Plain, config: Plain) -> list[str]:

@@ -79,6 +79,7 @@ def _load(path: str, name: str) -> Any:
     except ImportError:
         raise ValueError(f"{path}: to read it needs the datasets library: pip install 'seqmodels[datasets]'") from None
     datasets.disable_progress_bars()
+    datasets.config.HF_DATASETS_TRUST_REMOTE_CODE = False  # its versions before 4 run a script that lies beside data
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries, line by line
     folder, config = Path(name).expanduser(), None
     if not folder.exists() and ":" in name:

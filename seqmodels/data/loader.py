@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing.queues
+import os
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
@@ -103,7 +106,8 @@ class PlanLoader:
     def _batches(self, batches: _Batches) -> Iterator[SequenceBatch]:
         if self.workers == 0:
             return (batches[i] for i in range(len(batches)))
-        return iter(DataLoader(batches, batch_size=None, num_workers=self.workers, multiprocessing_context=START))
+        options: Any = {"num_workers": self.workers, "multiprocessing_context": START, "worker_init_fn": _begin_worker}
+        return iter(DataLoader(batches, batch_size=None, **options))
 
     def set_epoch(self, epoch: int) -> None:
         """Make `epoch` the next one. It begins at its first batch, unless a loaded state was in the middle of it."""
@@ -118,6 +122,12 @@ class PlanLoader:
         """Go on after the batch at which `state` was taken."""
         self._epoch, self._position = state["epoch"], state["position"]
         self._next_epoch, self._start = self._epoch, self._position
+
+
+def _begin_worker(number: int) -> None:
+    """Let a worker end that cannot hand over a batch, as where /dev/shm is full: it would be waited for for ever."""
+    queue: Any = multiprocessing.queues.Queue
+    queue._on_queue_feeder_error = staticmethod(lambda error, batch: os._exit(1))
 
 
 class _Batches(Dataset):

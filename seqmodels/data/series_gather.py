@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from seqmodels.atomic import reserve
 from seqmodels.data.clock import DATE_ORDERS, parse_times
 from seqmodels.data.csv_layout import Layout
 from seqmodels.data.csv_read import Table
@@ -184,7 +185,7 @@ def _in_order(raw: Records, found: Gathered) -> Records:
 def _dealt(raw: Records, counts: np.ndarray) -> Records:
     """Records brought to where their series lies."""
     target = Records(raw.path.with_name("dealt"), raw.dtype)
-    _make(target, len(raw))
+    reserve(target.path, len(raw) * raw.dtype.itemsize)
     free = np.cumsum(counts) - counts
     for records in raw.pieces():
         records = records[np.argsort(records["series"], kind="stable")]
@@ -228,8 +229,3 @@ def _by_time(raw: Records, start: int, stop: int) -> Iterator[np.ndarray]:
     times = np.concatenate([raw[low : min(stop, low + ROWS)]["time"] for low in range(start, stop, ROWS)])
     order = np.argsort(times, kind="stable")
     return (order[low : low + ROWS] + start for low in range(0, len(order), ROWS))
-
-
-def _make(records: Records, count: int) -> None:
-    with records.path.open("wb") as file:
-        file.truncate(count * records.dtype.itemsize)

@@ -5,8 +5,11 @@ N rows, F features.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from seqmodels.atomic import reserve
 from seqmodels.data.scale import CONSTANT
 from seqmodels.data.series import SeriesRows
 from seqmodels.data.series_splits import parts_of
@@ -101,7 +104,8 @@ class _Times:
 
     def __init__(self, stored: StoredRows, scratch: str) -> None:
         dtype = stored.past.dtype["time"]
-        self.times = np.memmap(scratch, dtype, "w+", shape=(max(1, len(stored.past)),))
+        reserve(Path(scratch), max(1, len(stored.past)) * dtype.itemsize)
+        self.times = np.memmap(scratch, dtype, "r+", shape=(max(1, len(stored.past)),))
         first = 0
         for records in stored.past.pieces():
             self.times[first : first + len(records)] = records["time"]

@@ -6,12 +6,11 @@ import hashlib
 import json
 import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from seqmodels.atomic import scratch
 from seqmodels.data.datasets_read import DATASETS, read_split
 from seqmodels.data.files import find_file
 from seqmodels.data.token_file import cache_folder
@@ -45,18 +44,16 @@ def cached_folder(
     _log.warning(
         "%s: too large to be read at once: writing its %s to %s, to be kept for the next run", path, what, final
     )
-    folder = Path(tempfile.mkdtemp(prefix=f"{final.name}.", dir=cache))
     try:
-        (folder / ABOUT).write_text(json.dumps(write(folder)), encoding="utf-8")
-        if not (final / ABOUT).is_file():  # another process may have been first
-            os.replace(folder, final)
+        with scratch(cache, final.name) as folder:
+            (folder / ABOUT).write_text(json.dumps(write(folder)), encoding="utf-8")
+            if not (final / ABOUT).is_file():  # another process may have been first
+                os.replace(folder, final)
     except OSError as error:
         raise ValueError(
             f"the {what} of {path} cannot be written to {cache} ({error.strerror or error}); make room there "
             "or set data.cache_dir to another folder"
         ) from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return final
 
 

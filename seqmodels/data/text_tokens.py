@@ -40,7 +40,7 @@ def build_tokens(
     Raises:
         ValueError: what is wrong with the files, or too little text.
     """
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
         numbers = _Numbers(level)
         pieces = (numbers.of(piece) for piece in read_pieces(files, level, encoding))
         raw = write_tokens(Path(scratch), pieces, np.dtype(np.uint32))

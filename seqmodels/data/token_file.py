@@ -20,7 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from seqmodels.atomic import scratch
 from seqmodels.data.text_files import CHUNK, read_bytes
+from seqmodels.own_folder import make_own, user_cache
 
 FORMAT = 1  # to be raised when what is stored changes
 TOKENS, ABOUT = "tokens.bin", "about.json"
@@ -92,12 +94,9 @@ def cached(
     if (size := sum(file.stat().st_size for file in files)) > SAID:
         _log.warning("%s: encoding %d MB to %s, to be kept for the next run", files[0], size // 10**6, final)
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=cache))
-        try:
+        with scratch(cache, name) as folder:
             build(folder)
             os.replace(folder, final)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         if not _whole(final):  # else another process was the first to make it
             raise ValueError(
@@ -131,7 +130,14 @@ def cache_folder(cache_dir: str | None) -> Path:
 
 
 def _default_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seqmodels" / "tokens"
+    """In the user's cache, if nobody else can have put anything there; else a folder that goes with this process."""
+    cache = user_cache()
+    if cache is None:
+        return _passing("cache folder of the user", "there is no home")
+    try:
+        return make_own(cache / "seqmodels" / "tokens")
+    except OSError as error:
+        return _passing(f"cache folder {cache / 'seqmodels' / 'tokens'}", str(error.strerror or error))
 
 
 def _writable(cache: Path) -> Path:
@@ -141,13 +147,28 @@ def _writable(cache: Path) -> Path:
         with tempfile.TemporaryFile(dir=cache):
             return cache
     except OSError as error:
+        return _passing(f"cache folder {cache}", str(error.strerror or error))
+
+
+def _passing(cache: str, reason: str) -> Path:
+    """A folder in the place of a cache, that goes when this process ends.
+
+    Raises:
+        ValueError: there is no room for that either.
+    """
+    try:
         folder = Path(tempfile.mkdtemp(prefix="seqmodels-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        _log.warning(
-            "the cache folder %s cannot be written (%s): the text is encoded anew in each run, now in %s; "
-            "data.cache_dir sets another folder",
-            cache,
-            error.strerror or error,
-            folder,
-        )
-        return folder
+    except OSError as error:
+        raise ValueError(
+            f"the data cannot be encoded: the {cache} cannot be written ({reason}), and a temporary one neither "
+            f"({error.strerror or error}); set data.cache_dir to a folder with room"
+        ) from None
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _log.warning(
+        "the %s cannot be written (%s): the text is encoded anew in each run, now in %s; "
+        "data.cache_dir sets another folder",
+        cache,
+        reason,
+        folder,
+    )
+    return folder

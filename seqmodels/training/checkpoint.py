@@ -21,6 +21,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from seqmodels import checkpoint
 from seqmodels.state import State, leaves, map_state
+from seqmodels.training.event_log import RunLog
 from seqmodels.training.learner import Learner, NonFiniteError
 from seqmodels.training.quiet import quieten
 from seqmodels.training.truncation import Carried, PastWindow, fresh_state
@@ -38,7 +39,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class RunState(pl.Callback):
-    """Puts config, data, carried state, random state and time used into every checkpoint, and back.
+    """Puts config, data, carried state, random state, time used and place in the log into every checkpoint, and back.
 
     Args:
         content: plain values to store: "config", "spec", "fingerprint".
@@ -70,6 +71,7 @@ class RunState(pl.Callback):
             "world_size": trainer.world_size,
             "total_updates": own.total_updates,
             "seconds": self._seconds + time.monotonic() - self._began,
+            "log": trainer.logger.mark() if isinstance(trainer.logger, RunLog) and trainer.is_global_zero else {},
         }
 
     def on_load_checkpoint(self, trainer: pl.Trainer, learner: pl.LightningModule, stored: dict[str, Any]) -> None:
@@ -84,6 +86,11 @@ class RunState(pl.Callback):
         self._random = own["random"]
         self._seconds = own["seconds"]
         _follow_folder(trainer, stored["callbacks"])
+        if isinstance(trainer.logger, RunLog) and trainer.is_global_zero:
+            folder = Path(str(trainer.ckpt_path)).parent
+            source = folder.parent if folder.name == "checkpoints" else folder
+            with checkpoint.damage(Path(str(trainer.ckpt_path))):
+                trainer.logger.cut_back(own.get("log"), source, stored["global_step"])
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, learner: pl.LightningModule, batch: Any, batch_idx: int
@@ -94,6 +101,17 @@ class RunState(pl.Callback):
             set_random_state(self._random[trainer.global_rank])
             own_learner(learner).carried["train"] = own_learner(learner).carried["train"].to(batch.inputs.device)
             self._random = None
+            _name_validations(trainer, validating=False)
+
+    def on_validation_start(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
+        if self._random is not None and not trainer.sanity_checking:  # a resumed run that begins with a validation
+            _name_validations(trainer, validating=True)
+
+
+def _name_validations(trainer: pl.Trainer, validating: bool) -> None:
+    """Let Lightning log a validation under the same step as without a resume, after which it is one off."""
+    loop = trainer.fit_loop.epoch_loop
+    loop._batches_that_stepped = trainer.global_step - (validating and not loop._should_accumulate())
 
 
 def _follow_folder(trainer: pl.Trainer, states: dict[str, Any]) -> None:

@@ -17,6 +17,11 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from seqmodels.training.last_checkpoint import Interrupted
 from seqmodels.training.learner import NonFiniteError
 
+LOST_WORKER = (
+    "a process that reads data ahead (training.workers) ended before its time, as it does where shared memory "
+    "(/dev/shm) or memory is full; set training.workers=0, or make more room, in a container with --shm-size"
+)
+
 
 def process_count(options: dict[str, Any]) -> int:
     """Processes on this machine that Lightning makes of the Trainer's `devices` and `accelerator`.
@@ -42,6 +47,7 @@ def fit(trainer: pl.Trainer, learner: pl.LightningModule, data: pl.LightningData
     Raises:
         Interrupted: the user asked to stop; all is saved.
         KeyboardInterrupt: the user asked twice; the last checkpoint is older.
+        OSError: a process that reads data is gone, as when shared memory is full.
     """
     signals: list[int] = []
     try:
@@ -52,6 +58,10 @@ def fit(trainer: pl.Trainer, learner: pl.LightningModule, data: pl.LightningData
     except ProcessExitedException as error:
         if signals:
             raise KeyboardInterrupt from error
+        raise
+    except RuntimeError as error:
+        if "DataLoader worker" in str(error):
+            raise OSError(LOST_WORKER) from error
         raise
     except SystemExit as error:  # what Lightning makes of KeyboardInterrupt
         raise KeyboardInterrupt from error

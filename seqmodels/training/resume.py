@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqmodels import checkpoint
+from seqmodels.atomic import replacing
 
 # Settings that a checkpoint's weights, optimizer state or place in the data depend on.
 FIXED = (("seed",), *(("training", key) for key in ("batch_size", "window", "random_window", "k2")))
@@ -55,4 +56,5 @@ def bring_along(stored: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, source in (("best.ckpt", Path(stored).with_name("best.ckpt")), ("last.ckpt", Path(stored))):
         if source.is_file() and not (folder / name).exists():
-            shutil.copy2(source, folder / name)
+            with replacing(folder / name) as copy:
+                shutil.copy2(source, copy)

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 from rich.console import Console
 
 from seqmodels import checkpoint
+from seqmodels.atomic import sweep
 from seqmodels.build import (
     build_data,
     build_evaluation,
@@ -69,6 +70,8 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
         refuse_differences(stored, {**run_content(config, data), **planned})
         bring_along(stored, run_dir / "checkpoints")
     run_dir.mkdir(parents=True, exist_ok=True)
+    for folder in (run_dir, run_dir / "checkpoints"):
+        sweep(folder)
     write_config(config, run_dir / "config.yaml")
     try:
         fit(trainer, learner, data, stored)

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping
-from pytorch_lightning.loggers import TensorBoardLogger
 from rich.console import Console
 
 from seqmodels.build import build_model, build_task
 from seqmodels.data.module import SequenceDataModule
 from seqmodels.training.checkpoint import AtomicCheckpointIO, BestCheckpoint, RunState
 from seqmodels.training.diagnostics import Diagnostics
+from seqmodels.training.event_log import RunLog
 from seqmodels.training.last_checkpoint import LastCheckpoint
 from seqmodels.training.learner import Learner, epoch_batches
 from seqmodels.training.length import settled
@@ -46,7 +46,8 @@ def make_trainer(
     """Lightning's Trainer with our callbacks, writing into the run folder."""
     batches = epoch_batches(data, config["trainer"]["limit_train_batches"])
     options = dict(settled(config["trainer"], batches))
-    callbacks: list[pl.Callback] = [RunState(run_content(config, data)), Diagnostics(**config["diagnostics"])]
+    # RunState after Diagnostics, which may log something before a checkpoint.
+    callbacks: list[pl.Callback] = [Diagnostics(**config["diagnostics"]), RunState(run_content(config, data))]
     if options.pop("enable_progress_bar", True):
         callbacks.append(RunProgress(console))
     if "val" in data.splits:
@@ -62,7 +63,7 @@ def make_trainer(
     return pl.Trainer(
         **options,
         callbacks=callbacks,
-        logger=TensorBoardLogger(run_dir, name=None, version="", default_hp_metric=False),
+        logger=RunLog(run_dir),
         plugins=[AtomicCheckpointIO()],
         use_distributed_sampler=False,
         enable_model_summary=False,

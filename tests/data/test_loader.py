@@ -1,6 +1,8 @@
 """The loader hands out the plan's batches: from anywhere, with any workers, to any number of processes."""
 
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -191,3 +193,27 @@ def test_arrays_must_fit_together():
         ArrayDataset(spec, [TEXT, TEXT[:0]], [TEXT, TEXT[:0]])
     with pytest.raises(ValueError, match="sequence 0 has 1001 steps but 1000 targets"):
         ArrayDataset(spec, [TEXT], [TEXT[1:]])
+
+
+@pytest.mark.slow
+def test_a_worker_that_cannot_hand_over_its_batch_is_not_waited_for(tmp_path) -> None:
+    """As where /dev/shm is full: here no file may be longer than a page."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        """
+import resource
+import numpy as np
+from seqmodels.batch import BatchSpec
+from seqmodels.data.dataset import ArrayDataset
+from seqmodels.data.loader import PlanLoader
+if __name__ == "__main__":
+    spec = BatchSpec("features", 1, "labels", 2, "sequence")
+    data = ArrayDataset(spec, [np.ones((5000, 1), np.float32)] * 4, [np.array(1)] * 4)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    list(PlanLoader(data, batch_size=2, workers=1))
+"""
+    )
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=120, check=False)
+    assert "DataLoader worker (pid(s)" in done.stderr
+    assert "exited unexpectedly" in done.stderr
+    assert "shared memory(shm)" not in done.stderr

@@ -329,3 +329,19 @@ def test_what_the_vocabulary_lacks_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"2 words \('x', 'yes'\) that the vocabulary of 4 lacks"):
         encode("a x yes b", words)
     assert tokens_of(TextSource.open(write(tmp_path, "a x", "b.txt"), words, targets=True))[1] == 0
+
+
+def test_a_cache_that_others_can_write_is_not_used(tmp_path, monkeypatch, caplog):
+    """What is made in the user's own is the user's alone, whatever the umask."""
+    (tmp_path / "text.txt").write_text("to be or not to be " * 50)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    before = os.umask(0)
+    try:
+        TextSource(path=str(tmp_path / "text.txt")).splits()
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in sorted((tmp_path / "home").glob("*"))] == [0o700]
+    assert not caplog.records
+    (tmp_path / "home" / "seqmodels").chmod(0o777)
+    TextSource(path=str(tmp_path / "text.txt")).splits()
+    assert "others can write to" in caplog.text

@@ -40,7 +40,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 
 def forget() -> None:
-    for remembered in (compiler.find, compiler._machine, compiler._own_folder):
+    for remembered in (compiler.find, compiler._machine, compiler._own_folder, compiler._say_unsafe):
         remembered.cache_clear()
 
 

@@ -24,6 +24,9 @@ from pathlib import Path
 
 import torch
 
+from seqmodels.atomic import scratch
+from seqmodels.own_folder import make_own, read_own, user_cache
+
 _log = logging.getLogger(__name__)
 _FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math", "-w")
 _DIGEST = 32
@@ -58,11 +61,7 @@ def cache_folder() -> Path | None:
     """Where compiled code is kept: $SEQMODELS_CACHE, or ``seqmodels`` in the user's cache folder, if any."""
     if named := os.environ.get("SEQMODELS_CACHE"):
         return Path(named)
-    if named := os.environ.get("XDG_CACHE_HOME"):
-        return Path(named) / "seqmodels"
-    with contextlib.suppress(RuntimeError):  # no home
-        return Path.home() / ".cache" / "seqmodels"
-    return None
+    return None if (cache := user_cache()) is None else cache / "seqmodels"
 
 
 def load(source: str) -> ctypes.CDLL:
@@ -76,19 +75,33 @@ def load(source: str) -> ctypes.CDLL:
         if _is_whole(folder / name):
             return _open(folder / name)
         with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                os.replace(_build(source, Path(scratch)), folder / name)
+            with scratch(folder, name) as building:
+                os.replace(_build(source, building), folder / name)
             return _open(folder / name)
-    raise CannotCompileError("no folder for compiled code can be written; set SEQMODELS_CACHE to one")
+    raise CannotCompileError("no folder for compiled code that is yours alone can be written; set SEQMODELS_CACHE")
 
 
 def folders() -> Iterator[Path]:
-    """Where compiled code may lie: in the cache, and where that cannot be written, in `_own_folder`."""
+    """Where compiled code may lie: in the cache, and where that cannot be written or is not safe, in `_own_folder`."""
     if (cache := cache_folder()) is not None:
-        yield cache
+        try:
+            yield make_own(cache)
+        except PermissionError as error:
+            if error.errno is None:  # not the system's, which says no more than that it cannot be written
+                _say_unsafe(str(error))
+        except OSError:
+            pass
     with contextlib.suppress(OSError):
-        yield _own_folder()
+        yield make_own(_own_folder())
+
+
+@functools.cache
+def _say_unsafe(reason: str) -> None:
+    _log.warning(
+        "%s: somebody else may have put code there, so nothing is taken from it, and code is compiled anew in each "
+        "process. Remove it, or set SEQMODELS_CACHE to a folder that is yours alone",
+        reason,
+    )
 
 
 @functools.cache
@@ -102,11 +115,10 @@ def _own_folder() -> Path:
 def _is_whole(path: Path) -> bool:
     """Whether a cache entry is there and as it was written: its last bytes are the digest of the others.
 
-    Code that was cut short would bring the process down when it is opened.
+    Code that was cut short would bring the process down when it is opened; what others can write is not taken.
     """
-    try:
-        content = path.read_bytes()
-    except OSError:
+    content = read_own(path)
+    if content is None:
         return False
     whole = hashlib.sha256(content[:-_DIGEST]).digest() == content[-_DIGEST:]
     if not whole:
@@ -146,6 +158,7 @@ def _build(source: str, folder: Path) -> Path:
         )
     content = built.read_bytes()
     built.write_bytes(content + hashlib.sha256(content).digest())
+    built.chmod(0o700)
     _say(f"seqmodels: compiled in {time.perf_counter() - start:.1f} s")
     return built
 

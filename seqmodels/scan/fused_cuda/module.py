@@ -10,10 +10,11 @@ import contextlib
 import hashlib
 import importlib.util
 import os
-import tempfile
 from pathlib import Path
 from types import ModuleType
 
+from seqmodels.atomic import scratch
+from seqmodels.own_folder import read_own
 from seqmodels.scan.fused import compiler
 from seqmodels.scan.fused.trace import CannotFuseError
 
@@ -29,10 +30,10 @@ def load(text: str) -> ModuleType:
         with contextlib.suppress(OSError):
             path = _written(folder, name, text)
             spec = importlib.util.spec_from_file_location(name, path)
-            if spec is not None and spec.loader is not None:
+            if spec is not None:
                 module = importlib.util.module_from_spec(spec)
                 try:
-                    spec.loader.exec_module(module)
+                    exec(compile(text, path, "exec"), module.__dict__)  # and not what is stored beside the file
                 except ImportError as error:
                     raise CannotFuseError(f"Triton cannot be imported ({error}): pip install triton") from error
                 return module
@@ -42,12 +43,11 @@ def load(text: str) -> ModuleType:
 def _written(folder: Path, name: str, text: str) -> Path:
     """The file, there already or written now; a broken one is replaced."""
     path = folder / f"{name}.py"
-    with contextlib.suppress(OSError):
-        if path.read_text() == text:
-            return path
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        fresh = Path(scratch) / "step.py"
-        fresh.write_text(text)
+    if read_own(path) == text.encode():
+        return path
+    with scratch(folder, path.name) as building:
+        fresh = building / "step.py"
+        fresh.write_text(text, encoding="utf-8")
+        fresh.chmod(0o600)
         os.replace(fresh, path)
     return path

@@ -26,13 +26,14 @@ class Board:
     Args:
         writer: a `torch.utils.tensorboard.SummaryWriter`.
         device: where the model is.
+        noted: what has been said by now.
     """
 
-    def __init__(self, writer: Any, device: torch.device) -> None:
+    def __init__(self, writer: Any, device: torch.device, noted: set[str] | None = None) -> None:
         self.writer = writer
         self.device = device
         self.update = 0
-        self._noted: set[str] = set()
+        self._noted: set[str] = set() if noted is None else noted
 
     def scalar(self, tag: str, value: float) -> None:
         self.writer.add_scalar(tag, value, self.update)

@@ -43,6 +43,15 @@ class Budget:
         """Seconds between uses that keep within the share, at what the last use took."""
         return 0.0 if self.share is None else self.expected / self.share
 
+    def state(self) -> dict[str, float]:
+        """What `restore` goes on from."""
+        return {"expected": self.expected, "spent": self.spent, "elapsed": self.elapsed()}
+
+    def restore(self, state: dict[str, float]) -> None:
+        """Be the account that was in `state`, as if no time had passed since."""
+        self.expected, self.spent = state["expected"], state["spent"]
+        self._began = self.clock() - state["elapsed"]
+
     @contextmanager
     def spending(self, typical: bool = True) -> Iterator[None]:
         """Whatever runs inside is charged, also when it fails.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 
+from seqmodels import checkpoint
 from seqmodels.batch import SequenceBatch
 from seqmodels.training.diagnostics.board import Board
 from seqmodels.training.diagnostics.budget import Budget
@@ -73,6 +75,7 @@ class Diagnostics(pl.Callback):
         self.budget = budget
         self.slice = Slice(rows, steps, lags, samples)
         self._board: Board | None = None
+        self._restored: dict[str, Any] | None = None
         self._start(0)
 
     def _start(self, update: int) -> None:
@@ -83,16 +86,21 @@ class Diagnostics(pl.Callback):
         self._first = self._logged = self._considered = update
         self._at_update: dict[str, Any] = {}
         self._any_round = False
+        self._noted: set[str] = set()
         self._to_show: SequenceBatch | None = None
         self._validation_began = 0.0
 
     # The Trainer's hooks, in the order in which it calls them.
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        self._board = _board(trainer, pl_module)
         self._start(trainer.global_step)
-        board = self._at(trainer)
-        if board is not None and self.enabled:
+        self._board = _board(trainer, pl_module, self._noted)
+        board, restored = self._at(trainer), self._restored
+        if restored is not None:
+            with checkpoint.damage(Path(str(trainer.ckpt_path))):
+                self._restore(restored)
+            self._restored = None
+        elif board is not None and self.enabled:
             window, k2 = getattr(pl_module, "window", None), getattr(pl_module, "k2", None)
             with self._round_budget.spending(typical=False):
                 board.attempt(
@@ -138,18 +146,52 @@ class Diagnostics(pl.Callback):
         self._meter.pause(self._meter.clock() - self._validation_began)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        self._finish(trainer, pl_module)
+        self._board = None
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, stored: dict[str, Any]) -> None:
+        # Of a run that ends here this may be the last checkpoint, and what is logged after it would be cut off.
+        stops = trainer.should_stop and trainer.fit_loop._can_stop_early
+        if stops or 0 < trainer.max_steps <= trainer.global_step:
+            self._finish(trainer, pl_module)
+        if trainer.is_global_zero:
+            stored["callbacks"][self.state_key] = self._state()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._restored = state_dict
+
+    # What the hooks do.
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "meter": self._meter.state(),
+            "round": self._round_budget.state(),
+            "shown": self._shown_budget.state(),
+            "updates": [self._first, self._logged, self._considered],
+            "any_round": self._any_round,
+            "noted": sorted(self._noted),
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Go on as if there had been no break, so that the log is as it would have been."""
+        self._meter.restore(state["meter"])
+        self._round_budget.restore(state["round"])
+        self._shown_budget.restore(state["shown"])
+        self._first, self._logged, self._considered = state["updates"]
+        self._any_round = state["any_round"]
+        self._noted.update(state["noted"])
+
+    def _finish(self, trainer: pl.Trainer, learner: Any) -> None:
+        """What is still to be logged of a training that ends."""
         if self._board is None:
             return
         if trainer.global_step != self._logged:
-            self._log(trainer, pl_module)
+            self._log(trainer, learner)
         if self.enabled and not self._any_round:
-            self._round(trainer, pl_module)
+            self._round(trainer, learner)
         if self._to_show is not None:
-            self._show(trainer, pl_module)
+            self._show(trainer, learner)
         self._board.writer.flush()
-        self._board = None
-
-    # What the hooks do.
 
     def _at(self, trainer: pl.Trainer) -> Board | None:
         """The board, set to the newest update."""
@@ -203,10 +245,10 @@ class Diagnostics(pl.Callback):
             write_shown(board, learner.model, learner.task, batch, metrics)
 
 
-def _board(trainer: pl.Trainer, learner: Any) -> Board | None:
+def _board(trainer: pl.Trainer, learner: Any, noted: set[str]) -> Board | None:
     """Where to write; None in all processes but the first, and where TensorBoard is not used."""
     boards = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
-    return Board(boards[0].experiment, learner.device) if boards and trainer.is_global_zero else None
+    return Board(boards[0].experiment, learner.device, noted) if boards and trainer.is_global_zero else None
 
 
 def _check_counts(**counts: int) -> None:

@@ -39,6 +39,17 @@ class Meter:
         """Leave out time that was not spent on training."""
         self.paused += seconds
 
+    def state(self) -> dict[str, float]:
+        """What `restore` goes on from; waits for the device."""
+        seconds = self.clock() - self.began - self.paused
+        return {"update": self.update, "seconds": seconds, "batches": self.batches,
+                "loss": float(self.loss), "steps": int(self.steps)}  # fmt: skip
+
+    def restore(self, state: dict[str, float]) -> None:
+        """Be what was in `state`, as if no time had passed since."""
+        self.update, self.batches, self.steps = int(state["update"]), int(state["batches"]), int(state["steps"])
+        self.loss, self.began, self.paused = state["loss"], self.clock() - state["seconds"], 0.0
+
     def read(self, update: int, speed_name: str, processes: int = 1) -> dict[str, float]:
         """Mean loss, time steps and updates per second since the last reading; starts the next.
 
