@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -113,15 +113,3 @@ def change(config: dict[str, Any], name: str, value: Any) -> None:
     for group in groups:
         config = config.setdefault(group, {})
     config[last] = value
-
-
-def refuse_code(config: Any, path: str) -> None:
-    """A config that names Python objects to call is not ours: say so instead of ignoring it."""
-    if isinstance(config, Mapping):
-        for key, value in config.items():
-            if str(key).startswith("_") and str(key).endswith("_"):
-                raise ValueError(f"the config in {path} asks to run code ({key}: {value!r}): refused")
-            refuse_code(value, path)
-    elif isinstance(config, list | tuple):
-        for value in config:
-            refuse_code(value, path)

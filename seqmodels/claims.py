@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import pickletools
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
@@ -143,13 +143,25 @@ def _call(stack: list[Any], rooms: dict[str, int]) -> None:
 
 _PUSHED = {"BININT", "BININT1", "BININT2", "BINFLOAT", "LONG1", "BINUNICODE", "SHORT_BINSTRING"}
 _CONSTANTS = {
-    **{"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": (), "MARK": _MARK},
+    "NONE": None,
+    "NEWTRUE": True,
+    "NEWFALSE": False,
+    "EMPTY_TUPLE": (),
+    "MARK": _MARK,
     **dict.fromkeys(("EMPTY_DICT", "EMPTY_LIST", "EMPTY_SET"), _Made()),
 }
 _CHANGES = {
-    **{"TUPLE": _tuple, "TUPLE1": _tuple_of(1), "TUPLE2": _tuple_of(2), "TUPLE3": _tuple_of(3)},
-    **{"APPEND": _drop(1), "BUILD": _drop(1), "SETITEM": _drop(2), "APPENDS": _to_mark, "SETITEMS": _to_mark},
-    **{"BINPERSID": _storage, "REDUCE": _call},
+    "TUPLE": _tuple,
+    "TUPLE1": _tuple_of(1),
+    "TUPLE2": _tuple_of(2),
+    "TUPLE3": _tuple_of(3),
+    "APPEND": _drop(1),
+    "BUILD": _drop(1),
+    "SETITEM": _drop(2),
+    "APPENDS": _to_mark,
+    "SETITEMS": _to_mark,
+    "BINPERSID": _storage,
+    "REDUCE": _call,
 }
 
 
@@ -177,3 +189,15 @@ def check_values(content: Any, most: int) -> None:
             raise ValueError(f"its values are nested in more than {DEEPEST} groups, or in themselves")
         if count > most:
             raise ValueError(f"its values are more than {most:,}, however few were written")
+
+
+def refuse_code(config: Any, path: str) -> None:
+    """A config that names Python objects to call is not ours: say so instead of ignoring it."""
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            if str(key).startswith("_") and str(key).endswith("_"):
+                raise ValueError(f"the config in {path} asks to run code ({key}: {value!r}): refused")
+            refuse_code(value, path)
+    elif isinstance(config, list | tuple):
+        for value in config:
+            refuse_code(value, path)

@@ -26,7 +26,7 @@ FLOORS = {
     "layers": 3,
     **dict.fromkeys(("heads", "encoders", "model"), 4),
     **dict.fromkeys(("tasks", "data"), 5),
-    **dict.fromkeys(("training", "benchmark", "build", "checkpoint", "claims", "inference"), 6),
+    **dict.fromkeys(("training", "benchmark", "build", "checkpoint", "claims", "yaml_file", "inference"), 6),
     **dict.fromkeys(("cli", "__main__", "__init__"), 7),
 }
 SIBLINGS = {"tasks", "data"}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
+from seqmodels.claims import refuse_code
 from seqmodels.cli.check import check
 from seqmodels.cli.compose import Composition, Plain, amend, compose, forced, names, select, settings
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.library import Library
+from seqmodels.yaml_file import read_yaml
 
 # Data that are one endless stream: cut into windows of this many steps, unless chosen otherwise.
 # All other data may look at their file and say which task and head suit them.
@@ -236,9 +236,13 @@ def saved_config(folder: Path) -> Plain:
     if not file.is_file():
         raise ConfigError(f"{folder} holds no run: {file.name} is missing")
     try:
-        saved = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        saved = None
+        saved = read_yaml(file)
+        refuse_code(saved, str(file))
+    except ValueError as error:
+        raise ConfigError(f"{error}: it is damaged, or not the config of a run") from None
     if not isinstance(saved, dict) or not isinstance(select(saved, "model.head"), dict):
         raise ConfigError(f"{file} is damaged, or not the config of a run")
+    orders = sorted({"hydra", "defaults", "searchpath"} & saved.keys())
+    if orders:
+        raise ConfigError(f"{file} is not the config of a run: it tells Hydra what to do ({', '.join(orders)})")
     return saved

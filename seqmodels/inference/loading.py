@@ -9,6 +9,7 @@ from typing import Any
 from seqmodels import checkpoint
 from seqmodels.batch import BatchSpec
 from seqmodels.build import build_model, build_task, import_plugins
+from seqmodels.claims import refuse_code
 from seqmodels.inference.fitting import model_weights, refuse_unfit
 from seqmodels.inference.model import Model
 
@@ -38,7 +39,7 @@ def load(
         config, spec = dict(stored[checkpoint.KEY]["config"]), BatchSpec.from_plain(stored[checkpoint.KEY]["spec"])
         weights = model_weights(stored)
         needed = list(config.get("plugins", []))
-    checkpoint.refuse_code(config, str(path))
+    refuse_code(config, str(path))
     _change(config, spec, changes or {})
     given = set(plugins)
     missing = [name for name in needed if name not in given]

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from seqmodels.training.report import write_text
+from seqmodels.yaml_file import read_yaml
 
 MODEL = "model"
 
@@ -68,11 +69,9 @@ def backtest(
 
 def _finished(place: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
     """The results of a fold that was run before, with the same settings."""
-    import yaml
-
     if not (place / "metrics.json").is_file():
         return None
-    if yaml.safe_load((place / "config.yaml").read_text(encoding="utf-8")) != json.loads(json.dumps(config)):
+    if read_yaml(place / "config.yaml") != json.loads(json.dumps(config)):
         raise ValueError(f"{place} holds a fold of a backtest with other settings: choose another run_dir")
     found: dict[str, Any] = json.loads((place / "metrics.json").read_text(encoding="utf-8"))
     return found

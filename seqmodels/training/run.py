@@ -29,7 +29,7 @@ from seqmodels.training.machine import machine
 from seqmodels.training.processes import fit
 from seqmodels.training.quiet import quieten
 from seqmodels.training.report import log_hyperparameters, print_results, write_config, write_json
-from seqmodels.training.resume import bring_along, refuse_differences, resume_path
+from seqmodels.training.resume import bring_along, refuse_differences, refuse_unlike, resume_path
 from seqmodels.training.trainer import build_learner, make_trainer, run_content
 
 # What was left out or changed in the data is said in so many lines.
@@ -99,6 +99,7 @@ def assemble(config: dict[str, Any], say: Callable[[str], Any]) -> Assembled:
     """
     quieten()
     import_plugins(config["plugins"])
+    refuse_unlike(config)
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     source = build_source(config)
     taken_for = source.describe()
