@@ -104,7 +104,7 @@ TAMPERED: dict[str, dict[str, Any]] = {
     "wide layers": {"model__hidden_sizes": [HUGE, HUGE]},
     "a width that is text": {"model__hidden_sizes": ["2"]},
     "a skip connection": {"model__skip_steps": HUGE},
-    "heads": {"model__cell": {"name": "diagonal_gru", "init": "chrono", "chrono_steps": 9}, "model__hidden_sizes": [HUGE]},
+    "heads": {"model__cell": {"name": "diagonal_gru", "init": "orthogonal"}, "model__hidden_sizes": [HUGE]},
     "a head's layers": {"model__head": {"name": "encoder_decoder", "hidden_sizes": LAYERS, "cell": {"name": "gru"}}},
     "another head": {"model__head": {"name": "mixture_density", "components": HUGE}},
     "nested": {"data__path": nested(10_000)},
