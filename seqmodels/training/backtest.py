@@ -16,7 +16,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from seqmodels.escaping import in_cell
 from seqmodels.training.report import write_text
 from seqmodels.yaml_file import read_yaml
 
@@ -62,8 +64,8 @@ def backtest(
     monitor = _monitor(config, results[0])
     write_text(_as_csv(rows), folder / "backtest.csv")
     _print(rows, monitor, folds, console)
-    console.print(verdict(rows, monitor))
-    console.print(f"\nAll numbers: {folder / 'backtest.csv'}")
+    console.print(Text(verdict(rows, monitor)))
+    console.print(Text(f"\nAll numbers: {folder / 'backtest.csv'}"))
     return rows
 
 
@@ -133,7 +135,7 @@ def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: in_cell(value) for name, value in row.items()} for row in rows)
     return file.getvalue()
 
 
@@ -150,5 +152,5 @@ def _print(rows: Sequence[Mapping[str, Any]], metric: str, folds: int, console: 
     for name, (mean, spread) in sorted(found.items(), key=lambda item: item[1][0]):
         cells = [by_fold.get((fold, name)) for fold in range(1, folds + 1)]
         shown = ["-" if cell is None else f"{cell:.3g}" for cell in cells]
-        table.add_row(name, *shown, f"{mean:.3g}", f"{spread:.2g}", style="bold" if name == MODEL else "")
+        table.add_row(Text(name), *shown, f"{mean:.3g}", f"{spread:.2g}", style="bold" if name == MODEL else "")
     console.print(table)

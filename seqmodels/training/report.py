@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from seqmodels.atomic import replacing
 
@@ -54,20 +55,20 @@ def result_table(split: str, model: dict[str, float], baselines: dict[str, dict[
         return _on_its_side(table, list(model), methods)
     table.add_column("", min_width=LONGEST_WORD)
     for name in names:
-        table.add_column(name.replace("_", " "), justify="right", no_wrap="_" not in name)
+        table.add_column(Text(name.replace("_", " ")), justify="right", no_wrap="_" not in name)
     for row, values in methods.items():
         cells = [_cell(values[name]) if name in values else "" for name in names]
-        table.add_row(row, *cells, style="bold" if row == "this model" else "")
+        table.add_row(Text(row), *cells, style="bold" if row == "this model" else "")
     return table
 
 
 def _on_its_side(table: Table, names: list[str], methods: dict[str, dict[str, float]]) -> Table:
     table.add_column("")
     for method in methods:
-        table.add_column(method, justify="right")
+        table.add_column(Text(method), justify="right")
     for name in names:
         cells = [_cell(values[name]) if name in values else "" for values in methods.values()]
-        table.add_row(name.replace("_", " "), f"[bold]{cells[0]}[/bold]", *cells[1:])
+        table.add_row(Text(name.replace("_", " ")), Text(cells[0], style="bold"), *cells[1:])
     return table
 
 

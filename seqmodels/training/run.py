@@ -22,6 +22,7 @@ from seqmodels.build import (
 from seqmodels.data.dataset import DataSource
 from seqmodels.data.module import SequenceDataModule
 from seqmodels.inference import load
+from seqmodels.terminal import harmless
 from seqmodels.training.evaluation import calibrate, score
 from seqmodels.training.last_checkpoint import Interrupted
 from seqmodels.training.learner import Learner, total_updates
@@ -53,7 +54,7 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
     Raises:
         ValueError: bad data, impossible settings, a checkpoint that does not fit.
     """
-    console = console or Console()
+    console = console or harmless(Console(markup=False))
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     _, data, learner, taken_for = assemble(config, say)
     console.print(
@@ -215,7 +216,7 @@ def evaluate(
         ValueError: a bad checkpoint or bad data.
     """
     quieten()
-    console = console or Console()
+    console = console or harmless(Console(markup=False))
     changes = dict(changes or {})
     other = changes.pop("data.path", None)
     trained = load(run, plugins, changes=changes)
