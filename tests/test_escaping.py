@@ -28,8 +28,8 @@ from seqmodels.training.report import print_results
 
 HOSTILE = (
     "[/red]", "[bold]", "[link=http://x]y[/link]", "\x1b[31mred\x1b]0;title", "\x9b2J", "\u202egpj", "$\\frac$",
-    "$x$y$", "```", "````\n# no", "![x](http://x/y.png)", "<img src=x onerror=alert(1)>", "a|b", "\r![x](http://x)", "=1+1",
-    "\x00", "a\nb", "\\", "`", "\ud800", "x" * 5000,
+    "$x$y$", "```", "````\n# no", "![x](http://x/y.png)", "<img src=x onerror=alert(1)>", "a|b", "\r![x](http://x)",
+    "=1+1", "\x00", "a\nb", "\\", "`", "\ud800", "x" * 5000,
 )  # fmt: skip
 ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]")
 every = pytest.mark.parametrize("words", HOSTILE, ids=lambda words: ascii(words)[:20])

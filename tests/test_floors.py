@@ -27,7 +27,8 @@ FLOORS = {
     **dict.fromkeys(("heads", "encoders", "model"), 4),
     **dict.fromkeys(("tasks", "data"), 5),
     **dict.fromkeys(
-        ("training", "benchmark", "build", "checkpoint", "claims", "yaml_file", "terminal", "inference"), 6
+        ("training", "benchmark", "build", "checkpoint", "claims", "environment", "yaml_file", "terminal", "inference"),
+        6,
     ),
     **dict.fromkeys(("cli", "__main__", "__init__"), 7),
 }

@@ -10,6 +10,7 @@ from seqmodels import checkpoint
 from seqmodels.batch import BatchSpec
 from seqmodels.build import build_model, build_task, import_plugins
 from seqmodels.claims import refuse_code
+from seqmodels.environment import resolved
 from seqmodels.inference.fitting import model_weights, refuse_unfit
 from seqmodels.inference.model import Model
 
@@ -36,7 +37,7 @@ def load(
     path = checkpoint.locate(run, which)
     stored = checkpoint.read(path)
     with checkpoint.damage(path):
-        config, spec = dict(stored[checkpoint.KEY]["config"]), BatchSpec.from_plain(stored[checkpoint.KEY]["spec"])
+        config, spec = resolved(stored[checkpoint.KEY]["config"]), BatchSpec.from_plain(stored[checkpoint.KEY]["spec"])
         weights = model_weights(stored)
         needed = list(config.get("plugins", []))
     refuse_code(config, str(path))

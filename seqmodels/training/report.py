@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqmodels.atomic import replacing
+from seqmodels.environment import as_written
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -97,7 +98,7 @@ def log_hyperparameters(trainer: pl.Trainer, config: dict[str, Any], metrics: di
     if not isinstance(logger, TensorBoardLogger):
         return
     final = {f"final/{s}/{k}": v for s in ("val", "test") for k, v in (metrics[s] or {}).items()}
-    logger.log_hyperparams(flatten(config), final)
+    logger.log_hyperparams(flatten(as_written(config)), final)
     logger.save()
 
 
@@ -114,7 +115,7 @@ def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
 
 def write_config(config: dict[str, Any], path: Path) -> None:
     """The resolved config as YAML; that of the run's earlier leg is kept as `config_1.yaml`, and so on."""
-    text = yaml.safe_dump(config, sort_keys=False)
+    text = yaml.safe_dump(dict(as_written(config)), sort_keys=False)
     if path.exists() and path.read_text(encoding="utf-8") != text:
         kept = (path.with_name(f"{path.stem}_{number}{path.suffix}") for number in itertools.count(1))
         write_text(path.read_text(encoding="utf-8"), next(one for one in kept if not one.exists()))

@@ -10,6 +10,7 @@ from typing import Any
 from seqmodels import checkpoint
 from seqmodels.batch import BatchSpec
 from seqmodels.claims import refuse_code
+from seqmodels.environment import resolved
 from seqmodels.inference.fitting import model_weights, refuse_unfit
 
 # Settings that a checkpoint's weights, optimizer state or place in the data depend on.
@@ -73,6 +74,7 @@ def refuse_unlike(config: dict[str, Any]) -> None:
 
 def _settings(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """The settings that differ and must not."""
+    old, new = resolved(old), resolved(new)
     groups = [(part, key) for part in FIXED_GROUPS for key in sorted({*old[part], *new[part]})]
     differences = []
     for name in (*FIXED, *groups):

@@ -21,6 +21,7 @@ from seqmodels.build import (
 )
 from seqmodels.data.dataset import DataSource
 from seqmodels.data.module import SequenceDataModule
+from seqmodels.environment import hide, resolved
 from seqmodels.inference import load
 from seqmodels.terminal import harmless
 from seqmodels.training.evaluation import calibrate, score
@@ -44,7 +45,7 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
     and TensorBoard's event files.
 
     Args:
-        config: the resolved config, plain values only.
+        config: plain values only; `${oc.env:NAME}` is read from the environment, and stored as it is.
         run_dir: made if it does not exist.
         console: where progress and results are printed.
 
@@ -56,6 +57,7 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
     """
     console = console or harmless(Console(markup=False))
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    config = resolved(config, strict=True)
     _, data, learner, taken_for = assemble(config, say)
     console.print(
         f"{config['name']}: {parameter_count(learner.model):,} parameters, {amount(data)}; run folder {run_dir}",
@@ -155,7 +157,7 @@ def report(
         "steps": last["global_step"],
         **scores,
         "verdict": verdicts,
-        "data": taken_for,
+        "data": hide(taken_for, config),
         "machine": machine(),
     }
     write_json(metrics, run_dir / "metrics.json")
