@@ -74,6 +74,7 @@ def _check_pickle(content: bytes, rooms: dict[str, int]) -> None:
     """Follow a pickle's words on a stack of what they would make."""
     stack: list[Any] = []
     memo: dict[int, Any] = {}
+    value: Any
     for word, value, _ in pickletools.genops(content):
         name = word.name
         if name in _PUSHED:

@@ -28,7 +28,8 @@ def secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     (tmp_path / f"{SECRET}.csv").write_text("x1,x2,kind\n" + "".join(f"{i},2,a\n-{i},1,b\n" for i in range(1, 41)))
     return [
         "train", "data=csv", "data.path='${name}.csv'", "data.target=kind", "data.layout=wide", f"name='{NAMED}'",
-        "scheduler=none", "model.hidden_sizes=['${oc.decode:${oc.env:MY_WIDTH}}']", "run_dir=run", "trainer.max_steps=2",
+        "scheduler=none", "model.hidden_sizes=['${oc.decode:${oc.env:MY_WIDTH}}']", "run_dir=run",
+        "trainer.max_steps=2",
         "trainer.accelerator=cpu", "trainer.enable_progress_bar=false", "diagnostics.enabled=false",
     ]  # fmt: skip
 

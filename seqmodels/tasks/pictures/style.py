@@ -28,7 +28,8 @@ def plain(figure: Figure) -> Figure:
     axes = [axis for one in figure.axes for axis in (one.xaxis, one.yaxis)]
     powers = {text for axis in axes if axis.get_scale() != "linear" for text in axis.findobj(Text)}
     for text in {*figure.findobj(Text)} - powers:
-        text.set_parse_math(False)  # type: ignore[attr-defined]
+        text.set_parse_math(False)
+        text.set_usetex(False)
     return figure
 
 
