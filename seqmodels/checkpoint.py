@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,7 @@ from typing import Any, cast
 import torch
 
 from seqmodels.atomic import replacing
+from seqmodels.claims import check_file, check_values
 
 KEY = "seqmodels"
 
@@ -63,11 +64,13 @@ def read(path: str | Path, own: bool = True) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"there is no checkpoint {path}")
     try:
+        check_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
+        check_values(content, most=path.stat().st_size)
     except pickle.UnpicklingError as error:
         raise ValueError(f"{path} holds more than tensors and plain values, or is damaged: refused") from error
     except Exception as error:  # bytes that are no checkpoint can go wrong in any way
-        raise ValueError(f"{path} is damaged or cut short, not a checkpoint: {error}") from error
+        raise ValueError(f"{path} is damaged or cut short, not a checkpoint: {str(error)[:300]}") from error
     if own:
         _refuse_foreign(content, path)
     return cast("dict[str, Any]", content)
@@ -110,7 +113,7 @@ def damage(path: Path) -> Iterator[None]:
         yield
     except KeyError as error:
         raise ValueError(f"{path} is damaged or of another version: it lacks {error}") from error
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, RuntimeError, OverflowError, MemoryError) as error:
         raise ValueError(f"{path} is damaged or of another version: {error}") from error
 
 
@@ -120,15 +123,3 @@ def change(config: dict[str, Any], name: str, value: Any) -> None:
     for group in groups:
         config = config.setdefault(group, {})
     config[last] = value
-
-
-def refuse_code(config: Any, path: str) -> None:
-    """A config that names Python objects to call is not ours: say so instead of ignoring it."""
-    if isinstance(config, Mapping):
-        for key, value in config.items():
-            if str(key).startswith("_") and str(key).endswith("_"):
-                raise ValueError(f"the config in {path} asks to run code ({key}: {value!r}): refused")
-            refuse_code(value, path)
-    elif isinstance(config, list | tuple):
-        for value in config:
-            refuse_code(value, path)

@@ -20,13 +20,16 @@ import seqmodels
 PACKAGE = Path(seqmodels.__file__).parent
 
 FLOORS = {
-    **dict.fromkeys(("state", "batch", "registry", "atomic", "own_folder"), 0),
+    **dict.fromkeys(("state", "batch", "registry", "atomic", "own_folder", "escaping"), 0),
     "cells": 1,
     "scan": 2,
     "layers": 3,
     **dict.fromkeys(("heads", "encoders", "model"), 4),
     **dict.fromkeys(("tasks", "data"), 5),
-    **dict.fromkeys(("training", "benchmark", "build", "checkpoint", "inference"), 6),
+    **dict.fromkeys(
+        ("training", "benchmark", "build", "checkpoint", "claims", "environment", "yaml_file", "terminal", "inference"),
+        6,
+    ),
     **dict.fromkeys(("cli", "__main__", "__init__"), 7),
 }
 SIBLINGS = {"tasks", "data"}

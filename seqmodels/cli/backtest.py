@@ -8,7 +8,7 @@ from typing import Any
 
 from seqmodels.cli.arguments import config_parser
 from seqmodels.cli.check import check
-from seqmodels.cli.compose import Composition, amend, jobs, names
+from seqmodels.cli.compose import Composition, amend, amend_written, jobs, names
 from seqmodels.cli.errors import INTERRUPTED, ConfigError
 from seqmodels.cli.flags import wrong_values
 from seqmodels.cli.library import Library
@@ -39,10 +39,11 @@ def _config(library: Library, rest: list[str], flags: argparse.Namespace) -> tup
     asked, rest = _folder(rest)
     if named:
         saved = saved_config(run_folder(Path(rest[0]), "RUN"))
-        composition = Composition(amend(saved, rest[1:], library.groups()), saved, {}, Path())
+        config = amend(saved, rest[1:], library.groups())
+        composition = Composition(config, saved, {}, Path(), amend_written(saved, rest[1:], config))
         trusted = composition.config["plugins"] if "plugins" in names(rest[1:]) else []
         problems = [*untrusted(saved, trusted, Path(rest[0])), *check(composition, library)]
-        prepared = Prepared(composition.config, {}, Path(), [], problems)
+        prepared = Prepared(composition.config, {}, Path(), [], problems, composition.written)
         wrong: list[str] = []
     else:
         found, wrong = jobs(library, rest)
@@ -52,8 +53,8 @@ def _config(library: Library, rest: list[str], flags: argparse.Namespace) -> tup
         raise ConfigError(*problems)
     for note in prepared.notes:
         console().print(note)
-    config = {**prepared.config, "resume": None}
-    return config, asked or Path("runs") / "backtest" / config["name"] / _now()
+    config = {**prepared.written, "resume": None}
+    return config, asked or Path("runs") / "backtest" / prepared.config["name"] / _now()
 
 
 def _folder(rest: list[str]) -> tuple[Path | None, list[str]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os.path
+import re
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,8 @@ from seqmodels.cli.errors import ConfigError, in_words, no_option
 from seqmodels.cli.library import Library
 
 Plain = dict[str, Any]
+# Settings that name another setting that names another.
+MOST_STEPS = 10
 
 
 class Composition(NamedTuple):
@@ -34,12 +38,14 @@ class Composition(NamedTuple):
         schema: the same choices with no value changed: every setting there is, with its default.
         choices: the option chosen in each group.
         run_dir: where Hydra would put the run.
+        written: the settings as they are to be stored: what stands in the environment is only named.
     """
 
     config: Plain
     schema: Plain
     choices: dict[str, str | None]
     run_dir: Path
+    written: Plain = {}  # noqa: RUF012  never changed
 
 
 def jobs(library: Library, overrides: list[str], multirun: bool = False) -> tuple[list[list[str]], list[str]]:
@@ -133,14 +139,14 @@ def compose(library: Library, overrides: list[str], config_name: str = "train") 
         composed = hydra_compose(config_name, [*path, *overrides], return_hydra_config=True)
         # `${hydra:...}` in a config is read from here.
         HydraConfig.instance().set_config(composed)
-        config = _plain(composed)
+        config, written = _plain(composed), _written(composed)
         run_dir = Path(str(OmegaConf.select(composed, "hydra.run.dir")))
         choices = {g: c for g, c in composed.hydra.runtime.choices.items() if not g.startswith("hydra/")}
         parts = {g: c for g, c in choices.items() if c is not None and g in library.groups() - {"experiment", "recipe"}}
         template = [f"{group}={_template(library, group, option, config)}" for group, option in parts.items()]
         schema = _plain(hydra_compose("train", [*path, *template]))
     _open_cells(library, config, schema)
-    return Composition(_filled(config, schema), schema, choices, run_dir)
+    return Composition(_filled(config, schema), schema, choices, run_dir, _filled(written, schema))
 
 
 def search_path(library: Library) -> list[str]:
@@ -170,10 +176,30 @@ def _reworded() -> Iterator[None]:
         raise ConfigError(in_words(error)) from error
 
 
-def _plain(composed: DictConfig) -> Plain:
+def _plain(composed: DictConfig, resolve: bool = True) -> Plain:
     own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
-    plain: Any = OmegaConf.to_container(own, resolve=True)
+    plain: Any = OmegaConf.to_container(own, resolve=resolve)
     return {key: value for key, value in plain.items() if key != "run_dir"}
+
+
+def _written(composed: DictConfig) -> Plain:
+    """The settings, all resolved but those that name a variable of the environment."""
+    raw = _plain(composed, resolve=False)
+
+    def named(written: Any, value: Any) -> Any:
+        if isinstance(written, dict) and isinstance(value, dict):
+            return {key: named(written[key], one) for key, one in value.items()}
+        if isinstance(written, list) and isinstance(value, list):
+            return [named(one, other) for one, other in zip(written, value, strict=True)]
+        for _ in range(MOST_STEPS):
+            if not isinstance(written, str) or "${" not in written:
+                return value
+            if "${oc.env:" in written:
+                return written
+            written = re.sub(r"\$\{([\w.]+)\}", lambda found: str(select(raw, found[1])), written)
+        return value
+
+    return {key: named(raw[key], value) for key, value in _plain(composed).items()}
 
 
 def _template(library: Library, group: str, option: str, config: Plain) -> str:
@@ -263,3 +289,18 @@ def amend(saved: Plain, overrides: list[str], groups: Set[str] = frozenset()) ->
     if problems:
         raise ConfigError(*problems)
     return _plain(config)
+
+
+def amend_written(saved: Plain, overrides: list[str], amended: Plain) -> Plain:
+    """As `amend`, in which what stands in the environment is only named, as in the saved config."""
+    changed, settled = names(overrides), dict(settings(amended))
+    kept = {path: value for path, value in settings(saved) if path in settled and path not in changed}
+    named = [path for path, value in kept.items() if isinstance(value, str) and "${oc.env:" in value]
+    written = copy.deepcopy(amended)
+    for path in named:
+        *parents, last = path.split(".")
+        holder: Any = written
+        for parent in parents:
+            holder = holder[parent]
+        holder[last] = kept[path]
+    return written

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from seqmodels.cli.rules.kinds import Rule
 from seqmodels.cli.screen import console
+from seqmodels.escaping import on_screen
 
 TABLES = (".csv", ".jsonl")
 PICTURES = (".png", ".svg", ".pdf")
+# What JSON leaves as it is, and a terminal obeys.
+_C1 = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def wrong_values(flags: argparse.Namespace, rules: Mapping[str, Rule]) -> list[str]:
@@ -46,7 +51,12 @@ def wrong_target(flag: str, path: Path | None, endings: tuple[str, ...] = ()) ->
 
 def as_json(row: dict[str, Any]) -> str:
     """A row as one line."""
-    return json.dumps(row, ensure_ascii=False)
+    return _C1.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(row, ensure_ascii=False))
+
+
+def say(text: str) -> None:
+    """Print what a model wrote: as it is where it is piped elsewhere; a terminal obeys nothing in it."""
+    print(on_screen(text) if sys.stdout.isatty() else text)
 
 
 def give(
@@ -62,7 +72,7 @@ def give(
     """
     if output is None:
         for row in rows:
-            print(line(row))
+            say(line(row))
         return
     from seqmodels.inference import write_predictions
 

@@ -62,6 +62,7 @@ def _plot(ahead: SeriesAhead, rows: list[dict[str, Any]], horizon: int, path: Pa
     import numpy as np
 
     from seqmodels.tasks.pictures.fan import Fan, fan_figure
+    from seqmodels.tasks.pictures.style import plain
 
     steps = len(rows) // len(ahead.names)
     fans = []
@@ -74,4 +75,4 @@ def _plot(ahead: SeriesAhead, rows: list[dict[str, Any]], horizon: int, path: Pa
             past = times[recent].astype("datetime64[ns]")
         fans.append(Fan(name, past, ahead.rows.values[recent, 0], later, rows[one * steps :][:steps], horizon))
     with replacing(path) as file:
-        fan_figure(fans, ahead.spec.input_names[0]).savefig(file, format=path.suffix[1:])
+        plain(fan_figure(fans, ahead.spec.input_names[0])).savefig(file, format=path.suffix[1:])

@@ -9,9 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from seqmodels.cli.errors import ConfigError
+from seqmodels.yaml_file import read_yaml
 
 # Distinguishes our folder from any other that happens to be called "configs".
 MARKER = ".seqmodels"
@@ -101,4 +100,4 @@ class Library:
 
     def read(self, group: str, option: str) -> dict[str, Any]:
         """One file's content as plain values, nothing composed."""
-        return yaml.safe_load(self.options(group)[option].read_text(encoding="utf-8")) or {}
+        return read_yaml(self.options(group)[option]) or {}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
+from seqmodels.claims import refuse_code
 from seqmodels.cli.check import check
-from seqmodels.cli.compose import Composition, Plain, amend, compose, forced, names, select, settings
+from seqmodels.cli.compose import Composition, Plain, amend, amend_written, compose, forced, names, select, settings
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.library import Library
+from seqmodels.environment import resolved
+from seqmodels.yaml_file import read_yaml
 
 # Data that are one endless stream: cut into windows of this many steps, unless chosen otherwise.
 # All other data may look at their file and say which task and head suit them.
@@ -45,6 +46,7 @@ class Prepared(NamedTuple):
         run_dir: the folder for the run.
         notes: what was chosen for the user, in words.
         problems: what is wrong, in words; a config with problems must not be run.
+        written: the settings as they are to be run with and stored: what stands in the environment is only named.
     """
 
     config: Plain
@@ -52,6 +54,7 @@ class Prepared(NamedTuple):
     run_dir: Path
     notes: list[str]
     problems: list[str]
+    written: Plain = {}  # noqa: RUF012  never changed
 
     def all_problems(self, wrong: list[str]) -> list[str]:
         """The problems, after those of the overrides themselves, less what follows from these."""
@@ -94,7 +97,7 @@ def _prepare(library: Library, overrides: list[str], config_name: str) -> Prepar
         return _prepared(composition, library)
     problems = check(composition, library, decided=False)
     if problems:
-        return Prepared(config, composition.choices, composition.run_dir, [], problems)
+        return Prepared(config, composition.choices, composition.run_dir, [], problems, composition.written)
     from seqmodels.build import import_plugins, suggest
 
     import_plugins(config["plugins"])
@@ -154,7 +157,8 @@ def _recipe(parts: dict[str, str], chosen: set[str], composition: Composition, l
 
 def _prepared(composition: Composition, library: Library, taken: str = "") -> Prepared:
     notes = [f"data={composition.choices['data']}: taking {taken}"] if taken else []
-    return Prepared(composition.config, composition.choices, composition.run_dir, notes, check(composition, library))
+    problems = check(composition, library)
+    return Prepared(composition.config, composition.choices, composition.run_dir, notes, problems, composition.written)
 
 
 def _chosen(composition: Composition, library: Library, overrides: list[str], config_name: str) -> set[str]:
@@ -188,7 +192,8 @@ def _resumed(composition: Composition, library: Library, overrides: list[str]) -
     saved, trusted = saved_config(folder), composition.config["plugins"]
     if not given & library.groups():
         config = {**amend(saved, overrides), "plugins": trusted}
-        composition = composition._replace(config=config, schema=saved)
+        written = amend_written(saved, overrides, config)
+        composition = composition._replace(config=config, schema=saved, written=written)
     prepared = _prepared(composition, library)
     problems = [*untrusted(saved, trusted, folder), *prepared.problems]
     return prepared._replace(problems=problems or _changed(saved, prepared.config))
@@ -205,7 +210,7 @@ def untrusted(saved: Plain, trusted: list[str], folder: Path) -> list[str]:
 
 def _changed(saved: Plain, config: Plain) -> list[str]:
     """What a resumed run cannot change: what its weights and its place in the data depend on."""
-    before = dict(settings(saved))
+    before = dict(settings(resolved(saved)))
     return [
         f"{path}: cannot change in a run that is resumed: it was {before.get(path)!r}, is {value!r}"
         for path, value in settings(config)
@@ -236,9 +241,13 @@ def saved_config(folder: Path) -> Plain:
     if not file.is_file():
         raise ConfigError(f"{folder} holds no run: {file.name} is missing")
     try:
-        saved = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        saved = None
+        saved = read_yaml(file)
+        refuse_code(saved, str(file))
+    except ValueError as error:
+        raise ConfigError(f"{error}: it is damaged, or not the config of a run") from None
     if not isinstance(saved, dict) or not isinstance(select(saved, "model.head"), dict):
         raise ConfigError(f"{file} is damaged, or not the config of a run")
+    orders = sorted({"hydra", "defaults", "searchpath"} & saved.keys())
+    if orders:
+        raise ConfigError(f"{file} is not the config of a run: it tells Hydra what to do ({', '.join(orders)})")
     return saved

@@ -11,6 +11,7 @@ from typing import Any
 from seqmodels.cli.compose import Plain, select, settings
 from seqmodels.cli.library import Library, describe
 from seqmodels.cli.prepare import prepare
+from seqmodels.escaping import fenced, in_markdown
 
 # Settings that say where and how a run was made, and not what it is.
 LEFT_OUT = (
@@ -33,12 +34,12 @@ def markdown(config: Plain, metrics: Plain, shown: Any, library: Library, pictur
         picture: the picture's file; None for none.
     """
     name = str(config["name"])
-    parts = [f"# {name}", *_shows(name, library)]
+    parts = [f"# {in_markdown(name)}", *_shows(name, library)]
     if picture is not None:
-        parts.append(f"![{shown.name}]({picture})")
+        parts.append(f"![{in_markdown(shown.name)}]({picture})")
     parts += [_result(metrics, split) for split in ("test", "val") if metrics.get(split)][:1]
     parts.append("## The run\n\n" + _run(config, metrics, library))
-    parts += [f"## {title.capitalize()}\n\n{_block(text)}" for title, text in shown.texts.items()]
+    parts += [f"## {in_markdown(title.capitalize())}\n\n{_block(text)}" for title, text in shown.texts.items()]
     parts += [_own_data(config, library), _use(config)]
     return "\n\n".join(parts) + "\n"
 
@@ -53,14 +54,14 @@ def _result(metrics: Plain, split: str) -> str:
     """The model and its baselines as a table, and the verdict as it is."""
     model, baselines = metrics[split], metrics.get("baseline", {}).get(split, {})
     columns = list(model)
-    lines = ["|  | " + " | ".join(column.replace("_", " ") for column in columns) + " |"]
+    lines = ["|  | " + " | ".join(in_markdown(column.replace("_", " ")) for column in columns) + " |"]
     lines.append("| --- |" + " ---: |" * len(columns))
     for row, values in [("**this model**", model), *baselines.items()]:
         cells = [f"{values[c]:.4g}" if values.get(c) is not None else "" for c in columns]
-        lines.append(f"| {row} | " + " | ".join(cells) + " |")
+        lines.append(f"| {row if values is model else in_markdown(row)} | " + " | ".join(cells) + " |")
     words = {"test": "the test split", "val": "the validation split"}[split]
     verdict = metrics.get("verdict", {}).get(split, "")
-    return f"## Result on {words}\n\n" + "\n".join(lines) + f"\n\n{verdict}"
+    return f"## Result on {words}\n\n" + "\n".join(lines) + f"\n\n{in_markdown(verdict)}"
 
 
 def _run(config: Plain, metrics: Plain, library: Library) -> str:
@@ -69,10 +70,10 @@ def _run(config: Plain, metrics: Plain, library: Library) -> str:
     on = machine.get("gpu") or f"{machine.get('processor', 'an unknown processor')}, {cores}, {threads}"
     lines = [
         _block(command(config, library), "sh"),
-        f"- data: {_without_folders(str(metrics.get('data', '')), config)}",
+        f"- data: {in_markdown(_without_folders(str(metrics.get('data', '')), config))}",
         *(f"- origin and licence: {words}" for words in licences(config, library)),
         f"- training: {_duration(metrics['seconds'])}, {metrics['steps']:,} updates",
-        f"- machine: {on}; torch {machine.get('torch', '?')}",
+        f"- machine: {in_markdown(str(on))}; torch {in_markdown(str(machine.get('torch', '?')))}",
         f"- model: {metrics['parameters']:,} parameters",
     ]
     return lines[0] + "\n\n" + "\n".join(line for line in lines[1:] if not line.endswith(": "))
@@ -203,4 +204,4 @@ def _use(config: Plain) -> str:
 def _block(text: str, kind: str = "text") -> str:
     lines = text.splitlines()
     more = ["..."] if len(lines) > MOST_LINES else []
-    return f"```{kind}\n" + "\n".join([*lines[:MOST_LINES], *more]) + "\n```"
+    return fenced("\n".join([*lines[:MOST_LINES], *more]), kind)

@@ -12,7 +12,7 @@ from seqmodels.cli.arguments import Parser
 from seqmodels.cli.check import check
 from seqmodels.cli.compose import Composition, amend, names, select
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.flags import PICTURES, wrong_target, wrong_values
+from seqmodels.cli.flags import PICTURES, say, wrong_target, wrong_values
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import run_folder, saved_config
 from seqmodels.cli.rules.kinds import Rule, not_negative, up_to_one, whole
@@ -55,13 +55,14 @@ def generate(arguments: list[str]) -> int:
     trained = load(run, plugins, changes=changes)
     given = {name: value for name, value in vars(flags).items() if value is not None}
     if flags.output is None:
-        print(trained.generate(**{**_SAMPLING, **given}))
+        say(trained.generate(**{**_SAMPLING, **given}))
         return 0
     from seqmodels.tasks.pictures.strokes import drawings_figure
+    from seqmodels.tasks.pictures.style import plain
 
     drawn = trained.draw(flags.prompt, flags.count or 16, flags.temperature, flags.seed)
     with replacing(flags.output) as file:
-        figure = drawings_figure(drawn, [], [flags.prompt] * len(drawn))
+        figure = plain(drawings_figure(drawn, [], [flags.prompt] * len(drawn)))
         figure.savefig(file, format=flags.output.suffix[1:], facecolor="white")
     console(stderr=True).print(f"{len(drawn)} drawings in {flags.output}")
     return 0

@@ -38,7 +38,7 @@ def show(arguments: list[str]) -> int:
 def _print(prepared: Prepared) -> None:
     chosen = " ".join(f"{group}={option}" for group, option in reversed(prepared.choices.items()) if option)
     notes = "".join(f"# {note}\n" for note in prepared.notes)
-    text = f"# {chosen}\n{notes}{yaml.dump(prepared.config, Dumper=_Dumper, sort_keys=False)}"
+    text = f"# {chosen}\n{notes}{yaml.dump(prepared.written or prepared.config, Dumper=_Dumper, sort_keys=False)}"
     if sys.stdout.isatty():
         from rich.syntax import Syntax
 

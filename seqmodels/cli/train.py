@@ -103,7 +103,7 @@ def _remove_empty(folders: list[Path]) -> None:
 def _run(prepared: Prepared, run_dir: Path) -> dict[str, Any]:
     from seqmodels.training.run import train as run
 
-    return run(prepared.config, run_dir)
+    return run(prepared.written, run_dir)
 
 
 def _free(prepared: Prepared, given: bool) -> Path:

@@ -9,6 +9,9 @@ from typing import Any
 from seqmodels import checkpoint
 from seqmodels.batch import BatchSpec
 from seqmodels.build import build_model, build_task, import_plugins
+from seqmodels.claims import refuse_code
+from seqmodels.environment import resolved
+from seqmodels.inference.fitting import model_weights, refuse_unfit
 from seqmodels.inference.model import Model
 
 # Settings of series that are about what is wrong with a file, and may be others for a new one.
@@ -34,10 +37,10 @@ def load(
     path = checkpoint.locate(run, which)
     stored = checkpoint.read(path)
     with checkpoint.damage(path):
-        config, spec = dict(stored[checkpoint.KEY]["config"]), BatchSpec.from_plain(stored[checkpoint.KEY]["spec"])
-        weights = dict(stored["state_dict"])
+        config, spec = resolved(stored[checkpoint.KEY]["config"]), BatchSpec.from_plain(stored[checkpoint.KEY]["spec"])
+        weights = model_weights(stored)
         needed = list(config.get("plugins", []))
-    checkpoint.refuse_code(config, str(path))
+    refuse_code(config, str(path))
     _change(config, spec, changes or {})
     given = set(plugins)
     missing = [name for name in needed if name not in given]
@@ -46,15 +49,12 @@ def load(
             f"{path} is made of parts from {', '.join(missing)}; if you trust them, load it with plugins={missing!r}"
         )
     import_plugins(given)
+    refuse_unfit(config, spec, weights, path)
     with checkpoint.damage(path):
         task = build_task(config, spec)
         model = build_model(config, spec, task)
-    prefix = "model."
-    try:
-        model.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
-    except RuntimeError as error:
-        raise ValueError(f"the weights in {path} do not fit the model its config describes: {error}") from error
-    task.load_state(stored[checkpoint.KEY].get("task", {}))
+        model.load_state_dict(weights)
+        task.load_state(stored[checkpoint.KEY].get("task", {}))
     return Model(model.eval(), task, spec, config)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqmodels.atomic import replacing
+from seqmodels.escaping import in_cell
 
 # Names, such as of classes, that have a column each; more are written as JSON in one.
 MOST_COLUMNS = 1000
@@ -18,7 +19,8 @@ def write_predictions(rows: Iterable[dict[str, Any]], path: Path) -> int:
     """Write predictions as ``.jsonl`` or ``.csv``; whole or not at all.
 
     A ``.csv`` has a row for each step where there is a prediction for each, and a column for what belongs to a name,
-    such as ``probabilities.spam``; other nested values are written as JSON.
+    such as ``probabilities.spam``; other nested values are written as JSON. A text that a spreadsheet would take for a
+    formula has ``'`` before it (see `seqmodels.escaping.in_cell`); a ``.jsonl`` has all as it is.
 
     Returns:
         How many there were.
@@ -46,7 +48,7 @@ def _write(rows: Iterable[dict[str, Any]], path: Path) -> int:
             if path.suffix == ".jsonl":
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 continue
-            for cells in map(spread, by_step(row)):
+            for cells in (_harmless(spread(one)) for one in by_step(row)):
                 if writer is None:
                     writer = csv.DictWriter(file, list(cells))
                     writer.writeheader()
@@ -54,6 +56,10 @@ def _write(rows: Iterable[dict[str, Any]], path: Path) -> int:
                     raise ValueError(f"{path}: the likeliest are others in each prediction (top): write .jsonl")
                 writer.writerow(cells)
     return count
+
+
+def _harmless(cells: dict[str, Any]) -> dict[str, Any]:
+    return {in_cell(name): in_cell(value) for name, value in cells.items()}
 
 
 def by_step(row: dict[str, Any]) -> list[dict[str, Any]]:

@@ -16,8 +16,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from seqmodels.escaping import in_cell
 from seqmodels.training.report import write_text
+from seqmodels.yaml_file import read_yaml
 
 MODEL = "model"
 
@@ -61,18 +64,16 @@ def backtest(
     monitor = _monitor(config, results[0])
     write_text(_as_csv(rows), folder / "backtest.csv")
     _print(rows, monitor, folds, console)
-    console.print(verdict(rows, monitor))
-    console.print(f"\nAll numbers: {folder / 'backtest.csv'}")
+    console.print(Text(verdict(rows, monitor)))
+    console.print(Text(f"\nAll numbers: {folder / 'backtest.csv'}"))
     return rows
 
 
 def _finished(place: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
     """The results of a fold that was run before, with the same settings."""
-    import yaml
-
     if not (place / "metrics.json").is_file():
         return None
-    if yaml.safe_load((place / "config.yaml").read_text(encoding="utf-8")) != json.loads(json.dumps(config)):
+    if read_yaml(place / "config.yaml") != json.loads(json.dumps(config)):
         raise ValueError(f"{place} holds a fold of a backtest with other settings: choose another run_dir")
     found: dict[str, Any] = json.loads((place / "metrics.json").read_text(encoding="utf-8"))
     return found
@@ -134,7 +135,7 @@ def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: in_cell(value) for name, value in row.items()} for row in rows)
     return file.getvalue()
 
 
@@ -151,5 +152,5 @@ def _print(rows: Sequence[Mapping[str, Any]], metric: str, folds: int, console: 
     for name, (mean, spread) in sorted(found.items(), key=lambda item: item[1][0]):
         cells = [by_fold.get((fold, name)) for fold in range(1, folds + 1)]
         shown = ["-" if cell is None else f"{cell:.3g}" for cell in cells]
-        table.add_row(name, *shown, f"{mean:.3g}", f"{spread:.2g}", style="bold" if name == MODEL else "")
+        table.add_row(Text(name), *shown, f"{mean:.3g}", f"{spread:.2g}", style="bold" if name == MODEL else "")
     console.print(table)

@@ -121,7 +121,9 @@ def _follow_folder(trainer: pl.Trainer, states: dict[str, Any]) -> None:
         state, folder = states[key], str(folders[key])
 
         def moved(path: str, folder: str = folder) -> str:
-            return str(Path(folder) / Path(path).name) if path else path
+            # Lightning removes the best of before: it is a checkpoint, whatever name was stored.
+            name = Path(path).name if path.endswith(".ckpt") else "best.ckpt"
+            return str(Path(folder) / name) if path else path
 
         for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
             state[name] = moved(state[name])
@@ -178,7 +180,7 @@ def _pack(carried: Carried) -> dict[str, Any]:
     """A carried state as lists of tensors: a NamedTuple's class could not be read back safely."""
 
     def flat(state: State) -> list[torch.Tensor]:
-        return [leaf.detach().cpu() for leaf in leaves(state)]
+        return [leaf.detach().cpu().contiguous() for leaf in leaves(state)]
 
     past = [{"state": flat(p.state), "window": [t.cpu() for t in p[1:]]} for p in carried.past]
     return {"state": None if carried.state is None else flat(carried.state), "past": past}

@@ -11,6 +11,7 @@ import torch
 from seqmodels.batch import SequenceBatch
 from seqmodels.build import build_evaluation
 from seqmodels.inference import load
+from seqmodels.tasks.pictures.style import plain
 from seqmodels.training.learner import Learner
 from seqmodels.training.quiet import quieten
 
@@ -65,4 +66,4 @@ def picture(run: Path, plugins: Iterable[str] = ()) -> Shown:
         figures = {**task.drawings(model, first[1], generator), **task.pictures(first[0], first[1], metrics)}
         texts = task.texts(model, first[1], generator)
     title = next(iter(figures), "")
-    return Shown(figures.get(title), title, texts)
+    return Shown(plain(figures[title]) if title else None, title, texts)

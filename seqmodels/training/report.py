@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from seqmodels.atomic import replacing
+from seqmodels.environment import as_written
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -54,20 +56,20 @@ def result_table(split: str, model: dict[str, float], baselines: dict[str, dict[
         return _on_its_side(table, list(model), methods)
     table.add_column("", min_width=LONGEST_WORD)
     for name in names:
-        table.add_column(name.replace("_", " "), justify="right", no_wrap="_" not in name)
+        table.add_column(Text(name.replace("_", " ")), justify="right", no_wrap="_" not in name)
     for row, values in methods.items():
         cells = [_cell(values[name]) if name in values else "" for name in names]
-        table.add_row(row, *cells, style="bold" if row == "this model" else "")
+        table.add_row(Text(row), *cells, style="bold" if row == "this model" else "")
     return table
 
 
 def _on_its_side(table: Table, names: list[str], methods: dict[str, dict[str, float]]) -> Table:
     table.add_column("")
     for method in methods:
-        table.add_column(method, justify="right")
+        table.add_column(Text(method), justify="right")
     for name in names:
         cells = [_cell(values[name]) if name in values else "" for values in methods.values()]
-        table.add_row(name.replace("_", " "), f"[bold]{cells[0]}[/bold]", *cells[1:])
+        table.add_row(Text(name.replace("_", " ")), Text(cells[0], style="bold"), *cells[1:])
     return table
 
 
@@ -96,7 +98,7 @@ def log_hyperparameters(trainer: pl.Trainer, config: dict[str, Any], metrics: di
     if not isinstance(logger, TensorBoardLogger):
         return
     final = {f"final/{s}/{k}": v for s in ("val", "test") for k, v in (metrics[s] or {}).items()}
-    logger.log_hyperparams(flatten(config), final)
+    logger.log_hyperparams(flatten(as_written(config)), final)
     logger.save()
 
 
@@ -113,7 +115,7 @@ def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
 
 def write_config(config: dict[str, Any], path: Path) -> None:
     """The resolved config as YAML; that of the run's earlier leg is kept as `config_1.yaml`, and so on."""
-    text = yaml.safe_dump(config, sort_keys=False)
+    text = yaml.safe_dump(dict(as_written(config)), sort_keys=False)
     if path.exists() and path.read_text(encoding="utf-8") != text:
         kept = (path.with_name(f"{path.stem}_{number}{path.suffix}") for number in itertools.count(1))
         write_text(path.read_text(encoding="utf-8"), next(one for one in kept if not one.exists()))

@@ -9,6 +9,10 @@ from typing import Any
 
 from seqmodels import checkpoint
 from seqmodels.atomic import replacing
+from seqmodels.batch import BatchSpec
+from seqmodels.claims import refuse_code
+from seqmodels.environment import resolved
+from seqmodels.inference.fitting import model_weights, refuse_unfit
 
 # Settings that a checkpoint's weights, optimizer state or place in the data depend on.
 FIXED = (("seed",), *(("training", key) for key in ("batch_size", "window", "random_window", "k2")))
@@ -32,12 +36,7 @@ def refuse_differences(path: str, now: dict[str, Any]) -> None:
     """
     stored = checkpoint.read(path)[checkpoint.KEY]
     old, new = stored["config"], now["config"]
-    groups = [(part, key) for part in FIXED_GROUPS for key in sorted({*old[part], *new[part]})]
-    differences = []
-    for name in (*FIXED, *groups):
-        before, after = (functools.reduce(lambda c, key: c.get(key, {}), name, config) for config in (old, new))
-        if before != after:
-            differences.append(f"{'.'.join(name)} was {before!r}, is {after!r}")
+    differences = _settings(old, new)
     if stored["fingerprint"] != now["fingerprint"]:
         differences.append("the data are others (another file, other options, or the file has changed)")
     if differences:
@@ -49,6 +48,41 @@ def refuse_differences(path: str, now: dict[str, Any]) -> None:
             f"{now['total_updates']} are asked for. Leave trainer.max_epochs, max_steps, limit_train_batches and "
             "accumulate_grad_batches as they were, or begin a new run"
         )
+
+
+def refuse_unlike(config: dict[str, Any]) -> None:
+    """Refuse a config of another model than that of the checkpoint to go on from, before anything is built.
+
+    Raises:
+        ValueError: what differs, in words.
+    """
+    path = resume_path(config)
+    if path is None:
+        return
+    stored = checkpoint.read(path)
+    with checkpoint.damage(Path(path)):
+        own = stored[checkpoint.KEY]
+        refuse_code(own["config"], path)
+        differences, spec, weights = (
+            _settings(own["config"], config),
+            BatchSpec.from_plain(own["spec"]),
+            model_weights(stored),
+        )
+    if differences:
+        raise ValueError(f"{path} cannot be resumed with these settings, which differ: " + "; ".join(differences))
+    refuse_unfit(config, spec, weights, Path(path))
+
+
+def _settings(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """The settings that differ and must not."""
+    old, new = resolved(old), resolved(new)
+    groups = [(part, key) for part in FIXED_GROUPS for key in sorted({*old[part], *new[part]})]
+    differences = []
+    for name in (*FIXED, *groups):
+        before, after = (functools.reduce(lambda c, key: c.get(key, {}), name, config) for config in (old, new))
+        if before != after:
+            differences.append(f"{'.'.join(name)} was {before!r}, is {after!r}")
+    return differences
 
 
 def bring_along(stored: str, folder: Path) -> None:

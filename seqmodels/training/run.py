@@ -22,7 +22,9 @@ from seqmodels.build import (
 )
 from seqmodels.data.dataset import DataSource
 from seqmodels.data.module import SequenceDataModule
+from seqmodels.environment import hide, resolved
 from seqmodels.inference import load
+from seqmodels.terminal import harmless
 from seqmodels.training.evaluation import calibrate, score
 from seqmodels.training.last_checkpoint import Interrupted
 from seqmodels.training.learner import Learner, total_updates
@@ -30,7 +32,7 @@ from seqmodels.training.machine import machine
 from seqmodels.training.processes import fit
 from seqmodels.training.quiet import quieten
 from seqmodels.training.report import log_hyperparameters, print_results, write_config, write_json
-from seqmodels.training.resume import bring_along, refuse_differences, resume_path
+from seqmodels.training.resume import bring_along, refuse_differences, refuse_unlike, resume_path
 from seqmodels.training.trainer import build_learner, make_trainer, run_content
 
 # What was left out or changed in the data is said in so many lines.
@@ -44,7 +46,7 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
     and TensorBoard's event files.
 
     Args:
-        config: the resolved config, plain values only.
+        config: plain values only; `${oc.env:NAME}` is read from the environment, and stored as it is.
         run_dir: made if it does not exist.
         console: where progress and results are printed.
 
@@ -54,8 +56,9 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
     Raises:
         ValueError: bad data, impossible settings, a checkpoint that does not fit.
     """
-    console = console or Console()
+    console = console or harmless(Console(markup=False))
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    config = resolved(config, strict=True)
     _, data, learner, taken_for = assemble(config, say)
     console.print(
         f"{config['name']}: {parameter_count(learner.model):,} parameters, {amount(data)}; run folder {run_dir}",
@@ -102,6 +105,7 @@ def assemble(config: dict[str, Any], say: Callable[[str], Any]) -> Assembled:
     """
     quieten()
     import_plugins(config["plugins"])
+    refuse_unlike(config)
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     source = build_source(config)
     taken_for = source.describe()
@@ -156,7 +160,7 @@ def report(
         "steps": last["global_step"],
         **scores,
         "verdict": verdicts,
-        "data": taken_for,
+        "data": hide(taken_for, config),
         "machine": machine(),
     }
     write_json(metrics, run_dir / "metrics.json")
@@ -217,7 +221,7 @@ def evaluate(
         ValueError: a bad checkpoint or bad data.
     """
     quieten()
-    console = console or Console()
+    console = console or harmless(Console(markup=False))
     changes = dict(changes or {})
     other = changes.pop("data.path", None)
     trained = load(run, plugins, changes=changes)

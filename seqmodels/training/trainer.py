@@ -11,6 +11,7 @@ from rich.console import Console
 
 from seqmodels.build import build_model, build_task
 from seqmodels.data.module import SequenceDataModule
+from seqmodels.environment import as_written
 from seqmodels.training.checkpoint import AtomicCheckpointIO, BestCheckpoint, RunState
 from seqmodels.training.diagnostics import Diagnostics
 from seqmodels.training.event_log import RunLog
@@ -88,4 +89,4 @@ def best_callbacks(config: dict[str, Any], run_dir: Path, name: str, mode: str) 
 
 def run_content(config: dict[str, Any], data: SequenceDataModule) -> dict[str, Any]:
     """What a checkpoint says of its run, in plain values."""
-    return {"config": config, "spec": data.spec.to_plain(), "fingerprint": data.fingerprint}
+    return {"config": dict(as_written(config)), "spec": data.spec.to_plain(), "fingerprint": data.fingerprint}

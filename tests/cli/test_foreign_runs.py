@@ -68,6 +68,27 @@ def test_plugins_of_a_run_are_asked_for_and_not_imported(hostile, verb):
     assert "is made of parts from hostile_plugin; if you trust them" in result.err
 
 
+ORDERS = {
+    "hydra": {"callbacks": {"a": {"_target_": "hostile_plugin.Callback"}}},
+    "hydra of no code": {"run": {"dir": "elsewhere"}},
+    "defaults": ["hydra/job_logging: hostile"],
+    "searchpath": ["file://."],
+    "model": {"head": {"_target_": "hostile_plugin.Head"}},
+}
+
+
+@pytest.mark.parametrize("verb", ["train", "data inspect", "backtest", "evaluate", "report"])
+@pytest.mark.parametrize("order", ORDERS)
+def test_what_a_run_tells_hydra_is_refused(hostile, verb, order):
+    config = yaml.safe_load(Path("run/config.yaml").read_text())
+    config |= {order.split()[0]: ORDERS[order], "plugins": []}
+    Path("run/config.yaml").write_text(yaml.safe_dump(config))
+    result = hostile(*VERBS[verb])
+    assert result.code == 2
+    assert "run/config.yaml" in result.err
+    assert not Path("ran").exists()
+
+
 @pytest.mark.parametrize("verb", ["train", "data inspect", "backtest", "evaluate"])
 def test_plugins_that_the_user_names_are_imported(hostile, verb):
     hostile(*VERBS[verb], "plugins=[hostile_plugin]", *(["--folds", "1"] if verb == "backtest" else []))

@@ -216,7 +216,8 @@ def test_resume_refuses_another_model(seqmodels, trainings):
 def test_resume_of_a_damaged_config(seqmodels, trainings):
     Path("old").mkdir()
     Path("old/config.yaml").write_text("[")
-    problem = "old/config.yaml is damaged, or not the config of a run"
+    reason = "old/config.yaml is no YAML of plain values: while parsing a flow node"
+    problem = f"{reason}: it is damaged, or not the config of a run"
     assert seqmodels("train", "resume=old") == (2, "", said("train", problem))
 
 

@@ -21,6 +21,18 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=110, layout="constrained")
 
 
+def plain(figure: Figure) -> Figure:
+    """The figure, none of whose words is read as a formula: labels from data may hold ``$`` and anything between."""
+    from matplotlib.text import Text
+
+    axes = [axis for one in figure.axes for axis in (one.xaxis, one.yaxis)]
+    powers = {text for axis in axes if axis.get_scale() != "linear" for text in axis.findobj(Text)}
+    for text in {*figure.findobj(Text)} - powers:
+        text.set_parse_math(False)
+        text.set_usetex(False)
+    return figure
+
+
 def tidy(axes: Axes) -> None:
     """Two spines and a pale grid."""
     axes.spines[["top", "right"]].set_visible(False)

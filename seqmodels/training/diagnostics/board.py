@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from seqmodels.escaping import on_screen
 from seqmodels.training.diagnostics.cuts import NotApplicableError
 from seqmodels.training.diagnostics.style import figure_pixels
 
@@ -49,7 +50,8 @@ class Board:
 
     def text(self, tag: str, words: str) -> None:
         """Words as they stand: indented, so that TensorBoard's Markdown leaves them alone."""
-        self.writer.add_text(tag, "\n".join(f"    {line}" for line in words.split("\n")), self.update)
+        lines = [f"    {on_screen(line)}" for line in words.splitlines()]
+        self.writer.add_text(tag, "\n".join(lines), self.update)
 
     def attempt(self, part: str, write: Callable[[], None]) -> None:
         """Call `write`; put the random state back after it, and note a failure instead of raising it."""

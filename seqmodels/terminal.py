@@ -1,0 +1,33 @@
+"""Rich's console, on which nothing that is printed acts by itself: no markup, and no control characters in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
+from rich.segment import Segment
+
+from seqmodels.escaping import on_screen
+
+
+class _WrittenOut(NamedTuple):
+    """Something to print, its control characters written out."""
+
+    content: Any
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self.content, options):
+            ours = segment.control or segment.text == "\r"  # a line that is to be written over
+            yield segment if ours else segment._replace(text=on_screen(segment.text))
+
+
+class _WriteOut(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_WrittenOut(one) for one in renderables]
+
+
+def harmless(console: Console) -> Console:
+    """The console, with control characters in what comes from data written out."""
+    console.push_render_hook(_WriteOut())
+    return console
