@@ -12,6 +12,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+import torch.distributed as dist
+from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from seqmodels.training.last_checkpoint import Interrupted
@@ -45,8 +47,9 @@ def fit(trainer: pl.Trainer, learner: pl.LightningModule, data: pl.LightningData
     """
     signals: list[int] = []
     try:
-        with _passing_on_signals(signals) if trainer.strategy.launcher is not None else nullcontext():
+        with _passing_on_signals(signals) if _makes_processes(trainer) else nullcontext():
             trainer.fit(learner, data, ckpt_path=stored, weights_only=True)
+        _part(trainer)
     except ProcessRaisedException as error:
         raise original(error) from error
     except ProcessExitedException as error:
@@ -55,6 +58,19 @@ def fit(trainer: pl.Trainer, learner: pl.LightningModule, data: pl.LightningData
         raise
     except SystemExit as error:  # what Lightning makes of KeyboardInterrupt
         raise KeyboardInterrupt from error
+
+
+def _makes_processes(trainer: pl.Trainer) -> bool:
+    """Whether the training runs in children of this process."""
+    launcher = trainer.strategy.launcher
+    return launcher is not None and not isinstance(launcher, _SubprocessScriptLauncher)
+
+
+def _part(trainer: pl.Trainer) -> None:
+    """Let each process of a launcher go its own way: what comes after the training runs in the first alone."""
+    if dist.is_available() and dist.is_initialized():
+        trainer.strategy.barrier()
+        dist.destroy_process_group()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,9 +23,11 @@ from seqmodels.build import (
 from seqmodels.data.dataset import DataSource
 from seqmodels.data.module import SequenceDataModule
 from seqmodels.inference import load
+from seqmodels.training import launchers
 from seqmodels.training.evaluation import calibrate, score
 from seqmodels.training.last_checkpoint import Interrupted
 from seqmodels.training.learner import Learner, total_updates
+from seqmodels.training.lock import held
 from seqmodels.training.machine import machine
 from seqmodels.training.processes import fit
 from seqmodels.training.quiet import quieten
@@ -53,7 +56,15 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
     Raises:
         ValueError: bad data, impossible settings, a checkpoint that does not fit.
     """
-    console = console or Console()
+    launched = launchers.found()
+    first = launched is None or launched.rank == 0
+    console = (console or Console()) if first else Console(quiet=True)
+    with held(run_dir) if first else nullcontext():
+        return _train(config, run_dir, console, first)
+
+
+def _train(config: dict[str, Any], run_dir: Path, console: Console, first: bool) -> dict[str, Any]:
+    """Train; of several processes that a launcher made, only the first writes and says anything."""
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     _, data, learner, taken_for = assemble(config, say)
     console.print(
@@ -67,14 +78,15 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
     if stored is not None:
         planned = {"total_updates": total_updates(trainer, data)}
         refuse_differences(stored, {**run_content(config, data), **planned})
-        bring_along(stored, run_dir / "checkpoints")
-    run_dir.mkdir(parents=True, exist_ok=True)
-    write_config(config, run_dir / "config.yaml")
+    if first:
+        if stored is not None:
+            bring_along(stored, run_dir / "checkpoints")
+        write_config(config, run_dir / "config.yaml")
     try:
         fit(trainer, learner, data, stored)
     except Interrupted:
         return how_to_go_on(run_dir, console)
-    return report(config, run_dir, learner, data, trainer, console, taken_for)
+    return report(config, run_dir, learner, data, trainer, console, taken_for) if first else {}
 
 
 class Assembled(NamedTuple):
