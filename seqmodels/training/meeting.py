@@ -18,8 +18,10 @@ from typing import Any
 
 from seqmodels.training.launchers import Launch, to_unset
 
-# Seconds to wait for the others at the start, and until that is said; for a process to end by itself; between two looks.
-WAIT, PATIENCE, GRACE, LOOK = 30.0, 5.0, 5.0, 0.3
+# Seconds to wait for the others at the start, and until that is said.
+WAIT, PATIENCE = 30.0, 10.0
+# Seconds that a process has to end by itself, and between two looks at the others.
+GRACE, LOOK = 5.0, 0.3
 FAILURE, INTERRUPTED = 1, 130
 
 
@@ -42,9 +44,7 @@ class Meeting:
         self._tcp = _connect(launch, self._hosts, deadline)
         self._store = self._room(self._tcp)
         if self._store.add(f"count/{launch.rank}", 1) > 1:
-            raise ValueError(
-                f"another process says too that it is number {launch.rank} ({launch.variables}); {_cure()}"
-            )
+            raise ValueError(f"another process says that it is this one ({launch.variables}); {_cure()}")
         self._store.set(f"here/{launch.rank}", json.dumps(_place()))
         self._peers = self._gather(deadline)
         threading.Thread(target=self._watch, args=(self._room(self._tcp.clone()),), daemon=True).start()
@@ -64,9 +64,7 @@ class Meeting:
             if time.monotonic() > deadline:
                 raise ValueError(_alone(launch, launch.size - len(absent)))
             if time.monotonic() > said and launch.rank == min(set(range(launch.size)) - set(absent)):
-                _say(
-                    f"waiting for {len(absent)} of the {launch.size} processes that there should be ({launch.variables})"
-                )
+                _say(f"waiting for {len(absent)} of {launch.size} processes ({launch.variables})")
                 said = deadline
             time.sleep(0.05)
         places = {rank: json.loads(self._store.get(f"here/{rank}")) for rank in range(launch.size)}
@@ -121,8 +119,8 @@ class Meeting:
     def _obituary(self, dead: list[int]) -> str:
         which = ", ".join(f"{rank} (process id {self._peers[rank]['pid']})" for rank in dead)
         return (
-            f"of {self.launch.size} processes, counted from 0, number {which} died: it was killed, or memory was short; "
-            "so the others end too. What was saved can be resumed"
+            f"rank {which} of {self.launch.size} processes was killed, perhaps for lack of memory: the others end too; "
+            "go on from the last checkpoint with resume=RUN"
         )
 
     def _dead(self, store: Any) -> list[int]:
@@ -195,17 +193,19 @@ def _connect(launch: Launch, hosts: bool, deadline: float) -> Any:
         try:
             socket.create_connection((launch.address, launch.port), 2.0).close()
             break
-        except OSError as error:
-            if isinstance(error, socket.gaierror):
-                raise ValueError(f"MASTER_ADDR={launch.address}: there is no such machine; {_cure()}") from None
+        except socket.gaierror:
+            raise ValueError(f"MASTER_ADDR={launch.address}: there is no such machine; {_cure()}") from None
+        except OSError:
             if time.monotonic() > deadline:
                 raise ValueError(_alone(launch, 1)) from None
             time.sleep(0.1)
+    place = f"{launch.address}:{launch.port}"
+    if hosts:
+        _refuse_elsewhere(launch.address)
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     from torch.distributed import TCPStore
 
     patience = timedelta(seconds=max(1.0, deadline - time.monotonic()))
-    place = f"{launch.address}:{launch.port}"
     try:
         return TCPStore(
             launch.address, launch.port, launch.size, hosts, patience, wait_for_workers=False, multi_tenant=True
@@ -216,6 +216,16 @@ def _connect(launch: Launch, hosts: bool, deadline: float) -> Any:
                 f"the processes cannot meet at {place}, which another program uses: set MASTER_PORT to another number"
             ) from None
         raise ValueError(f"the processes cannot meet at {place} (MASTER_ADDR, MASTER_PORT); {_cure()}") from None
+
+
+def _refuse_elsewhere(address: str) -> None:
+    """The first process is where all meet, so the address must be this machine's."""
+    try:
+        family, *_, place = socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.bind(place)
+    except OSError:
+        raise ValueError(f"MASTER_ADDR={address} is not this machine; {_cure()}") from None
 
 
 def _alone(launch: Launch, came: int) -> str:
