@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -183,13 +184,22 @@ def _resumed(composition: Composition, library: Library, overrides: list[str]) -
     given = names(overrides)
     if not given & {"run_dir", "hydra.run.dir"}:
         composition = composition._replace(run_dir=folder)
-    if not (folder / "config.yaml").is_file():
-        return _prepared(composition, library)
-    saved = saved_config(folder)
+    saved = saved_config(folder, Path(str(composition.config["resume"])))
     if not given & library.groups():
         composition = composition._replace(config=amend(saved, overrides), schema=saved)
     prepared = _prepared(composition, library)
-    return prepared._replace(problems=prepared.problems or _changed(saved, prepared.config))
+    problems = prepared.problems or [*_changed(saved, prepared.config), *_lost(prepared.config, folder)]
+    return prepared._replace(problems=problems)
+
+
+def _lost(config: Plain, folder: Path) -> list[str]:
+    """Data that a run was trained on, and that are no longer where they were."""
+    path = select(config, "data.path")
+    if not isinstance(path, str) or re.search(r"^\w+:|[*?\[]", path) or Path(path).expanduser().exists():
+        return []
+    return [
+        f"data.path: the data of {folder} are not at {path!r} (from {str(Path.cwd())!r}): set data.path=THEIR_PLACE"
+    ]
 
 
 def _changed(saved: Plain, config: Plain) -> list[str]:
@@ -215,13 +225,19 @@ def run_folder(path: Path, name: str) -> Path:
     raise ConfigError(f"{name}: there is no run folder or checkpoint {path}")
 
 
-def saved_config(folder: Path) -> Plain:
+def saved_config(folder: Path, checkpoint: Path | None = None) -> Plain:
     """The config of a run.
+
+    Args:
+        folder: the run's.
+        checkpoint: where the config is too, if the folder has lost it.
 
     Raises:
         ConfigError: none there, or a damaged one.
     """
     file = folder / "config.yaml"
+    if not file.is_file() and checkpoint is not None:
+        return _stored_config(checkpoint)
     if not file.is_file():
         raise ConfigError(f"{folder} holds no run: {file.name} is missing")
     try:
@@ -230,4 +246,15 @@ def saved_config(folder: Path) -> Plain:
         saved = None
     if not isinstance(saved, dict) or not isinstance(select(saved, "model.head"), dict):
         raise ConfigError(f"{file} is damaged, or not the config of a run")
+    return saved
+
+
+def _stored_config(path: Path) -> Plain:
+    """The config in a checkpoint."""
+    from seqmodels.checkpoint import KEY, locate, read
+
+    file = locate(path, "last")
+    saved: Plain = read(file)[KEY]["config"]
+    if not isinstance(select(saved, "model.head"), dict):
+        raise ConfigError(f"{file} is damaged, or not the checkpoint of a run")
     return saved

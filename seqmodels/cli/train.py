@@ -40,8 +40,8 @@ def train(arguments: list[str]) -> int:
     prepared = [prepare(library, job, flags.config_name) for job in _telling(found)]
     problems = [problem for one in prepared for problem in one.all_problems(wrong)]
     problems += _several_into_one(overrides) if flags.multirun else []
-    for one in prepared if launched else ():
-        problems += launchers.contradictions(launched, one.config["trainer"]) if one.config else []
+    if launched is not None and prepared[0].config:
+        problems += launchers.contradictions(launched, prepared[0].config["trainer"])
     if problems:
         raise ConfigError(*problems)
     if flags.multirun:

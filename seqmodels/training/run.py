@@ -32,7 +32,7 @@ from seqmodels.training.machine import machine
 from seqmodels.training.processes import fit
 from seqmodels.training.quiet import quieten
 from seqmodels.training.report import log_hyperparameters, print_results, write_config, write_json
-from seqmodels.training.resume import bring_along, refuse_differences, resume_path
+from seqmodels.training.resume import bring_along, finished, refuse_differences, resume_path, scored
 from seqmodels.training.trainer import build_learner, make_trainer, run_content
 
 # What was left out or changed in the data is said in so many lines.
@@ -74,18 +74,26 @@ def _train(config: dict[str, Any], run_dir: Path, console: Console, first: bool)
         soft_wrap=True,
     )
     trainer = make_trainer(config, run_dir, learner, data, console)
-    stored = resume_path(config)
+    stored, over = resume_path(config), None
     if stored is not None:
-        planned = {"total_updates": total_updates(trainer, data)}
-        refuse_differences(stored, {**run_content(config, data), **planned})
+        asked = total_updates(trainer, data)
+        learner.planned = refuse_differences(stored, {**run_content(config, data), "total_updates": asked})
+        over = finished(stored, asked, config["early_stopping"]["patience"])
     if first:
         if stored is not None:
             bring_along(stored, run_dir / "checkpoints")
         write_config(config, run_dir / "config.yaml")
-    try:
-        fit(trainer, learner, data, stored)
-    except Interrupted:
-        return how_to_go_on(run_dir, console)
+    if over is not None:
+        say(f"{stored} has nothing left to train: {over}")
+        done = scored(run_dir)
+        if done is not None:
+            say(f"Results: {run_dir / 'metrics.json'}")
+            return done
+    else:
+        try:
+            fit(trainer, learner, data, stored)
+        except Interrupted:
+            return how_to_go_on(run_dir, console)
     return report(config, run_dir, learner, data, trainer, console, taken_for) if first else {}
 
 
