@@ -84,7 +84,7 @@ def _prepare(library: Library, overrides: list[str], config_name: str) -> Prepar
     composition = compose(library, overrides, config_name)
     config = composition.config
     if config["resume"] is not None:
-        return _resumed(composition, library, overrides)
+        return _resumed(composition, library, overrides, config_name)
     chosen = _chosen(composition, library, overrides, config_name)
     name = str(config["data"].get("name"))
     if name in STREAM_WINDOW:
@@ -174,7 +174,7 @@ def _chosen(composition: Composition, library: Library, overrides: list[str], co
     return chosen
 
 
-def _resumed(composition: Composition, library: Library, overrides: list[str]) -> Prepared:
+def _resumed(composition: Composition, library: Library, overrides: list[str], config_name: str) -> Prepared:
     """The config of the run that is resumed, unless the command chooses parts anew; and its folder."""
     try:
         folder = run_folder(Path(str(composition.config["resume"])), "resume")
@@ -185,9 +185,12 @@ def _resumed(composition: Composition, library: Library, overrides: list[str]) -
     if not given & {"run_dir", "hydra.run.dir"}:
         composition = composition._replace(run_dir=folder)
     saved = saved_config(folder, Path(str(composition.config["resume"])))
-    if not given & library.groups():
-        composition = composition._replace(config=amend(saved, overrides), schema=saved)
-    prepared = _prepared(composition, library)
+    if given & library.groups():  # the command of a new run, which may be the one that began this
+        anew = _prepare(library, [*overrides, "++resume=null"], config_name)
+        config = {**anew.config, "resume": composition.config["resume"]}
+        prepared = anew._replace(config=config, run_dir=composition.run_dir)
+    else:
+        prepared = _prepared(composition._replace(config=amend(saved, overrides), schema=saved), library)
     problems = prepared.problems or [*_changed(saved, prepared.config), *_lost(prepared.config, folder)]
     return prepared._replace(problems=problems)
 

@@ -80,7 +80,7 @@ def finished(path: str, total: int | None, patience: int | None) -> str | None:
         if validation["started"] > validation["completed"]:  # it was stopped before the last of them had ended
             return None
     if total is not None and step >= total:
-        return f"all {step} updates are done"
+        return f"all {step} updates are done; for more, set trainer.max_steps or trainer.max_epochs higher"
     waits = [state["wait_count"] for key, state in stored["callbacks"].items() if key.startswith("EarlyStopping")]
     if patience is not None and any(wait >= patience for wait in waits):
         return f"it stopped early at step {step}; to go on, set early_stopping.patience higher or to null"

@@ -82,7 +82,8 @@ def _train(config: dict[str, Any], run_dir: Path, console: Console, first: bool)
     if first:
         if stored is not None:
             bring_along(stored, run_dir / "checkpoints")
-        write_config(config, run_dir / "config.yaml")
+        if over is None or not (run_dir / "config.yaml").exists():
+            write_config(config, run_dir / "config.yaml")
     if over is not None:
         say(f"{stored} has nothing left to train: {over}")
         done = scored(run_dir)
