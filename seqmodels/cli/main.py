@@ -8,6 +8,7 @@ import sys
 
 from seqmodels.cli import help
 from seqmodels.cli.errors import FAILURE, INTERRUPTED, USAGE, ConfigError, suggest
+from seqmodels.training import launchers
 
 # Each verb's module and function; only the one that is wanted is imported.
 VERBS = {
@@ -26,6 +27,9 @@ VERBS = {
     "doctor": ("doctor", "doctor"),
     "benchmark": ("benchmark", "benchmark"),
 }
+
+# Verbs that write or take long, and would do so in each of a launcher's processes.
+ALONE = {"evaluate", "predict", "generate", "forecast", "backtest", "transcribe", "translate", "benchmark"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -99,6 +103,8 @@ def _dispatch(arguments: list[str]) -> int:
     if "-h" in rest or "--help" in rest:
         print(help.VERBS[verb], end="")
         return 0
+    if verb in ALONE:
+        launchers.refuse_several(verb)
     module, function = VERBS[verb]
     code: int = getattr(importlib.import_module(f"seqmodels.cli.{module}"), function)(rest)
     return code

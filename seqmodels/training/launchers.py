@@ -91,6 +91,20 @@ def found(environment: Mapping[str, str] = os.environ) -> Launch | None:
     return launch
 
 
+def refuse_several(verb: str) -> None:
+    """Refuse to do in each of several processes what one does.
+
+    Raises:
+        ValueError: a launcher started several, or left its variables behind.
+    """
+    launch = found()
+    if launch is not None and launch.size > 1:
+        raise ValueError(
+            f"{verb} runs in one process, and {launch.launcher} started {launch.size} ({launch.variables}): start it "
+            f"without, or, if these variables were left behind: unset {to_unset()}"
+        )
+
+
 def to_unset(environment: Mapping[str, str] = os.environ) -> str:
     """The variables by which this process takes itself for one of several."""
     names = [*TORCH_OWN, *(name for kind in OTHERS for name in (*kind.size, kind.rank))]
