@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from seqmodels.cli import launch
 from seqmodels.cli.arguments import config_parser
 from seqmodels.cli.compose import forced, is_sweep, jobs, names, search_path
-from seqmodels.cli.errors import FAILURE, INTERRUPTED, ConfigError
+from seqmodels.cli.errors import FAILURE, ConfigError
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import Prepared, prepare
-from seqmodels.cli.screen import console, report
+from seqmodels.cli.screen import Screen, console, report
 
 
 def train(arguments: list[str]) -> int:
@@ -70,12 +70,11 @@ def _single(library: Library, overrides: list[str], prepared: Prepared, config_n
     for note in prepared.notes:
         console().print(note)
     failed: list[Exception] = []
-    results: list[dict[str, Any]] = []
     absent = [folder for folder in (run_dir, *run_dir.parents) if not folder.exists()]
 
     def job(_: Any) -> None:
         try:
-            results.append(_run(prepared, run_dir))
+            _run(prepared, run_dir)
         except Exception as error:  # Hydra would print it in its own way
             failed.append(error)
 
@@ -88,7 +87,7 @@ def _single(library: Library, overrides: list[str], prepared: Prepared, config_n
         _remove_empty(absent)
     if failed:
         raise failed[0]
-    return INTERRUPTED if results[0].get("interrupted") else 0
+    return 0
 
 
 def _remove_empty(folders: list[Path]) -> None:
@@ -103,7 +102,7 @@ def _remove_empty(folders: list[Path]) -> None:
 def _run(prepared: Prepared, run_dir: Path) -> dict[str, Any]:
     from seqmodels.training.run import train as run
 
-    return run(prepared.config, run_dir)
+    return run(prepared.config, run_dir, Screen())
 
 
 def _free(prepared: Prepared, given: bool) -> Path:
@@ -151,8 +150,6 @@ def _job(library: Library, config_name: str, number: int, varied: set[str]) -> O
         for note in prepared.notes:
             console().print(note)
         metrics = _run(prepared, folder)
-        if metrics.get("interrupted"):
-            raise KeyboardInterrupt
     except Exception as error:
         from seqmodels.cli.main import explain
 
