@@ -22,8 +22,9 @@ SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name
 # What stands for a reader of the output that went away, as in `| head`.
 READER_LEFT = getattr(signal, "SIGPIPE", None)
 # Seconds after a signal at which what still waits is broken off, and at which the process ends wherever it is.
-PATIENCE, END = 7.0, 9.0
+PATIENCE, END = 7.5, 9.5
 AGAIN = "the same command begins again"
+NOTHING_YET = f" before the first step, with nothing to save; {AGAIN}"
 
 
 class Stopped(BaseException):
@@ -57,7 +58,7 @@ class _State:
         self.asked: int | None = None
         self.holders: list[Callable[[], Any]] = []  # each told of every signal
         self.presses = 0  # of Ctrl-C
-        self.forced = self.on_its_way = self.over = self.is_child = False
+        self.forced = self.on_its_way = self.over = self.said = self.is_child = False
         self.handlers: dict[int, Any] = {}  # those of before
         self.hook: Callable[[Any], Any] = sys.unraisablehook
         self.watch: _Watch | None = None
@@ -81,6 +82,7 @@ class _State:
             if self.is_child:
                 os._exit(128 + self.asked)
             self.on_its_way, self.over = True, self.forced
+            end_children()
             raise Stopped(self.asked)
 
     def unraisable(self, args: Any) -> None:
@@ -114,7 +116,7 @@ def listen(title: str) -> None:
 
 def ended() -> None:
     """What is left to do is to say how it went: a signal changes that no more."""
-    _state.over = True
+    _state.over = _state.said = True
 
 
 def leave() -> None:
@@ -177,7 +179,9 @@ def starting(spare: tuple[int, ...] = ()) -> Iterator[None]:
     release = hold()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
-        resource_tracker.ensure_running()  # so that this does not end before us either; it lifts the block of some
+        sys.warnoptions.append("ignore:resource_tracker")  # what a killed run leaves it takes away without a word
+        resource_tracker.ensure_running()  # so that it does not end before us; it lifts the block of some
+        sys.warnoptions.pop()
         signal.pthread_sigmask(signal.SIG_BLOCK, set(SIGNALS) - set(spare))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, spare)
         yield
@@ -195,14 +199,19 @@ def started() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
-def follow_parent(deaf: bool = False) -> None:
+def follow_parent(deaf: bool = False, at_once: bool = False) -> None:
     """End this process when the one that started it has ended, however that was.
 
     Args:
         deaf: whether signals are blocked here, as `starting` does, for good: but for the parent's SIGTERM.
+        at_once: whether the system is to see to it, where it can: also when the *thread* ends that started this.
     """
     from multiprocessing import parent_process
 
+    if at_once and sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     known = parent_process()
     parent = os.getppid() if known is None or known.pid is None else known.pid
     threading.Thread(target=_follow, args=(parent, deaf), daemon=True).start()
@@ -234,6 +243,16 @@ def discard(file: int) -> None:
     else:
         os.dup2(nowhere, file)
         os.close(nowhere)
+
+
+def end_children() -> None:
+    """End the processes of a command that stops, such as those that read data ahead: waiting for each takes seconds."""
+    children = sys.modules.get("multiprocessing.process")
+    is_ours = _state.title or _state.is_child  # and not of a program that uses the package
+    if is_ours and children is not None and hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler raises when one of them ends
+        for child in children.active_children():
+            child.kill()
 
 
 def _is_gone(file: int) -> bool:
@@ -301,7 +320,7 @@ class _Watch:
     def _hurry(self, passed: float, number: int) -> None:
         if passed > END:
             with suppress(Exception):
-                if self.state.title:
+                if self.state.title and not self.state.said:
                     os.write(2, f"{self.state.title}: {in_words(number)}\n".encode())
             os._exit(128 + number)
         if passed > PATIENCE and not self.state.forced:

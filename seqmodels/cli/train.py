@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from seqmodels import stopping
 from seqmodels.cli import launch
 from seqmodels.cli.arguments import config_parser
 from seqmodels.cli.compose import forced, is_sweep, jobs, names, search_path
@@ -20,6 +21,7 @@ from seqmodels.cli.screen import Screen, console, report
 
 def train(arguments: list[str]) -> int:
     """Check everything, then run."""
+    stopping.at(stopping.NOTHING_YET)
     parser = config_parser()
     parser.add_argument("--multirun", "-m", action="store_true")
     launch.add_hydra_flags(parser)

@@ -6,7 +6,7 @@ import multiprocessing
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
@@ -43,6 +43,7 @@ class LastCheckpoint(Checkpoint):
         self.every_n_steps = every_n_steps
         self._saved_at = 0
         self._more_steps = 0
+        self._validates = False
         self._release: Callable[[], None] = _nothing
 
     def setup(self, trainer: pl.Trainer, learner: pl.LightningModule, stage: str) -> None:
@@ -56,6 +57,8 @@ class LastCheckpoint(Checkpoint):
         self._release = stopping.hold()
 
     def on_exception(self, trainer: pl.Trainer, learner: pl.LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, stopping.Stopped) and self._validates and trainer.world_size == 1:
+            self._save_before_validation(trainer)
         self._release()
 
     def teardown(self, trainer: pl.Trainer, learner: pl.LightningModule, stage: str) -> None:
@@ -82,29 +85,26 @@ class LastCheckpoint(Checkpoint):
         validation = stored["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]["total"]
         if validation["started"] > validation["completed"] and 0 < trainer.max_steps <= stored["global_step"]:
             self._more_steps = stored["global_step"] + 1 - trainer.max_steps
-            trainer.fit_loop.max_steps += self._more_steps
+            trainer.fit_loop.epoch_loop.max_steps += self._more_steps
 
     def on_validation_start(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
         if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
             trainer.fit_loop.epoch_loop.val_loop.batch_progress.total.reset_on_restart()
-            trainer.fit_loop.max_steps -= self._more_steps
+            trainer.fit_loop.epoch_loop.max_steps -= self._more_steps
             self._more_steps = 0
+            self._validates = True
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
+        self._validates = False  # from here on others take note of its result
 
     def on_validation_batch_end(
         self, trainer: pl.Trainer, learner: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int, *which: Any
     ) -> None:
         if trainer.state.fn != TrainerFn.FITTING or not self._stopping(trainer):
             return
-        if not trainer.sanity_checking:
-            # As Lightning finds a validation that was broken off in its first batch: it begins again.
-            progress = trainer.fit_loop.epoch_loop.val_loop.batch_progress
-            before = progress.total.completed - progress.current.completed
-            progress.reset()
-            progress.total.increment_by(before)
-            progress.total.ready += 1
-            progress.total.started += 1
-            self._save(trainer)
-        raise Interrupted
+        if self._validates:
+            self._save_before_validation(trainer)
+        self._interrupt()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
         # The schedules of the epoch before have moved by now. What Lightning does after this hook,
@@ -123,7 +123,18 @@ class LastCheckpoint(Checkpoint):
         if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch or self._saved_at != trainer.global_step:
             self._save(trainer)
         if self._stopping(trainer):
-            raise Interrupted
+            self._interrupt()
+
+    def _save_before_validation(self, trainer: pl.Trainer) -> None:
+        # What Lightning knows of a validation that was broken off in its first batch: it begins again.
+        self._validates = False
+        progress = trainer.fit_loop.epoch_loop.val_loop.batch_progress
+        before = progress.total.completed - progress.current.completed
+        progress.reset()
+        progress.total.increment_by(before)
+        progress.total.ready += 1
+        progress.total.started += 1
+        self._save(trainer)
 
     def _stopping(self, trainer: pl.Trainer) -> bool:
         """Whether any of the processes was asked to stop."""
@@ -136,7 +147,11 @@ class LastCheckpoint(Checkpoint):
         if stop or ends or trainer.global_step - self._saved_at >= self.every_n_steps:
             self._save(trainer)
         if stop:
-            raise Interrupted
+            self._interrupt()
+
+    def _interrupt(self) -> NoReturn:
+        stopping.end_children()
+        raise Interrupted
 
     def _save(self, trainer: pl.Trainer) -> None:
         self._saved_at = trainer.global_step
@@ -165,7 +180,7 @@ def where_saved(folder: Path, stopped: str) -> str:
     """
     last = folder / "checkpoints" / "last.ckpt"
     if not last.is_file():
-        return f" with nothing to save yet; {stopping.AGAIN}"
+        return stopping.NOTHING_YET
     return f" {stopped.format(step=checkpoint.read(last)['global_step'])}. {go_on_with(folder)}"
 
 
