@@ -155,7 +155,9 @@ def hold(tell: Callable[[], Any] = lambda: None) -> Callable[[], None]:
     """
     alone = not _state.handlers
     if alone:  # in a program of somebody else's, or a process of a training
+        where = _state.where
         listen("")
+        at(where)
     own = _state
     own.holders.append(tell)
 

@@ -93,6 +93,7 @@ class LastCheckpoint(Checkpoint):
             trainer.fit_loop.epoch_loop.max_steps -= self._more_steps
             self._more_steps = 0
             self._validates = True
+            trainer.fit_loop._restarting = False  # or a schedule that follows the validation would miss this one
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
         self._validates = False  # from here on others take note of its result
