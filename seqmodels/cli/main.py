@@ -46,8 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
     title = "seqmodels" + (f" {arguments[0]}" if arguments and arguments[0] in VERBS else "")
     stopped = True
     try:
-        stopping.listen(title)
         _open_streams()
+        stopping.listen(title)
         code = _answer(arguments, title)
         stopping.ended()
         stopped = False
