@@ -198,8 +198,7 @@ def test_a_stop_is_answered_at_once_and_the_run_goes_on(where: str, tmp_path: Pa
     with monkeypatch.context() as patch:
         stop_at(patch, "training_step", 3)
         assert stop(config, folder) == (
-            "stopped by SIGINT at step 3; everything is saved. "
-            f"Go on with: seqmodels train resume='{folder}'"
+            f"stopped by SIGINT at step 3; everything is saved. Go on with: seqmodels train resume='{folder}'"
         )
     run({**config, "resume": str(folder)}, folder)
     run(config, tmp_path / "whole")
