@@ -55,7 +55,9 @@ def generate(arguments: list[str]) -> int:
     trained = load(run, plugins, changes=changes)
     given = {name: value for name, value in vars(flags).items() if value is not None}
     if flags.output is None:
-        print(trained.generate(**{**_SAMPLING, **given}))
+        for piece in trained.generate_pieces(**{**_SAMPLING, **given}):
+            print(piece, end="", flush=True)
+        print()
         return 0
     from seqmodels.tasks.pictures.strokes import drawings_figure
 

@@ -7,10 +7,19 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from seqmodels import stopping
+
+
+class Screen(Console):
+    """A console whose reader may go away, as in ``| head``: that stops the command as a signal does."""
+
+    def on_broken_pipe(self) -> None:
+        stopping.reader_left()
+
 
 def console(stderr: bool = False) -> Console:
     """A console that never wraps what is piped elsewhere."""
-    return Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
+    return Screen(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
 
 
 def report(title: str, problems: Sequence[str]) -> None:

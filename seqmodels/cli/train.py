@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from seqmodels import stopping
 from seqmodels.cli import launch
 from seqmodels.cli.arguments import config_parser
 from seqmodels.cli.compose import forced, is_sweep, jobs, names, search_path
-from seqmodels.cli.errors import FAILURE, INTERRUPTED, ConfigError
+from seqmodels.cli.errors import FAILURE, ConfigError
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import Prepared, prepare
-from seqmodels.cli.screen import console, report
+from seqmodels.cli.screen import Screen, console, report
 from seqmodels.training import launchers
 from seqmodels.training.launchers import Launch
 from seqmodels.training.lock import held
@@ -23,6 +24,7 @@ from seqmodels.training.lock import held
 
 def train(arguments: list[str]) -> int:
     """Check everything, then run."""
+    stopping.at(stopping.NOTHING_YET)
     parser = config_parser()
     parser.add_argument("--multirun", "-m", action="store_true")
     launch.add_hydra_flags(parser)
@@ -94,23 +96,20 @@ def _single(
     with met(launched) as meeting, contextlib.ExitStack() as kept:
         first = launched is None or launched.rank == 0
         folder = str(kept.enter_context(_claimed(prepared, given))) if first else None
-        run_dir = Path(folder or "" if meeting is None else meeting.tell(folder))
+        run_dir = Path((folder or "") if meeting is None else meeting.tell(folder))
         for note in prepared.notes if first else ():
             console().print(note)
-        result = _in_hydra(library, overrides, prepared, config_name, run_dir)
-    return INTERRUPTED if result.get("interrupted") else 0
+        _in_hydra(library, overrides, prepared, config_name, run_dir)
+    return 0
 
 
-def _in_hydra(
-    library: Library, overrides: list[str], prepared: Prepared, config_name: str, run_dir: Path
-) -> dict[str, Any]:
-    """The run's results; Hydra keeps its own of what it was asked to do."""
+def _in_hydra(library: Library, overrides: list[str], prepared: Prepared, config_name: str, run_dir: Path) -> None:
+    """Run, while Hydra keeps its own of what it was asked to do."""
     failed: list[Exception] = []
-    results: list[dict[str, Any]] = []
 
     def job(_: Any) -> None:
         try:
-            results.append(_run(prepared, run_dir))
+            _run(prepared, run_dir)
         except Exception as error:  # Hydra would print it in its own way
             failed.append(error)
 
@@ -120,7 +119,6 @@ def _in_hydra(
     launch.hydra(library, config_name, [*search_path(library), *kept, launch.quoted("hydra.run.dir", run_dir)], job)
     if failed:
         raise failed[0]
-    return results[0]
 
 
 def _remove_empty(folders: list[Path]) -> None:
@@ -135,7 +133,7 @@ def _remove_empty(folders: list[Path]) -> None:
 def _run(prepared: Prepared, run_dir: Path) -> dict[str, Any]:
     from seqmodels.training.run import train as run
 
-    return run(prepared.config, run_dir)
+    return run(prepared.config, run_dir, Screen())
 
 
 @contextlib.contextmanager
@@ -201,8 +199,6 @@ def _job(library: Library, config_name: str, number: int, varied: set[str]) -> O
         for note in prepared.notes:
             console().print(note)
         metrics = _run(prepared, folder)
-        if metrics.get("interrupted"):
-            raise KeyboardInterrupt
     except Exception as error:
         from seqmodels.cli.main import explain
 

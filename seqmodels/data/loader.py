@@ -12,6 +12,7 @@ from seqmodels.batch import SequenceBatch
 from seqmodels.data.collate import collate
 from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.plan import Plan, make_plan
+from seqmodels.stopping import follow_parent, starting
 
 # How workers are started. Forking would copy this process's threads' locks, held for ever in the copy;
 # workers of a fork server outlive a process that is killed, because the server is their parent.
@@ -103,7 +104,15 @@ class PlanLoader:
     def _batches(self, batches: _Batches) -> Iterator[SequenceBatch]:
         if self.workers == 0:
             return (batches[i] for i in range(len(batches)))
-        return iter(DataLoader(batches, batch_size=None, num_workers=self.workers, multiprocessing_context=START))
+        loader = DataLoader(
+            batches,
+            batch_size=None,
+            num_workers=self.workers,
+            multiprocessing_context=START,
+            worker_init_fn=_begin_worker,
+        )
+        with starting():
+            return iter(loader)
 
     def set_epoch(self, epoch: int) -> None:
         """Make `epoch` the next one. It begins at its first batch, unless a loaded state was in the middle of it."""
@@ -118,6 +127,11 @@ class PlanLoader:
         """Go on after the batch at which `state` was taken."""
         self._epoch, self._position = state["epoch"], state["position"]
         self._next_epoch, self._start = self._epoch, self._position
+
+
+def _begin_worker(number: int) -> None:
+    """A worker ends with the process that it reads for, which alone answers signals."""
+    follow_parent(deaf=True)
 
 
 class _Batches(Dataset):

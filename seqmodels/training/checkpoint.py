@@ -18,6 +18,7 @@ import torch
 import torch.distributed as dist
 from lightning_fabric.plugins.io import TorchCheckpointIO
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.trainer.states import TrainerFn
 
 from seqmodels import checkpoint
 from seqmodels.state import State, leaves, map_state
@@ -46,7 +47,8 @@ class RunState(pl.Callback):
 
     def __init__(self, content: dict[str, Any]) -> None:
         self.content = content
-        self._random: list[dict[str, Any]] | None = None
+        self._random: list[dict[str, Any]] | None = None  # of every process, to go on with
+        self._before_validation: dict[str, Any] | None = None
         self._seconds = 0.0  # of the run's earlier legs
         self._began = time.monotonic()
 
@@ -66,7 +68,7 @@ class RunState(pl.Callback):
         stored[checkpoint.KEY] = {
             **self.content,
             "carried": _gather(_pack(own.carried["train"])),
-            "random": _gather(random_state()),
+            "random": _gather(self._before_validation or random_state()),
             "world_size": trainer.world_size,
             "total_updates": own.total_updates,
             "seconds": self._seconds + time.monotonic() - self._began,
@@ -84,6 +86,19 @@ class RunState(pl.Callback):
         self._random = own["random"]
         self._seconds = own["seconds"]
         _follow_folder(trainer, stored["callbacks"])
+
+    # A checkpoint that a stop has written within a validation is of the moment before it.
+
+    def on_validation_start(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
+        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+            if self._random is not None:
+                set_random_state(self._random[trainer.global_rank])
+            self._before_validation = random_state()
+
+    def on_validation_end(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
+        if self._before_validation is not None and self._random is not None:
+            self._random[trainer.global_rank] = random_state()
+        self._before_validation = None
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, learner: pl.LightningModule, batch: Any, batch_idx: int

@@ -16,13 +16,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from seqmodels import stopping
 from seqmodels.training.launchers import Launch, to_unset
 
 # Seconds to wait for the others at the start, and until that is said.
 WAIT, PATIENCE = 30.0, 10.0
 # Seconds that a process has to end by itself, and between two looks at the others.
 GRACE, LOOK = 5.0, 0.3
-FAILURE, INTERRUPTED = 1, 130
+FAILURE = 1
 
 
 class Meeting:
@@ -94,12 +95,13 @@ class Meeting:
         """What to raise after an error: only the first process that fails speaks, the others end without a word."""
         if isinstance(error, RuntimeError):  # perhaps only what another's end does here
             self._until(lambda: self._store.check(["failed"]) or bool(self._dead(self._store)), 2.0)
-        code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILURE
+        code = error.code if isinstance(error, stopping.Stopped) else FAILURE
         dead = self._dead(self._store)
         speaks = self._is_first(self._store, code)
         with contextlib.suppress(RuntimeError):
             self.leave()
         if not speaks:
+            stopping.ended()
             return SystemExit(self._code())
         return ValueError(self._obituary(dead)) if dead and isinstance(error, RuntimeError) else error
 
@@ -173,6 +175,7 @@ def met(launch: Launch | None) -> Iterator[Meeting | None]:
     if launch is None or launch.size == 1:
         yield None
         return
+    stopping.count_once(2.0)
     meeting = Meeting(launch)
     try:
         yield meeting

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 import pytorch_lightning as pl
 from rich.console import Console
 
-from seqmodels import checkpoint
+from seqmodels import checkpoint, stopping
 from seqmodels.build import (
     build_data,
     build_evaluation,
@@ -25,7 +26,7 @@ from seqmodels.data.module import SequenceDataModule
 from seqmodels.inference import load
 from seqmodels.training import launchers
 from seqmodels.training.evaluation import calibrate, score
-from seqmodels.training.last_checkpoint import Interrupted
+from seqmodels.training.last_checkpoint import Interrupted, go_on_with, where_saved
 from seqmodels.training.learner import Learner, total_updates
 from seqmodels.training.lock import held
 from seqmodels.training.machine import machine
@@ -51,11 +52,13 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
         console: where progress and results are printed.
 
     Returns:
-        What is in `metrics.json`; after Ctrl-C ``{"interrupted": True, "resume": command}``.
+        What is in `metrics.json`.
 
     Raises:
         ValueError: bad data, impossible settings, a checkpoint that does not fit.
+        Stopped: by a signal, such as Ctrl-C; its words say what is saved, and how to go on.
     """
+    stopping.at(partial(where_saved, run_dir, "at once; saved is step {step}"))
     launched = launchers.found()
     first = launched is None or launched.rank == 0
     console = (console or Console()) if first else Console(quiet=True)
@@ -67,12 +70,7 @@ def _train(config: dict[str, Any], run_dir: Path, console: Console, first: bool)
     """Train; of several processes that a launcher made, only the first writes and says anything."""
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     _, data, learner, taken_for = assemble(config, say)
-    console.print(
-        f"{config['name']}: {parameter_count(learner.model):,} parameters, {amount(data)}; run folder {run_dir}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    say(f"{config['name']}: {parameter_count(learner.model):,} parameters, {amount(data)}; run folder {run_dir}")
     trainer = make_trainer(config, run_dir, learner, data, console)
     stored, over = resume_path(config), None
     if stored is not None:
@@ -84,18 +82,28 @@ def _train(config: dict[str, Any], run_dir: Path, console: Console, first: bool)
             bring_along(stored, run_dir / "checkpoints")
         if over is None or not (run_dir / "config.yaml").exists():
             write_config(config, run_dir / "config.yaml")
-    if over is not None:
+    if over is None:
+        _fit(trainer, learner, data, stored, run_dir)
+    else:
         say(f"{stored} has nothing left to train: {over}")
         done = scored(run_dir)
         if done is not None:
             say(f"Results: {run_dir / 'metrics.json'}")
             return done
-    else:
-        try:
-            fit(trainer, learner, data, stored)
-        except Interrupted:
-            return how_to_go_on(run_dir, console)
-    return report(config, run_dir, learner, data, trainer, console, taken_for) if first else {}
+    if not first:
+        return {}
+    stopping.at(f" after the training, which is saved, in its scoring. {go_on_with(run_dir)}")
+    metrics = report(config, run_dir, learner, data, trainer, console, taken_for)
+    stopping.at(f" when all was done: {run_dir / 'metrics.json'}")
+    return metrics
+
+
+def _fit(trainer: pl.Trainer, learner: Learner, data: SequenceDataModule, stored: str | None, run_dir: Path) -> None:
+    try:
+        fit(trainer, learner, data, stored)
+    except Interrupted:
+        stopping.at(partial(where_saved, run_dir, "at step {step}; everything is saved"))
+        raise stopping.Stopped(stopping.asked() or signal.SIGTERM) from None
 
 
 class Assembled(NamedTuple):
@@ -132,15 +140,6 @@ def assemble(config: dict[str, Any], say: Callable[[str], Any]) -> Assembled:
         say(f"- and {len(notes) - MOST_NOTES} more, which seqmodels data inspect lists")
     refuse_unwatched(config, data)
     return Assembled(source, data, build_learner(config, data), taken_for)
-
-
-def how_to_go_on(run_dir: Path, console: Console) -> dict[str, Any]:
-    """Say where a run was stopped, and the command that resumes it."""
-    step = checkpoint.read(checkpoint.locate(run_dir, "last"))["global_step"]
-    resume = f"seqmodels train resume={shlex.quote(str(run_dir))}"
-    words = f"\nStopped at step {step}; everything is saved. Go on with:\n  {resume}"
-    console.print(words, markup=False, highlight=False, soft_wrap=True)
-    return {"interrupted": True, "resume": resume}
 
 
 def amount(data: SequenceDataModule) -> str:
