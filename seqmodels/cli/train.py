@@ -19,7 +19,7 @@ from seqmodels.cli.prepare import Prepared, prepare
 from seqmodels.cli.screen import Screen, console, report
 from seqmodels.training import launchers
 from seqmodels.training.launchers import Launch
-from seqmodels.training.lock import held
+from seqmodels.training.lock import held, remove_empty
 
 
 def train(arguments: list[str]) -> int:
@@ -121,15 +121,6 @@ def _in_hydra(library: Library, overrides: list[str], prepared: Prepared, config
         raise failed[0]
 
 
-def _remove_empty(folders: list[Path]) -> None:
-    """Remove folders that were made for a run that never began, the innermost first."""
-    for folder in folders:
-        try:
-            folder.rmdir()
-        except OSError:  # it holds something, or was never made
-            return
-
-
 def _run(prepared: Prepared, run_dir: Path) -> dict[str, Any]:
     from seqmodels.training.run import train as run
 
@@ -156,7 +147,7 @@ def _claimed(prepared: Prepared, given: bool) -> Iterator[Path]:
                 )
             yield folder
     finally:
-        _remove_empty(absent)
+        remove_empty(absent)
 
 
 def _made(folder: Path) -> Path:

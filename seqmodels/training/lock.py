@@ -15,7 +15,7 @@ _held: set[Path] = set()
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep a run's folder, made if need be, from all other processes.
+    """Keep a run's folder, made if need be and removed if nothing comes into it, from all other processes.
 
     The system takes the lock back when the process ends, however it ends. Where a file system has no locks, nothing is
     kept, and nothing refused.
@@ -23,11 +23,12 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         ValueError: another process holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     own = folder.resolve()
     if own in _held:
         yield
         return
+    absent = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
     file = _locked(folder / NAME)
     _held.add(own)
     try:
@@ -37,6 +38,16 @@ def held(folder: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             os.unlink(folder / NAME)
         os.close(file)
+        remove_empty(absent)
+
+
+def remove_empty(folders: list[Path]) -> None:
+    """Remove folders that were made for a run that never began, the innermost first."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:  # it holds something, or was never made
+            return
 
 
 def _locked(path: Path) -> int:
