@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from lightning_fabric.plugins.environments import ClusterEnvironment
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
 
@@ -45,7 +47,7 @@ class Alone(ClusterEnvironment):
         self._rank = rank
 
     def local_rank(self) -> int:
-        return self._rank
+        return int(os.environ.get("LOCAL_RANK", 0))  # set by Lightning in the processes that it makes
 
     def node_rank(self) -> int:
         return 0
@@ -69,3 +71,6 @@ class Launched(Alone):
     @property
     def main_address(self) -> str:
         return self._address
+
+    def local_rank(self) -> int:
+        return self._rank
