@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.segment import Segment
 
+from seqmodels import stopping
 from seqmodels.escaping import on_screen
 
 
@@ -27,7 +28,15 @@ class _WriteOut(RenderHook):
         return [_WrittenOut(one) for one in renderables]
 
 
-def harmless(console: Console) -> Console:
-    """The console, with control characters in what comes from data written out."""
-    console.push_render_hook(_WriteOut())
-    return console
+class Screen(Console):
+    """A console that writes out the control characters in what comes from data.
+
+    That its reader goes away, as in ``| head``, stops the command as a signal does.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.push_render_hook(_WriteOut())
+
+    def on_broken_pipe(self) -> None:
+        stopping.reader_left()

@@ -21,6 +21,7 @@ from seqmodels.benchmark.cases import find
 from seqmodels.benchmark.run import Settings, train_call
 from seqmodels.benchmark.shapes import Shape
 from seqmodels.state import map_state
+from seqmodels.stopping import starting
 
 # A text of so many windows, once short and once long: the peak must be the same.
 _WINDOWS = (10, 40)
@@ -61,7 +62,9 @@ def memory(cell: str, shape: Shape, settings: Settings) -> list[Figure]:
 
 def _in_fresh_process(function: Callable[..., float], cache: str | None, *arguments: Any) -> float:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        return process.submit(_prepared, function, cache, *arguments).result()
+        with starting():
+            found = process.submit(_prepared, function, cache, *arguments)
+        return found.result()
 
 
 def _prepared(

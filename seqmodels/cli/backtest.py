@@ -9,7 +9,7 @@ from typing import Any
 from seqmodels.cli.arguments import config_parser
 from seqmodels.cli.check import check
 from seqmodels.cli.compose import Composition, amend, amend_written, jobs, names
-from seqmodels.cli.errors import INTERRUPTED, ConfigError
+from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import wrong_values
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import Prepared, prepare, run_folder, saved_config, untrusted
@@ -30,7 +30,8 @@ def backtest(arguments: list[str]) -> int:
     _check(flags, config)
     from seqmodels.training.backtest import backtest as run
 
-    return INTERRUPTED if run(config, folder, flags.folds, flags.sliding, console()) is None else 0
+    run(config, folder, flags.folds, flags.sliding, console())
+    return 0
 
 
 def _config(library: Library, rest: list[str], flags: argparse.Namespace) -> tuple[dict[str, Any], Path]:

@@ -32,11 +32,12 @@ def benchmark(arguments: list[str]) -> int:
     if flags.targets:
         _judge(outcome, settings.device)
     from seqmodels.benchmark.report import as_json, as_markdown
+    from seqmodels.training.report import write_text
 
     if flags.json:
-        flags.json.write_text(json.dumps(as_json(outcome), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_text(json.dumps(as_json(outcome), indent=1, ensure_ascii=False) + "\n", flags.json)
     if flags.markdown:
-        flags.markdown.write_text(as_markdown(outcome), encoding="utf-8")
+        write_text(as_markdown(outcome), flags.markdown)
     return 0
 
 

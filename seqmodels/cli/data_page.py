@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqmodels.cli.screen import console
-from seqmodels.terminal import harmless
+from seqmodels.terminal import Screen
 
 Plain = dict[str, Any]
 
@@ -23,7 +23,7 @@ SHAPES = {"step": "one per step", "sequence": "one per sequence", "own": "sequen
 
 def show(found: Plain) -> None:
     """Print all that was found."""
-    screen = harmless(Console(width=min(WIDTH, console().width), highlight=False, markup=False))
+    screen = Screen(width=min(WIDTH, console().width), highlight=False, markup=False)
     screen.print(Text.assemble((f"data={found['data']}  ", "bold"), found["taken for"]))
     targets = found["targets"]
     screen.print(f"task={found['task']} model/head={found['head']}, {found['parameters']:,} parameters")

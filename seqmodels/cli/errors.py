@@ -1,6 +1,6 @@
 """What goes wrong before anything runs, and how it is said.
 
-Exit code 2: the command line or the config. Exit code 1: the data, or the run itself.
+Exit code 2: the command line or the config. Exit code 1: the data, or the run itself. 128 + n: stopped by signal n.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
-USAGE, FAILURE, INTERRUPTED = 2, 1, 130
+USAGE, FAILURE = 2, 1
 
 
 class ConfigError(Exception):

@@ -54,9 +54,9 @@ def as_json(row: dict[str, Any]) -> str:
     return _C1.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(row, ensure_ascii=False))
 
 
-def say(text: str) -> None:
+def say(text: str, end: str = "\n") -> None:
     """Print what a model wrote: as it is where it is piped elsewhere; a terminal obeys nothing in it."""
-    print(on_screen(text) if sys.stdout.isatty() else text)
+    print(on_screen(text) if sys.stdout.isatty() else text, end=end, flush=not end)
 
 
 def give(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import importlib
 import os
+import signal
 import sys
 
+from seqmodels import stopping
 from seqmodels.cli import help
-from seqmodels.cli.errors import FAILURE, INTERRUPTED, USAGE, ConfigError, suggest
+from seqmodels.cli.errors import FAILURE, USAGE, ConfigError, suggest
+from seqmodels.training import launchers
 
 # Each verb's module and function; only the one that is wanted is imported.
 VERBS = {
@@ -27,6 +32,9 @@ VERBS = {
     "benchmark": ("benchmark", "benchmark"),
 }
 
+# Verbs that write or take long, and would do so in each of a launcher's processes.
+ALONE = {"evaluate", "predict", "generate", "forecast", "backtest", "transcribe", "translate", "benchmark"}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command.
@@ -35,18 +43,42 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: what follows the command's name; None for those of the process.
 
     Returns:
-        The exit code: 0, 1 (data or run), 2 (command line or config), 130 (interrupted).
+        The exit code: 0, 1 (data or run), 2 (command line or config), 128 + n (stopped by signal n: 130 by Ctrl-C).
     """
-    if arguments is None:
+    is_process = arguments is None
+    if is_process:
         # Processes that are started later would look for modules in the working folder first.
         os.environ.setdefault("PYTHONSAFEPATH", "1")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    title = "seqmodels" + (f" {arguments[0]}" if arguments and arguments[0] in VERBS else "")
+    stopped = True
+    try:
+        _open_streams()
+        stopping.listen(title)
+        code = _answer(arguments, title)
+        stopping.ended()
+        stopped = False
+    except stopping.Stopped as stop:
+        code = _say_stopped(title, stop.number)
+    except KeyboardInterrupt:  # a library's own
+        code = _say_stopped(title, signal.SIGINT)
+    except BrokenPipeError:
+        code = _say_stopped(title, stopping.READER_LEFT or signal.SIGTERM)
+    finally:
+        if not (is_process and stopped):
+            stopping.leave()
+    if is_process and stopped:
+        _end(code)
+    return code
+
+
+def _answer(arguments: list[str], title: str) -> int:
+    """Run the command, and turn what goes wrong in it into a message and an exit code."""
     if "--debug" in arguments:
         arguments.remove("--debug")
         os.environ["SEQMODELS_DEBUG"] = "1"
     if os.environ.get("SEQMODELS_DEBUG", "0") not in ("", "0"):
         return _dispatch(arguments)
-    title = "seqmodels" + (f" {arguments[0]}" if arguments and arguments[0] in VERBS else "")
     try:
         code = _dispatch(arguments)
         sys.stdout.flush()  # while what goes wrong in it can still be said
@@ -54,16 +86,42 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         _report(title, *error.problems)
         return USAGE
-    except KeyboardInterrupt:
-        _report(title, "interrupted")
-        return INTERRUPTED
     except BrokenPipeError:
-        # The reader went away, as with `| head`: nothing more can be said, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILURE
+        raise
     except Exception as error:
         _report(title, explain(error))
         return FAILURE
+
+
+def _end(code: int) -> None:
+    """End the process now, with what has to be done at exit; not with all that Python tidies up, which takes seconds.
+
+    Nothing is added to what was said.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    stopping.discard(1)
+    stopping.discard(2)
+    atexit._run_exitfuncs()
+    os._exit(code)
+
+
+def _open_streams() -> None:
+    """Let a standard stream that was closed, as by ``>&-``, be one that goes nowhere."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            stopping.discard(number)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _say_stopped(title: str, number: int) -> int:
+    """Say in one line what a signal stopped, and how to go on; a reader that had enough, as `head`, is told nothing."""
+    stopping.ended()
+    words = stopping.in_words(number)
+    if number != stopping.READER_LEFT or not words.endswith(stopping.AGAIN):
+        with contextlib.suppress(OSError):
+            _report(title, words)
+    return 128 + number
 
 
 def explain(error: Exception) -> str:
@@ -96,6 +154,8 @@ def _dispatch(arguments: list[str]) -> int:
         os.getcwd()
     except OSError:  # libraries go wrong in it, each in its own way
         raise OSError("the working folder is not there any more: change to another") from None
+    if verb in ALONE:
+        launchers.refuse_several(verb)
     module, function = VERBS[verb]
     code: int = getattr(importlib.import_module(f"seqmodels.cli.{module}"), function)(rest)
     return code
@@ -108,3 +168,7 @@ def _report(title: str, *problems: str) -> None:
         print(f"{title}: {'; '.join(problems)}", file=sys.stderr)
     else:
         report(title, problems)
+
+
+if "--multiprocessing-fork" in sys.orig_argv:  # a process of ours reads this before anything that takes long
+    stopping.follow_parent(at_once=True)

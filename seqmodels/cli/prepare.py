@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,7 +87,7 @@ def _prepare(library: Library, overrides: list[str], config_name: str) -> Prepar
     composition = compose(library, overrides, config_name)
     config = composition.config
     if config["resume"] is not None:
-        return _resumed(composition, library, overrides)
+        return _resumed(composition, library, overrides, config_name)
     chosen = _chosen(composition, library, overrides, config_name)
     name = str(config["data"].get("name"))
     if name in STREAM_WINDOW:
@@ -177,7 +178,7 @@ def _chosen(composition: Composition, library: Library, overrides: list[str], co
     return chosen
 
 
-def _resumed(composition: Composition, library: Library, overrides: list[str]) -> Prepared:
+def _resumed(composition: Composition, library: Library, overrides: list[str], config_name: str) -> Prepared:
     """The config of the run that is resumed, unless the command chooses parts anew; and its folder."""
     try:
         folder = run_folder(Path(str(composition.config["resume"])), "resume")
@@ -187,16 +188,19 @@ def _resumed(composition: Composition, library: Library, overrides: list[str]) -
     given = names(overrides)
     if not given & {"run_dir", "hydra.run.dir"}:
         composition = composition._replace(run_dir=folder)
-    if not (folder / "config.yaml").is_file():
-        return _prepared(composition, library)
-    saved, trusted = saved_config(folder), composition.config["plugins"]
-    if not given & library.groups():
+    saved, trusted = saved_config(folder, Path(str(composition.config["resume"]))), composition.config["plugins"]
+    if given & library.groups():  # the command of a new run, which may be the one that began this
+        anew = _prepare(library, [*overrides, "++resume=null"], config_name)
+        resume = {"resume": composition.config["resume"]}
+        config, written = {**anew.config, **resume}, {**anew.written, **resume}
+        prepared = anew._replace(config=config, written=written, run_dir=composition.run_dir)
+    else:
         config = {**amend(saved, overrides), "plugins": trusted}
         written = amend_written(saved, overrides, config)
-        composition = composition._replace(config=config, schema=saved, written=written)
-    prepared = _prepared(composition, library)
+        prepared = _prepared(composition._replace(config=config, schema=saved, written=written), library)
     problems = [*untrusted(saved, trusted, folder), *prepared.problems]
-    return prepared._replace(problems=problems or _changed(saved, prepared.config))
+    problems = problems or [*_changed(saved, prepared.config), *_lost(prepared.config, folder)]
+    return prepared._replace(problems=problems)
 
 
 def untrusted(saved: Plain, trusted: list[str], folder: Path) -> list[str]:
@@ -206,6 +210,16 @@ def untrusted(saved: Plain, trusted: list[str], folder: Path) -> list[str]:
         return []
     words = ", ".join(missing)
     return [f"plugins: {folder} is made of parts from {words}; if you trust them, add plugins=[{','.join(missing)}]"]
+
+
+def _lost(config: Plain, folder: Path) -> list[str]:
+    """Data that a run was trained on, and that are no longer where they were."""
+    path = select(config, "data.path")
+    if not isinstance(path, str) or re.search(r"^\w+:|[*?\[]", path) or Path(path).expanduser().exists():
+        return []
+    return [
+        f"data.path: the data of {folder} are not at {path!r} (from {str(Path.cwd())!r}): set data.path=THEIR_PLACE"
+    ]
 
 
 def _changed(saved: Plain, config: Plain) -> list[str]:
@@ -231,13 +245,19 @@ def run_folder(path: Path, name: str) -> Path:
     raise ConfigError(f"{name}: there is no run folder or checkpoint {path}")
 
 
-def saved_config(folder: Path) -> Plain:
+def saved_config(folder: Path, checkpoint: Path | None = None) -> Plain:
     """The config of a run.
+
+    Args:
+        folder: the run's.
+        checkpoint: where the config is too, if the folder has lost it.
 
     Raises:
         ConfigError: none there, or a damaged one.
     """
     file = folder / "config.yaml"
+    if not file.is_file() and checkpoint is not None:
+        return _stored_config(checkpoint)
     if not file.is_file():
         raise ConfigError(f"{folder} holds no run: {file.name} is missing")
     try:
@@ -250,4 +270,15 @@ def saved_config(folder: Path) -> Plain:
     orders = sorted({"hydra", "defaults", "searchpath"} & saved.keys())
     if orders:
         raise ConfigError(f"{file} is not the config of a run: it tells Hydra what to do ({', '.join(orders)})")
+    return saved
+
+
+def _stored_config(path: Path) -> Plain:
+    """The config in a checkpoint."""
+    from seqmodels.checkpoint import KEY, locate, read
+
+    file = locate(path, "last")
+    saved: Plain = read(file)[KEY]["config"]
+    if not isinstance(select(saved, "model.head"), dict):
+        raise ConfigError(f"{file} is damaged, or not the checkpoint of a run")
     return saved

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from seqmodels.atomic import replacing
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import wrong_target
@@ -56,7 +57,8 @@ def write_page(run: Path, page: Path, library: Library, plugins: Iterable[str] =
     written = [page]
     if shown.figure is not None:
         written.append(page.with_suffix(".png"))
-        shown.figure.savefig(written[-1], dpi=110, facecolor="white")
+        with replacing(written[-1]) as file:
+            shown.figure.savefig(file, format="png", dpi=110, facecolor="white")
     write_text(markdown(config, metrics, shown, library, written[-1].name if shown.figure else None), page)
     return written
 

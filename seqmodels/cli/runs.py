@@ -55,7 +55,9 @@ def generate(arguments: list[str]) -> int:
     trained = load(run, plugins, changes=changes)
     given = {name: value for name, value in vars(flags).items() if value is not None}
     if flags.output is None:
-        say(trained.generate(**{**_SAMPLING, **given}))
+        for piece in trained.generate_pieces(**{**_SAMPLING, **given}):
+            say(piece, end="")
+        say("")
         return 0
     from seqmodels.tasks.pictures.strokes import drawings_figure
     from seqmodels.tasks.pictures.style import plain

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from seqmodels.terminal import harmless
+from seqmodels.terminal import Screen
 
 
 def console(stderr: bool = False) -> Console:
     """A console that never wraps what is piped elsewhere."""
-    return harmless(Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True))
+    return Screen(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
 
 
 def report(title: str, problems: Sequence[str]) -> None:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import os
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from seqmodels import stopping
 from seqmodels.cli import launch
 from seqmodels.cli.arguments import config_parser
 from seqmodels.cli.compose import forced, is_sweep, jobs, names, search_path
-from seqmodels.cli.errors import FAILURE, INTERRUPTED, ConfigError
+from seqmodels.cli.errors import FAILURE, ConfigError
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import Prepared, prepare
 from seqmodels.cli.screen import console, report
+from seqmodels.training import launchers
+from seqmodels.training.launchers import Launch
+from seqmodels.training.lock import held, remove_empty
 
 
 def train(arguments: list[str]) -> int:
     """Check everything, then run."""
+    stopping.at(stopping.NOTHING_YET)
     parser = config_parser()
     parser.add_argument("--multirun", "-m", action="store_true")
     launch.add_hydra_flags(parser)
     flags, overrides = parser.overrides(arguments)
     library = Library(flags.config_dir)
+    launched = launchers.found()
+    overrides += _launched_settings(launched, overrides, flags.multirun)
     found, wrong = jobs(library, overrides, flags.multirun)
     asked = launch.hydra_flags(flags)
     if asked:
@@ -35,11 +42,26 @@ def train(arguments: list[str]) -> int:
     prepared = [prepare(library, job, flags.config_name) for job in _telling(found)]
     problems = [problem for one in prepared for problem in one.all_problems(wrong)]
     problems += _several_into_one(overrides) if flags.multirun else []
+    if launched is not None and prepared[0].config:
+        problems += launchers.contradictions(launched, prepared[0].config["trainer"])
     if problems:
         raise ConfigError(*problems)
     if flags.multirun:
         return _sweep(library, overrides, flags.config_name)
-    return _single(library, found[0], prepared[0], flags.config_name)
+    return _single(library, found[0], prepared[0], flags.config_name, launched)
+
+
+def _launched_settings(launched: Launch | None, overrides: list[str], multirun: bool) -> list[str]:
+    """What follows from the launcher that started this process, where the command does not say it."""
+    if launched is None:
+        return []
+    if multirun and launched.size > 1:
+        raise ConfigError(
+            f"-m: a sweep cannot be run in the {launched.size} processes that {launched.launcher} started "
+            f"({launched.variables}): run it without, with trainer.devices={launched.size}"
+        )
+    given = any(override.lstrip("+").startswith("trainer.devices=") for override in overrides)
+    return [] if given else [f"trainer.devices={launched.size}"]
 
 
 def _telling(found: list[list[str]]) -> Iterator[list[str]]:
@@ -65,39 +87,38 @@ class Outcome(NamedTuple):
     metrics: dict[str, Any] | None
 
 
-def _single(library: Library, overrides: list[str], prepared: Prepared, config_name: str) -> int:
-    run_dir = _free(prepared, given=bool(names(overrides) & {"run_dir", "hydra.run.dir"}))
-    for note in prepared.notes:
-        console().print(note)
+def _single(
+    library: Library, overrides: list[str], prepared: Prepared, config_name: str, launched: Launch | None
+) -> int:
+    from seqmodels.training.meeting import met
+
+    given = bool(names(overrides) & {"run_dir", "hydra.run.dir"})
+    with met(launched) as meeting, contextlib.ExitStack() as kept:
+        first = launched is None or launched.rank == 0
+        folder = str(kept.enter_context(_claimed(prepared, given))) if first else None
+        run_dir = Path((folder or "") if meeting is None else meeting.tell(folder))
+        for note in prepared.notes if first else ():
+            console().print(note)
+        _in_hydra(library, overrides, prepared, config_name, run_dir)
+    return 0
+
+
+def _in_hydra(library: Library, overrides: list[str], prepared: Prepared, config_name: str, run_dir: Path) -> None:
+    """Run, while Hydra keeps its own of what it was asked to do."""
     failed: list[Exception] = []
-    results: list[dict[str, Any]] = []
-    absent = [folder for folder in (run_dir, *run_dir.parents) if not folder.exists()]
 
     def job(_: Any) -> None:
         try:
-            results.append(_run(prepared, run_dir))
+            _run(prepared, run_dir)
         except Exception as error:  # Hydra would print it in its own way
             failed.append(error)
 
     # A resumed run has settings of its own, which the command's overrides need not fit.
     kept = [o for o in overrides if prepared.config["resume"] is None or o.startswith("hydra")]
     kept = [o for o in kept if names([o]) != {"hydra.run.dir"}]
-    try:
-        launch.hydra(library, config_name, [*search_path(library), *kept, launch.quoted("hydra.run.dir", run_dir)], job)
-    finally:
-        _remove_empty(absent)
+    launch.hydra(library, config_name, [*search_path(library), *kept, launch.quoted("hydra.run.dir", run_dir)], job)
     if failed:
         raise failed[0]
-    return INTERRUPTED if results[0].get("interrupted") else 0
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    """Remove folders that were made for a run that never began, the innermost first."""
-    for folder in folders:
-        try:
-            folder.rmdir()
-        except OSError:  # it holds something, or was never made
-            return
 
 
 def _run(prepared: Prepared, run_dir: Path) -> dict[str, Any]:
@@ -106,21 +127,39 @@ def _run(prepared: Prepared, run_dir: Path) -> dict[str, Any]:
     return run(prepared.written, run_dir)
 
 
-def _free(prepared: Prepared, given: bool) -> Path:
-    """The run's folder; one that holds a run already is not written over.
+@contextlib.contextmanager
+def _claimed(prepared: Prepared, given: bool) -> Iterator[Path]:
+    """The run's folder, made, and kept from other processes; one that holds a run already is not written over.
 
     A folder that was asked for and holds no checkpoint is used again: its run ended before it had any.
     """
     folder = prepared.run_dir
-    is_second_process = os.environ.get("LOCAL_RANK", "0") != "0"
-    if prepared.config["resume"] is not None or is_second_process or not (folder / "config.yaml").exists():
-        return folder
-    if given:
-        if not any((folder / "checkpoints").glob("*.ckpt")):
-            return folder
-        raise ConfigError(f"run_dir: {folder} holds a run already: choose another, or go on with resume={folder}")
-    numbered = (folder.with_name(f"{folder.name}_{number}") for number in itertools.count(2))
-    return next(path for path in numbered if not path.exists())
+    resumed = prepared.config["resume"] is not None
+    absent = [one for one in (folder, *folder.parents) if not one.exists()]
+    if not (resumed or given):
+        folder = _made(folder)
+        absent = [folder, *absent]
+    try:
+        with held(folder):
+            if given and not resumed and any((folder / "checkpoints").glob("*.ckpt")):
+                raise ConfigError(
+                    f"run_dir: {folder} holds a run already: choose another, or go on with resume={folder}"
+                )
+            yield folder
+    finally:
+        remove_empty(absent)
+
+
+def _made(folder: Path) -> Path:
+    """A new folder of that name, or the first free one of that name and a number."""
+    path, number = folder, 1
+    while True:
+        try:
+            path.mkdir(parents=True)
+            return path
+        except FileExistsError:
+            number += 1
+            path = folder.with_name(f"{folder.name}_{number}")
 
 
 def _sweep(library: Library, overrides: list[str], config_name: str) -> int:
@@ -151,8 +190,6 @@ def _job(library: Library, config_name: str, number: int, varied: set[str]) -> O
         for note in prepared.notes:
             console().print(note)
         metrics = _run(prepared, folder)
-        if metrics.get("interrupted"):
-            raise KeyboardInterrupt
     except Exception as error:
         from seqmodels.cli.main import explain
 

@@ -15,6 +15,7 @@ from seqmodels.batch import SequenceBatch
 from seqmodels.data.collate import collate
 from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.plan import Plan, make_plan
+from seqmodels.stopping import follow_parent, starting
 
 # How workers are started. Forking would copy this process's threads' locks, held for ever in the copy;
 # workers of a fork server outlive a process that is killed, because the server is their parent.
@@ -107,7 +108,9 @@ class PlanLoader:
         if self.workers == 0:
             return (batches[i] for i in range(len(batches)))
         options: Any = {"num_workers": self.workers, "multiprocessing_context": START, "worker_init_fn": _begin_worker}
-        return iter(DataLoader(batches, batch_size=None, **options))
+        loader = DataLoader(batches, batch_size=None, **options)
+        with starting():
+            return iter(loader)
 
     def set_epoch(self, epoch: int) -> None:
         """Make `epoch` the next one. It begins at its first batch, unless a loaded state was in the middle of it."""
@@ -125,7 +128,11 @@ class PlanLoader:
 
 
 def _begin_worker(number: int) -> None:
-    """Let a worker end that cannot hand over a batch, as where /dev/shm is full: it would be waited for for ever."""
+    """Let a worker end with the process that it reads for, which alone answers signals.
+
+    One that cannot hand over a batch, as where /dev/shm is full, ends too: it would be waited for for ever.
+    """
+    follow_parent(deaf=True)
     queue: Any = multiprocessing.queues.Queue
     queue._on_queue_feeder_error = staticmethod(lambda error, batch: os._exit(1))
 

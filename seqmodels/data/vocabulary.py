@@ -7,8 +7,10 @@ token of its own; blanks are not kept.
 
 from __future__ import annotations
 
+import codecs
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -48,6 +50,29 @@ def decode(tokens: Sequence[int] | np.ndarray, spec: BatchSpec) -> str:
     if spec.stop in ids:
         ids = ids[: ids.index(spec.stop)]
     return Vocabulary(_level(spec), spec.target_names).text(ids)
+
+
+def decode_pieces(pieces: Iterable[Sequence[int]], spec: BatchSpec) -> Iterator[str]:
+    """What `decode` gives for the tokens of all pieces together, as soon as it is known.
+
+    >>> words = ("to", "be", ",")
+    >>> spec = BatchSpec("tokens", 3, "tokens", 3, "step", words, words, options={"level": "word"})
+    >>> list(decode_pieces([[0], [1, 2], [0]], spec))
+    ['to', ' be,', ' to', '']
+    """
+    vocabulary = Vocabulary(_level(spec), spec.target_names)
+    reader = codecs.getincrementaldecoder("utf-8")("replace")
+    before: list[int] = []  # the token that says whether there is a blank after it
+    for piece in pieces:
+        new = list(itertools.takewhile(lambda token: token != spec.stop, piece))
+        if vocabulary.level == "byte":
+            yield reader.decode(bytes(new))
+        else:
+            yield vocabulary.text([*before, *new])[len(vocabulary.text(before)) :]
+        if len(new) < len(piece):
+            break
+        before = (before + new)[-1:]
+    yield reader.decode(b"", final=True)
 
 
 class Vocabulary:

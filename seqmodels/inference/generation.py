@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
 
 # What `Model.generate` does unless it is told otherwise.
 LENGTH, TEMPERATURE = 400, 0.8
+# Tokens of a piece of a text that is told while it is drawn.
+PIECE = 16
 
 
 class Sampling(NamedTuple):
@@ -47,16 +51,16 @@ def refuse_other(trained: Model) -> None:
         raise ValueError("this model hears tokens in what it is given: use transcribe or predict")
 
 
-def continued(trained: Model, prompt: str, options: Sampling) -> str:
-    """A prompt, and what a language model says after it."""
+def continued(trained: Model, prompt: str, options: Sampling) -> Iterator[str]:
+    """A prompt, and what a language model says after it, piece by piece."""
     from seqmodels.data.prompts import line_end
-    from seqmodels.data.vocabulary import decode
-    from seqmodels.tasks.sampling import kmer_of, sample
+    from seqmodels.data.vocabulary import decode_pieces
+    from seqmodels.tasks.sampling import kmer_of, stream
 
     given = trained.encode(prompt) if prompt else torch.tensor([line_end(trained.spec)])
-    tokens = sample(trained.model, given, *options, kmer_of(trained.spec))
-    # Together, because words need blanks between them, and bytes their neighbours.
-    return decode([*(given.tolist() if prompt else []), *tokens.tolist()], trained.spec)
+    drawn = map(int, stream(trained.model, given.unsqueeze(0), *options, kmer_of(trained.spec)))
+    new = iter(lambda: list(itertools.islice(drawn, PIECE)), [])
+    return decode_pieces(itertools.chain([given.tolist() if prompt else []], new), trained.spec)
 
 
 def unrolled(trained: Model, prompt: str, options: Sampling, beam: int) -> str:

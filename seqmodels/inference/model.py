@@ -193,10 +193,23 @@ class Model:
             ValueError: a model that does not make tokens, a prompt outside its vocabulary, or an
                 option out of range.
         """
+        return "".join(self.generate_pieces(prompt, length, temperature, top_k, top_p, seed, beam))
+
+    def generate_pieces(
+        self,
+        prompt: str = "",
+        length: int = LENGTH,
+        temperature: float | None = TEMPERATURE,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        beam: int = 1,
+    ) -> Iterator[str]:
+        """What `generate` gives, in pieces, as it is made: for long texts."""
         refuse_other(self)
         options = sampling(length, temperature, top_k, top_p, seed, beam)
         if self.spec.target_shape != "step":
-            return unrolled(self, prompt, options, beam)
+            return iter([unrolled(self, prompt, options, beam)])
         if beam > 1:
             raise ValueError("beam search is for sequence generators; a language model draws: set beam=1")
         return continued(self, prompt, options)

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqmodels.escaping import in_cell
+from seqmodels.stopping import Stopped, at
 from seqmodels.training.report import write_text
 from seqmodels.yaml_file import read_yaml
 
@@ -27,7 +28,7 @@ MODEL = "model"
 
 def backtest(
     config: dict[str, Any], folder: Path, folds: int, sliding: int | None, console: Console
-) -> list[dict[str, Any]] | None:
+) -> list[dict[str, Any]]:
     """Train and score every fold, and write `backtest.csv`.
 
     A fold whose folder holds its results already is not run again.
@@ -40,10 +41,11 @@ def backtest(
         console: where progress and results are printed.
 
     Returns:
-        One row per fold and method; None after Ctrl-C.
+        One row per fold and method.
 
     Raises:
         ValueError: as `train`; a folder that holds another backtest.
+        Stopped: by a signal; finished folds are kept.
     """
     from seqmodels.training.run import train
 
@@ -55,11 +57,11 @@ def backtest(
         place = folder / f"fold_{fold}_of_{folds}"
         done = _finished(place, own)
         console.print(f"\nfold {fold} of {folds}{': done before' if done else ''}", style="bold")
-        metrics = done or train(own, place, console)
-        if metrics.get("interrupted"):
-            console.print(f"Finished folds are kept. The same command with run_dir={folder} goes on after them.")
-            return None
-        results.append(metrics)
+        try:
+            results.append(done or train(own, place, console))
+        except Stopped:
+            at(f" in fold {fold} of {folds}; those before are kept. The same command with run_dir={folder} goes on")
+            raise
     rows = [row for fold, metrics in enumerate(results, 1) for row in _rows(fold, metrics)]
     monitor = _monitor(config, results[0])
     write_text(_as_csv(rows), folder / "backtest.csv")

@@ -18,6 +18,7 @@ import torch
 import torch.distributed as dist
 from lightning_fabric.plugins.io import TorchCheckpointIO
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.trainer.states import TrainerFn
 
 from seqmodels import checkpoint
 from seqmodels.state import State, leaves, map_state
@@ -47,7 +48,8 @@ class RunState(pl.Callback):
 
     def __init__(self, content: dict[str, Any]) -> None:
         self.content = content
-        self._random: list[dict[str, Any]] | None = None
+        self._random: list[dict[str, Any]] | None = None  # of every process, to go on with
+        self._before_validation: dict[str, Any] | None = None
         self._seconds = 0.0  # of the run's earlier legs
         self._began = time.monotonic()
 
@@ -67,7 +69,7 @@ class RunState(pl.Callback):
         stored[checkpoint.KEY] = {
             **self.content,
             "carried": _gather(_pack(own.carried["train"])),
-            "random": _gather(random_state()),
+            "random": _gather(self._before_validation or random_state()),
             "world_size": trainer.world_size,
             "total_updates": own.total_updates,
             "seconds": self._seconds + time.monotonic() - self._began,
@@ -92,6 +94,20 @@ class RunState(pl.Callback):
             with checkpoint.damage(Path(str(trainer.ckpt_path))):
                 trainer.logger.cut_back(own.get("log"), source, stored["global_step"])
 
+    # A checkpoint that a stop has written within a validation is of the moment before it.
+
+    def on_validation_start(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
+        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+            if self._random is not None:
+                set_random_state(self._random[trainer.global_rank])
+                _name_validations(trainer, validating=True)
+            self._before_validation = random_state()
+
+    def on_validation_end(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
+        if self._before_validation is not None and self._random is not None:
+            self._random[trainer.global_rank] = random_state()
+        self._before_validation = None
+
     def on_train_batch_start(
         self, trainer: pl.Trainer, learner: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
@@ -102,10 +118,6 @@ class RunState(pl.Callback):
             own_learner(learner).carried["train"] = own_learner(learner).carried["train"].to(batch.inputs.device)
             self._random = None
             _name_validations(trainer, validating=False)
-
-    def on_validation_start(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
-        if self._random is not None and not trainer.sanity_checking:  # a resumed run that begins with a validation
-            _name_validations(trainer, validating=True)
 
 
 def _name_validations(trainer: pl.Trainer, validating: bool) -> None:

@@ -16,6 +16,7 @@ from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.module import SequenceDataModule
 from seqmodels.tasks.baselines.reading import Spread
 from seqmodels.tasks.partial import First
+from seqmodels.training.environments import Alone
 from seqmodels.training.learner import Learner
 from seqmodels.training.truncation import Carried
 
@@ -90,6 +91,7 @@ def evaluate_split(learner: Learner, data: SequenceDataModule, split: str, optio
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
+        plugins=[Alone()],
     )
     loader = data.val_dataloader() if split == "val" else data.test_dataloader()
     run = trainer.validate if split == "val" else trainer.test

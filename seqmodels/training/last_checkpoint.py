@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import signal
-import threading
+import multiprocessing
+import shlex
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.trainer.states import TrainerFn
 
+from seqmodels import checkpoint, stopping
 from seqmodels.training.checkpoint import own_learner
 
 
 class Interrupted(Exception):
-    """The user asked to stop; everything is saved."""
+    """A signal asked to stop; everything is saved that there was to save."""
 
 
 class LastCheckpoint(Checkpoint):
     """Writes `last.ckpt` every so many updates and at the end, and stops in good order.
 
-    Ctrl-C (or SIGTERM) is answered at the end of the update: the checkpoint is written, then
+    A signal is answered at the end of the update, or of a batch of a validation: the checkpoint is written, then
     `Interrupted` is raised. A second Ctrl-C stops at once.
 
     Where validation or the end of the epoch follows an update, the checkpoint is written after
-    those: Lightning would leave out on resume what was still due. (A `Checkpoint`, so that
-    Lightning calls it after the callbacks whose state it writes.)
+    those: Lightning would leave out on resume what was still due. One that is written within a
+    validation is of the moment before it, and the run that goes on from it begins with that
+    validation. (A `Checkpoint`, so that Lightning calls it after the callbacks whose state it writes.)
 
     Args:
         path: where `last.ckpt` goes.
@@ -39,33 +42,27 @@ class LastCheckpoint(Checkpoint):
         self.path = path
         self.every_n_steps = every_n_steps
         self._saved_at = 0
-        self._stop = False
-        self._presses = 0
-        self._handlers: dict[int, Any] = {}
+        self._more_steps = 0
+        self._validates = False
+        self._release: Callable[[], None] = _nothing
+
+    def setup(self, trainer: pl.Trainer, learner: pl.LightningModule, stage: str) -> None:
+        # Lightning's own answer to SIGTERM leaves an epoch in its middle.
+        trainer._signal_connector.register_signal_handlers = _nothing  # type: ignore[method-assign]
+        if multiprocessing.parent_process() is not None:
+            stopping.started()
 
     def on_train_start(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
         self._saved_at = trainer.global_step
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._handlers[number] = signal.signal(number, self._on_signal)
-
-    def _on_signal(self, number: int, frame: Any) -> None:
-        # With several processes one Ctrl-C comes as SIGINT from the terminal and as SIGTERM from the first.
-        self._stop = True
-        self._presses += number == signal.SIGINT
-        if self._presses > 1:
-            raise KeyboardInterrupt
+        self._release = stopping.hold()
 
     def on_exception(self, trainer: pl.Trainer, learner: pl.LightningModule, exception: BaseException) -> None:
-        self._restore_handlers()
+        if isinstance(exception, stopping.Stopped) and self._validates and trainer.world_size == 1:
+            self._save_before_validation(trainer)
+        self._release()
 
     def teardown(self, trainer: pl.Trainer, learner: pl.LightningModule, stage: str) -> None:
-        self._restore_handlers()
-
-    def _restore_handlers(self) -> None:
-        while self._handlers:
-            number, handler = self._handlers.popitem()
-            signal.signal(number, handler)
+        self._release()
 
     # Where a checkpoint can be written: after an update, after validation, before a new epoch, at the end.
 
@@ -82,6 +79,33 @@ class LastCheckpoint(Checkpoint):
             return
         if not (loop._should_accumulate() or loop.batch_progress.is_last_batch):
             self._save_if_due(trainer)
+
+    def on_load_checkpoint(self, trainer: pl.Trainer, learner: pl.LightningModule, stored: dict[str, Any]) -> None:
+        # Lightning ends before a validation that is due after the last update.
+        validation = stored["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]["total"]
+        if validation["started"] > validation["completed"] and 0 < trainer.max_steps <= stored["global_step"]:
+            self._more_steps = stored["global_step"] + 1 - trainer.max_steps
+            trainer.fit_loop.epoch_loop.max_steps += self._more_steps
+
+    def on_validation_start(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
+        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+            trainer.fit_loop.epoch_loop.val_loop.batch_progress.total.reset_on_restart()
+            trainer.fit_loop.epoch_loop.max_steps -= self._more_steps
+            self._more_steps = 0
+            self._validates = True
+            trainer.fit_loop._restarting = False  # or a schedule that follows the validation would miss this one
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
+        self._validates = False  # from here on others take note of its result
+
+    def on_validation_batch_end(
+        self, trainer: pl.Trainer, learner: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int, *which: Any
+    ) -> None:
+        if trainer.state.fn != TrainerFn.FITTING or not self._stopping(trainer):
+            return
+        if self._validates:
+            self._save_before_validation(trainer)
+        self._interrupt()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
         # The schedules of the epoch before have moved by now. What Lightning does after this hook,
@@ -100,13 +124,23 @@ class LastCheckpoint(Checkpoint):
         if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch or self._saved_at != trainer.global_step:
             self._save(trainer)
         if self._stopping(trainer):
-            raise Interrupted
+            self._interrupt()
+
+    def _save_before_validation(self, trainer: pl.Trainer) -> None:
+        # What Lightning knows of a validation that was broken off in its first batch: it begins again.
+        self._validates = False
+        progress = trainer.fit_loop.epoch_loop.val_loop.batch_progress
+        before = progress.total.completed - progress.current.completed
+        progress.reset()
+        progress.total.increment_by(before)
+        progress.total.ready += 1
+        progress.total.started += 1
+        self._save(trainer)
 
     def _stopping(self, trainer: pl.Trainer) -> bool:
         """Whether any of the processes was asked to stop."""
-        if trainer.world_size == 1:
-            return self._stop
-        return bool(trainer.strategy.reduce_boolean_decision(self._stop, all=False))
+        stop = stopping.asked() is not None
+        return stop if trainer.world_size == 1 else bool(trainer.strategy.reduce_boolean_decision(stop, all=False))
 
     def _save_if_due(self, trainer: pl.Trainer) -> None:
         stop = self._stopping(trainer)
@@ -114,7 +148,11 @@ class LastCheckpoint(Checkpoint):
         if stop or ends or trainer.global_step - self._saved_at >= self.every_n_steps:
             self._save(trainer)
         if stop:
-            raise Interrupted
+            self._interrupt()
+
+    def _interrupt(self) -> NoReturn:
+        stopping.end_children()
+        raise Interrupted
 
     def _save(self, trainer: pl.Trainer) -> None:
         self._saved_at = trainer.global_step
@@ -128,3 +166,25 @@ def _validation_follows(trainer: pl.Trainer) -> bool:
         return False
     done = loop.total_batch_idx if trainer.check_val_every_n_epoch is None else loop.batch_idx
     return (done + 1) % int(every) == 0
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def where_saved(folder: Path, stopped: str) -> str:
+    """Where a training was stopped, what is saved of it, and the command that goes on.
+
+    Args:
+        folder: the run's.
+        stopped: how, with `{step}` for the update of `last.ckpt`.
+    """
+    last = folder / "checkpoints" / "last.ckpt"
+    if not last.is_file():
+        return stopping.NOTHING_YET
+    return f" {stopped.format(step=checkpoint.read(last)['global_step'])}. {go_on_with(folder)}"
+
+
+def go_on_with(folder: Path) -> str:
+    """The command that goes on with a run."""
+    return f"Go on with: seqmodels train resume={shlex.quote(str(folder))}"

@@ -98,6 +98,7 @@ class Learner(pl.LightningModule):
         self.last_batch: SequenceBatch | None = None
         self.last_loss: Tensor | None = None
         self.last_good: str | None = None
+        self.planned: int | None = None  # updates, where the training is to end earlier
         self.total_updates: int | None = None
         self.metrics: dict[str, Any] = {}
         self._totals: dict[str, Tensor] = {}
@@ -118,7 +119,7 @@ class Learner(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         if stage == "fit":
-            self.total_updates = total_updates(self.trainer, getattr(self.trainer, "datamodule", None))
+            self.total_updates = self.planned or total_updates(self.trainer, getattr(self.trainer, "datamodule", None))
 
     def on_train_batch_start(self, batch: SequenceBatch, batch_idx: int) -> None:
         if batch_idx == 0:  # an epoch deals the sequences anew; one that is resumed goes on at a later batch

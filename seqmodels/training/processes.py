@@ -5,15 +5,17 @@ from __future__ import annotations
 import multiprocessing
 import re
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+import torch.distributed as dist
+from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
+from seqmodels import stopping
 from seqmodels.training.last_checkpoint import Interrupted
 from seqmodels.training.learner import NonFiniteError
 
@@ -45,19 +47,18 @@ def fit(trainer: pl.Trainer, learner: pl.LightningModule, data: pl.LightningData
         stored: the checkpoint to go on from.
 
     Raises:
-        Interrupted: the user asked to stop; all is saved.
-        KeyboardInterrupt: the user asked twice; the last checkpoint is older.
+        Interrupted: a signal asked to stop; all is saved.
+        Stopped: it could not be answered in good order; the last checkpoint is older.
         OSError: a process that reads data is gone, as when shared memory is full.
     """
-    signals: list[int] = []
     try:
-        with _passing_on_signals(signals) if trainer.strategy.launcher is not None else nullcontext():
+        with _passing_on_signals() if _makes_processes(trainer) else nullcontext():
             trainer.fit(learner, data, ckpt_path=stored, weights_only=True)
+        _part(trainer)
     except ProcessRaisedException as error:
         raise original(error) from error
-    except ProcessExitedException as error:
-        if signals:
-            raise KeyboardInterrupt from error
+    except ProcessExitedException:
+        stopping.check()
         raise
     except RuntimeError as error:
         if "DataLoader worker" in str(error):
@@ -65,25 +66,44 @@ def fit(trainer: pl.Trainer, learner: pl.LightningModule, data: pl.LightningData
         raise
     except SystemExit as error:  # what Lightning makes of KeyboardInterrupt
         raise KeyboardInterrupt from error
+    stopping.check()
+
+
+def _makes_processes(trainer: pl.Trainer) -> bool:
+    """Whether the training runs in children of this process."""
+    launcher = trainer.strategy.launcher
+    return launcher is not None and not isinstance(launcher, _SubprocessScriptLauncher)
+
+
+def _part(trainer: pl.Trainer) -> None:
+    """Let each process of a launcher go its own way: what comes after the training runs in the first alone."""
+    if dist.is_available() and dist.is_initialized():
+        trainer.strategy.barrier()
+        dist.destroy_process_group()
 
 
 @contextmanager
-def _passing_on_signals(received: list[int]) -> Iterator[None]:
+def _passing_on_signals() -> Iterator[None]:
     """Tell the processes of the training to stop, and wait for them, instead of stopping here."""
+    start = torch.multiprocessing.start_processes
 
-    def pass_on(number: int, frame: Any) -> None:
-        received.append(number)
+    def out_of_reach(*arguments: Any, **options: Any) -> Any:
+        with stopping.starting(spare=(signal.SIGTERM,)):
+            return start(*arguments, **options)
+
+    def pass_on() -> None:
         for process in multiprocessing.active_children():
             process.terminate()  # SIGTERM: a training saves and stops
 
-    before: dict[int, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    torch.multiprocessing.start_processes = out_of_reach
+    release = stopping.hold(pass_on)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        torch.multiprocessing.start_processes = start
+        release()
+        for process in multiprocessing.active_children():
+            process.kill()
 
 
 def original(error: Exception) -> Exception:

@@ -10,6 +10,7 @@ from pytorch_lightning.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from seqmodels.terminal import Screen
 from seqmodels.training.learner import Learner
 
 
@@ -23,7 +24,7 @@ class RunProgress(ProgressBar):
 
     def __init__(self, console: Console | None = None, line_every: float = 15.0) -> None:
         super().__init__()
-        self.console = console or Console()
+        self.console = console or Screen(markup=False)
         self.line_every = line_every
         self._bar: Progress | None = None
         self._task = TaskID(0)
@@ -37,7 +38,7 @@ class RunProgress(ProgressBar):
         return {**self.__dict__, "console": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, console=Console())
+        self.__dict__.update(state, console=Screen(markup=False))
 
     def disable(self) -> None:
         self._enabled = False

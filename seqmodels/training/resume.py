@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from seqmodels import checkpoint
 from seqmodels.atomic import replacing
@@ -17,6 +18,8 @@ from seqmodels.inference.fitting import model_weights, refuse_unfit
 # Settings that a checkpoint's weights, optimizer state or place in the data depend on.
 FIXED = (("seed",), *(("training", key) for key in ("batch_size", "window", "random_window", "k2")))
 FIXED_GROUPS = ("model", "task", "optimizer", "scheduler")
+# Schedules that end with the training.
+PLANNED = ("one_cycle", "cosine")
 
 
 def resume_path(config: dict[str, Any]) -> str | None:
@@ -24,12 +27,15 @@ def resume_path(config: dict[str, Any]) -> str | None:
     return None if config["resume"] is None else str(checkpoint.locate(config["resume"], "last"))
 
 
-def refuse_differences(path: str, now: dict[str, Any]) -> None:
+def refuse_differences(path: str, now: dict[str, Any]) -> int | None:
     """Refuse to go on from a checkpoint of another model, other data, another cut of the data or another schedule.
 
     Args:
         path: the checkpoint.
         now: "config", "fingerprint" and "total_updates" of the run that wants to go on.
+
+    Returns:
+        The updates that the run is planned for: of a plan that was longer, only the first part is done.
 
     Raises:
         ValueError: what differs, in words.
@@ -41,13 +47,44 @@ def refuse_differences(path: str, now: dict[str, Any]) -> None:
         differences.append("the data are others (another file, other options, or the file has changed)")
     if differences:
         raise ValueError(f"{path} cannot be resumed with these settings, which differ: " + "; ".join(differences))
-    schedule, total = new["scheduler"]["name"], stored["total_updates"]
-    if schedule in ("one_cycle", "cosine") and total != now["total_updates"]:
+    schedule, total, asked = new["scheduler"]["name"], stored["total_updates"], now["total_updates"]
+    if _is_first_part(total, asked, old["trainer"], new["trainer"]):
+        return cast(int, total)
+    if schedule in PLANNED and total != asked:
         raise ValueError(
             f"{path} cannot be resumed: its scheduler {schedule} was planned to end after {total} updates, and now "
-            f"{now['total_updates']} are asked for. Leave trainer.max_epochs, max_steps, limit_train_batches and "
-            "accumulate_grad_batches as they were, or begin a new run"
+            f"{asked} are asked for. Fewer are possible with a lower trainer.max_steps or max_epochs; "
+            "leave limit_train_batches and accumulate_grad_batches as they were, or begin a new run"
         )
+    return cast("int | None", asked)
+
+
+def _is_first_part(planned: int | None, asked: int | None, before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether a run is asked to end earlier than was planned, and to do the same until then."""
+    epoch = ("limit_train_batches", "accumulate_grad_batches", "overfit_batches")
+    return planned is not None and asked is not None and asked < planned and all(before[k] == now[k] for k in epoch)
+
+
+def finished(path: str, total: int | None, patience: int | None) -> str | None:
+    """Why there is nothing left to train, in words; None where there is.
+
+    Args:
+        path: the checkpoint.
+        total: updates that are asked for; None for no limit.
+        patience: that of early stopping.
+    """
+    stored = checkpoint.read(path)
+    with checkpoint.damage(Path(path)):
+        step: int = stored["global_step"]
+        validation = stored["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]["total"]
+        if validation["started"] > validation["completed"]:  # it was stopped before the last of them had ended
+            return None
+    if total is not None and step >= total:
+        return f"all {step} updates are done; for more, set trainer.max_steps or trainer.max_epochs higher"
+    waits = [state["wait_count"] for key, state in stored["callbacks"].items() if key.startswith("EarlyStopping")]
+    if patience is not None and any(wait >= patience for wait in waits):
+        return f"it stopped early at step {step}; to go on, set early_stopping.patience higher or to null"
+    return None
 
 
 def refuse_unlike(config: dict[str, Any]) -> None:
@@ -92,3 +129,13 @@ def bring_along(stored: str, folder: Path) -> None:
         if source.is_file() and not (folder / name).exists():
             with replacing(folder / name) as copy:
                 shutil.copy2(source, copy)
+
+
+def scored(folder: Path) -> dict[str, Any] | None:
+    """The results of a run, if they are of its last checkpoint."""
+    try:
+        found: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        last = checkpoint.read(folder / "checkpoints" / "last.ckpt")
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("steps") == last["global_step"] else None

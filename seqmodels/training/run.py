@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import signal
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +13,7 @@ from typing import Any, NamedTuple
 import pytorch_lightning as pl
 from rich.console import Console
 
-from seqmodels import checkpoint
+from seqmodels import checkpoint, stopping
 from seqmodels.atomic import sweep
 from seqmodels.build import (
     build_data,
@@ -24,15 +26,17 @@ from seqmodels.data.dataset import DataSource
 from seqmodels.data.module import SequenceDataModule
 from seqmodels.environment import hide, resolved
 from seqmodels.inference import load
-from seqmodels.terminal import harmless
+from seqmodels.terminal import Screen
+from seqmodels.training import launchers
 from seqmodels.training.evaluation import calibrate, score
-from seqmodels.training.last_checkpoint import Interrupted
+from seqmodels.training.last_checkpoint import Interrupted, go_on_with, where_saved
 from seqmodels.training.learner import Learner, total_updates
+from seqmodels.training.lock import held
 from seqmodels.training.machine import machine
 from seqmodels.training.processes import fit
 from seqmodels.training.quiet import quieten
 from seqmodels.training.report import log_hyperparameters, print_results, write_config, write_json
-from seqmodels.training.resume import bring_along, refuse_differences, refuse_unlike, resume_path
+from seqmodels.training.resume import bring_along, finished, refuse_differences, refuse_unlike, resume_path, scored
 from seqmodels.training.trainer import build_learner, make_trainer, run_content
 
 # What was left out or changed in the data is said in so many lines.
@@ -51,36 +55,61 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
         console: where progress and results are printed.
 
     Returns:
-        What is in `metrics.json`; after Ctrl-C ``{"interrupted": True, "resume": command}``.
+        What is in `metrics.json`.
 
     Raises:
         ValueError: bad data, impossible settings, a checkpoint that does not fit.
+        Stopped: by a signal, such as Ctrl-C; its words say what is saved, and how to go on.
     """
-    console = console or harmless(Console(markup=False))
+    stopping.at(partial(where_saved, run_dir, "at once; saved is step {step}"))
+    launched = launchers.found()
+    first = launched is None or launched.rank == 0
+    console = (console or Screen(markup=False)) if first else Console(quiet=True)
+    with held(run_dir) if first else nullcontext():
+        return _train(config, run_dir, console, first)
+
+
+def _train(config: dict[str, Any], run_dir: Path, console: Console, first: bool) -> dict[str, Any]:
+    """Train; of several processes that a launcher made, only the first writes and says anything."""
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     config = resolved(config, strict=True)
     _, data, learner, taken_for = assemble(config, say)
-    console.print(
-        f"{config['name']}: {parameter_count(learner.model):,} parameters, {amount(data)}; run folder {run_dir}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    say(f"{config['name']}: {parameter_count(learner.model):,} parameters, {amount(data)}; run folder {run_dir}")
     trainer = make_trainer(config, run_dir, learner, data, console)
-    stored = resume_path(config)
+    stored, over = resume_path(config), None
     if stored is not None:
-        planned = {"total_updates": total_updates(trainer, data)}
-        refuse_differences(stored, {**run_content(config, data), **planned})
-        bring_along(stored, run_dir / "checkpoints")
-    run_dir.mkdir(parents=True, exist_ok=True)
-    for folder in (run_dir, run_dir / "checkpoints"):
-        sweep(folder)
-    write_config(config, run_dir / "config.yaml")
+        asked = total_updates(trainer, data)
+        learner.planned = refuse_differences(stored, {**run_content(config, data), "total_updates": asked})
+        over = finished(stored, asked, config["early_stopping"]["patience"])
+    if first:
+        if stored is not None:
+            bring_along(stored, run_dir / "checkpoints")
+        for folder in (run_dir, run_dir / "checkpoints"):
+            sweep(folder)
+        if over is None or not (run_dir / "config.yaml").exists():
+            write_config(config, run_dir / "config.yaml")
+    if over is None:
+        _fit(trainer, learner, data, stored, run_dir)
+    else:
+        say(f"{stored} has nothing left to train: {over}")
+        done = scored(run_dir)
+        if done is not None:
+            say(f"Results: {run_dir / 'metrics.json'}")
+            return done
+    if not first:
+        return {}
+    stopping.at(f" after the training, which is saved, in its scoring. {go_on_with(run_dir)}")
+    metrics = report(config, run_dir, learner, data, trainer, console, taken_for)
+    stopping.at(f" when all was done: {run_dir / 'metrics.json'}")
+    return metrics
+
+
+def _fit(trainer: pl.Trainer, learner: Learner, data: SequenceDataModule, stored: str | None, run_dir: Path) -> None:
     try:
         fit(trainer, learner, data, stored)
     except Interrupted:
-        return how_to_go_on(run_dir, console)
-    return report(config, run_dir, learner, data, trainer, console, taken_for)
+        stopping.at(partial(where_saved, run_dir, "at step {step}; everything is saved"))
+        raise stopping.Stopped(stopping.asked() or signal.SIGTERM) from None
 
 
 class Assembled(NamedTuple):
@@ -118,15 +147,6 @@ def assemble(config: dict[str, Any], say: Callable[[str], Any]) -> Assembled:
         say(f"- and {len(notes) - MOST_NOTES} more, which seqmodels data inspect lists")
     refuse_unwatched(config, data)
     return Assembled(source, data, build_learner(config, data), taken_for)
-
-
-def how_to_go_on(run_dir: Path, console: Console) -> dict[str, Any]:
-    """Say where a run was stopped, and the command that resumes it."""
-    step = checkpoint.read(checkpoint.locate(run_dir, "last"))["global_step"]
-    resume = f"seqmodels train resume={shlex.quote(str(run_dir))}"
-    words = f"\nStopped at step {step}; everything is saved. Go on with:\n  {resume}"
-    console.print(words, markup=False, highlight=False, soft_wrap=True)
-    return {"interrupted": True, "resume": resume}
 
 
 def amount(data: SequenceDataModule) -> str:
@@ -221,7 +241,7 @@ def evaluate(
         ValueError: a bad checkpoint or bad data.
     """
     quieten()
-    console = console or harmless(Console(markup=False))
+    console = console or Screen(markup=False)
     changes = dict(changes or {})
     other = changes.pop("data.path", None)
     trained = load(run, plugins, changes=changes)

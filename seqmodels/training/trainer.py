@@ -12,8 +12,10 @@ from rich.console import Console
 from seqmodels.build import build_model, build_task
 from seqmodels.data.module import SequenceDataModule
 from seqmodels.environment import as_written
+from seqmodels.training import launchers
 from seqmodels.training.checkpoint import AtomicCheckpointIO, BestCheckpoint, RunState
 from seqmodels.training.diagnostics import Diagnostics
+from seqmodels.training.environments import Alone, Launched
 from seqmodels.training.event_log import RunLog
 from seqmodels.training.last_checkpoint import LastCheckpoint
 from seqmodels.training.learner import Learner, epoch_batches
@@ -54,9 +56,8 @@ def make_trainer(
     if "val" in data.splits:
         callbacks += best_callbacks(config, run_dir, *learner.task.monitor)
     callbacks.append(LastCheckpoint(run_dir / "checkpoints" / "last.ckpt", config["checkpoint"]["every_n_steps"]))
-    if process_count(options) * options["num_nodes"] > 1 and options["strategy"] in ("auto", "ddp"):
-        # Not by running the command again, which would do every run of a sweep in every process.
-        options["strategy"] = "ddp_spawn"
+    launched = launchers.found()
+    options["strategy"] = strategy(options, launched)
     every = options["val_check_interval"]
     if isinstance(every, int) and options["check_val_every_n_epoch"] is not None:
         # Lightning refuses more than an epoch has.
@@ -65,11 +66,27 @@ def make_trainer(
         **options,
         callbacks=callbacks,
         logger=RunLog(run_dir),
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), Alone() if launched is None else Launched(launched)],
         use_distributed_sampler=False,
         enable_model_summary=False,
         enable_progress_bar=any(isinstance(c, RunProgress) for c in callbacks),
     )
+
+
+def strategy(options: dict[str, Any], launched: launchers.Launch | None) -> str:
+    """How Lightning trains in several processes, in its own words.
+
+    Raises:
+        ValueError: settings that contradict the launcher of this process.
+    """
+    problems = [] if launched is None else launchers.contradictions(launched, options)
+    if problems:
+        raise ValueError("; ".join(problems))
+    chosen: str = options["strategy"]
+    if chosen not in ("auto", "ddp") or process_count(options) == 1:
+        return chosen
+    # Not by running the command again, which would do every run of a sweep in every process.
+    return "ddp_spawn" if launched is None else "ddp"
 
 
 def best_callbacks(config: dict[str, Any], run_dir: Path, name: str, mode: str) -> list[pl.Callback]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seqmodels import stopping
 from seqmodels.cli.library import Library
 
 SMALL = [
@@ -86,7 +87,7 @@ def test_an_interrupted_beginning_leaves_nothing_behind(seqmodels, monkeypatch):
     Path("my.csv").write_bytes(table(*rows()))
     monkeypatch.setattr("seqmodels.training.run.assemble", interrupted)
     result = seqmodels("train", *CSV, *SMALL)
-    assert (result.code, result.err) == (130, "seqmodels train: interrupted\n")
+    assert (result.code, result.err) == (130, f"seqmodels train: stopped by SIGINT{stopping.NOTHING_YET}\n")
     assert [path.name for path in Path().iterdir()] == ["my.csv"]
 
 

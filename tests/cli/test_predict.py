@@ -150,7 +150,9 @@ def no_room(*_):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-@pytest.mark.parametrize(("happens", "code", "words"), [(stopped, 130, "interrupted"), (no_room, 1, "No space left")])
+@pytest.mark.parametrize(
+    ("happens", "code", "words"), [(stopped, 130, "stopped by SIGINT"), (no_room, 1, "No space left")]
+)
 @pytest.mark.parametrize("name", ["new.csv", "new.jsonl"])
 def test_what_stops_the_writing_leaves_the_old_file_and_nothing_else(
     seqmodels, runs, monkeypatch, happens, code, words, name

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import os
+import signal
 import sys
 import types
 from pathlib import Path
@@ -32,7 +34,7 @@ class Trainings(list):
         if config["seed"] == 68:
             raise RuntimeError("a bug\nwith details")
         if config["seed"] == 69:
-            return {"interrupted": True, "resume": f"seqmodels train resume={run_dir}"}
+            os.kill(os.getpid(), signal.SIGTERM)
         return METRICS
 
 
@@ -119,8 +121,10 @@ def test_debug_flag_is_the_same(seqmodels, trainings, monkeypatch):
         seqmodels("train", "--debug", *SMALL, "seed=68")
 
 
-def test_interrupted(seqmodels, trainings):
-    assert seqmodels("train", *SMALL, "seed=69").code == 130
+def test_stopped_by_a_signal(seqmodels, trainings):
+    words = "stopped by SIGTERM before the first step, with nothing to save; the same command begins again"
+    assert seqmodels("train", *SMALL, "seed=69") == (143, "", said("train", words))
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_text_is_cut_in_windows_unless_chosen(seqmodels, trainings):
@@ -183,9 +187,10 @@ def test_a_failed_job_does_not_stop_the_sweep(seqmodels, trainings):
     assert "  [0] seed=66: failed\n  [1] seed=1: loss 0.5\n" in result.out
 
 
-def test_interrupting_a_job_stops_the_sweep(seqmodels, trainings):
+def test_a_signal_stops_the_sweep(seqmodels, trainings):
     result = seqmodels("train", "-m", *SMALL, "seed=69,1")
-    assert result.code == 130
+    assert result.code == 143
+    assert result.err.count("\n") == 1
     assert len(trainings) == 1
 
 

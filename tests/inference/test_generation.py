@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from seqmodels.batch import BatchSpec
+from seqmodels.data.vocabulary import BYTE_NAMES, decode, decode_pieces, encode, split_words
 from seqmodels.inference import Model, load
 from tests.inference.small_runs import WORDS
 
@@ -19,6 +22,21 @@ def test_a_text_goes_on_from_its_prompt(characters):
     assert made == trained.generate("to be", length=30, seed=1)
     assert made != trained.generate("to be", length=30, seed=2)
     assert len(trained.generate(length=7)) == 7
+
+
+@pytest.mark.parametrize("level", ["character", "byte", "word"])
+@pytest.mark.parametrize("cut", [1, 2, 5])
+def test_a_text_in_pieces_is_the_whole_text(level, cut):
+    text = "« Être — ou ne pas être ? », 'said' he.\n(To be: $5, or “not”!) 𝄞 "
+    known = split_words(text) if level == "word" else text
+    names = BYTE_NAMES if level == "byte" else tuple(dict.fromkeys([*known, "<stop>"]))
+    spec = BatchSpec("tokens", len(names), "tokens", len(names), "step", names, names, options={"level": level})
+    tokens = encode(text, spec).tolist() * 2
+    for stop in (None, tokens[20]):
+        spec = replace(spec, stop=stop)
+        for ends in (len(tokens), -1, -2):  # in the middle of a character's bytes
+            pieces = [tokens[start : start + cut] for start in range(0, len(tokens[:ends]), cut)]
+            assert "".join(decode_pieces(pieces, spec)) == decode(tokens[:ends], spec)
 
 
 def test_temperature_zero_is_greedy_whatever_else_is_said(characters):
@@ -61,8 +79,9 @@ def test_the_command_has_the_same_defaults(monkeypatch, characters):
     from seqmodels.cli import runs
 
     asked: dict[str, Any] = {}
-    monkeypatch.setattr(Model, "generate", lambda self, **options: asked.update(options) or "")
+    monkeypatch.setattr(Model, "generate_pieces", lambda self, **options: asked.update(options) or [])
     assert runs.generate([str(characters)]) == 0
     monkeypatch.undo()
     parameters = inspect.signature(Model.generate).parameters
+    assert parameters.keys() == inspect.signature(Model.generate_pieces).parameters.keys()
     assert asked == {name: p.default for name, p in parameters.items() if name != "self"}

@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from seqmodels import checkpoint
+from seqmodels.stopping import Stopped
 from seqmodels.training.last_checkpoint import Interrupted
 from seqmodels.training.learner import Learner, NonFiniteError
 from seqmodels.training.processes import original
@@ -136,45 +138,107 @@ STOPS = {
     "one update an epoch": ["training.batch_size=32"],
     "validation after every update": ["trainer.val_check_interval=1"],
     "at the very end": ["training.batch_size=32", "trainer.max_epochs=3"],
+    "in an epoch with a plan": ["training.batch_size=4", "scheduler=plateau", "scheduler.patience=0"],
 }
+IN_VALIDATION = {
+    "in the middle of an epoch": ["trainer.val_check_interval=3"],
+    "at the end of an epoch, with a plan": ["scheduler=plateau", "scheduler.patience=0", "scheduler.factor=0.1"],
+    "by steps, over epochs": ["trainer.check_val_every_n_epoch=null", "trainer.val_check_interval=3"],
+    "after the last update": ["trainer.val_check_interval=3", "trainer.max_steps=3"],
+    "at the very end": ["trainer.max_epochs=1", "early_stopping.patience=9"],
+}
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, name: str, call: int, times: int = 1) -> None:
+    """Send Ctrl-C in a call of one of the Learner's methods, counted from 1 in each Trainer."""
+    method, calls = getattr(Learner, name), []
+
+    def stopped(self: Learner, *arguments: Any) -> Any:
+        calls.append(self)
+        if not self.trainer.sanity_checking and sum(one.trainer is self.trainer for one in calls) == call:
+            for _ in range(times):
+                os.kill(os.getpid(), signal.SIGINT)
+        return method(self, *arguments)
+
+    monkeypatch.setattr(Learner, name, stopped)
+
+
+def stop(config: dict[str, Any], folder: Path) -> str:
+    """Run until it is stopped, and what it says of that."""
+    with pytest.raises(Stopped) as caught:
+        run(config, folder)
+    assert caught.value.code == 130
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return str(caught.value)
+
+
+def plain(value: Any) -> Any:
+    """The same, as something that can be compared."""
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    return list(map(plain, value)) if isinstance(value, list | tuple) else np.asarray(value).tolist()
+
+
+def alike(one: Path, other: Path) -> None:
+    """Two runs ended with the same weights, optimizer, random state, best checkpoint and results."""
+    for name in ("last.ckpt", "best.ckpt"):
+        first, second = (checkpoint.read(folder / "checkpoints" / name) for folder in (one, other))
+        for key in ("state_dict", "optimizer_states", "lr_schedulers", "global_step"):
+            assert plain(first[key]) == plain(second[key]), (name, key)
+        assert plain(first[checkpoint.KEY]["random"]) == plain(second[checkpoint.KEY]["random"]), name
+    results = [json.loads((folder / "metrics.json").read_text()) for folder in (one, other)]
+    assert results[0]["steps"] == results[1]["steps"]
+    assert results[0]["val"] == results[1]["val"]
 
 
 @pytest.mark.parametrize("where", STOPS)
 def test_a_stop_is_answered_at_once_and_the_run_goes_on(where: str, tmp_path: Path, monkeypatch) -> None:
-    step = Learner.training_step
-
-    def stopped(self: Learner, batch: Any, batch_idx: int) -> torch.Tensor:
-        if self.global_step == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-        return step(self, batch, batch_idx)
-
     config = adding("trainer.max_epochs=5", "checkpoint.every_n_steps=1000", *STOPS[where])
     folder = tmp_path / "my run"
     with monkeypatch.context() as patch:
-        patch.setattr(Learner, "training_step", stopped)
-        result, printed = run(config, folder)
-    assert result == {"interrupted": True, "resume": f"seqmodels train resume='{folder}'"}
-    assert printed.endswith(f"Stopped at step 3; everything is saved. Go on with:\n  {result['resume']}\n")
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    metrics, _ = run({**config, "resume": str(folder)}, folder)
-    whole, _ = run(config, tmp_path / "whole")
-    assert metrics["steps"] == whole["steps"]
-    assert metrics["val"] == whole["val"]
+        stop_at(patch, "training_step", 3)
+        assert stop(config, folder) == (
+            f"stopped by SIGINT at step 3; everything is saved. Go on with: seqmodels train resume='{folder}'"
+        )
+    run({**config, "resume": str(folder)}, folder)
+    run(config, tmp_path / "whole")
+    alike(folder, tmp_path / "whole")
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("where", IN_VALIDATION)
+def test_a_stop_within_a_validation_goes_on_with_that_validation(
+    where: str, batch: int, tmp_path: Path, monkeypatch
+) -> None:
+    """As if it had not begun, twice in a row; the validation draws random numbers here."""
+    overrides = ["trainer.max_epochs=4", "checkpoint.every_n_steps=1000", "model.hidden_sizes=[4,4]"]
+    config = adding(*overrides, "model.dropout=0.2", *IN_VALIDATION[where])
+    config["data"]["val_size"] = 32
+    step = Learner.validation_step
+
+    def drawing(self: Learner, *arguments: Any) -> Any:
+        torch.rand(3)
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Learner, "validation_step", drawing)
+    folder, whole = tmp_path / "run", tmp_path / "whole"
+    for resume in (None, str(folder)):
+        with monkeypatch.context() as patch:
+            stop_at(patch, "validation_step", batch)
+            assert "everything is saved" in stop({**config, "resume": resume}, folder)
+    run({**config, "resume": str(folder)}, folder)
+    run(config, whole)
+    alike(folder, whole)
 
 
 def test_two_ctrl_cs_stop_at_once(tmp_path: Path, monkeypatch) -> None:
-    step = Learner.training_step
+    stop_at(monkeypatch, "training_step", 3, times=2)
+    assert stop(adding("checkpoint.every_n_steps=1"), tmp_path).startswith("stopped by SIGINT at once; saved is step 2")
 
-    def stopped(self: Learner, batch: Any, batch_idx: int) -> torch.Tensor:
-        if self.global_step == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-            os.kill(os.getpid(), signal.SIGINT)
-        return step(self, batch, batch_idx)
 
-    monkeypatch.setattr(Learner, "training_step", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        run(adding(), tmp_path)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+def test_two_ctrl_cs_in_a_validation_lose_nothing_either(tmp_path: Path, monkeypatch) -> None:
+    stop_at(monkeypatch, "validation_step", 1, times=2)
+    assert stop(adding(), tmp_path).startswith("stopped by SIGINT at once; saved is step 4")
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 
+from seqmodels.training.learner import Learner
+from seqmodels.training.run import train
 from tests.training.runs import compose_config, run, text_config, weights
 
 WHOLE_SEQUENCES = [
@@ -96,3 +102,46 @@ def test_a_run_that_max_steps_cut_short_goes_on_in_the_middle_of_its_epoch(tmp_p
     assert before + after == whole
     for name, expected in weights(tmp_path / "whole").items():
         assert torch.equal(weights(tmp_path / "short")[name], expected), name
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "none"])
+def test_a_moved_run_that_ends_earlier_keeps_its_plan(schedule: str, tmp_path: Path, monkeypatch) -> None:
+    """Killed, moved, resumed for fewer updates, resumed for the rest: as one that nothing happened to."""
+    config = text_config(tmp_path, f"scheduler={schedule}", "trainer.max_epochs=1", "trainer.limit_train_batches=12")
+    config["checkpoint"]["every_n_steps"] = 3
+    whole, quiet, step = (
+        train(config, tmp_path / "whole", Console(quiet=True)),
+        Console(quiet=True),
+        Learner.training_step,
+    )
+
+    def killed(self: Learner, *arguments: Any) -> torch.Tensor:
+        if self.global_step == 7:
+            raise RuntimeError("killed")
+        return step(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "training_step", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            train(config, tmp_path / "run", quiet)
+    moved, data = tmp_path / "elsewhere" / "moved", tmp_path / "elsewhere" / "data.txt"
+    moved.parent.mkdir()
+    (tmp_path / "run").rename(moved)
+    Path(config["data"]["path"]).rename(data)
+    config = {**config, "data": {**config["data"], "path": str(data)}, "resume": str(moved)}
+    assert train({**config, "trainer": {**config["trainer"], "max_steps": 9}}, moved, quiet)["steps"] == 9
+    with (
+        pytest.raises(ValueError, match="planned to end after 12 updates, and now 24")
+        if schedule != "none"
+        else nullcontext()
+    ):
+        train({**config, "trainer": {**config["trainer"], "max_epochs": 2}}, tmp_path / "more", quiet)
+    rest = train(config, moved, quiet)
+    assert (rest["steps"], rest["val"]) == (12, whole["val"])
+    for name, expected in weights(tmp_path / "whole").items():
+        assert torch.equal(weights(moved)[name], expected), name
+    before = (moved / "metrics.json").stat().st_mtime_ns
+    assert train(config, moved, quiet) == json.loads((moved / "metrics.json").read_text())  # it is done
+    assert (moved / "metrics.json").stat().st_mtime_ns == before
+    (moved / "metrics.json").unlink()
+    assert train(config, moved, quiet)["val"] == whole["val"]

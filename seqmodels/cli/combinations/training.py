@@ -66,7 +66,6 @@ def trainer(config: Plain) -> Iterator[str]:
         )
     devices = trainer["devices"]
     ranks = (len(devices) if isinstance(devices, list) else devices) if devices != "auto" else 1
-    ranks *= trainer["num_nodes"]
     if training["batch_size"] % ranks:
         yield f"training.batch_size: must divide evenly by the {ranks} processes, got {training['batch_size']}"
 

@@ -74,7 +74,7 @@ TRAINING: dict[str, Rule] = {
     "trainer.min_epochs": optional(whole(1)),
     "trainer.accelerator": choice("auto", "cpu", "gpu", "cuda", "mps", "tpu"),
     "trainer.devices": either(whole(1), choice("auto"), list_of(whole(0), "[0, 1]")),
-    "trainer.num_nodes": whole(1),
+    "trainer.num_nodes": Rule("1 (training on several machines is not supported yet)", lambda value: value == 1),
     "trainer.precision": choice(*PRECISIONS),
     "trainer.gradient_clip_val": optional(positive),
     "trainer.gradient_clip_algorithm": choice("norm", "value"),
