@@ -20,7 +20,7 @@ import seqmodels
 PACKAGE = Path(seqmodels.__file__).parent
 
 FLOORS = {
-    **dict.fromkeys(("state", "batch", "registry", "atomic"), 0),
+    **dict.fromkeys(("state", "batch", "registry", "atomic", "quoting"), 0),
     "cells": 1,
     "scan": 2,
     "layers": 3,

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from seqmodels.data.csv_read import Table
+from seqmodels.quoting import shown
 
 DAY = 86_400_000_000_000
 # A date, a time of day, and an offset from UTC.
@@ -198,7 +199,7 @@ def _refuse_bad(table: Table, name: str, bad: np.ndarray) -> None:
     if len(bad):
         row = int(bad[0])
         raise ValueError(
-            f"{table.place(row, name)}: expected a time like the others, got {table.columns[name][row]!r}; "
+            f"{table.place(row, name)}: expected a time like the others, got {shown(table.columns[name][row])}; "
             "write dates as 2024-01-31 or 2024-01-31 17:30"
         )
 
@@ -209,7 +210,8 @@ def _refuse_mixed(table: Table, name: str, cells: list[str]) -> None:
         row = has.index(not has[0])
         raise ValueError(
             f"{table.place(row, name)}: expected a time {'with' if has[0] else 'without'} an offset from UTC as in the "
-            f"lines before, got {cells[row]!r}; write all times with their offset (2024-01-31T17:30+01:00), or none"
+            f"lines before, got {shown(cells[row])}; write all times with their offset (2024-01-31T17:30+01:00), "
+            "or none"
         )
 
 

@@ -24,6 +24,7 @@ from seqmodels.data.series_ahead import SeriesAhead
 from seqmodels.data.series_splits import split_rows, usual_history
 from seqmodels.data.series_suited import suited
 from seqmodels.data.series_windows import SeriesWindows
+from seqmodels.quoting import shown
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ class SeriesTable:
         known = values[np.isfinite(values)]
         if len(known) > 1 and not np.ptp(known):
             raise ValueError(
-                f"{self.table.path}, column {self.layout.target!r}: expected different values to be learned, got "
+                f"{self.table.path}, column {shown(self.layout.target)}: expected different values to be learned, got "
                 f"{known[0]:g} everywhere in the training part"
             )
 

@@ -16,6 +16,7 @@ from seqmodels.data.csv_columns import (
     time_columns,
 )
 from seqmodels.data.csv_read import Table
+from seqmodels.quoting import shown
 
 LayoutKind = Literal["series", "wide", "long", "text"]
 
@@ -66,9 +67,9 @@ time) or data.layout=wide (a row is a sequence, its columns are the steps)
     others = other_columns(table, asked)
     texts = [name for name in others if not table.is_numeric(name) and name not in time_columns(table, asked)]
     runs = [name for name in others if stays_in_runs(table.columns[name])]
-    readings = [f"data.sequence={name} (a row is a step of the sequence that {name!r} names)" for name in runs[:2]] or [
-        "data.sequence=COLUMN (a row is a step of the sequence that COLUMN names)"
-    ]
+    readings = [
+        f"data.sequence={name} (a row is a step of the sequence that {shown(name)} names)" for name in runs[:2]
+    ] or ["data.sequence=COLUMN (a row is a step of the sequence that COLUMN names)"]
     columns_as_steps = "data.layout=wide (a row is a sequence, its columns are the steps)"
     numbered = numbered_among([name for name in others if name not in texts])
     if numbered:

@@ -26,6 +26,7 @@ from seqmodels.data.csv_columns import (
 )
 from seqmodels.data.csv_guess import LayoutKind, infer_kind
 from seqmodels.data.csv_read import Table
+from seqmodels.quoting import shown
 
 TargetKind = Literal["labels", "values", "sets"]
 # So many whole numbers that count up may be classes or amounts.
@@ -117,7 +118,7 @@ def _grades(table: Table, asked: Columns, found: Layout) -> tuple[str, ...]:
     if len(values) < FEWEST_GRADES or (np.diff(values) != 1).any():
         return ()
     return (
-        f"{values[0]:g} to {values[-1]:g} in {asked.target!r} taken for classes; if they are amounts, say "
+        f"{values[0]:g} to {values[-1]:g} in {shown(asked.target)} taken for classes; if they are amounts, say "
         "data.target_kind=values",
     )
 

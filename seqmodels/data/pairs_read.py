@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from seqmodels.data.files import find_file
 from seqmodels.data.text_files import read_text
+from seqmodels.quoting import shown
 
 FORMATS = ("auto", "tsv", "csv", "lexicon", "lines")
 NAMES = ("source", "target")  # of the columns, where a first line names them and no option does
@@ -188,9 +189,9 @@ class Reader:
             return column or 1
         if column not in names:
             close = difflib.get_close_matches(column, names, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = f"; did you mean {shown(close[0])}?" if close else ""
             raise ValueError(
-                f"{self.path}, line 1: expected a column {column!r} (data.{option}){hint} Its columns: "
+                f"{self.path}, line 1: expected a column {shown(column)} (data.{option}){hint} Its columns: "
                 f"{', '.join(names)}; where the first line names none, give a number, such as data.{option}=1"
             )
         return names.index(column) + 1

@@ -15,6 +15,7 @@ from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.files import naming
 from seqmodels.data.splits import by_group, check_fractions
 from seqmodels.data.vocabulary import UNKNOWN, Vocabulary
+from seqmodels.quoting import shown
 from seqmodels.registry import register
 
 # A character seen less often in training is unknown, so that the model learns what an unknown one is like.
@@ -113,8 +114,8 @@ class PassagesSource(DataSource):
             parts.setdefault((group, label), []).append(cell)
         if len(set(labels)) < 2:
             raise ValueError(
-                f"{self.path}, column {self.label!r}: expected two classes or more to tell apart, got only "
-                f"{labels[0]!r}"
+                f"{self.path}, column {shown(self.label)}: expected two classes or more to tell apart, got only "
+                f"{shown(labels[0])}"
             )
         return {key: " ".join(texts) for key, texts in parts.items()}
 
@@ -182,7 +183,7 @@ def encode(
     if unknown is not None:
         place = path if lines is None else f"{path}, line {lines[unknown]}"
         raise ValueError(
-            f"{place}: the label {labels[unknown]!r} was never seen in training, which had: "
+            f"{place}: the label {shown(labels[unknown])} was never seen in training, which had: "
             f"{', '.join(spec.target_names[:12])}; mend it, or train with examples of it"
         )
     inputs = [vocabulary.tokens(text, unknown=True) for text in texts]

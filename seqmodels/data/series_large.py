@@ -27,6 +27,7 @@ from seqmodels.data.series_store import StoredRows
 from seqmodels.data.series_sums import Cuts, Moments
 from seqmodels.data.series_windows import SeriesWindows
 from seqmodels.data.table_cache import about, cached_folder, stamp
+from seqmodels.quoting import shown
 
 # Rows before the last history that are read for what is interpolated in it.
 TO_INTERPOLATE = 256
@@ -145,7 +146,7 @@ class LargeSeriesTable:
                 ahead.add(changes_ahead(rows, horizon, train)[own])
         if moments.constant(0):
             raise ValueError(
-                f"column {layout.target!r}: expected different values to be learned, got "
+                f"column {shown(layout.target)}: expected different values to be learned, got "
                 f"{moments.mean[0]:g} everywhere in the training part"
             )
         extra = len(context.names)

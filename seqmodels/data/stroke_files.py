@@ -13,6 +13,7 @@ import numpy as np
 from seqmodels.data.csv_read import Table, read_table
 from seqmodels.data.files import find_file
 from seqmodels.data.scale import LARGEST, usable
+from seqmodels.quoting import shown
 
 KINDS = ("hiragana", "katakana", "kanji", "other")
 FORMS = (
@@ -133,7 +134,7 @@ def _of_table(table: Table) -> list[Drawing]:
         other = next((r for own in rows for r in own if labels[r] != labels[first]), None)
         if other is not None:
             raise ValueError(
-                f"{table.place(other, 'label')}: got {labels[other]!r}, but {labels[first]!r} on line "
+                f"{table.place(other, 'label')}: got {shown(labels[other])}, but {shown(labels[first])} on line "
                 f"{table.lines[first]} of the same drawing; mend it"
             )
         place = f"line {table.lines[first]}"
