@@ -22,14 +22,14 @@ def shown(value: object, most: int = PIECE) -> str:
     return _shortened(repr(value), most + 2, most // 2)
 
 
-def listed(values: Iterable[object], most: int = LISTED) -> str:
+def listed(names: Iterable[str], most: int = LISTED, quoted: bool = False) -> str:
     """Names with commas between them: the first, and how many more there are.
 
-    >>> listed(["a", "b"]), listed(range(30), 3)
-    ('a, b', '0, 1, 2 and 27 more')
+    >>> listed(["a", "b"]), listed(map(str, range(30)), 3), listed(["a", "b"], quoted=True)
+    ('a, b', '0, 1, 2 and 27 more', "'a', 'b'")
     """
-    every = list(values)
-    words = ", ".join(shown(str(value))[1:-1] for value in every[:most])
+    every = list(names)
+    words = ", ".join(shown(name) if quoted else shown(name)[1:-1] for name in every[:most])
     return words + (f" and {len(every) - most:,} more" if len(every) > most else "")
 
 

@@ -23,6 +23,10 @@ WITH_OFFSET = re.compile(r".*\d{1,2}:\d{2}.*?(Z|UTC|GMT|[+-]\d{2}:?(\d{2})?)\s*"
 COMPACT_YEARS = (1700, 2200)
 # A quarter of a year, such as 1970 Q1 or 1970Q1: its first day.
 QUARTER = re.compile(r"\s*(\d{4})[ -]?Q([1-4])\s*", re.IGNORECASE)
+# All of whose times nanoseconds since 1970 can count in 64 bits.
+YEARS = (1678, 2261)
+# Characters of the longest time stamp there is, many times over: longer cells are none, and are not searched for one.
+LONGEST = 200
 # How dates are read, tried in this order: month first, as pandas reads 01/02/2024; day first where only that does.
 DATE_ORDERS: tuple[dict[str, Any], ...] = ({"format": "ISO8601"}, {"dayfirst": False}, {"dayfirst": True})
 # Named units of a fixed step, in nanoseconds, largest first.
@@ -84,7 +88,7 @@ class Clock:
             month = day.astype("datetime64[M]") + (count * int(self.size) + ends)
             inside = day - day.astype("datetime64[M]") if not ends else np.timedelta64(-1, "D")
             moved = month.astype("datetime64[D]") + inside.astype("timedelta64[D]")
-        return int(moved.astype("datetime64[ns]").astype(np.int64) + rest)
+        return int(moved.astype("datetime64[D]").astype(np.int64)) * DAY + int(rest)
 
     def text(self, time: float) -> str:
         """A time stamp as it is shown to people: a date in UTC, or a number."""
@@ -103,9 +107,9 @@ def time_text(time: float, whole: bool = False) -> str:
         time: in UTC.
         whole: whether midnight is written too, as beside other times of day.
     """
-    text = str(np.int64(time).astype("datetime64[ns]"))
-    date, _, clock = text.partition("T")
-    clock = clock.rstrip("0").rstrip(".") if "." in clock else clock
+    seconds, rest = divmod(int(time), 10**9)  # which hold times that nanoseconds in 64 bits do not
+    date, _, clock = str(np.datetime64(seconds, "s")).partition("T")
+    clock = f"{clock}.{rest:09d}".rstrip("0").rstrip(".")
     return date if clock == "00:00:00" and not whole else f"{date}T{clock}Z"
 
 
@@ -200,12 +204,12 @@ def _refuse_bad(table: Table, name: str, bad: np.ndarray) -> None:
         row = int(bad[0])
         raise ValueError(
             f"{table.place(row, name)}: expected a time like the others, got {shown(table.columns[name][row])}; "
-            "write dates as 2024-01-31 or 2024-01-31 17:30"
+            f"write dates as 2024-01-31 or 2024-01-31 17:30, of the years {YEARS[0]} to {YEARS[1]}"
         )
 
 
 def _refuse_mixed(table: Table, name: str, cells: list[str]) -> None:
-    has = [WITH_OFFSET.fullmatch(cell) is not None for cell in cells]
+    has = [_has_offset(cell) for cell in cells]
     if any(has) and not all(has):
         row = has.index(not has[0])
         raise ValueError(
@@ -222,7 +226,7 @@ def _parse_dates(
     import pandas as pd
 
     column = pd.Series([_first_day(cell) for cell in cells] if _is_quarter(cells) else cells, dtype=object)
-    zoned = bool(cells) and WITH_OFFSET.fullmatch(cells[0]) is not None
+    zoned = bool(cells) and _has_offset(cells[0])
     dates: Any = column
     bad = np.arange(len(cells) + 1)
     read: Any
@@ -230,7 +234,8 @@ def _parse_dates(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # pandas tells of the order that it guessed
             read = pd.to_datetime(column, errors="coerce", utc=True, **options)
-        unread = np.flatnonzero(read.isna().to_numpy())
+        years = read.dt.year
+        unread = np.flatnonzero((read.isna() | (years < YEARS[0]) | (years > YEARS[1])).to_numpy())
         if len(unread) < len(bad):
             dates, bad = read, unread
         if len(bad) == 0:
@@ -240,6 +245,10 @@ def _parse_dates(
     if timezone is not None and not zoned:
         dates = _localised(dates.dt.tz_localize(None), timezone)
     return dates.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[ns]").astype(np.int64), bad
+
+
+def _has_offset(cell: str) -> bool:
+    return len(cell) <= LONGEST and WITH_OFFSET.fullmatch(cell) is not None
 
 
 def _is_quarter(cells: list[str]) -> bool:

@@ -24,7 +24,7 @@ from seqmodels.data.series_ahead import SeriesAhead
 from seqmodels.data.series_splits import split_rows, usual_history
 from seqmodels.data.series_suited import suited
 from seqmodels.data.series_windows import SeriesWindows
-from seqmodels.quoting import shown
+from seqmodels.quoting import listed, shown
 
 
 @dataclass(frozen=True)
@@ -212,9 +212,9 @@ def in_words(layout: Layout, options: SeriesOptions, rows: int, series: int, his
     """What so many rows of so many series are, with L steps of history."""
     reading = options.reading
     many = f"{series} series" if layout.series else "one series"
-    what = f"{rows} rows of {many}, {layout.target!r} forecast from {', '.join(layout.features)}"
+    what = f"{rows} rows of {many}, {layout.target!r} forecast from {listed(layout.features)}"
     for words, names in (("known ahead", reading.known), ("one per series", reading.static)):
-        what += f", {words}: {', '.join(names)}" if names else ""
+        what += f", {words}: {listed(names)}" if names else ""
     what += f", calendar: {', '.join(options.calendar)}" if options.calendar else ""
     if layout.target_per == "step":
         return f"{what}, after every step {options.horizon} ahead"

@@ -29,7 +29,7 @@ from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.mapped_sequences import MappedSequences, split_names, write_sequences
 from seqmodels.data.table_cache import about, cached_folder, stamp
 from seqmodels.data.table_chunks import table_chunks
-from seqmodels.quoting import shown
+from seqmodels.quoting import listed, shown
 
 
 class LargeSequenceTable:
@@ -69,7 +69,7 @@ class LargeSequenceTable:
         spec, found = self._spec, self.splits()
         lengths = [(int(own.lengths.min()), int(own.lengths.max())) for own in found.values()]
         shortest, longest = min(low for low, _ in lengths), max(high for _, high in lengths)
-        of_what = ", ".join(self.layout.feature_names) if self.layout.text is None else f"text in {self.layout.text!r}"
+        of_what = listed(self.layout.feature_names) if self.layout.text is None else f"text in {self.layout.text!r}"
         target = "values" if spec.targets == "values" else f"{spec.target_size} {spec.targets}"
         total = sum(len(own) for own in found.values())
         notes = [f"{total} sequences of {shortest} to {longest} steps ({of_what}), {target} in {self.layout.target!r}"]

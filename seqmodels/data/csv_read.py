@@ -19,7 +19,7 @@ import numpy as np
 from seqmodels.data.csv_dialect import DELIMITERS, column_names, names_by_place, quoting_of, with_commas, with_points
 from seqmodels.data.files import read_text
 from seqmodels.data.scale import usable
-from seqmodels.quoting import shown
+from seqmodels.quoting import listed, shown
 
 # What stands for "no value" in a column of numbers, in any case.
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
@@ -94,7 +94,7 @@ class Table:
         if name not in self.columns:
             close = difflib.get_close_matches(name, self.columns, n=1)
             hint = f"; did you mean {shown(close[0])}?" if close else "."
-            found = ", ".join([*(other[:40] for other in self.columns), *(f"{other} (lists)" for other in self.lists)])
+            found = listed([*self.columns, *(f"{other} (lists)" for other in self.lists)])
             if name in self.left_out:
                 hint = f" that can be read (it is of type {self.left_out[name]})."
             elif list(self.columns) == names_by_place(len(self.columns)):

@@ -130,6 +130,7 @@ class Summary:
         if layout.target_kind == "labels" and len(classes) < 2:
             raise ValueError(
                 f"column {shown(layout.target)}: expected two classes or more in the training part, "
-                f"got only {classes}; choose other splits (data.split, data.group, data.seed), or data.target_kind=values for numbers"
+                f"got only {classes}; choose other splits (data.split, data.group, data.seed), or "
+                "data.target_kind=values for numbers"
             )
         return replace(spec, targets=layout.target_kind, target_size=len(classes), target_names=classes)

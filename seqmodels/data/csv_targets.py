@@ -14,7 +14,7 @@ from seqmodels.data.csv_layout import Layout
 from seqmodels.data.csv_read import Table
 from seqmodels.data.csv_sequences import Sequences
 from seqmodels.data.scale import apply_scale
-from seqmodels.quoting import shown
+from seqmodels.quoting import listed, shown
 
 # Between the names of several labels in one cell.
 BETWEEN_LABELS = "|"
@@ -87,7 +87,7 @@ def refuse_one_class(sequences: Sequences) -> None:
         ValueError: they are.
     """
     table, layout = sequences.table, sequences.layout
-    column = f"{table.path}, column {', '.join(map(repr, layout.targets))}"
+    column = f"{table.path}, column {listed(layout.targets, quoted=True)}"
     if layout.target_kind == "values":
         values = target_values(table, layout)[np.concatenate(sequences.rows)]
         if len(values) > 1 and not np.ptp(values, axis=0).any():
@@ -199,8 +199,7 @@ def encode_labels(sequences: Sequences, classes: tuple[str, ...], per_step: bool
 
 
 def _refuse_new(sequences: Sequences, row: int, label: str, classes: tuple[str, ...]) -> None:
-    known = ", ".join(classes[:12]) + (" ..." if len(classes) > 12 else "")
     raise ValueError(
         f"{sequences.table.place(row, sequences.layout.target)}: the label {shown(label)} was never seen in training, "
-        f"which had: {known}; mend it, leave the line out, or train with examples of it"
+        f"which had: {listed(classes)}; mend it, leave the line out, or train with examples of it"
     )

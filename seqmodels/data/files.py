@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import gzip
 import zlib
@@ -66,7 +67,7 @@ def read_text(path: str | Path) -> str:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as error:
             raise ValueError(f"{path}: the gzip file is damaged or cut short ({error}); make or load it anew") from None
-    if not data.strip():
+    if not data.removeprefix(codecs.BOM_UTF8).strip():
         raise ValueError(f"{path}: expected text, got an empty file")
     if b"\0" in data[:65536] or data[:4] == b"PK\x03\x04":
         raise ValueError(

@@ -34,7 +34,7 @@ def unnest(table: Table, asked: Columns, missing: str) -> tuple[Table, Columns, 
     free = asked.features is None and asked.text is None and asked.sequence is None and asked.series is None
     if asked.layout == "nested" and not lists:
         raise ValueError(
-            f"data.layout=nested: {table.path} has no column of lists (its columns: {', '.join(table.columns)}); "
+            f"data.layout=nested: {table.path} has no column of lists (its columns: {listed(table.columns)}); "
             "choose another layout"
         )
     if not lists or not (asked.layout == "nested" or named or (free and asked.layout is None)):

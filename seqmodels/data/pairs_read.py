@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from seqmodels.data.files import find_file
 from seqmodels.data.text_files import read_text
-from seqmodels.quoting import shown
+from seqmodels.quoting import listed, shown
 
 FORMATS = ("auto", "tsv", "csv", "lexicon", "lines")
 NAMES = ("source", "target")  # of the columns, where a first line names them and no option does
@@ -192,7 +192,7 @@ class Reader:
             hint = f"; did you mean {shown(close[0])}?" if close else ""
             raise ValueError(
                 f"{self.path}, line 1: expected a column {shown(column)} (data.{option}){hint} Its columns: "
-                f"{', '.join(names)}; where the first line names none, give a number, such as data.{option}=1"
+                f"{listed(names)}; where the first line names none, give a number, such as data.{option}=1"
             )
         return names.index(column) + 1
 

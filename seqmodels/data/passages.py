@@ -15,7 +15,7 @@ from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.files import naming
 from seqmodels.data.splits import by_group, check_fractions
 from seqmodels.data.vocabulary import UNKNOWN, Vocabulary
-from seqmodels.quoting import shown
+from seqmodels.quoting import listed, shown
 from seqmodels.registry import register
 
 # A character seen less often in training is unknown, so that the model learns what an unknown one is like.
@@ -184,7 +184,7 @@ def encode(
         place = path if lines is None else f"{path}, line {lines[unknown]}"
         raise ValueError(
             f"{place}: the label {shown(labels[unknown])} was never seen in training, which had: "
-            f"{', '.join(spec.target_names[:12])}; mend it, or train with examples of it"
+            f"{listed(spec.target_names)}; mend it, or train with examples of it"
         )
     inputs = [vocabulary.tokens(text, unknown=True) for text in texts]
     return ArrayDataset(spec, inputs, [np.array(code[label]) for label in labels])

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from seqmodels.batch import BatchSpec
+from seqmodels.quoting import shown
 
 LEVELS = ("character", "byte", "word")
 UNKNOWN = "<unk>"
@@ -143,8 +144,8 @@ def describe(count: int, names: Sequence[str], level: str) -> str:
     >>> describe(4, ["é", "ß"], "character")
     "4 characters ('é', 'ß')"
     """
-    shown = ", ".join(repr(name) for name in names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
-    return f"{count} {level}{'s' if count > 1 else ''} ({shown})"
+    some = ", ".join(map(shown, names[:SHOWN])) + (", …" if len(names) > SHOWN else "")
+    return f"{count} {level}{'s' if count > 1 else ''} ({some})"
 
 
 def _level(spec: BatchSpec) -> str:
