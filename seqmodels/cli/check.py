@@ -11,6 +11,7 @@ from seqmodels.cli.compose import Composition, Plain, select, settings
 from seqmodels.cli.errors import nearest
 from seqmodels.cli.library import Library
 from seqmodels.cli.rules import rule_by_type, rule_for
+from seqmodels.quoting import shown
 
 MISSING = "???"
 UNDECIDED = ("task.", "model.head.")
@@ -95,7 +96,7 @@ def _wrong(path: str, value: Any, schema: Plain, library: Library) -> str | None
     rule = rule_for(path, default) if _is_ours(path, schema, library) else rule_by_type(default)
     if value == MISSING or rule is None or rule.holds(value):
         return None
-    got = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+    got = "null" if value is None else str(value).lower() if isinstance(value, bool) else shown(value)
     return f"{path}: must be {rule.words}, got {got}"
 
 

@@ -9,6 +9,8 @@ import difflib
 import re
 from collections.abc import Iterable
 
+# Characters of a name that may be a known one misspelt.
+LONGEST = 100
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130
 
 
@@ -26,6 +28,9 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     >>> nearest("hiden", ["dropout", "hidden_sizes"])
     'hidden_sizes'
     """
+
+    if len(word) > LONGEST:  # to compare it would take seconds, and it is none of them
+        return None
 
     def score(name: str) -> float:
         parts = [part for part in name.split("_") if len(part) > 3]

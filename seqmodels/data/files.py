@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import codecs
-import difflib
 import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from seqmodels.quoting import PATH, shown
+from seqmodels.quoting import PATH, nearest, shown
 
 SHIPPED = "shipped:"
 
@@ -29,9 +28,9 @@ def find_file(path: str | Path, option: str = "path") -> Path:
     if found.is_dir():
         raise ValueError(f"data.{option}: expected a file, got the folder {shown(str(path), PATH)}; name a file in it")
     if not found.is_file():
-        beside = [str(other) for other in found.parent.iterdir()] if found.parent.is_dir() else []
-        close = difflib.get_close_matches(str(found), beside, n=1)
-        hint = f"; did you mean {shown(close[0], PATH)}?" if close else f" (looked from {shown(str(Path.cwd()), PATH)})"
+        beside = (str(other) for other in found.parent.iterdir()) if found.parent.is_dir() else ()
+        close = nearest(str(found), beside)
+        hint = f"; did you mean {shown(close, PATH)}?" if close else f" (looked from {shown(str(Path.cwd()), PATH)})"
         raise ValueError(f"data.{option}: there is no file {shown(str(path), PATH)}{hint}")
     return found
 

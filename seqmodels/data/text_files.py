@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seqmodels.data.files import find_file
-from seqmodels.quoting import PATH, shown
+from seqmodels.quoting import PATH, listed, shown
 
 CHUNK = 1 << 20  # bytes read at once
 SUFFIXES = (".txt", ".txt.gz")
@@ -73,9 +73,10 @@ def read_text(path: Path, encoding: str = "utf-8") -> Iterator[str]:
             message names the line and the byte.
     """
     try:
+        "a".encode(encoding)  # which codecs of bytes, such as zip, refuse
         name = codecs.lookup(encoding).name
-    except LookupError:
-        raise ValueError(f"data.encoding: Python knows no encoding {shown(encoding)}; utf-8 is usual") from None
+    except (LookupError, ValueError):
+        raise ValueError(f"data.encoding: Python knows no encoding {shown(encoding)} of text; utf-8 is usual") from None
     decoder = codecs.getincrementaldecoder("utf-8-sig" if name == "utf-8" else name)()
     reader = io.IncrementalNewlineDecoder(decoder, translate=True)
     may_hold_zeros = name.startswith(("utf-16", "utf-32"))
@@ -99,6 +100,8 @@ def read_text(path: Path, encoding: str = "utf-8") -> Iterator[str]:
                 f"{path}, line {line}: expected {encoding}, got the byte 0x{byte:02x}; "
                 "set data.encoding to what the file is in (latin-1, cp1252, utf-16 …)"
             ) from None
+        except UnicodeError as error:
+            raise ValueError(f"{path}: expected {encoding}: {listed([str(error)])}; set data.encoding to what it is in") from None
         line += text.count("\n")
         offset += len(data)
         yield text
