@@ -101,7 +101,8 @@ def read_text(path: Path, encoding: str = "utf-8") -> Iterator[str]:
                 "set data.encoding to what the file is in (latin-1, cp1252, utf-16 …)"
             ) from None
         except UnicodeError as error:
-            raise ValueError(f"{path}: expected {encoding}: {listed([str(error)])}; set data.encoding to what it is in") from None
+            why = listed([str(error)])
+            raise ValueError(f"{path}: expected {encoding}: {why}; set data.encoding to what it is in") from None
         line += text.count("\n")
         offset += len(data)
         yield text
