@@ -21,8 +21,8 @@ def shown(value: object, most: int = PIECE) -> str:
     >>> shown("spam"), shown("x" * 9999, 10), shown("a\x1b[2J"), shown(b"\0")
     ("'spam'", "'xxx … xxxx'", "'a\\x1b[2J'", "b'\\x00'")
     """
-    if isinstance(value, str | bytes):  # without all of megabytes written once more
-        value = value[: most + 2] if len(value) <= most + 2 else value[:most] + value[-most:]
+    if isinstance(value, str) and len(value) > 2 * most:  # without all of megabytes written once more
+        value = value[:most] + value[-most:]
     return _shortened(repr(value), most + 2, most // 2)
 
 

@@ -11,9 +11,11 @@ from seqmodels.cli.compose import Composition, Plain, select, settings
 from seqmodels.cli.errors import nearest
 from seqmodels.cli.library import Library
 from seqmodels.cli.rules import rule_by_type, rule_for
+from seqmodels.cli.shape import wrong_parts
 from seqmodels.quoting import shown
 
 MISSING = "???"
+MOST_PROBLEMS = 100
 UNDECIDED = ("task.", "model.head.")
 
 # What a setting is called elsewhere, and here.
@@ -40,8 +42,13 @@ def check(composition: Composition, library: Library, decided: bool = True) -> l
             them is then left out.
     """
     config, schema = composition.config, composition.schema
+    unfit = list(wrong_parts(config))
+    if unfit:
+        return unfit
     problems, repaired, missing = [], copy.deepcopy(config), []
     for path, value in settings(config):
+        if len(problems) > MOST_PROBLEMS:  # to search a cure for each would take minutes
+            break
         if not decided and path.startswith(UNDECIDED):
             continue
         unknown = _unknown(path, schema, library)

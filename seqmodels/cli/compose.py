@@ -22,6 +22,7 @@ from yaml import YAMLError
 
 from seqmodels.cli.errors import ConfigError, in_words, no_option
 from seqmodels.cli.library import Library
+from seqmodels.cli.shape import wrong_shape
 
 Plain = dict[str, Any]
 
@@ -134,6 +135,9 @@ def compose(library: Library, overrides: list[str], config_name: str = "train") 
         # `${hydra:...}` in a config is read from here.
         HydraConfig.instance().set_config(composed)
         config = _plain(composed)
+        wrong = wrong_shape(config)
+        if wrong is not None:
+            raise ConfigError(wrong)
         run_dir = Path(str(OmegaConf.select(composed, "hydra.run.dir")))
         choices = {g: c for g, c in composed.hydra.runtime.choices.items() if not g.startswith("hydra/")}
         parts = {g: c for g, c in choices.items() if c is not None and g in library.groups() - {"experiment", "recipe"}}
@@ -168,6 +172,8 @@ def _reworded() -> Iterator[None]:
         yield
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise ConfigError(in_words(error)) from error
+    except RecursionError:
+        raise ConfigError("configs that name one another in circles, or values too deep inside one another") from None
 
 
 def _plain(composed: DictConfig) -> Plain:

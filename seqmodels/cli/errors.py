@@ -22,6 +22,17 @@ class ConfigError(Exception):
         self.problems = tuple(dict.fromkeys(problems))
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory was refused, to Python or to torch, which has no class for it on the CPU.
+
+    >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
+    (True, True)
+    """
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in ("allocate memory", "out of memory"))
+    )
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The name in `known` that is closest to `word`, as a whole or in one of its parts; None if none is close.
 

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from seqmodels.cli.errors import ConfigError
+from seqmodels.cli.shape import LARGEST
 
 # Distinguishes our folder from any other that happens to be called "configs".
 MARKER = ".seqmodels"
@@ -31,12 +32,16 @@ def config_folder() -> Path:
 
 def describe(file: Path) -> str:
     """A config file in one line: its first comment that is not for Hydra."""
-    for line in file.read_text(encoding="utf-8").splitlines():
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
         if not line.startswith("#"):
             break
         if not line.startswith("# @"):
             return line.lstrip("# ").rstrip()
     return ""
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.yaml") if path.is_file())
 
 
 class Library:
@@ -54,10 +59,10 @@ class Library:
         self.extra = extra
         if extra is not None and not extra.is_dir():
             raise ConfigError(f"--config-dir: there is no folder {extra}")
-        self._files = {f.relative_to(self.own).with_suffix("").as_posix(): f for f in sorted(self.own.rglob("*.yaml"))}
+        self._files = {f.relative_to(self.own).with_suffix("").as_posix(): f for f in _files(self.own)}
         self._shipped = frozenset(self._files)
         if extra is not None:
-            found = {f.relative_to(extra).with_suffix("").as_posix(): f for f in sorted(extra.rglob("*.yaml"))}
+            found = {f.relative_to(extra).with_suffix("").as_posix(): f for f in _files(extra)}
             self._refuse(found)
             self._files.update(found)
 
@@ -68,7 +73,10 @@ class Library:
             if name in self._shipped
         ]
         for name, file in found.items():
-            first = file.read_text(encoding="utf-8").lstrip().split("\n", 1)[0]
+            if file.stat().st_size > LARGEST:
+                problems.append(f"{file}: is larger than a config can be, {LARGEST:,} bytes: keep it elsewhere")
+                continue
+            first = file.read_bytes().lstrip().split(b"\n", 1)[0].decode("utf-8", errors="replace")
             kind = name.partition("/")[0]
             if kind in WHOLE and first.rstrip() != GLOBAL_PACKAGE:
                 problems.append(f"{file}: the first line of {WHOLE[kind]} must be: {GLOBAL_PACKAGE}")
@@ -95,7 +103,7 @@ class Library:
     def meaning(self, group: str, option: str, setting: str) -> str:
         """What the comment beside a setting in an option's file says of it; empty where there is none."""
         file = self.options(group).get(option)
-        text = "" if file is None else file.read_text(encoding="utf-8")
+        text = "" if file is None else file.read_text(encoding="utf-8", errors="replace")
         found = re.search(rf"^{re.escape(setting)}:.*?\s#\s*(.+)$", text, re.M)
         return found[1].strip() if found else ""
 

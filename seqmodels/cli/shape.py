@@ -1,0 +1,52 @@
+"""What a config must be before its settings are looked at: names with values, not endless, and its parts named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from seqmodels.quoting import shown
+
+# Bytes of a config file, values in a config, and how deep they may lie: ten times what those of seqmodels have.
+LARGEST, MOST_VALUES, DEEPEST = 200_000, 5000, 30
+# Groups of settings that belong to a part, which is named in them.
+PARTS = ("data", "task", "model.cell", "model.head", "optimizer", "scheduler")
+GROUPS = ("model", "training", "trainer", "checkpoint", "early_stopping", "diagnostics", *PARTS)
+
+
+def wrong_shape(config: Any) -> str | None:
+    """What is wrong with the shape of a config, which may be circular, in words.
+
+    >>> wrong_shape([1]), wrong_shape({"data": {7: 1}}), wrong_shape({"data": {"path": "a.csv"}})
+    ('expected settings as name: value, got a list', 'data: expected the name of a setting, got 7', None)
+    """
+    if not isinstance(config, dict):
+        kinds = {list: "a list", str: "text", type(None): "nothing"}
+        return f"expected settings as name: value, got {kinds.get(type(config), 'a single value')}"
+    waiting: list[tuple[str, Any, int]] = [("", config, 0)]
+    count = 0
+    while waiting:
+        place, value, depth = waiting.pop()
+        count += 1
+        if max(count, len(waiting)) > MOST_VALUES or depth > DEEPEST:
+            return f"expected a config, got more than {MOST_VALUES} values, or more than {DEEPEST} inside one another"
+        if isinstance(value, dict):
+            odd = [key for key in value if not isinstance(key, str)]
+            if odd:
+                return f"{place}: expected the name of a setting, got {shown(odd[0])}".removeprefix(": ")
+            waiting += [(f"{place}.{key}".lstrip("."), one, depth + 1) for key, one in value.items()]
+        elif isinstance(value, list):
+            waiting += [(place, one, depth + 1) for one in value]
+    return None
+
+
+def wrong_parts(config: dict[str, Any]) -> Iterator[str]:
+    """Groups of settings that are none, and parts without a name."""
+    for path in GROUPS:
+        group: Any = config
+        for key in path.split("."):
+            group = group.get(key) if isinstance(group, dict) else None
+        if not isinstance(group, dict):
+            yield f"{path}: expected a group of settings, got {shown(group)}"
+        elif path in PARTS and not isinstance(group.get("name"), str):
+            yield f"{path}.name: expected the name of the part that has these settings, got {shown(group.get('name'))}"
