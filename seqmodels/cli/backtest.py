@@ -67,7 +67,7 @@ def _now() -> str:
 
 
 def _check(flags: argparse.Namespace, config: dict[str, Any]) -> None:
-    problems = wrong_values(flags, {"folds": whole(1), "sliding": whole(1)})
+    problems = wrong_values(flags, {"folds": whole(1, 10_000), "sliding": whole(1)})
     data = config["data"]
     if "fold" not in data:
         problems.append(f"data={data['name']}: a backtest walks forward through time series: choose data=csv")

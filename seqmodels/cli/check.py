@@ -11,7 +11,7 @@ from seqmodels.cli.compose import Composition, Plain, select, settings
 from seqmodels.cli.errors import nearest
 from seqmodels.cli.library import Library
 from seqmodels.cli.rules import rule_by_type, rule_for
-from seqmodels.cli.shape import wrong_parts
+from seqmodels.cli.shape import unnamed_parts, wrong_parts
 from seqmodels.quoting import shown
 
 MISSING = "???"
@@ -42,10 +42,11 @@ def check(composition: Composition, library: Library, decided: bool = True) -> l
             them is then left out.
     """
     config, schema = composition.config, composition.schema
-    unfit = list(wrong_parts(config))
+    unfit = list(wrong_parts(schema)) or list(unnamed_parts(config))
     if unfit:
         return unfit
-    problems, repaired, missing = [], copy.deepcopy(config), []
+    problems: list[str] = []
+    repaired, missing = copy.deepcopy(config), []
     for path, value in settings(config):
         if len(problems) > MOST_PROBLEMS:  # to search a cure for each would take minutes
             break

@@ -170,7 +170,7 @@ def _hydra(library: Library) -> Iterator[None]:
 def _reworded() -> Iterator[None]:
     try:
         yield
-    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
         raise ConfigError(in_words(error)) from error
     except RecursionError:
         raise ConfigError("configs that name one another in circles, or values too deep inside one another") from None

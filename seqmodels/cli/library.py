@@ -32,7 +32,7 @@ def config_folder() -> Path:
 
 def describe(file: Path) -> str:
     """A config file in one line: its first comment that is not for Hydra."""
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in file.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             break
         if not line.startswith("# @"):
@@ -76,7 +76,11 @@ class Library:
             if file.stat().st_size > LARGEST:
                 problems.append(f"{file}: is larger than a config can be, {LARGEST:,} bytes: keep it elsewhere")
                 continue
-            first = file.read_bytes().lstrip().split(b"\n", 1)[0].decode("utf-8", errors="replace")
+            try:
+                first = file.read_text(encoding="utf-8").lstrip().split("\n", 1)[0]
+            except UnicodeDecodeError:
+                problems.append(f"{file}: expected a config as UTF-8 text: save it anew, or keep it elsewhere")
+                continue
             kind = name.partition("/")[0]
             if kind in WHOLE and first.rstrip() != GLOBAL_PACKAGE:
                 problems.append(f"{file}: the first line of {WHOLE[kind]} must be: {GLOBAL_PACKAGE}")
@@ -103,7 +107,7 @@ class Library:
     def meaning(self, group: str, option: str, setting: str) -> str:
         """What the comment beside a setting in an option's file says of it; empty where there is none."""
         file = self.options(group).get(option)
-        text = "" if file is None else file.read_text(encoding="utf-8", errors="replace")
+        text = "" if file is None else file.read_text(encoding="utf-8")
         found = re.search(rf"^{re.escape(setting)}:.*?\s#\s*(.+)$", text, re.M)
         return found[1].strip() if found else ""
 

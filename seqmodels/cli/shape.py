@@ -43,10 +43,22 @@ def wrong_shape(config: Any) -> str | None:
 def wrong_parts(config: dict[str, Any]) -> Iterator[str]:
     """Groups of settings that are none, and parts without a name."""
     for path in GROUPS:
-        group: Any = config
-        for key in path.split("."):
-            group = group.get(key) if isinstance(group, dict) else None
+        group = _at(config, path)
         if not isinstance(group, dict):
-            yield f"{path}: expected a group of settings, got {shown(group)}"
-        elif path in PARTS and not isinstance(group.get("name"), str):
-            yield f"{path}.name: expected the name of the part that has these settings, got {shown(group.get('name'))}"
+            yield f"{path}: expected a group of settings, got {'nothing' if group is None else shown(group)}"
+    yield from unnamed_parts(config)
+
+
+def unnamed_parts(config: dict[str, Any]) -> Iterator[str]:
+    """Parts whose settings do not say whose they are."""
+    for path in PARTS:
+        name = _at(config, f"{path}.name")
+        if isinstance(_at(config, path), dict) and not isinstance(name, str):
+            got = "nothing" if name is None else shown(name)
+            yield f"{path}.name: expected the name of the part that has these settings, got {got}"
+
+
+def _at(config: Any, path: str) -> Any:
+    for key in path.split("."):
+        config = config.get(key) if isinstance(config, dict) else None
+    return config

@@ -25,7 +25,7 @@ _calendar = choice("minute_of_day", "hour", "day_of_week", "day_of_month", "mont
 _level = choice("character", "word", "symbols", "subword")
 
 # Of what is made: steps of a sequence, and sequences; more would be meant by nobody, and fill the memory.
-LONG, MANY = 100_000, 10_000_000
+LONG, MANY = 10_000, 1_000_000
 
 DATA: dict[str, Rule] = {
     # files, and how they are split
