@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 # Characters of a name that may be a known one misspelt.
 LONGEST = 100
+# Problems that are told of one config.
+MOST_PROBLEMS = 100
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130
 
 

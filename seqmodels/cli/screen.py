@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from seqmodels.cli.errors import MOST_PROBLEMS
 from seqmodels.quoting import bounded
-
-MOST_PROBLEMS = 30
 
 
 def console(stderr: bool = False) -> Console:
@@ -27,4 +26,4 @@ def report(title: str, problems: Sequence[str]) -> None:
     for problem in problems[:MOST_PROBLEMS]:
         screen.print(f"  {bounded(problem)}")
     if len(problems) > MOST_PROBLEMS:
-        screen.print(f"  and {len(problems) - MOST_PROBLEMS:,} more")
+        screen.print("  and more")
