@@ -55,7 +55,8 @@ def check(composition: Composition, library: Library, decided: bool = True) -> l
         problem = unknown or _wrong(path, value, schema, library)
         if problem:
             problems.append(problem)
-            _replace(repaired, path, None if unknown else select(schema, path))
+            setting = _setting(path, schema)
+            _replace(repaired, setting, select(schema, setting))
         elif value == MISSING:
             missing.append(path)
     problems += _renamed(config, schema) if decided else []
@@ -91,6 +92,17 @@ def _unknown(path: str, schema: Plain, library: Library) -> str | None:
             unknown = ".".join(keys[: depth + 1])
             return f"{unknown}: there is no such setting{_hint(unknown, schema, library)}"
     return None
+
+
+def _setting(path: str, schema: Plain) -> str:
+    """The single value in whose place a path leads on, or the path as it is.
+
+    >>> _setting("data.seed.a.b", {"data": {"seed": 0}})
+    'data.seed'
+    """
+    keys = path.split(".")
+    above = (".".join(keys[:depth]) for depth in range(1, len(keys)))
+    return next((one for one in above if not isinstance(select(schema, one), dict)), path)
 
 
 def _wrong(path: str, value: Any, schema: Plain, library: Library) -> str | None:
