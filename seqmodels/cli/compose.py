@@ -135,14 +135,14 @@ def compose(library: Library, overrides: list[str], config_name: str = "train") 
         # `${hydra:...}` in a config is read from here.
         HydraConfig.instance().set_config(composed)
         config = _plain(composed)
-        wrong = wrong_shape(config)
-        if wrong is not None:
-            raise ConfigError(wrong)
         run_dir = Path(str(OmegaConf.select(composed, "hydra.run.dir")))
         choices = {g: c for g, c in composed.hydra.runtime.choices.items() if not g.startswith("hydra/")}
         parts = {g: c for g, c in choices.items() if c is not None and g in library.groups() - {"experiment", "recipe"}}
         template = [f"{group}={_template(library, group, option, config)}" for group, option in parts.items()]
         schema = _plain(hydra_compose("train", [*path, *template]))
+    wrong = wrong_shape(config)
+    if wrong is not None:
+        raise ConfigError(wrong)
     _open_cells(library, config, schema)
     return Composition(_filled(config, schema), schema, choices, run_dir)
 
