@@ -11,7 +11,8 @@ from seqmodels.quoting import shown
 LARGEST, MOST_VALUES, DEEPEST = 200_000, 5000, 30
 # Groups of settings that belong to a part, which is named in them.
 PARTS = ("data", "task", "model.cell", "model.head", "optimizer", "scheduler")
-GROUPS = ("model", "training", "trainer", "checkpoint", "early_stopping", "diagnostics", *PARTS)
+GROUPS = ("model", "training", "trainer", *PARTS)
+LATER = ("checkpoint", "early_stopping", "diagnostics")  # which older runs may lack
 
 
 def wrong_shape(config: Any) -> str | None:
@@ -42,7 +43,7 @@ def wrong_shape(config: Any) -> str | None:
 
 def wrong_parts(config: dict[str, Any]) -> Iterator[str]:
     """Groups of settings that are none, and parts without a name."""
-    for path in GROUPS:
+    for path in (*GROUPS, *(later for later in LATER if later in config)):
         group = _at(config, path)
         if not isinstance(group, dict):
             yield f"{path}: expected a group of settings, got {'nothing' if group is None else shown(group)}"

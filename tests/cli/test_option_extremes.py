@@ -12,7 +12,10 @@ import pytest
 
 from seqmodels.cli.check import check
 from seqmodels.cli.compose import Composition, _filled, _open_cells, compose, select, settings
+from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.library import Library
+from seqmodels.cli.main import explain
+from seqmodels.cli.report import _metrics
 from seqmodels.cli.rules import rule_for
 from seqmodels.cli.screen import report
 from seqmodels.cli.shape import DEEPEST, MOST_VALUES, wrong_shape
@@ -145,3 +148,88 @@ def test_a_config_of_a_wrong_shape(shape):
 def test_our_own_configs_have_the_shape():
     assert wrong_shape(base().config) is None
     assert all(wrong_shape(Library().read(group, option)) is None for group, option in every_part() if group)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "- a\n", "data\n", "7: 1\n", "data: {}\n", "{data: 5, model: x}\n", "[" * 3000, "a: &a [*a]\n"]
+)
+@pytest.mark.parametrize(
+    "verb",
+    [["train", "resume=run"], ["evaluate", "run"], ["predict", "run", "--input", "run/config.yaml"], ["report", "run"]],
+)
+def test_a_run_whose_config_is_none(seqmodels, tmp_path, monkeypatch, verb, content):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "run" / "config.yaml").write_text(content)
+    result = seqmodels(*verb)
+    assert result.code == 2
+    assert "run/config.yaml" in result.err
+    assert len(result.err) < 600
+
+
+FOLDERS = {
+    "list": "- a\n",
+    "text": "hello\n",
+    "numbers": "1: 2\n3: 4\n",
+    "empty": "",
+    "name missing": "path: my.csv\n",
+    "name a list": "name: [csv]\n",
+    "name nothing": "name: null\n",
+    "itself": "defaults: [mine]\nname: csv\n",
+    "deep": f"name: csv\npath: {'[' * 400}{']' * 400}\n",
+    "many": "name: csv\n" + "".join(f"k{i}: 1\n" for i in range(6000)),
+    "bytes": b"name: csv # \xfc\n",
+    "UTF-16": "name: csv\n".encode("utf-16"),
+    "large": "name: csv\npath: " + "A" * 20_000_000 + "\n",
+    "a list among the defaults": "defaults: [[a]]\nname: csv\n",
+    "circular": "name: csv\npath: &a [*a]\n",
+}
+
+
+@pytest.mark.parametrize("content", FOLDERS)
+def test_a_config_folder_with_a_file_of_a_wrong_shape(seqmodels, tmp_path, content):
+    file = tmp_path / "configs" / "data" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(FOLDERS[content] if isinstance(FOLDERS[content], bytes) else FOLDERS[content].encode())
+    result = seqmodels("train", "--config-dir", str(tmp_path / "configs"), "data=mine")
+    assert result.code == 2
+    assert "KeyError" not in result.err
+    assert "debug" not in result.err
+    assert len(result.err) < 2000
+
+
+METRICS = [
+    "",
+    "[]",
+    "5",
+    "null",
+    "{}",
+    "[" * 100_000,
+    '{"val": {"loss',
+    '{"seconds": 1, "steps": 1, "parameters": 1, "val": [1]}',
+    '{"seconds": 1, "steps": 1, "parameters": 1, "baseline": {"val": {"a": 5}}}',
+    '{"seconds": 1, "steps": 1, "parameters": 1, "val": {"loss": "low"}, "verdict": 5}',
+]
+
+
+@pytest.mark.parametrize("content", METRICS)
+def test_metrics_that_are_none(tmp_path, content):
+    (tmp_path / "metrics.json").write_text(content)
+    with pytest.raises(ConfigError, match="is damaged, or not the metrics of a run: remove it"):
+        _metrics(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError("Unable to allocate 7 GiB"), "more memory is wanted than there is"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 16 bytes"),
+            "more memory is wanted",
+        ),
+        (RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB"), "more memory is wanted"),
+    ],
+)
+def test_memory_that_there_is_not_is_told_in_words(error, words):
+    assert explain(error).startswith(words)
+    assert "debug" not in explain(error)
