@@ -51,7 +51,7 @@ def _check(flags: argparse.Namespace) -> None:
     problems = []
     if flags.input is not None and not flags.input.is_file():
         problems.append(f"--input: there is no file {flags.input}")
-    problems += wrong_values(flags, {"steps": whole(1)})
+    problems += wrong_values(flags, {"steps": whole(1, 1_000_000)})
     problems += wrong_target("output", flags.output, TABLES) + wrong_target("plot", flags.plot, PICTURES)
     if problems:
         raise ConfigError(*problems)

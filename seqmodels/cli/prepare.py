@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from seqmodels.claims import refuse_code
 from seqmodels.cli.check import check
 from seqmodels.cli.compose import Composition, Plain, amend, amend_written, compose, forced, names, select, settings
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.library import Library
+from seqmodels.cli.shape import wrong_parts, wrong_shape
 from seqmodels.environment import resolved
 from seqmodels.yaml_file import read_yaml
 
@@ -89,7 +90,7 @@ def _prepare(library: Library, overrides: list[str], config_name: str) -> Prepar
     if config["resume"] is not None:
         return _resumed(composition, library, overrides, config_name)
     chosen = _chosen(composition, library, overrides, config_name)
-    name = str(config["data"].get("name"))
+    name = str(select(config, "data.name"))
     if name in STREAM_WINDOW:
         parts = {"task": "language_modelling", "model/head": "many_to_many"}
         found = [*_of_stream(config["data"], chosen), *_recipe(parts, chosen, composition, library)]
@@ -265,12 +266,18 @@ def saved_config(folder: Path, checkpoint: Path | None = None) -> Plain:
         refuse_code(saved, str(file))
     except ValueError as error:
         raise ConfigError(f"{error}: it is damaged, or not the config of a run") from None
-    if not isinstance(saved, dict) or not isinstance(select(saved, "model.head"), dict):
-        raise ConfigError(f"{file} is damaged, or not the config of a run")
+    _check_saved(saved, file)
     orders = sorted({"hydra", "defaults", "searchpath"} & saved.keys())
     if orders:
         raise ConfigError(f"{file} is not the config of a run: it tells Hydra what to do ({', '.join(orders)})")
-    return saved
+    return dict(saved)
+
+
+def _check_saved(saved: object, file: Path) -> None:
+    """Refuse what is not the config of a run."""
+    wrong = wrong_shape(saved) or next(wrong_parts(cast("Plain", saved)), None)
+    if wrong is not None:
+        raise ConfigError(f"{file} is damaged, or not the config of a run: {wrong}")
 
 
 def _stored_config(path: Path) -> Plain:
@@ -279,6 +286,5 @@ def _stored_config(path: Path) -> Plain:
 
     file = locate(path, "last")
     saved: Plain = read(file)[KEY]["config"]
-    if not isinstance(select(saved, "model.head"), dict):
-        raise ConfigError(f"{file} is damaged, or not the checkpoint of a run")
+    _check_saved(saved, file)
     return saved

@@ -44,6 +44,6 @@ def _check(flags: argparse.Namespace) -> None:
     if flags.input is not None and not flags.input.is_file():
         problems.append(f"--input: there is no file {flags.input}")
     problems += wrong_target("output", flags.output, TABLES)
-    problems += wrong_values(flags, {"beam": whole(1), "length_penalty": not_negative})
+    problems += wrong_values(flags, {"beam": whole(1, 10_000), "length_penalty": not_negative})
     if problems:
         raise ConfigError(*problems)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from seqmodels.data.csv_read import Table
+from seqmodels.quoting import shown
 
 DAY = 86_400_000_000_000
 # A date, a time of day, and an offset from UTC.
@@ -22,6 +23,10 @@ WITH_OFFSET = re.compile(r".*\d{1,2}:\d{2}.*?(Z|UTC|GMT|[+-]\d{2}:?(\d{2})?)\s*"
 COMPACT_YEARS = (1700, 2200)
 # A quarter of a year, such as 1970 Q1 or 1970Q1: its first day.
 QUARTER = re.compile(r"\s*(\d{4})[ -]?Q([1-4])\s*", re.IGNORECASE)
+# All of whose times nanoseconds since 1970 can count in 64 bits.
+YEARS = (1678, 2261)
+# Characters of the longest time stamp there is, many times over: longer cells are none, and are not searched for one.
+LONGEST = 200
 # How dates are read, tried in this order: month first, as pandas reads 01/02/2024; day first where only that does.
 DATE_ORDERS: tuple[dict[str, Any], ...] = ({"format": "ISO8601"}, {"dayfirst": False}, {"dayfirst": True})
 # Named units of a fixed step, in nanoseconds, largest first.
@@ -83,7 +88,7 @@ class Clock:
             month = day.astype("datetime64[M]") + (count * int(self.size) + ends)
             inside = day - day.astype("datetime64[M]") if not ends else np.timedelta64(-1, "D")
             moved = month.astype("datetime64[D]") + inside.astype("timedelta64[D]")
-        return int(moved.astype("datetime64[ns]").astype(np.int64) + rest)
+        return int(moved.astype("datetime64[D]").astype(np.int64)) * DAY + int(rest)
 
     def text(self, time: float) -> str:
         """A time stamp as it is shown to people: a date in UTC, or a number."""
@@ -102,9 +107,9 @@ def time_text(time: float, whole: bool = False) -> str:
         time: in UTC.
         whole: whether midnight is written too, as beside other times of day.
     """
-    text = str(np.int64(time).astype("datetime64[ns]"))
-    date, _, clock = text.partition("T")
-    clock = clock.rstrip("0").rstrip(".") if "." in clock else clock
+    seconds, rest = divmod(int(time), 10**9)  # which hold times that nanoseconds in 64 bits do not
+    date, _, clock = str(np.datetime64(seconds, "s")).partition("T")
+    clock = f"{clock}.{rest:09d}".rstrip("0").rstrip(".")
     return date if clock == "00:00:00" and not whole else f"{date}T{clock}Z"
 
 
@@ -198,18 +203,19 @@ def _refuse_bad(table: Table, name: str, bad: np.ndarray) -> None:
     if len(bad):
         row = int(bad[0])
         raise ValueError(
-            f"{table.place(row, name)}: expected a time like the others, got {table.columns[name][row]!r}; "
-            "write dates as 2024-01-31 or 2024-01-31 17:30"
+            f"{table.place(row, name)}: expected a time like the others, got {shown(table.columns[name][row])}; "
+            f"write dates as 2024-01-31 or 2024-01-31 17:30, of the years {YEARS[0]} to {YEARS[1]}"
         )
 
 
 def _refuse_mixed(table: Table, name: str, cells: list[str]) -> None:
-    has = [WITH_OFFSET.fullmatch(cell) is not None for cell in cells]
+    has = [_has_offset(cell) for cell in cells]
     if any(has) and not all(has):
         row = has.index(not has[0])
         raise ValueError(
             f"{table.place(row, name)}: expected a time {'with' if has[0] else 'without'} an offset from UTC as in the "
-            f"lines before, got {cells[row]!r}; write all times with their offset (2024-01-31T17:30+01:00), or none"
+            f"lines before, got {shown(cells[row])}; write all times with their offset (2024-01-31T17:30+01:00), "
+            "or none"
         )
 
 
@@ -219,8 +225,9 @@ def _parse_dates(
     """Dates as int64 nanoseconds in UTC, and the rows that hold none."""
     import pandas as pd
 
-    column = pd.Series([_first_day(cell) for cell in cells] if _is_quarter(cells) else cells, dtype=object)
-    zoned = bool(cells) and WITH_OFFSET.fullmatch(cells[0]) is not None
+    short = [cell if len(cell) <= LONGEST else "" for cell in cells]  # pandas would take minutes to refuse the others
+    column = pd.Series([_first_day(cell) for cell in short] if _is_quarter(short) else short, dtype=object)
+    zoned = bool(cells) and _has_offset(cells[0])
     dates: Any = column
     bad = np.arange(len(cells) + 1)
     read: Any
@@ -228,7 +235,8 @@ def _parse_dates(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # pandas tells of the order that it guessed
             read = pd.to_datetime(column, errors="coerce", utc=True, **options)
-        unread = np.flatnonzero(read.isna().to_numpy())
+        years = read.dt.year
+        unread = np.flatnonzero((read.isna() | (years < YEARS[0]) | (years > YEARS[1])).to_numpy())
         if len(unread) < len(bad):
             dates, bad = read, unread
         if len(bad) == 0:
@@ -238,6 +246,10 @@ def _parse_dates(
     if timezone is not None and not zoned:
         dates = _localised(dates.dt.tz_localize(None), timezone)
     return dates.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[ns]").astype(np.int64), bad
+
+
+def _has_offset(cell: str) -> bool:
+    return len(cell) <= LONGEST and WITH_OFFSET.fullmatch(cell) is not None
 
 
 def _is_quarter(cells: list[str]) -> bool:

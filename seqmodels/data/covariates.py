@@ -13,6 +13,7 @@ import numpy as np
 
 from seqmodels.data.csv_read import to_numbers
 from seqmodels.data.scale import fit_scale
+from seqmodels.quoting import shown
 
 if TYPE_CHECKING:
     from seqmodels.data.series import SeriesRows
@@ -164,7 +165,8 @@ def _encode(
     values, text = to_numbers(list(cells))
     if text:
         raise ValueError(
-            f"column {column!r} of series {series[text[0]]!r}: expected a number as in training, got {cells[text[0]]!r}"
+            f"column {shown(column)} of series {shown(series[text[0]])}: expected a number as in training, "
+            f"got {shown(cells[text[0]])}"
         )
     return (values[:, None] - coding["shift"]) / coding["scale"]
 
@@ -179,9 +181,9 @@ def _one_hot(
             columns[row, place[cell]] = 1.0
         elif strict:
             known = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-            of_series = f" of series {series[row]!r}" if column != "series" else ""
+            of_series = f" of series {shown(series[row])}" if column != "series" else ""
             raise ValueError(
-                f"{column} {cell!r}{of_series} was not there in training, which knew {known}: leave it out, "
+                f"{column} {shown(cell)}{of_series} was not there in training, which knew {known}: leave it out, "
                 f"or train on data that hold it{' or with data.identity=false' if column == 'series' else ''}"
             )
     return columns

@@ -25,6 +25,7 @@ from seqmodels.data.series_ahead import SeriesAhead
 from seqmodels.data.series_large import LargeSeriesTable, large_series_ahead
 from seqmodels.data.splits import check_fractions
 from seqmodels.data.table_chunks import is_large
+from seqmodels.quoting import listed
 from seqmodels.registry import register
 
 
@@ -200,7 +201,7 @@ class CSVSource(DataSource):
         table, asked, lists = unnest(self._tables["train"], self.columns, self.missing)
         layout = replace(infer_layout(table, asked, self.series), target_cuts=self.target_cuts)
         if lists:
-            note = f"lists written out: {', '.join(lists)}"
+            note = f"lists written out: {listed(lists)}"
             layout = replace(layout, lists=lists, notes=(note, *layout.notes))
         self._check_meaning(layout)
         return table, layout

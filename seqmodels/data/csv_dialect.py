@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+
+from seqmodels.quoting import listed
 
 DELIMITERS = ",;\t|"
 # A number with a decimal comma: what semicolons between the cells are there for.
@@ -80,9 +83,9 @@ def column_names(path: str, first: Sequence[str]) -> tuple[list[str], bool]:
     counts_up = len(numbers) > 1 and all(b - a == 1 for a, b in pairwise(numbers))
     if len(numbers) == len(names) and not counts_up:
         return names_by_place(len(names)), True
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
-        raise ValueError(f"{path}: column names must differ, got {', '.join(map(repr, repeated))} more than once")
+        raise ValueError(f"{path}: column names must differ, got {listed(repeated, quoted=True)} more than once")
     return names, False
 
 

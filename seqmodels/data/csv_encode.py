@@ -16,6 +16,7 @@ from seqmodels.data.csv_targets import encode_targets, refuse_change
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.scale import apply_scale
 from seqmodels.data.vocabulary import UNKNOWN, describe
+from seqmodels.quoting import shown
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +72,8 @@ def sequence_weights(sequences: Sequences, column: str) -> np.ndarray:
     if len(wrong):
         row = int(rows[wrong[0]])
         raise ValueError(
-            f"{table.place(row, column)}: expected a weight, a number of 0 or more, got {table.columns[column][row]!r}"
+            f"{table.place(row, column)}: expected a weight, a number of 0 or more, "
+            f"got {shown(table.columns[column][row])}"
         )
     return weights
 
@@ -83,7 +85,7 @@ def refuse_weightless(path: str, column: str | None, weights: np.ndarray | None)
         ValueError: all are 0.
     """
     if weights is not None and not weights.any():
-        raise ValueError(f"{path}, column {column!r}: all training weights are 0, so nothing would be learned")
+        raise ValueError(f"{path}, column {shown(column)}: all training weights are 0, so nothing would be learned")
 
 
 def origins(sequences: Sequences) -> list[dict[str, Any]]:

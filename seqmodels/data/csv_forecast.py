@@ -24,6 +24,7 @@ from seqmodels.data.series_ahead import SeriesAhead
 from seqmodels.data.series_splits import split_rows, usual_history
 from seqmodels.data.series_suited import suited
 from seqmodels.data.series_windows import SeriesWindows
+from seqmodels.quoting import listed, shown
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,9 @@ class SeriesTable:
     @cached_property
     def rows(self) -> SeriesRows:
         """The rows up to the last target of each series."""
-        return self.all_rows.past()
+        rows = self.all_rows.past()
+        refuse_far(self.options.horizon, len(rows.values), self.table.path)
+        return rows
 
     @cached_property
     def masks(self) -> dict[str, np.ndarray]:
@@ -202,18 +205,30 @@ class SeriesTable:
         known = values[np.isfinite(values)]
         if len(known) > 1 and not np.ptp(known):
             raise ValueError(
-                f"{self.table.path}, column {self.layout.target!r}: expected different values to be learned, got "
+                f"{self.table.path}, column {shown(self.layout.target)}: expected different values to be learned, got "
                 f"{known[0]:g} everywhere in the training part"
             )
+
+
+def refuse_far(horizon: int, rows: int, path: str) -> None:
+    """Refuse to forecast further than there are rows, before memory is taken for so many steps.
+
+    Raises:
+        ValueError: it is further.
+    """
+    if horizon > rows:
+        raise ValueError(
+            f"{path}: the series has {rows} rows, fewer than the {horizon} steps of data.horizon: choose a shorter one"
+        )
 
 
 def in_words(layout: Layout, options: SeriesOptions, rows: int, series: int, history: int) -> str:
     """What so many rows of so many series are, with L steps of history."""
     reading = options.reading
     many = f"{series} series" if layout.series else "one series"
-    what = f"{rows} rows of {many}, {layout.target!r} forecast from {', '.join(layout.features)}"
+    what = f"{rows} rows of {many}, {layout.target!r} forecast from {listed(layout.features)}"
     for words, names in (("known ahead", reading.known), ("one per series", reading.static)):
-        what += f", {words}: {', '.join(names)}" if names else ""
+        what += f", {words}: {listed(names)}" if names else ""
     what += f", calendar: {', '.join(options.calendar)}" if options.calendar else ""
     if layout.target_per == "step":
         return f"{what}, after every step {options.horizon} ahead"

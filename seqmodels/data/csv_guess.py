@@ -16,6 +16,7 @@ from seqmodels.data.csv_columns import (
     time_columns,
 )
 from seqmodels.data.csv_read import Table
+from seqmodels.quoting import listed, shown
 
 LayoutKind = Literal["series", "wide", "long", "text"]
 
@@ -66,20 +67,21 @@ time) or data.layout=wide (a row is a sequence, its columns are the steps)
     others = other_columns(table, asked)
     texts = [name for name in others if not table.is_numeric(name) and name not in time_columns(table, asked)]
     runs = [name for name in others if stays_in_runs(table.columns[name])]
-    readings = [f"data.sequence={name} (a row is a step of the sequence that {name!r} names)" for name in runs[:2]] or [
-        "data.sequence=COLUMN (a row is a step of the sequence that COLUMN names)"
-    ]
+    readings = [
+        f"data.sequence={listed([name])} (a row is a step of the sequence that {shown(name)} names)"
+        for name in runs[:2]
+    ] or ["data.sequence=COLUMN (a row is a step of the sequence that COLUMN names)"]
     columns_as_steps = "data.layout=wide (a row is a sequence, its columns are the steps)"
     numbered = numbered_among([name for name in others if name not in texts])
     if numbered:
-        columns_as_steps = f"data.layout=wide (a row is a sequence, its steps are {numbered[0]} to {numbered[-1]})"
+        ends = f"{listed(numbered[:1])} to {listed(numbered[-1:])}"
+        columns_as_steps = f"data.layout=wide (a row is a sequence, its steps are {ends})"
     by_time = "data.layout=series (a row is a point in time)"
     readings += [by_time, columns_as_steps] if runs else [columns_as_steps, by_time]
-    readings += [f"data.text={name} (a text per row)" for name in texts if name not in runs][:2]
-    shown = ", ".join(list(table.columns)[:SHOWN]) + (", ..." if len(table.columns) > SHOWN else "")
+    readings += [f"data.text={listed([name])} (a text per row)" for name in texts if name not in runs][:2]
     return (
-        f"data.layout: how {table.path} holds its sequences cannot be told from its columns ({shown}); "
-        f"say {', '.join(readings[:-1])} or {readings[-1]}"
+        f"data.layout: how {table.path} holds its sequences cannot be told from its columns "
+        f"({listed(table.columns, SHOWN)}); say {', '.join(readings[:-1])} or {readings[-1]}"
     )
 
 

@@ -29,6 +29,7 @@ from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.mapped_sequences import MappedSequences, split_names, write_sequences
 from seqmodels.data.table_cache import about, cached_folder, stamp
 from seqmodels.data.table_chunks import table_chunks
+from seqmodels.quoting import listed, shown
 
 
 class LargeSequenceTable:
@@ -68,7 +69,7 @@ class LargeSequenceTable:
         spec, found = self._spec, self.splits()
         lengths = [(int(own.lengths.min()), int(own.lengths.max())) for own in found.values()]
         shortest, longest = min(low for low, _ in lengths), max(high for _, high in lengths)
-        of_what = ", ".join(self.layout.feature_names) if self.layout.text is None else f"text in {self.layout.text!r}"
+        of_what = listed(self.layout.feature_names) if self.layout.text is None else f"text in {self.layout.text!r}"
         target = "values" if spec.targets == "values" else f"{spec.target_size} {spec.targets}"
         total = sum(len(own) for own in found.values())
         notes = [f"{total} sequences of {shortest} to {longest} steps ({of_what}), {target} in {self.layout.target!r}"]
@@ -116,8 +117,8 @@ class LargeSequenceTable:
             raise ValueError(f"{path}: no sequence is left for training")
         if layout.target_kind == "labels" and len(summary.labels) < 2:
             raise ValueError(
-                f"{path}, column {layout.target!r}: expected two classes or more to tell apart, got only "
-                f"{next(iter(summary.labels))!r}; if it holds numbers to be predicted, say data.target_kind=values"
+                f"{path}, column {shown(layout.target)}: expected two classes or more to tell apart, got only "
+                f"{shown(next(iter(summary.labels)))}; if it holds numbers to be predicted, say data.target_kind=values"
             )
 
     def _parts(self) -> Iterator[tuple[str, Sequences]]:
@@ -191,8 +192,8 @@ def _read(path: str, layout: Layout, how: Reading, prepare: Callable[[Table], Ta
         for rows, name in zip(sequences.rows, sequences.cells(together), strict=True) if together else ():
             if hash(name) in seen:
                 raise ValueError(
-                    f"{sequences.table.place(int(rows[0]), together)}: the sequence {name!r} began further up; in a "
-                    "file this large the rows of a sequence must be together: sort it by that column"
+                    f"{sequences.table.place(int(rows[0]), together)}: the sequence {shown(name)} began further up; in "
+                    "a file this large the rows of a sequence must be together: sort it by that column"
                 )
         seen.update(map(hash, sequences.cells(together)) if together else ())
         yield sequences

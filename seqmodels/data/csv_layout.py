@@ -26,6 +26,7 @@ from seqmodels.data.csv_columns import (
 )
 from seqmodels.data.csv_guess import LayoutKind, infer_kind
 from seqmodels.data.csv_read import Table
+from seqmodels.quoting import listed, shown
 
 TargetKind = Literal["labels", "values", "sets"]
 # So many whole numbers that count up may be classes or amounts.
@@ -117,7 +118,7 @@ def _grades(table: Table, asked: Columns, found: Layout) -> tuple[str, ...]:
     if len(values) < FEWEST_GRADES or (np.diff(values) != 1).any():
         return ()
     return (
-        f"{values[0]:g} to {values[-1]:g} in {asked.target!r} taken for classes; if they are amounts, say "
+        f"{values[0]:g} to {values[-1]:g} in {shown(asked.target)} taken for classes; if they are amounts, say "
         "data.target_kind=values",
     )
 
@@ -181,7 +182,7 @@ def _wide(table: Table, asked: Columns) -> Layout:
     if asked.features is None and (steps := numbered_among(list(features))):
         aside = [name for name in features if name not in steps]
         features, numbered = tuple(steps), numbered_columns(steps)
-        notes += (f"left out, not numbered as the others: {', '.join(aside)}",) if aside else ()
+        notes += (f"left out, not numbered as the others: {listed(aside)}",) if aside else ()
     width = asked.features_per_step
     names: tuple[str, ...] = ("value",)
     if numbered is not None and width in (None, len(numbered[1])):
@@ -214,7 +215,7 @@ def _long(table: Table, asked: Columns) -> Layout:
         if len(words) != 1:
             raise ValueError(
                 f"data.features: {table.path} has no column of numbers to learn from besides the target; name a "
-                f"column of words or letters with data.text={'|'.join(words) or 'COLUMN'}"
+                f"column of words or letters with data.text={'|'.join(words[:4]) or 'COLUMN'}"
             )
         text, notes = words[0], (f"the steps are the words in {words[0]!r}",)
     inferred = "sequence" if _constant_within(table, asked.sequence, (asked.target, *asked.more_targets)) else "step"
@@ -276,7 +277,7 @@ def _features(table: Table, asked: Columns, leave: list[str]) -> tuple[tuple[str
         return tuple(name for name in asked.features if name not in (asked.target, *asked.more_targets)), ()
     others = [name for name in other_columns(table, asked) if name not in leave]
     left = [name for name in others if not table.is_numeric(name)]
-    note = (f"left out, not numbers: {', '.join(left)}",) if left else ()
+    note = (f"left out, not numbers: {listed(left)}",) if left else ()
     return tuple(name for name in others if table.is_numeric(name)), note
 
 

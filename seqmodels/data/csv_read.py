@@ -7,7 +7,6 @@ a column becomes numbers only when it is asked for as numbers.
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import itertools
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ import numpy as np
 from seqmodels.data.csv_dialect import DELIMITERS, column_names, names_by_place, quoting_of, with_commas, with_points
 from seqmodels.data.files import read_text
 from seqmodels.data.scale import usable
+from seqmodels.quoting import listed, nearest, shown
 
 # What stands for "no value" in a column of numbers, in any case.
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
@@ -82,7 +82,7 @@ class Table:
     def place(self, row: int, name: str | None = None) -> str:
         """Where a row (or a cell of it) is, in words."""
         where = f"{self.path}, {self.unit} {self.lines[row]}"
-        return where if name is None else f"{where}, column {name!r}"
+        return where if name is None else f"{where}, column {shown(name)}"
 
     def cells(self, name: str, option: str) -> list[str]:
         """The text of a column that the option named `option` asks for.
@@ -91,16 +91,16 @@ class Table:
             ValueError: no column has that name.
         """
         if name not in self.columns:
-            close = difflib.get_close_matches(name, self.columns, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else "."
-            found = ", ".join([*(other[:40] for other in self.columns), *(f"{other} (lists)" for other in self.lists)])
+            close = nearest(name, self.columns)
+            hint = f"; did you mean {shown(close)}?" if close else "."
+            found = listed([*self.columns, *(f"{other} (lists)" for other in self.lists)])
             if name in self.left_out:
                 hint = f" that can be read (it is of type {self.left_out[name]})."
             elif list(self.columns) == names_by_place(len(self.columns)):
                 hint = "; a file whose first line does not name its columns has them called by their place."
             elif sum(np.isfinite(to_numbers(list(self.columns))[0])) > 1:
                 hint = "; where its first line is data, put a line with the columns' names above it."
-            raise ValueError(f"data.{option}: {self.path} has no column {name!r}{hint} Its columns: {found}")
+            raise ValueError(f"data.{option}: {self.path} has no column {shown(name)}{hint} Its columns: {found}")
         cells = self.columns[name]
         return cells if isinstance(cells, list) else list(cells)
 
@@ -122,7 +122,7 @@ class Table:
             comma = ", with a point, not a comma, before the decimals" if cell.count(",") == 1 else ""
             leave = ", or leave the column out with data.features=[...]" if option == "features" else ""
             raise ValueError(
-                f"{self.place(text[0], name)}: expected a number, got {cell[:40]!r}; write a number{comma}{leave}"
+                f"{self.place(text[0], name)}: expected a number, got {shown(cell)}; write a number{comma}{leave}"
             )
         return values
 

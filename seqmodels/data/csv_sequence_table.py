@@ -16,6 +16,7 @@ from seqmodels.data.csv_splits import given_splits, split_sequences
 from seqmodels.data.csv_summary import FEWEST_SEEN
 from seqmodels.data.csv_targets import check_targets, label_lists
 from seqmodels.data.dataset import ArrayDataset
+from seqmodels.quoting import listed, shown
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,10 @@ class SequenceTable:
         shortest, longest = min(lengths), max(lengths)
         steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
         unit = "words of" if self.options.reading.level == "word" else "text in"
-        of_what = ", ".join(layout.feature_names) if layout.text is None else f"{unit} {layout.text!r}"
+        of_what = listed(layout.feature_names) if layout.text is None else f"{unit} {layout.text!r}"
         parts = self._split[0]
         per = " per step" if layout.target_per == "step" else ""
-        names = ", ".join(map(repr, layout.targets))
+        names = listed(layout.targets, quoted=True)
         target, shares = self._target()
         notes = [f"{len(lengths)} sequences of {steps} steps ({of_what}), {target}{per} in {names}"]
         notes += [f"layout {layout.kind}", *layout.notes, *shares]
@@ -137,7 +138,7 @@ class SequenceTable:
             return "values", []
         lists = [labels for own in self.sequences.values() for steps in label_lists(own) for labels in steps]
         counts = Counter(label for labels in lists for label in labels).most_common()
-        low, high = (f"{count / len(lists):.1%} ({label!r})" for label, count in (counts[-1], counts[0]))
+        low, high = (f"{count / len(lists):.1%} ({shown(label)})" for label, count in (counts[-1], counts[0]))
         what = "labels at once" if self.layout.target_kind == "sets" else "classes"
         return f"{len(counts)} {what}", [f"shares from {low} to {high}"]
 

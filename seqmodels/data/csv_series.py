@@ -13,6 +13,7 @@ from seqmodels.data.csv_layout import Layout
 from seqmodels.data.csv_read import Table
 from seqmodels.data.gaps import regular
 from seqmodels.data.series import SeriesRows
+from seqmodels.quoting import shown
 
 TRANSFORMS = ("difference", "log_return")
 DUPLICATES = ("error", "first", "last")
@@ -105,8 +106,8 @@ def _refuse_repeats(table: Table, order: Order, option: str, time_column: str | 
     if not name:
         cure += ", or, if the file holds many series, name the column that tells them apart with data.series=COLUMN"
     raise ValueError(
-        f"{table.place(second, time_column)}: the time {table.columns[time_column][second]!r}"
-        f"{f' of {option} {name!r}' if name else ''} is also on {table.unit} {table.lines[first]} "
+        f"{table.place(second, time_column)}: the time {shown(table.columns[time_column][second])}"
+        f"{f' of {option} {shown(name)}' if name else ''} is also on {table.unit} {table.lines[first]} "
         f"({len(again)} repeated in all); {cure}"
     )
 
@@ -257,12 +258,14 @@ def static_cells(table: Table, column: str, order: Order) -> tuple[str, ...]:
         if cells[row] != cells[first.setdefault(owner, row)]:
             raise ValueError(
                 f"{table.place(row, column)}: a column of data.static has one value per series, but "
-                f"{order.names[owner]!r} has {cells[row]!r} and, on line {table.lines[first[owner]]}, "
-                f"{cells[first[owner]]!r}; name it in data.known or data.features"
+                f"{shown(order.names[owner])} has {shown(cells[row])} and, on line {table.lines[first[owner]]}, "
+                f"{shown(cells[first[owner]])}; name it in data.known or data.features"
             )
     empty = next((name for owner, name in enumerate(order.names) if owner not in first), None)
     if empty is not None:
-        raise ValueError(f"{table.path}, column {column!r}: the series {empty!r} has no value in it; write one")
+        raise ValueError(
+            f"{table.path}, column {shown(column)}: the series {shown(empty)} has no value in it; write one"
+        )
     return tuple(cells[first[owner]] for owner in range(len(order.names)))
 
 
@@ -283,7 +286,7 @@ def refuse_missing(table: Table, names: tuple[str, ...], rows: np.ndarray, absen
     first = int(np.argmin(rows[where]))
     row, name = int(rows[where[first]]), names[column[first]]
     raise ValueError(
-        f"{table.place(row, name)}: expected a number, got {table.columns[name][row]!r} "
+        f"{table.place(row, name)}: expected a number, got {shown(table.columns[name][row])} "
         f"({int(absent.sum())} such cells in all); data.missing=drop leaves such rows out, "
         "data.missing=interpolate draws a line between the neighbours"
     )

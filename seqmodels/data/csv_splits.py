@@ -11,6 +11,7 @@ from seqmodels.data.csv_sequences import Sequences
 from seqmodels.data.csv_targets import label_lists, refuse_change, refuse_one_class
 from seqmodels.data.files import naming
 from seqmodels.data.splits import by_group, stratified, stratified_groups
+from seqmodels.quoting import listed, shown
 
 # What people call the splits.
 SPLIT_WORDS = {
@@ -95,10 +96,10 @@ def given_splits(sequences: Sequences, column: str, whole: bool = True) -> dict[
         name = SPLIT_WORDS.get(cell.strip().lower())
         if name is None:
             raise ValueError(
-                f"{table.place(int(rows[0]), column)}: expected the name of a split, got {cell!r}; "
+                f"{table.place(int(rows[0]), column)}: expected the name of a split, got {shown(cell)}; "
                 "write train, val (or validation, dev) or test"
             )
         found.setdefault(name, []).append(i)
     if whole and "train" not in found:
-        raise ValueError(f"{table.path}, column {column!r}: expected train in some rows, got {', '.join(found)} only")
+        raise ValueError(f"{table.path}, column {shown(column)}: expected train in some rows, got {listed(found)} only")
     return {name: np.array(items) for name, items in found.items()}

@@ -16,6 +16,7 @@ from seqmodels.data.csv_sequences import Reading, Sequences
 from seqmodels.data.csv_targets import label_lists, sort_labels, target_values
 from seqmodels.data.scale import fit_scale
 from seqmodels.data.vocabulary import UNKNOWN
+from seqmodels.quoting import shown
 
 # What was seen less often in training is unknown, so that the model learns what an unknown token is like.
 FEWEST_SEEN = 2
@@ -128,7 +129,8 @@ class Summary:
         classes = layout.targets if layout.more_targets else sort_labels(self.labels)
         if layout.target_kind == "labels" and len(classes) < 2:
             raise ValueError(
-                f"column {layout.target!r}: expected two classes or more in the training part, got only {classes}; "
-                "choose other splits (data.split, data.group, data.seed), or data.target_kind=values for numbers"
+                f"column {shown(layout.target)}: expected two classes or more in the training part, "
+                f"got only {classes}; choose other splits (data.split, data.group, data.seed), or "
+                "data.target_kind=values for numbers"
             )
         return replace(spec, targets=layout.target_kind, target_size=len(classes), target_names=classes)

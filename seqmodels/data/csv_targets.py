@@ -14,6 +14,7 @@ from seqmodels.data.csv_layout import Layout
 from seqmodels.data.csv_read import Table
 from seqmodels.data.csv_sequences import Sequences
 from seqmodels.data.scale import apply_scale
+from seqmodels.quoting import listed, shown
 
 # Between the names of several labels in one cell.
 BETWEEN_LABELS = "|"
@@ -36,7 +37,7 @@ def check_targets(sequences: Sequences, missing: str) -> Sequences:
         if lacking and missing != "drop":
             row = next(int(row) for row in sequences.rows[lacking[0]] if blank[row])
             raise ValueError(
-                f"{table.place(row, name)}: expected a target, got {cells[row]!r} "
+                f"{table.place(row, name)}: expected a target, got {shown(cells[row])} "
                 f"({len(lacking)} sequences lack one); fill it in, or leave such sequences out with data.missing=drop"
             )
         if lacking:
@@ -55,7 +56,7 @@ def refuse_change(sequences: Sequences, column: str, cure: str) -> None:
         other = next((int(row) for row in rows if cells[row] != cells[rows[0]]), None)
         if other is not None:
             raise ValueError(
-                f"{table.place(other, column)}: got {cells[other]!r}, but {cells[rows[0]]!r} on "
+                f"{table.place(other, column)}: got {shown(cells[other])}, but {shown(cells[rows[0]])} on "
                 f"{table.unit} {table.lines[rows[0]]} of the same sequence; {cure}"
             )
 
@@ -74,7 +75,7 @@ def _blank(table: Table, layout: Layout, name: str) -> np.ndarray:
             row = int(wrong[0])
             raise ValueError(
                 f"{table.place(row, name)}: expected 1 (the label holds) or 0 (it does not), got "
-                f"{table.columns[name][row]!r}; mend it, or say data.target_kind=values to learn the number"
+                f"{shown(table.columns[name][row])}; mend it, or say data.target_kind=values to learn the number"
             )
     return blank
 
@@ -86,7 +87,7 @@ def refuse_one_class(sequences: Sequences) -> None:
         ValueError: they are.
     """
     table, layout = sequences.table, sequences.layout
-    column = f"{table.path}, column {', '.join(map(repr, layout.targets))}"
+    column = f"{table.path}, column {listed(layout.targets, quoted=True)}"
     if layout.target_kind == "values":
         values = target_values(table, layout)[np.concatenate(sequences.rows)]
         if len(values) > 1 and not np.ptp(values, axis=0).any():
@@ -104,7 +105,7 @@ def refuse_one_class(sequences: Sequences) -> None:
     if len(found) < 2:
         raise ValueError(
             f"{column}: expected two classes or more to tell apart, got only "
-            f"{found.pop()!r}; if it holds numbers to be predicted, say data.target_kind=values"
+            f"{shown(found.pop())}; if it holds numbers to be predicted, say data.target_kind=values"
         )
 
 
@@ -198,8 +199,7 @@ def encode_labels(sequences: Sequences, classes: tuple[str, ...], per_step: bool
 
 
 def _refuse_new(sequences: Sequences, row: int, label: str, classes: tuple[str, ...]) -> None:
-    known = ", ".join(classes[:12]) + (" ..." if len(classes) > 12 else "")
     raise ValueError(
-        f"{sequences.table.place(row, sequences.layout.target)}: the label {label[:40]!r} was never seen in training, "
-        f"which had: {known}; mend it, leave the line out, or train with examples of it"
+        f"{sequences.table.place(row, sequences.layout.target)}: the label {shown(label)} was never seen in training, "
+        f"which had: {listed(classes)}; mend it, leave the line out, or train with examples of it"
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
+import codecs
 import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from seqmodels.quoting import PATH, nearest, shown
 
 SHIPPED = "shipped:"
 
@@ -24,12 +26,12 @@ def find_file(path: str | Path, option: str = "path") -> Path:
         return shipped(str(path)[len(SHIPPED) :])
     found = Path(path).expanduser()
     if found.is_dir():
-        raise ValueError(f"data.{option}: expected a file, got the folder {str(path)!r}; name a file in it")
+        raise ValueError(f"data.{option}: expected a file, got the folder {shown(str(path), PATH)}; name a file in it")
     if not found.is_file():
-        beside = [str(other) for other in found.parent.iterdir()] if found.parent.is_dir() else []
-        close = difflib.get_close_matches(str(found), beside, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f" (looked from {str(Path.cwd())!r})"
-        raise ValueError(f"data.{option}: there is no file {str(path)!r}{hint}")
+        beside = (str(other) for other in found.parent.iterdir()) if found.parent.is_dir() else ()
+        close = nearest(str(found), beside)
+        hint = f"; did you mean {shown(close, PATH)}?" if close else f" (looked from {shown(str(Path.cwd()), PATH)})"
+        raise ValueError(f"data.{option}: there is no file {shown(str(path), PATH)}{hint}")
     return found
 
 
@@ -58,13 +60,13 @@ def read_text(path: str | Path) -> str:
     try:
         data = found.read_bytes()
     except OSError as error:
-        raise ValueError(f"data.path: {str(path)!r} cannot be read: {error.strerror}") from None
+        raise ValueError(f"data.path: {shown(str(path), PATH)} cannot be read: {error.strerror}") from None
     if data[:2] == b"\x1f\x8b":
         try:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as error:
             raise ValueError(f"{path}: the gzip file is damaged or cut short ({error}); make or load it anew") from None
-    if not data.strip():
+    if not data.removeprefix(codecs.BOM_UTF8).strip():
         raise ValueError(f"{path}: expected text, got an empty file")
     if b"\0" in data[:65536] or data[:4] == b"PK\x03\x04":
         raise ValueError(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqmodels.data.clock import Clock
+from seqmodels.quoting import shown
 
 GAPS = ("allow", "error", "fill", "split")
 # A row is in its place where it lies less than half a step off; a gap is where the next place is empty.
@@ -128,8 +129,8 @@ def _notes(
     if missing.any():
         first, count = int(np.argmax(missing > 0)), int((missing > 0).sum())
         notes.append(
-            f"{count} gap{'s' if count > 1 else ''} in {column!r} of {int(missing.sum())} steps of {clock.words} in "
-            f"all, the first after line {lines[first]} ({clock.text(times[first])}): {done}"
+            f"{count} gap{'s' if count > 1 else ''} in {shown(column)} of {int(missing.sum())} steps of {clock.words} "
+            f"in all, the first after line {lines[first]} ({clock.text(times[first])}): {done}"
         )
     if crowded.any():
         first, count = int(np.argmax(crowded)) + 1, int(crowded.sum())
@@ -152,8 +153,8 @@ def _refuse(
 ) -> None:
     row = int(np.argmax(crowded | (missing > 0))) + 1
     raise ValueError(
-        f"{place} {lines[row]}: expected the time {clock.text(clock.after(times[row - 1], 1))} in {column!r}, one step "
-        f"of {clock.words} after {clock.text(times[row - 1])}, got {clock.text(times[row])} "
+        f"{place} {lines[row]}: expected the time {clock.text(clock.after(times[row - 1], 1))} in {shown(column)}, one "
+        f"step of {clock.words} after {clock.text(times[row - 1])}, got {clock.text(times[row])} "
         f"({int((missing > 0).sum())} gaps in all); data.gaps=fill puts in rows without values, data.gaps=split lets "
         "no window reach over a gap, data.gaps=allow reads on as if there were none"
     )

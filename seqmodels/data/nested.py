@@ -14,6 +14,7 @@ import numpy as np
 
 from seqmodels.data.csv_columns import Columns
 from seqmodels.data.csv_read import Table
+from seqmodels.quoting import listed, shown
 
 # The column that says which row a step is of.
 ROW = "row"
@@ -33,7 +34,7 @@ def unnest(table: Table, asked: Columns, missing: str) -> tuple[Table, Columns, 
     free = asked.features is None and asked.text is None and asked.sequence is None and asked.series is None
     if asked.layout == "nested" and not lists:
         raise ValueError(
-            f"data.layout=nested: {table.path} has no column of lists (its columns: {', '.join(table.columns)}); "
+            f"data.layout=nested: {table.path} has no column of lists (its columns: {listed(table.columns)}); "
             "choose another layout"
         )
     if not lists or not (asked.layout == "nested" or named or (free and asked.layout is None)):
@@ -61,7 +62,9 @@ def explode(table: Table, chosen: tuple[str, ...], missing: str) -> Table:
     """
     for name in chosen:
         if name not in table.lists:
-            raise ValueError(f"{table.path} has no column of lists {name!r}; it has {', '.join(table.lists) or 'none'}")
+            raise ValueError(
+                f"{table.path} has no column of lists {shown(name)}; it has {listed(table.lists) or 'none'}"
+            )
     lists = {name: table.lists[name] for name in chosen}
     lengths = lists[chosen[0]].lengths
     for name, column in lists.items():
@@ -69,7 +72,7 @@ def explode(table: Table, chosen: tuple[str, ...], missing: str) -> Table:
         if len(other):
             row = int(other[0])
             raise ValueError(
-                f"{table.place(row, name)}: expected {lengths[row]} steps as in {chosen[0]!r}, got "
+                f"{table.place(row, name)}: expected {lengths[row]} steps as in {shown(chosen[0])}, got "
                 f"{column.lengths[row]}; the lists of a row must be of one length"
             )
     empty = np.flatnonzero(lengths == 0)

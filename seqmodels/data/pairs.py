@@ -20,6 +20,7 @@ from seqmodels.data.splits import NAMES, check_fractions
 from seqmodels.data.token_file import TokenFile, cached
 from seqmodels.data.units import LEVELS, SUBWORD_KINDS, Units
 from seqmodels.data.vocabulary import UNKNOWN, describe
+from seqmodels.quoting import shown
 from seqmodels.registry import register
 
 _log = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ class PairsSource(DataSource):
         sizes = ", ".join(f"{len(split):,} {name}" for name, split in splits.items())
         spec, (source, target) = splits["train"].spec, self.levels
         return (
-            f"{self.reader.path}: pairs such as {first.source[:60]!r} -> {first.target[:60]!r} ({sizes}); "
+            f"{self.reader.path}: pairs such as {shown(first.source)} -> {shown(first.target)} ({sizes}); "
             f"{spec.input_size:,} different {_KINDS[source]} in sources, {spec.target_size - 1:,} "
             f"{_KINDS[target]} in targets"
         )

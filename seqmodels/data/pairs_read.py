@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import NamedTuple
 
 from seqmodels.data.files import find_file
 from seqmodels.data.text_files import read_text
+from seqmodels.quoting import listed, nearest, shown
 
 FORMATS = ("auto", "tsv", "csv", "lexicon", "lines")
 NAMES = ("source", "target")  # of the columns, where a first line names them and no option does
@@ -187,11 +187,11 @@ class Reader:
         if not isinstance(column, str):
             return column or 1
         if column not in names:
-            close = difflib.get_close_matches(column, names, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            close = nearest(column, names)
+            hint = f"; did you mean {shown(close)}?" if close else ""
             raise ValueError(
-                f"{self.path}, line 1: expected a column {column!r} (data.{option}){hint} Its columns: "
-                f"{', '.join(names)}; where the first line names none, give a number, such as data.{option}=1"
+                f"{self.path}, line 1: expected a column {shown(column)} (data.{option}){hint} Its columns: "
+                f"{listed(names)}; where the first line names none, give a number, such as data.{option}=1"
             )
         return names.index(column) + 1
 

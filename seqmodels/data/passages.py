@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from seqmodels.batch import BatchSpec
+from seqmodels.data.csv_columns import name_of
 from seqmodels.data.csv_encode import warn_of_lost
 from seqmodels.data.csv_read import Table, read_table
 from seqmodels.data.csv_targets import sort_labels
@@ -15,6 +16,7 @@ from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.files import naming
 from seqmodels.data.splits import by_group, check_fractions
 from seqmodels.data.vocabulary import UNKNOWN, Vocabulary
+from seqmodels.quoting import listed, shown
 from seqmodels.registry import register
 
 # A character seen less often in training is unknown, so that the model learns what an unknown one is like.
@@ -53,7 +55,7 @@ class PassagesSource(DataSource):
         path: str,
         text: str,
         label: str,
-        group: str | None = None,
+        group: str | int | None = None,
         lengths: Sequence[int] = (20, 50, 100),
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
@@ -62,7 +64,7 @@ class PassagesSource(DataSource):
         check_fractions(val_fraction, test_fraction)
         if not lengths or min(lengths) < 1:
             raise ValueError(f"data.lengths must be numbers of at least 1, such as [20, 50, 100], got {lengths}")
-        self.path, self.text, self.label, self.group = str(path), str(text), str(label), group
+        self.path, self.text, self.label, self.group = str(path), str(text), str(label), name_of(group)
         self.lengths = tuple(sorted(set(lengths)))
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
 
@@ -113,8 +115,8 @@ class PassagesSource(DataSource):
             parts.setdefault((group, label), []).append(cell)
         if len(set(labels)) < 2:
             raise ValueError(
-                f"{self.path}, column {self.label!r}: expected two classes or more to tell apart, got only "
-                f"{labels[0]!r}"
+                f"{self.path}, column {shown(self.label)}: expected two classes or more to tell apart, got only "
+                f"{shown(labels[0])}"
             )
         return {key: " ".join(texts) for key, texts in parts.items()}
 
@@ -182,8 +184,8 @@ def encode(
     if unknown is not None:
         place = path if lines is None else f"{path}, line {lines[unknown]}"
         raise ValueError(
-            f"{place}: the label {labels[unknown]!r} was never seen in training, which had: "
-            f"{', '.join(spec.target_names[:12])}; mend it, or train with examples of it"
+            f"{place}: the label {shown(labels[unknown])} was never seen in training, which had: "
+            f"{listed(spec.target_names)}; mend it, or train with examples of it"
         )
     inputs = [vocabulary.tokens(text, unknown=True) for text in texts]
     return ArrayDataset(spec, inputs, [np.array(code[label]) for label in labels])

@@ -8,6 +8,7 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.vocabulary import encode
+from seqmodels.quoting import shown
 
 # Names that a message lists, at most.
 LISTED = 50
@@ -27,7 +28,7 @@ def encode_prompt(text: str, spec: BatchSpec) -> np.ndarray:
         if text in spec.input_names:
             return np.array([spec.input_names.index(text)])
         if not text or reads_names(spec):
-            raise ValueError(f"prompt must be {known_inputs(text, spec)}, got {text!r}")
+            raise ValueError(f"prompt must be {known_inputs(text, spec)}, got {shown(text)}")
     return encode(text, spec)
 
 

@@ -15,6 +15,7 @@ from seqmodels.batch import BatchSpec
 from seqmodels.data.covariates import Context
 from seqmodels.data.series import SeriesRows, scaled
 from seqmodels.data.series_windows import SeriesStreams, SeriesWindows
+from seqmodels.quoting import shown
 
 # Steps that a model which forecasts after every step reads before the end of a series, at most.
 LONGEST_LEAD_IN = 4096
@@ -110,7 +111,7 @@ class SeriesAhead:
         own = own[self.rows.blocks[own] == self.rows.blocks[own[-1]]] if len(own) else own
         needed = 1 if self.spec.target_shape == "step" else self.history
         if len(own) < needed:
-            label = f"the series {self.names[series]!r}" if self.names[series] else "the series"
+            label = f"the series {shown(self.names[series])}" if self.names[series] else "the series"
             raise ValueError(
                 f"a forecast needs the last {needed} rows of each series; {label} has {len(own)} (since its last gap): "
                 "give its earlier rows too, or leave it out"
@@ -121,7 +122,7 @@ class SeriesAhead:
         """The rows of so many steps after the last target."""
         own = np.flatnonzero((self.rows.series == series) & self.rows.future)[:steps]
         if len(own) < steps:
-            label = f" of the series {self.names[series]!r}" if self.names[series] else ""
+            label = f" of the series {shown(self.names[series])}" if self.names[series] else ""
             names = ", ".join(self.spec.input_names[self.rows.observed : self.rows.observed + self.rows.known])
             raise ValueError(
                 f"a forecast of {steps} steps needs what is known of them ({names}): expected {steps} rows with a "

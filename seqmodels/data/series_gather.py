@@ -20,6 +20,7 @@ from seqmodels.data.csv_read import Table
 from seqmodels.data.csv_series import SeriesReading, refuse_logarithm, refuse_missing
 from seqmodels.data.series_store import ROWS, Records, record_type
 from seqmodels.data.table_chunks import table_chunks
+from seqmodels.quoting import shown
 
 
 @dataclass
@@ -82,7 +83,9 @@ class _Gathering:
         for column, cells in self.found.static.items():
             empty = next((name for name, one in self.found.names.items() if one not in cells), None)
             if empty is not None:
-                raise ValueError(f"{self.path}, column {column!r}: the series {empty!r} has no value in it; write one")
+                raise ValueError(
+                    f"{self.path}, column {shown(column)}: the series {shown(empty)} has no value in it; write one"
+                )
         raw = Records(folder / "raw", self.dtype or record_type(len(self.layout.features), None))
         return _in_order(raw, self.found), self.found
 
@@ -147,8 +150,8 @@ class _Gathering:
             if cell.strip() and cells.setdefault(one, cell) != cell:
                 name = list(self.found.names)[one]
                 raise ValueError(
-                    f"{piece.place(row, column)}: a column of data.static has one value per series, but {name!r} has "
-                    f"{cell!r} and, further up, {cells[one]!r}; name it in data.known or data.features"
+                    f"{piece.place(row, column)}: a column of data.static has one value per series, but {shown(name)} "
+                    f"has {shown(cell)} and, further up, {shown(cells[one])}; name it in data.known or data.features"
                 )
 
     def _note_order(self, series: np.ndarray, times: np.ndarray | None) -> None:

@@ -15,7 +15,15 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.covariates import Context, changes
-from seqmodels.data.csv_forecast import SeriesOptions, in_words, input_names, parse_fold, plain_options, reading_of
+from seqmodels.data.csv_forecast import (
+    SeriesOptions,
+    in_words,
+    input_names,
+    parse_fold,
+    plain_options,
+    reading_of,
+    refuse_far,
+)
 from seqmodels.data.csv_layout import Layout
 from seqmodels.data.files import naming
 from seqmodels.data.series import changes_ahead, forecast_spec
@@ -27,6 +35,7 @@ from seqmodels.data.series_store import StoredRows
 from seqmodels.data.series_sums import Cuts, Moments
 from seqmodels.data.series_windows import SeriesWindows
 from seqmodels.data.table_cache import about, cached_folder, stamp
+from seqmodels.quoting import shown
 
 # Rows before the last history that are read for what is interpolated in it.
 TO_INTERPOLATE = 256
@@ -110,6 +119,7 @@ class LargeSeriesTable:
     def _write(self, folder: Path) -> dict[str, Any]:
         """Fit scales to the training part, write the scaled values, and find the windows."""
         stored, options = self.stored, self.options
+        refuse_far(options.horizon, len(stored.past), self.path)
         scratch = folder / "times"
         with naming(self.path):
             cuts = Cuts(stored, *self.fractions, parse_fold(options.fold), options.train_steps, str(scratch))
@@ -145,7 +155,7 @@ class LargeSeriesTable:
                 ahead.add(changes_ahead(rows, horizon, train)[own])
         if moments.constant(0):
             raise ValueError(
-                f"column {layout.target!r}: expected different values to be learned, got "
+                f"column {shown(layout.target)}: expected different values to be learned, got "
                 f"{moments.mean[0]:g} everywhere in the training part"
             )
         extra = len(context.names)

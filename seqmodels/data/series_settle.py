@@ -18,6 +18,7 @@ from seqmodels.data.series import SeriesRows
 from seqmodels.data.series_gather import Gathered, gather
 from seqmodels.data.series_store import ROWS, Records, StoredRows, as_records, as_rows, record_type
 from seqmodels.data.table_cache import about, cached_folder, stamp
+from seqmodels.quoting import shown
 
 # Notes on single gaps that are told.
 MOST_NOTES = 3
@@ -165,9 +166,9 @@ class _Settling:
             name = self.names[rows.series[first]]
             time = rows.clock.text(rows.times[first]) if rows.clock else f"{rows.times[first]}"
             raise ValueError(
-                f"{self.path}, row {high}, column {self.layout.time!r}: the time {time!r}"
-                f"{f' of series {name!r}' if name else ''} is also on row {low}; remove one of the two, or keep one "
-                "with data.duplicates=first or last"
+                f"{self.path}, row {high}, column {shown(self.layout.time)}: the time {shown(time)}"
+                f"{f' of series {shown(name)}' if name else ''} is also on row {low}; remove one of the two, or keep "
+                "one with data.duplicates=first or last"
                 + ("" if name else ", or name the column that tells series apart with data.series=COLUMN")
             )
         self.repeated += int(again.sum())
@@ -183,7 +184,7 @@ class _Settling:
             row, column = (int(found[0]) for found in np.nonzero(absent))
             name = (*self.layout.features, *self.reading.known)[column]
             raise ValueError(
-                f"{self.path}, row {rows.places[row]}, column {name!r}: expected a number, got a blank; "
+                f"{self.path}, row {rows.places[row]}, column {shown(name)}: expected a number, got a blank; "
                 "data.missing=drop leaves such rows out, data.missing=interpolate draws a line between the neighbours"
             )
         return rows

@@ -10,6 +10,8 @@ from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
+from seqmodels.quoting import shown
+
 NAMES = ("train", "val", "test")
 # Numbers of groups times labels, above which chance alone makes the shares as wanted.
 MOST_COUNTS = 2_000_000
@@ -85,7 +87,7 @@ def stratified(
         items = generator.permutation(np.flatnonzero(owner == own))
         if len(items) < len(wanted):
             raise ValueError(
-                f"the class {str(label)[:40]!r} has {_items(len(items))}, too few to be in {', '.join(wanted)} "
+                f"the class {shown(str(label))} has {_items(len(items))}, too few to be in {', '.join(wanted)} "
                 "(copies count once): add others, leave the class out, or set data.val_fraction or data.test_fraction "
                 "to 0"
             )

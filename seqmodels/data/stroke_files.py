@@ -13,6 +13,7 @@ import numpy as np
 from seqmodels.data.csv_read import Table, read_table
 from seqmodels.data.files import find_file
 from seqmodels.data.scale import LARGEST, usable
+from seqmodels.quoting import listed, shown
 
 KINDS = ("hiragana", "katakana", "kanji", "other")
 FORMS = (
@@ -71,7 +72,7 @@ def _load(path: str) -> dict[str, np.ndarray]:
 def _of_points(path: str, arrays: dict[str, np.ndarray]) -> list[Drawing]:
     missing = [name for name in ("points", "lengths") if name not in arrays]
     if missing:
-        have = ", ".join(arrays) or "nothing"
+        have = listed(arrays) or "nothing"
         raise ValueError(f"{path}: expected {FORMS}; it lacks {' and '.join(map(repr, missing))} and has {have}")
     points, lengths = arrays["points"], arrays["lengths"]
     if points.ndim != 2 or points.shape[1] != 3 or points.dtype.kind not in "iuf":
@@ -118,7 +119,7 @@ def _of_table(table: Table) -> list[Drawing]:
     bad = np.flatnonzero(np.isnan(points).any(axis=1))
     if len(bad):
         row = int(bad[0])
-        got = " and ".join(repr(table.columns[name][row]) for name in ("x", "y"))
+        got = " and ".join(shown(table.columns[name][row]) for name in ("x", "y"))
         raise ValueError(f"{table.place(row)}: expected numbers in x and y, got {got}; remove the line, or mend it")
     labels = table.columns.get("label", [""] * len(table))
     found: dict[str, dict[str, list[int]]] = {}
@@ -133,7 +134,7 @@ def _of_table(table: Table) -> list[Drawing]:
         other = next((r for own in rows for r in own if labels[r] != labels[first]), None)
         if other is not None:
             raise ValueError(
-                f"{table.place(other, 'label')}: got {labels[other]!r}, but {labels[first]!r} on line "
+                f"{table.place(other, 'label')}: got {shown(labels[other])}, but {shown(labels[first])} on line "
                 f"{table.lines[first]} of the same drawing; mend it"
             )
         place = f"line {table.lines[first]}"

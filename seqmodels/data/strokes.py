@@ -15,6 +15,7 @@ from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.files import naming
 from seqmodels.data.splits import by_group, check_fractions
 from seqmodels.data.stroke_files import Drawing, read_drawings
+from seqmodels.quoting import listed, shown
 from seqmodels.registry import register
 
 UNITS = ("drawing", "stroke")
@@ -181,10 +182,9 @@ def _encode(units: list[Drawing], spec: BatchSpec, points: int | None, path: str
     code = {label: i for i, label in enumerate(spec.input_names)}
     unknown = next((unit for unit in units if (unit.label or ANY) not in code), None)
     if unknown is not None:
-        known = ", ".join(spec.input_names[:12]) + (" ..." if len(spec.input_names) > 12 else "")
         raise ValueError(
-            f"{path}, {unknown.place}: the label {(unknown.label or ANY)[:40]!r} was never seen in training, "
-            f"which had: {known}; mend it, leave the drawing out, or train with examples of it"
+            f"{path}, {unknown.place}: the label {shown(unknown.label or ANY)} was never seen in training, "
+            f"which had: {listed(spec.input_names)}; mend it, leave the drawing out, or train with examples of it"
         )
     targets = [(movements(unit.strokes, points) / np.asarray(spec.scale)).astype(np.float32) for unit in units]
     dataset = ArrayDataset(spec, [np.array([code[unit.label or ANY]]) for unit in units], targets)

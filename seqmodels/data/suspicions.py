@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from seqmodels.quoting import shown
+
 Plain = Mapping[str, Any]
 
 # Below these, a number measured on the split is mostly chance, or a class is hardly learned.
@@ -65,9 +67,9 @@ def _targets(found: Mapping[str, Plain], stream: bool) -> Iterator[str]:
         top = max(classes, key=classes.__getitem__)
         share = classes[top] / total
         if share == 1:
-            yield f"every target in train is {top!r}: there is nothing to learn"
+            yield f"every target in train is {shown(top)}: there is nothing to learn"
         elif share >= MOST_OF_ONE:
-            words = f"{classes[top]:,} of {total:,} targets in train are {top!r} ({100 * share:.0f} %)"
+            words = f"{classes[top]:,} of {total:,} targets in train are {shown(top)} ({100 * share:.0f} %)"
             yield f"{words}: accuracy says little; try task.class_weights=balanced"
         few = [name for name, count in classes.items() if count < FEW_OF_CLASS]
         if few and share < 1:
@@ -100,5 +102,5 @@ def _lengths(train: Plain, padding: float) -> Iterator[str]:
 
 
 def _listed(names: list[str], counts: Mapping[str, int] | None = None) -> str:
-    shown = [repr(name) if counts is None else f"{name!r} ({counts[name]:,})" for name in names[:NAMED]]
-    return ", ".join(shown) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
+    quoted = [shown(name) if counts is None else f"{shown(name)} ({counts[name]:,})" for name in names[:NAMED]]
+    return ", ".join(quoted) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seqmodels.data.files import find_file
+from seqmodels.quoting import PATH, listed, shown
 
 CHUNK = 1 << 20  # bytes read at once
 SUFFIXES = (".txt", ".txt.gz")
@@ -28,14 +29,17 @@ def find_texts(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[P
         found = sorted(p for p in folder.rglob("*") if p.is_file() and p.name.endswith(suffixes))
         if not found:
             raise ValueError(
-                f"data.path: the folder {str(path)!r} holds no {_named(suffixes)} file; "
+                f"data.path: the folder {shown(str(path), PATH)} holds no {_named(suffixes)} file; "
                 f"for other names give a pattern, such as '{path}/*.md'"
             )
         return found
     if any(sign in str(path) for sign in "*?[") and not folder.is_file():
         found = sorted(Path(p) for p in glob.glob(str(folder), recursive=True) if Path(p).is_file())
         if not found:
-            raise ValueError(f"data.path: no file fits the pattern {str(path)!r} (looked from {str(Path.cwd())!r})")
+            raise ValueError(
+                f"data.path: no file fits the pattern {shown(str(path), PATH)} "
+                f"(looked from {shown(str(Path.cwd()), PATH)})"
+            )
         return found
     return [find_file(path)]
 
@@ -58,7 +62,7 @@ def read_bytes(path: Path) -> Iterator[bytes]:
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{path}: the gzip file is damaged or cut short ({error}); make or load it anew") from None
     except OSError as error:
-        raise ValueError(f"data.path: {str(path)!r} cannot be read: {error.strerror}") from None
+        raise ValueError(f"data.path: {shown(str(path), PATH)} cannot be read: {error.strerror}") from None
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> Iterator[str]:
@@ -69,9 +73,10 @@ def read_text(path: Path, encoding: str = "utf-8") -> Iterator[str]:
             message names the line and the byte.
     """
     try:
+        "a".encode(encoding)  # which codecs of bytes, such as zip, refuse
         name = codecs.lookup(encoding).name
-    except LookupError:
-        raise ValueError(f"data.encoding: Python knows no encoding {encoding!r}; utf-8 is usual") from None
+    except (LookupError, ValueError):
+        raise ValueError(f"data.encoding: Python knows no encoding {shown(encoding)} of text; utf-8 is usual") from None
     decoder = codecs.getincrementaldecoder("utf-8-sig" if name == "utf-8" else name)()
     reader = io.IncrementalNewlineDecoder(decoder, translate=True)
     may_hold_zeros = name.startswith(("utf-16", "utf-32"))
@@ -95,6 +100,9 @@ def read_text(path: Path, encoding: str = "utf-8") -> Iterator[str]:
                 f"{path}, line {line}: expected {encoding}, got the byte 0x{byte:02x}; "
                 "set data.encoding to what the file is in (latin-1, cp1252, utf-16 …)"
             ) from None
+        except UnicodeError as error:
+            why = listed([str(error)])
+            raise ValueError(f"{path}: expected {encoding}: {why}; set data.encoding to what it is in") from None
         line += text.count("\n")
         offset += len(data)
         yield text

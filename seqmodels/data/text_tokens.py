@@ -18,6 +18,7 @@ from seqmodels.data.splits import by_position
 from seqmodels.data.text_files import read_bytes, read_text
 from seqmodels.data.token_file import TokenFile, write_tokens
 from seqmodels.data.vocabulary import BYTE_NAMES, SHOWN, UNKNOWN, Vocabulary, code_points, split_words
+from seqmodels.quoting import shown
 
 CODE_POINTS = 0x110000
 
@@ -52,7 +53,7 @@ def build_tokens(
         if np.count_nonzero(counts["train"]) < 2:
             found = numbers.names(np.flatnonzero(counts["train"]))
             raise ValueError(
-                f"{', '.join(map(str, files[:3]))}: expected a text of different {level}s, got only {found[0]!r}: "
+                f"{', '.join(map(str, files[:3]))}: expected a text of different {level}s, got only {shown(found[0])}: "
                 "there is nothing to learn"
             )
         chosen = numbers.choose(counts["train"], min_count, max_size)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from seqmodels.batch import BatchSpec
+from seqmodels.quoting import shown
 
 LEVELS = ("character", "byte", "word")
 UNKNOWN = "<unk>"
@@ -168,8 +169,8 @@ def describe(count: int, names: Sequence[str], level: str) -> str:
     >>> describe(4, ["é", "ß"], "character")
     "4 characters ('é', 'ß')"
     """
-    shown = ", ".join(repr(name) for name in names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
-    return f"{count} {level}{'s' if count > 1 else ''} ({shown})"
+    some = ", ".join(map(shown, names[:SHOWN])) + (", …" if len(names) > SHOWN else "")
+    return f"{count} {level}{'s' if count > 1 else ''} ({some})"
 
 
 def _level(spec: BatchSpec) -> str:

@@ -75,10 +75,16 @@ def _finished(place: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
     """The results of a fold that was run before, with the same settings."""
     if not (place / "metrics.json").is_file():
         return None
-    if read_yaml(place / "config.yaml") != json.loads(json.dumps(config)):
+    try:
+        saved = read_yaml(place / "config.yaml")
+        found: Any = json.loads((place / "metrics.json").read_text(encoding="utf-8"))
+        rows = _rows(1, found)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None  # damaged: the fold is run again
+    if saved != json.loads(json.dumps(config)):
         raise ValueError(f"{place} holds a fold of a backtest with other settings: choose another run_dir")
-    found: dict[str, Any] = json.loads((place / "metrics.json").read_text(encoding="utf-8"))
-    return found
+    finished: dict[str, Any] = found
+    return finished if rows else None
 
 
 def _rows(fold: int, metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
