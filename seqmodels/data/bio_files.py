@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seqmodels.data.text_files import CHUNK, find_texts, read_bytes
+from seqmodels.data.text_files import find_texts
+from seqmodels.data.unpack import CHUNK, read_bytes
 
 SUFFIXES = tuple(
     suffix + packed

@@ -9,7 +9,7 @@ from seqmodels.data.bio_files import is_genbank, read_genbank, read_records
 from seqmodels.data.csv_read import Table, read_table
 from seqmodels.data.files import find_file
 from seqmodels.data.gene_cuts import Spans, cut_genes
-from seqmodels.data.text_files import read_bytes
+from seqmodels.data.unpack import read_bytes
 
 NAME, SEQUENCE, CODING = "name", "sequence", "cds_1based_inclusive"
 

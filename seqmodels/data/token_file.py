@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.data.text_files import CHUNK, read_bytes
+from seqmodels.data.unpack import CHUNK, read_bytes
 
 FORMAT = 1  # to be raised when what is stored changes
 TOKENS, ABOUT = "tokens.bin", "about.json"
