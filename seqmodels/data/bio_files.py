@@ -22,6 +22,7 @@ SUFFIXES = tuple(
 )
 # A line's number, whether the text begins the line, and the text: lines may be longer than memory.
 Line = tuple[int, bool, bytes]
+LONGEST = 1 << 26  # letters of a line that cannot come in parts
 MARK = b"\xef\xbb\xbf"  # of byte order
 
 
@@ -65,19 +66,19 @@ def read_pieces(path: Path) -> Iterator[Piece]:
     Raises:
         ValueError: an empty file, a damaged one, or one in none of the formats; the message names the line.
     """
-    text = next((text for _, _, text in _lines(read_bytes(path), False) if text.strip()), None)
+    text = next((bare for chunk in read_bytes(path) if (bare := chunk.removeprefix(MARK).strip())), None)
     if text is None:
         raise ValueError(f"{path}: expected FASTA, FASTQ or GenBank, got an empty file")
-    kind = text.removeprefix(MARK)[:1]
+    kind = text[:1]
     if kind == b">":
-        yield from _fasta(path, _lines(read_bytes(path), True))
+        yield from _fasta(path, _lines(path, True))
     elif kind == b"@":
-        yield from _fastq(path, _lines(read_bytes(path), False))
+        yield from _fastq(path, _lines(path, False))
     elif text.startswith(b"LOCUS"):
         yield from (piece for piece, _ in read_genbank(path))
     else:
         binary = b"\0" in text or any(byte > 127 for byte in text[:20])
-        got = "a binary file or UTF-16: save it as plain text" if binary else repr(text[:20].decode("latin-1"))
+        got = "a binary file or UTF-16: save it as plain text" if binary else repr(text.partition(b"\n")[0][:20].decode("latin-1"))
         raise ValueError(
             f"{path}: expected a header first, '>' in FASTA, '@' in FASTQ or 'LOCUS' in GenBank, got {got}"
         )
@@ -101,7 +102,7 @@ def find_bytes(path: Path, line: int, known: bytes) -> tuple[int, int] | None:
     None where no header is there, or all are known. The file is read up to that letter, in pieces.
     """
     number, place = 0, 0
-    for now, begins, text in _lines(read_bytes(path), True):
+    for now, begins, text in _lines(path, True):
         if now == line and begins and text[:1] not in (b">", b"@"):
             return None
         if now <= line:
@@ -115,15 +116,21 @@ def find_bytes(path: Path, line: int, known: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _lines(chunks: Iterator[bytes], cut: bool) -> Iterator[Line]:
+def _lines(path: Path, cut: bool) -> Iterator[Line]:
     """The lines of a file; with `cut`, one that is too long for memory and no header comes in parts."""
     number, begins, rest = 1, True, b""
-    for chunk in chunks:
+    for chunk in read_bytes(path):
         *whole, rest = (rest + chunk).split(b"\n")
         for text in whole:
             yield number, begins, text.removeprefix(MARK) if number == 1 else text
             number, begins = number + 1, True
-        if cut and len(rest) >= CHUNK and not (begins and rest.startswith(b">")):
+        header = begins and rest.startswith(b">")
+        if len(rest) >= (CHUNK if header else LONGEST):
+            raise ValueError(
+                f"{path}, line {number}: expected {'a header' if header else 'a line'} of at most "
+                f"{CHUNK if header else LONGEST:,} letters, got more; break the line, or mend its end"
+            )
+        if cut and len(rest) >= CHUNK:
             yield number, begins, rest
             begins, rest = False, b""
     if rest:

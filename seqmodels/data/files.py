@@ -9,9 +9,10 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
-from seqmodels.data.unpack import is_gzip, looks_like, read_bytes
+from seqmodels.data.unpack import is_gzip, looks_like, read_bytes, refuse_holes
 from seqmodels.quoting import PATH, shown
 
 SHIPPED = "shipped:"
@@ -39,16 +40,22 @@ def kind_of(path: Path) -> str:
     ('a device', '')
     """
     try:
-        mode = path.stat().st_mode
-        if any(str(path.resolve()).startswith(root) for root in ("/proc/", "/sys/")):
-            return SYSTEM
+        found = path.stat()
     except PermissionError:
         return "what may not be looked at"
     except (OSError, ValueError, RuntimeError):  # none, a name too long or with a zero byte, links in a circle
         return ""
-    if stat.S_ISDIR(mode):
+    if found.st_dev in _made_up() or os.path.abspath(path).startswith("/sys/"):
+        return SYSTEM
+    if stat.S_ISDIR(found.st_mode):
         return FOLDER
-    return next((words for is_so, words in OTHERS.items() if is_so(mode)), FILE)
+    return next((words for is_so, words in OTHERS.items() if is_so(found.st_mode)), FILE)
+
+
+@cache
+def _made_up() -> frozenset[int]:
+    """The file systems that show what the system is doing, as files without an end among others."""
+    return frozenset(os.stat(root).st_dev for root in ("/proc", "/sys") if os.path.ismount(root))
 
 
 def find_file(path: str | Path, option: str = "path") -> Path:
@@ -73,6 +80,7 @@ def plain_file(path: str | Path, asked: str) -> Path:
     found = expanded(path)
     kind = kind_of(found)
     if kind == FILE:
+        refuse_holes(found)
         return found
     if kind == FOLDER:
         raise ValueError(f"{asked}: expected a file, got the folder {shown(str(path), PATH)}; name a file in it")

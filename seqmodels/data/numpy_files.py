@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -91,7 +92,20 @@ def map_array(path: Path) -> np.ndarray:
         header = read_header(file, os.fstat(file.fileno()).st_size)
     if not header.bytes:
         return np.empty(header.shape, header.dtype)
-    return np.memmap(path, header.dtype, "r", header.offset, header.shape, header.order)  # type: ignore[call-overload,no-any-return]
+    return _checked(np.memmap(path, header.dtype, "r", header.offset, header.shape, header.order))  # type: ignore[call-overload]
+
+
+def _checked(array: np.ndarray) -> np.ndarray:
+    """The same, if its letters are such.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if array.dtype.kind == "U" and array.size:
+        codes = np.ascontiguousarray(array).reshape(-1).view(np.uint32 if array.dtype.isnative else ">u4")
+        if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+            raise ValueError("its text has letters that there are not")
+    return array
 
 
 class Archive:
@@ -141,7 +155,7 @@ class Archive:
             file.read(1)  # at the end the checksum is looked at
         if place < len(found):
             raise ValueError(f"it has {place:,} of its {len(found):,} bytes")
-        return np.frombuffer(found, header.dtype).reshape(header.shape, order=header.order)  # type: ignore[call-overload,no-any-return]
+        return _checked(np.frombuffer(found, header.dtype).reshape(header.shape, order=header.order))  # type: ignore[call-overload]
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:

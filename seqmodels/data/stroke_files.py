@@ -62,7 +62,7 @@ def _load(path: str) -> dict[str, np.ndarray]:
     found = find_file(path)
     try:
         archive = Archive(found)
-        return {name: archive.read(name) if name in NAMES else np.empty(0) for name in archive.members}
+        return {name: np.atleast_1d(archive.read(name)) if name in NAMES else np.empty(0) for name in archive.members}
     except ValueError as error:
         raise ValueError(f"{path}: expected a NumPy archive (.npz) with {FORMS}: {error}; save it anew") from None
 

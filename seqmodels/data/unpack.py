@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,8 +70,26 @@ class Unpacking(gzip.GzipFile):
         self.packed.close()
 
 
+def refuse_holes(path: Path) -> None:
+    """Refuse a file that is all but empty and says to be large, such as one that was reserved and never filled.
+
+    Raises:
+        ValueError: it is one.
+    """
+    stat = path.stat()
+    if stat.st_size > max(FREE, RATIO * 512 * stat.st_blocks) and hasattr(os, "SEEK_HOLE"):
+        with path.open("rb") as file:  # file systems that do not know say that there is no hole
+            whole = os.lseek(file.fileno(), 0, os.SEEK_HOLE) == stat.st_size
+        if not whole:
+            raise ValueError(
+                f"{path}: says to have {stat.st_size:,} bytes, of which {512 * stat.st_blocks:,} are there and the "
+                "others were never written; copy or make it anew"
+            )
+
+
 def open_bytes(path: Path) -> BinaryIO | gzip.GzipFile:
     """A file to be read from its beginning, which unpacks what is gzip."""
+    refuse_holes(path)
     return Unpacking(path) if is_gzip(path) else path.open("rb")
 
 
