@@ -5,6 +5,7 @@ pyarrow is an extra, imported where it is needed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -90,7 +91,7 @@ def from_arrow(table: Any, path: str, cells: Callable[[Any], Sequence[str]] | No
         ValueError: no rows, or two columns of one name.
     """
     names = table.column_names
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise ValueError(f"{path}: column names must differ, got {', '.join(map(repr, repeated))} more than once")
     if table.num_rows == 0:

@@ -22,7 +22,7 @@ SUFFIXES = tuple(
 )
 # A line's number, whether the text begins the line, and the text: lines may be longer than memory.
 Line = tuple[int, bool, bytes]
-LONGEST = 1 << 26  # letters of a line that cannot come in parts
+LONGEST = 1 << 24  # letters of a line that cannot come in parts
 MARK = b"\xef\xbb\xbf"  # of byte order
 
 

@@ -8,11 +8,11 @@ import itertools
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from seqmodels.data.unpack import is_gzip, looks_like, read_bytes, refuse_holes
+from seqmodels.data.unpack import is_gzip, looks_like, read_bytes, refuse_traps
 from seqmodels.quoting import PATH, shown
 
 SHIPPED = "shipped:"
@@ -80,7 +80,8 @@ def plain_file(path: str | Path, asked: str) -> Path:
     found = expanded(path)
     kind = kind_of(found)
     if kind == FILE:
-        refuse_holes(found)
+        with suppress(OSError):  # whoever reads it says so
+            refuse_traps(found)
         return found
     if kind == FOLDER:
         raise ValueError(f"{asked}: expected a file, got the folder {shown(str(path), PATH)}; name a file in it")

@@ -19,7 +19,7 @@ from seqmodels.data.csv_dialect import DECIMAL_COMMA, DELIMITERS, column_names, 
 from seqmodels.data.csv_read import MISSING, Table, read_tables
 from seqmodels.data.datasets_read import DATASETS, bytes_of, read_split, with_names
 from seqmodels.data.files import find_file
-from seqmodels.data.unpack import is_gzip, open_bytes
+from seqmodels.data.unpack import is_gzip, looks_like, open_bytes
 
 # Bytes of a table from which on it is not read at once, and bytes of a piece; what gzip saves of text.
 LARGE, PIECE, PACKED = 50_000_000, 4_000_000, 5
@@ -136,8 +136,12 @@ def _lines(path: str, found: Path) -> Iterator[Any]:
     from pyarrow import csv as reader
 
     with open_bytes(found) as file:
-        first = file.readline(PIECE).decode("utf-8-sig")
-        some = first + file.read(PIECE).decode("utf-8", errors="replace")
+        start = file.readline(PIECE)
+        some = start + file.read(PIECE)
+    if b"\0" in some or len(start) == PIECE:
+        kind = looks_like(some) or ("a binary one" if b"\0" in some else f"a first line of {PIECE:,} bytes or more")
+        raise ValueError(f"{path}: expected a table with the names of its columns first, got {kind}; write it anew")
+    first, some = start.decode("utf-8-sig", errors="replace"), some.decode("utf-8-sig", errors="replace")
     delimiter = max(DELIMITERS, key=first.count)
     header, is_data = column_names(path, next(csv.reader(io.StringIO(first), delimiter=delimiter)))
     quoted = quoting_of(some, delimiter) == csv.QUOTE_MINIMAL

@@ -6,6 +6,8 @@ import gzip
 import os
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,7 +15,7 @@ from seqmodels.quoting import PATH, shown
 
 CHUNK = 1 << 20  # bytes read at once
 # Bytes that any packed file may hold, and from there on so many times its size: data seldom packs better.
-FREE, RATIO = 1 << 27, 500
+FREE, RATIO = 1 << 25, 500
 GZIP = b"\x1f\x8b"
 # First bytes of files that are packed in other ways, or hold no text.
 MAGIC = {
@@ -70,7 +72,26 @@ class Unpacking(gzip.GzipFile):
         self.packed.close()
 
 
-def refuse_holes(path: Path) -> None:
+def refuse_traps(path: Path) -> None:
+    """Refuse a file that is far smaller than it says: one with holes, or gzip that begins so. Each is looked at once.
+
+    Raises:
+        ValueError: it is one.
+    """
+    stat = path.stat()
+    _refuse_traps(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(4096)
+def _refuse_traps(path: Path, size: int, changed: int) -> None:
+    _refuse_holes(path)
+    if is_gzip(path) and size * RATIO > FREE:
+        with suppress(OSError, EOFError, zlib.error), Unpacking(path) as file:  # whoever reads it says what is wrong
+            while file.given <= FREE and file.read(CHUNK):
+                pass
+
+
+def _refuse_holes(path: Path) -> None:
     """Refuse a file that is all but empty and says to be large, such as one that was reserved and never filled.
 
     Raises:
@@ -89,7 +110,7 @@ def refuse_holes(path: Path) -> None:
 
 def open_bytes(path: Path) -> BinaryIO | gzip.GzipFile:
     """A file to be read from its beginning, which unpacks what is gzip."""
-    refuse_holes(path)
+    refuse_traps(path)
     return Unpacking(path) if is_gzip(path) else path.open("rb")
 
 
