@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from seqmodels.data.text_files import find_texts
 from seqmodels.data.unpack import CHUNK, read_bytes
+from seqmodels.quoting import PATH, shown
 
 SUFFIXES = tuple(
     suffix + packed
@@ -78,7 +79,11 @@ def read_pieces(path: Path) -> Iterator[Piece]:
         yield from (piece for piece, _ in read_genbank(path))
     else:
         binary = b"\0" in text or any(byte > 127 for byte in text[:20])
-        got = "a binary file or UTF-16: save it as plain text" if binary else repr(text.partition(b"\n")[0][:20].decode("latin-1"))
+        got = (
+            "a binary file or UTF-16: save it as plain text"
+            if binary
+            else repr(text.partition(b"\n")[0][:20].decode("latin-1"))
+        )
         raise ValueError(
             f"{path}: expected a header first, '>' in FASTA, '@' in FASTQ or 'LOCUS' in GenBank, got {got}"
         )
@@ -207,7 +212,10 @@ def read_genbank(path: Path) -> Iterator[tuple[Piece, Any]]:
             records = list(SeqIO.parse(io.StringIO(text), "genbank"))
             letters = [bytes(record.seq) for record in records]
         except Exception as error:  # whatever its parser stumbles over
-            raise ValueError(f"{path}: cannot be read as GenBank: {error or type(error).__name__}") from None
+            why = (str(error).strip() or type(error).__name__).split("\n", 1)[0]
+            raise ValueError(
+                f"{path}: cannot be read as GenBank: {shown(why, PATH)}; mend it, or load it anew"
+            ) from None
     if len(records) != len(starts) or not text.rstrip().endswith("//"):
         raise ValueError(f"{path}, line {starts[-1]}: the record is cut short: expected '//' at its end")
     for record, line, own in zip(records, starts, letters, strict=True):

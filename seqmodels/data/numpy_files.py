@@ -21,7 +21,7 @@ OBJECTS = (
     "sequences of unequal length end to end, with an array of their lengths"
 )
 READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-KINDS = "biufcmMSU"
+KINDS = "biufSU"
 # Axes of an array; and bytes of a list of what is in an archive.
 MOST_AXES, MOST_LISTED = 16, 1 << 21
 

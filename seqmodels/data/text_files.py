@@ -86,4 +86,3 @@ def _with_end(parts: Iterator[bytes]) -> Iterator[bytes]:
     """The parts, and an empty one to say that they are all."""
     yield from parts
     yield b""
-

@@ -67,7 +67,10 @@ def _walk(folder: str, parts: list[str], below: bool) -> Iterator[str]:
                 continue
             kind = _kind_of(entry)
             if kind == FOLDER and (part == ANY or rest) and not (below and entry.is_symlink()):
-                waiting.append((entry.path, [part, *rest] if part == ANY else rest))
+                # Links last: what they lead to keeps its own name.
+                waiting.insert(
+                    0 if entry.is_symlink() else len(waiting), (entry.path, [part, *rest] if part == ANY else rest)
+                )
             if kind == FILE and not rest:
                 yield entry.path
 

@@ -165,8 +165,9 @@ def test_a_bomb_of_gzip_is_told_before_it_is_unpacked(bombs, kind, unit):
     assert "decompression bomb" in message or FORMATS[kind].file.endswith((".npz", ".parquet", ".feather"))
 
 
-def test_what_packs_well_is_no_bomb(tmp_path):
-    put("csv", gzip.compress(FORMATS["csv"].encode([*FORMATS["csv"].rows * 2000])))
+def test_what_packs_well_is_no_bomb(monkeypatch):
+    monkeypatch.setattr("seqmodels.data.unpack.FREE", 1000)
+    put("csv", gzip.compress(FORMATS["csv"].encode(FORMATS["csv"].rows * 20)))
     os.rename("my.csv", "my.csv.gz")
     assert look(settings("csv", "my.csv.gz"))["train"]
 
@@ -180,14 +181,18 @@ def test_a_file_that_was_reserved_and_never_filled(kind):
     assert "were never written" in quickly(lambda: look(config(kind)))
 
 
-PACKED = {"bzip2": bz2.compress, "xz": lzma.compress, "gzip in a gzip": lambda good: gzip.compress(gzip.compress(good))}
+PACKED = {
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "gzip archive in a gzip": lambda good: gzip.compress(gzip.compress(good)),
+}
 
 
 @pytest.mark.parametrize("how", PACKED)
 @pytest.mark.parametrize("kind", ["csv", "tsv", "series", "passages", "ts", "stroke_table"])
 def test_another_kind_of_archive_is_called_by_its_name(kind, how):
     put(kind, PACKED[how](FORMATS[kind].encode(FORMATS[kind].rows)))
-    assert f"an archive of {how}" in (message := told(lambda: look(config(kind)))) or how in message
+    assert f"got a{'n' * (how == 'xz')} {how} archive" in told(lambda: look(config(kind)))
 
 
 def zipped(**members: bytes) -> None:
@@ -294,8 +299,7 @@ def changed(offset: int, value: int, size: int = 4) -> bytes:
 
 
 LISTS = {"claims little": (24, 10), "claims much": (24, 0xFFFFFFF0), "checksum": (16, 1), "method": (10, 77, 2),
-         "lzma": (10, 14, 2), "bzip2": (10, 12, 2), "locked": (8, 1, 2), "elsewhere": (42, 0xFFFFF0),
-         "longer than the file": (20, 0xFFFFFFF0)}  # fmt: skip
+         "lzma": (10, 14, 2), "bzip2": (10, 12, 2), "locked": (8, 1, 2), "elsewhere": (42, 0xFFFFF0)}  # fmt: skip
 
 
 @pytest.mark.parametrize("fault", LISTS)
