@@ -35,7 +35,7 @@ def is_large(path: str) -> bool:
         return bytes_of(path) > LARGE
     found = find_file(path)
     size = found.stat().st_size
-    if found.suffix in ARROW_SUFFIXES and 0 < size:
+    if found.suffix in ARROW_SUFFIXES and size > 0:
         need_pyarrow(path)
         size = unpacked_size(path, found)
     return size > LARGE or (is_gzip(found) and max(size * PACKED, _said(found)) > LARGE)

@@ -48,6 +48,15 @@ def quickly(action: Any) -> str:
     return message
 
 
+def quickly_or_not(asked: dict[str, Any]) -> str | None:
+    """What is told, as `quickly`; None for what can be read all the same."""
+    try:
+        look(asked)
+    except ValueError:
+        return quickly(lambda: look(asked))
+    return None
+
+
 def settings(kind: str, path: str, **options: Any) -> dict[str, Any]:
     return {"data": {**config(kind)["data"], "path": path, **options}}
 
@@ -324,9 +333,9 @@ def test_bombs_of_tables():
         assert "decompression bomb" in quickly(lambda kind=kind: look(config(kind)))
 
 
-LOCATIONS = ["40..11", "11..4000", "0..10", "join(1..10", "complement(" * 3000 + "1..10" + ")" * 3000, "5^6x", "abc", "",
-             "J00194.1:1..10", "join(J00194.1:1..10,20..30)", "1..1000000000000", "one-of(1,5)..30", "?..30", "(1.5)..",
-             "join(" + "1..2," * 30000 + "!", "1..\0"]  # fmt: skip
+LOCATIONS = ["40..11", "11..4000", "0..10", "join(1..10", "complement(" * 3000 + "1..10" + ")" * 3000, "5^6x", "",
+             "abc", "J00194.1:1..10", "join(J00194.1:1..10,20..30)", "1..1000000000000", "one-of(1,5)..30", "?..30",
+             "(1.5)..", "join(" + "1..2," * 30000 + "!", "1..\0"]  # fmt: skip
 
 
 @pytest.mark.parametrize("number", range(len(LOCATIONS)))
@@ -335,12 +344,7 @@ def test_a_damaged_location_is_told_or_left_out(number, more):
     good = genbank([[f"r{i}", letters] for i, letters in enumerate(BASES[:12])]).decode()
     Path("my.gb").write_text(good.replace("11..40\n", f"{LOCATIONS[number]}\n{more}", 1))
     asked = {"data": {"name": "gene_structure", "path": "my.gb", "test_path": None}}
-    began = time.process_time()
-    try:
-        look(asked)
-    except ValueError as error:
-        assert "my.gb" in str(error)
-    assert time.process_time() - began < SECONDS
+    assert "my.gb" in (quickly_or_not(asked) or "my.gb")
 
 
 OPTIONS = [{"frame_shift": 0.12}, {"frame_shift": 1e-9}, {"frame_shift": float("nan")}, {"frame_length": 0.1},
@@ -400,7 +404,4 @@ def test_a_recording_that_promises_more_than_it_has_or_unpacks_to_far_more():
     Path("wav/a/0.wav").write_bytes(flac(claimed=False))
     assert "decompression bomb" in quickly(lambda: look(asked))
     Path("wav/a/0.wav").write_bytes(flac(claimed=True))
-    try:
-        look(asked)  # the samples that there are
-    except ValueError as error:
-        assert "0.wav" in str(error)
+    assert "0.wav" in (quickly_or_not(asked) or "0.wav")  # at best, the samples that there are

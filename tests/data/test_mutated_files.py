@@ -25,8 +25,9 @@ from tests.data.test_bad_input import look, recordings
 SECONDS, MEMORY = 5, 1 << 30
 KINDS = [*FORMATS, "wav"]
 EXTREMES = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**63 - 1, 2**63, 2**64 - 1]
-WORDS = [b"nan", b"-inf", b"1e999", b"9" * 400, b"-1", b"", b"\0", b"\r", b"\n", b'"', b",", b"\t", b":", b"(" * 300,
-         b"\xff\xfe", b"\xef\xbb\xbf", b"\x1f\x8b", b"PK\3\4", "ß".encode(), "\u2028".encode(), b"0" * 9000]  # fmt: skip
+WORDS = [b"nan", b"-inf", b"1e999", b"9" * 400, b"-1", b"", b"\0", b"\r", b"\n", b'"', b",", b"\t", b":",
+         b"(" * 300, b"\xff\xfe", b"\xef\xbb\xbf", b"\x1f\x8b", b"PK\3\4", "ß".encode(), "\u2028".encode(),
+         b"0" * 9000]  # fmt: skip
 
 
 def mutated(good: bytes, chance: random.Random) -> bytes:
@@ -86,6 +87,8 @@ def try_some(kind: str, seeds: range, report: Callable[[str], None]) -> None:
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, -1))
     warnings.simplefilter("ignore")
+    report(f"{kind}: the file before any damage")
+    read(kind)
     for seed in seeds:
         report(f"{kind} {seed}: killed")
         file_of(kind).write_bytes(mutated(good, random.Random(f"{kind} {seed}")))
