@@ -148,9 +148,9 @@ def _of_manifest(path: Path, known: bool) -> list[Recording]:
     for row, name in enumerate(paths):
         file = path.parent / expanded(name)  # an absolute one stays as it is
         if not name.strip() or (kind := kind_of(file)) != FILE:
-            found = f"expected a recording, got {kind}, {shown(name, PATH)}" if name.strip() and kind else ""
+            other = f"expected a recording, got {kind}, {shown(name, PATH)}" if name.strip() and kind else ""
             missing = f"there is no file {shown(name, PATH)} (looked from {shown(str(path.parent), PATH)})"
-            raise ValueError(f"{table.place(row, 'path')}: {found or missing}")
+            raise ValueError(f"{table.place(row, 'path')}: {other or missing}")
         cells = {
             name: None if column is None else column[row].strip()
             for name, column in (("label", label), ("text", text), ("group", group), ("split", split))

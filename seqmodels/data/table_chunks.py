@@ -137,11 +137,11 @@ def _lines(path: str, found: Path) -> Iterator[Any]:
 
     with open_bytes(found) as file:
         start = file.readline(PIECE)
-        some = start + file.read(PIECE)
-    if b"\0" in some or len(start) == PIECE:
-        kind = looks_like(some) or ("a binary one" if b"\0" in some else f"a first line of {PIECE:,} bytes or more")
+        piece = start + file.read(PIECE)
+    if b"\0" in piece or len(start) == PIECE:
+        kind = looks_like(piece) or ("a binary one" if b"\0" in piece else f"a first line of {PIECE:,} bytes or more")
         raise ValueError(f"{path}: expected a table with the names of its columns first, got {kind}; write it anew")
-    first, some = start.decode("utf-8-sig", errors="replace"), some.decode("utf-8-sig", errors="replace")
+    first, some = (part.decode("utf-8-sig", errors="replace") for part in (start, piece))
     delimiter = max(DELIMITERS, key=first.count)
     header, is_data = column_names(path, next(csv.reader(io.StringIO(first), delimiter=delimiter)))
     quoted = quoting_of(some, delimiter) == csv.QUOTE_MINIMAL
