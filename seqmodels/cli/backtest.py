@@ -15,6 +15,7 @@ from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import Prepared, prepare, run_folder, saved_config
 from seqmodels.cli.rules.kinds import whole
 from seqmodels.cli.screen import console
+from seqmodels.cli.train import remove_empty
 
 FOLDS = 5
 
@@ -30,7 +31,11 @@ def backtest(arguments: list[str]) -> int:
     _check(flags, config)
     from seqmodels.training.backtest import backtest as run
 
-    return INTERRUPTED if run(config, folder, flags.folds, flags.sliding, console()) is None else 0
+    absent = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        return INTERRUPTED if run(config, folder, flags.folds, flags.sliding, console()) is None else 0
+    finally:
+        remove_empty(absent)
 
 
 def _config(library: Library, rest: list[str], flags: argparse.Namespace) -> tuple[dict[str, Any], Path]:
@@ -67,7 +72,7 @@ def _now() -> str:
 
 
 def _check(flags: argparse.Namespace, config: dict[str, Any]) -> None:
-    problems = wrong_values(flags, {"folds": whole(1), "sliding": whole(1)})
+    problems = wrong_values(flags, {"folds": whole(1, 10_000), "sliding": whole(1)})
     data = config["data"]
     if "fold" not in data:
         problems.append(f"data={data['name']}: a backtest walks forward through time series: choose data=csv")

@@ -8,9 +8,11 @@ from typing import Any
 
 from seqmodels.cli.combinations import combinations
 from seqmodels.cli.compose import Composition, Plain, select, settings
-from seqmodels.cli.errors import nearest
+from seqmodels.cli.errors import MOST_PROBLEMS, nearest
 from seqmodels.cli.library import Library
 from seqmodels.cli.rules import rule_by_type, rule_for
+from seqmodels.cli.shape import unnamed_parts, wrong_parts
+from seqmodels.quoting import shown
 
 MISSING = "???"
 UNDECIDED = ("task.", "model.head.")
@@ -39,15 +41,22 @@ def check(composition: Composition, library: Library, decided: bool = True) -> l
             them is then left out.
     """
     config, schema = composition.config, composition.schema
-    problems, repaired, missing = [], copy.deepcopy(config), []
+    unfit = list(wrong_parts(schema)) or list(unnamed_parts(config))
+    if unfit:
+        return unfit
+    problems: list[str] = []
+    repaired, missing = copy.deepcopy(config), []
     for path, value in settings(config):
+        if len(problems) > MOST_PROBLEMS:  # to search a cure for each would take minutes
+            break
         if not decided and path.startswith(UNDECIDED):
             continue
         unknown = _unknown(path, schema, library)
         problem = unknown or _wrong(path, value, schema, library)
         if problem:
             problems.append(problem)
-            _replace(repaired, path, None if unknown else select(schema, path))
+            setting = _setting(path, schema)
+            _replace(repaired, setting, select(schema, setting))
         elif value == MISSING:
             missing.append(path)
     problems += _renamed(config, schema) if decided else []
@@ -85,6 +94,17 @@ def _unknown(path: str, schema: Plain, library: Library) -> str | None:
     return None
 
 
+def _setting(path: str, schema: Plain) -> str:
+    """The single value in whose place a path leads on, or the path as it is.
+
+    >>> _setting("data.seed.a.b", {"data": {"seed": 0}})
+    'data.seed'
+    """
+    keys = path.split(".")
+    above = (".".join(keys[:depth]) for depth in range(1, len(keys)))
+    return next((one for one in above if not isinstance(select(schema, one), dict)), path)
+
+
 def _wrong(path: str, value: Any, schema: Plain, library: Library) -> str | None:
     """The problem of a value that its setting cannot have."""
     default = select(schema, path)
@@ -95,7 +115,7 @@ def _wrong(path: str, value: Any, schema: Plain, library: Library) -> str | None
     rule = rule_for(path, default) if _is_ours(path, schema, library) else rule_by_type(default)
     if value == MISSING or rule is None or rule.holds(value):
         return None
-    got = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+    got = "null" if value is None else str(value).lower() if isinstance(value, bool) else shown(value)
     return f"{path}: must be {rule.words}, got {got}"
 
 

@@ -22,6 +22,7 @@ from yaml import YAMLError
 
 from seqmodels.cli.errors import ConfigError, in_words, no_option
 from seqmodels.cli.library import Library
+from seqmodels.cli.shape import wrong_shape
 
 Plain = dict[str, Any]
 
@@ -139,6 +140,9 @@ def compose(library: Library, overrides: list[str], config_name: str = "train") 
         parts = {g: c for g, c in choices.items() if c is not None and g in library.groups() - {"experiment", "recipe"}}
         template = [f"{group}={_template(library, group, option, config)}" for group, option in parts.items()]
         schema = _plain(hydra_compose("train", [*path, *template]))
+    wrong = wrong_shape(config)
+    if wrong is not None:
+        raise ConfigError(wrong)
     _open_cells(library, config, schema)
     return Composition(_filled(config, schema), schema, choices, run_dir)
 
@@ -166,8 +170,10 @@ def _hydra(library: Library) -> Iterator[None]:
 def _reworded() -> Iterator[None]:
     try:
         yield
-    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
         raise ConfigError(in_words(error)) from error
+    except RecursionError:
+        raise ConfigError("configs that name one another in circles, or values too deep inside one another") from None
 
 
 def _plain(composed: DictConfig) -> Plain:

@@ -9,6 +9,10 @@ import difflib
 import re
 from collections.abc import Iterable
 
+# Characters of a name that may be a known one misspelt.
+LONGEST = 100
+# Problems that are told of one config.
+MOST_PROBLEMS = 100
 USAGE, FAILURE, INTERRUPTED = 2, 1, 130
 
 
@@ -20,12 +24,26 @@ class ConfigError(Exception):
         self.problems = tuple(dict.fromkeys(problems))
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory was refused, to Python or to torch, which has no class for it on the CPU.
+
+    >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
+    (True, True)
+    """
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in ("allocate memory", "out of memory"))
+    )
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The name in `known` that is closest to `word`, as a whole or in one of its parts; None if none is close.
 
     >>> nearest("hiden", ["dropout", "hidden_sizes"])
     'hidden_sizes'
     """
+
+    if len(word) > LONGEST:  # to compare it would take seconds, and it is none of them
+        return None
 
     def score(name: str) -> float:
         parts = [part for part in name.split("_") if len(part) > 3]

@@ -50,7 +50,7 @@ def forecast(arguments: list[str]) -> int:
 def _check(flags: argparse.Namespace) -> None:
     problems = []
     problems += [] if flags.input is None else wrong_source("--input", flags.input)
-    problems += wrong_values(flags, {"steps": whole(1)})
+    problems += wrong_values(flags, {"steps": whole(1, 1_000_000)})
     problems += wrong_target("output", flags.output, TABLES) + wrong_target("plot", flags.plot, PICTURES)
     if problems:
         raise ConfigError(*problems)

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from seqmodels.cli.errors import ConfigError
+from seqmodels.cli.shape import LARGEST
 
 # Distinguishes our folder from any other that happens to be called "configs".
 MARKER = ".seqmodels"
@@ -39,6 +40,10 @@ def describe(file: Path) -> str:
     return ""
 
 
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.yaml") if path.is_file())
+
+
 class Library:
     """All groups of config files, and the options in each.
 
@@ -54,10 +59,10 @@ class Library:
         self.extra = extra
         if extra is not None and not extra.is_dir():
             raise ConfigError(f"--config-dir: there is no folder {extra}")
-        self._files = {f.relative_to(self.own).with_suffix("").as_posix(): f for f in sorted(self.own.rglob("*.yaml"))}
+        self._files = {f.relative_to(self.own).with_suffix("").as_posix(): f for f in _files(self.own)}
         self._shipped = frozenset(self._files)
         if extra is not None:
-            found = {f.relative_to(extra).with_suffix("").as_posix(): f for f in sorted(extra.rglob("*.yaml"))}
+            found = {f.relative_to(extra).with_suffix("").as_posix(): f for f in _files(extra)}
             self._refuse(found)
             self._files.update(found)
 
@@ -68,7 +73,14 @@ class Library:
             if name in self._shipped
         ]
         for name, file in found.items():
-            first = file.read_text(encoding="utf-8").lstrip().split("\n", 1)[0]
+            if file.stat().st_size > LARGEST:
+                problems.append(f"{file}: is larger than a config can be, {LARGEST:,} bytes: keep it elsewhere")
+                continue
+            try:
+                first = file.read_text(encoding="utf-8").lstrip().split("\n", 1)[0]
+            except UnicodeDecodeError:
+                problems.append(f"{file}: expected a config as UTF-8 text: save it anew, or keep it elsewhere")
+                continue
             kind = name.partition("/")[0]
             if kind in WHOLE and first.rstrip() != GLOBAL_PACKAGE:
                 problems.append(f"{file}: the first line of {WHOLE[kind]} must be: {GLOBAL_PACKAGE}")

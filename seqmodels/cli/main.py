@@ -7,7 +7,7 @@ import os
 import sys
 
 from seqmodels.cli import help
-from seqmodels.cli.errors import FAILURE, INTERRUPTED, USAGE, ConfigError, suggest
+from seqmodels.cli.errors import FAILURE, INTERRUPTED, USAGE, ConfigError, is_out_of_memory, suggest
 
 # Each verb's module and function; only the one that is wanted is imported.
 VERBS = {
@@ -71,6 +71,8 @@ def explain(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
     first = str(error).strip().split("\n", 1)[0]
+    if is_out_of_memory(error):
+        return f"more memory is wanted than there is ({first}): make the sizes of the model, batches or data smaller"
     return f"{type(error).__name__}: {first} (--debug shows the traceback)"
 
 

@@ -11,6 +11,7 @@ from seqmodels.cli.check import check
 from seqmodels.cli.compose import Composition, Plain, amend, compose, forced, names, select, settings
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.library import Library
+from seqmodels.cli.shape import wrong_parts, wrong_shape
 
 # Data that are one endless stream: cut into windows of this many steps, unless chosen otherwise.
 # All other data may look at their file and say which task and head suit them.
@@ -85,7 +86,7 @@ def _prepare(library: Library, overrides: list[str], config_name: str) -> Prepar
     if config["resume"] is not None:
         return _resumed(composition, library, overrides)
     chosen = _chosen(composition, library, overrides, config_name)
-    name = str(config["data"].get("name"))
+    name = str(select(config, "data.name"))
     if name in STREAM_WINDOW:
         parts = {"task": "language_modelling", "model/head": "many_to_many"}
         found = [*_of_stream(config["data"], chosen), *_recipe(parts, chosen, composition, library)]
@@ -226,8 +227,10 @@ def saved_config(folder: Path) -> Plain:
         raise ConfigError(f"{folder} holds no run: {file.name} is missing")
     try:
         saved = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         saved = None
-    if not isinstance(saved, dict) or not isinstance(select(saved, "model.head"), dict):
-        raise ConfigError(f"{file} is damaged, or not the config of a run")
+    wrong = wrong_shape(saved) or next(wrong_parts(saved), None)
+    if wrong is not None:
+        why = "" if saved is None else f": {wrong}"
+        raise ConfigError(f"{file} is damaged, or not the config of a run{why}")
     return saved

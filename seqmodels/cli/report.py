@@ -65,5 +65,45 @@ def _metrics(folder: Path) -> dict[str, Any]:
     file = folder / "metrics.json"
     if not file.is_file():
         raise ConfigError(f"{folder} has no {file.name}: it did not end; go on with: seqmodels train resume={folder}")
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+    try:
+        found: Any = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        found = None
+    if not _are_metrics(found):
+        raise ConfigError(
+            f"{file} is damaged, or not the metrics of a run: remove it, and have it made anew with: "
+            f"seqmodels train resume={folder}"
+        )
+    metrics: dict[str, Any] = found
+    return metrics
+
+
+def _are_metrics(found: Any) -> bool:
+    """Whether what a JSON file holds is in the shape in which a training writes its metrics."""
+    if not isinstance(found, dict) or not all(
+        _is_number(found.get(name)) for name in ("seconds", "steps", "parameters")
+    ):
+        return False
+    parts = [found.get(name, {}) for name in ("val", "test", "machine", "verdict", "baseline")]
+    if not all(isinstance(part, dict) for part in parts):
+        return False
+    *scores, _, verdicts, baselines = parts
+    rows = [*scores[:2], *(row for split in baselines.values() if isinstance(split, dict) for row in split.values())]
+    are_rows = all(isinstance(row, dict) and all(map(_is_value, row.values())) for row in rows)
+    return (
+        are_rows
+        and all(isinstance(split, dict) for split in baselines.values())
+        and all(map(_is_text, verdicts.values()))
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_value(value: Any) -> bool:
+    return value is None or _is_number(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)

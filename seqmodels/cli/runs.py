@@ -19,13 +19,13 @@ from seqmodels.cli.rules.kinds import Rule, not_negative, up_to_one, whole
 from seqmodels.cli.screen import console
 
 _FLAG_RULES: dict[str, Rule] = {
-    "length": whole(1),
+    "length": whole(1, 1_000_000),
     "temperature": not_negative,
     "top_k": whole(1),
     "top_p": up_to_one,
-    "beam": whole(1),
-    "seed": whole(0),
-    "count": whole(1),
+    "beam": whole(1, 10_000),
+    "seed": whole(0, 2**32 - 1),
+    "count": whole(1, 10_000),
 }
 # Those of `seqmodels.inference.Model.generate`, which is not imported before all is checked.
 _SAMPLING = {"length": 400, "temperature": 0.8, "top_k": None, "top_p": None, "beam": 1, "seed": None}

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from seqmodels.cli.errors import MOST_PROBLEMS
+from seqmodels.quoting import bounded
+
 
 def console(stderr: bool = False) -> Console:
     """A console that never wraps what is piped elsewhere."""
@@ -14,11 +17,13 @@ def console(stderr: bool = False) -> Console:
 
 
 def report(title: str, problems: Sequence[str]) -> None:
-    """Print one problem on a line, or several below a count."""
+    """Print one problem on a line, or several below a count; each, and how many, of bounded length."""
     screen = console(stderr=True)
     if len(problems) == 1:
-        screen.print(Text.assemble((f"{title}: ", "bold red"), problems[0]))
+        screen.print(Text.assemble((f"{title}: ", "bold red"), bounded(problems[0])))
         return
     screen.print(Text.assemble((f"{title}: ", "bold red"), f"{len(problems)} problems"))
-    for problem in problems:
-        screen.print(f"  {problem}")
+    for problem in problems[:MOST_PROBLEMS]:
+        screen.print(f"  {bounded(problem)}")
+    if len(problems) > MOST_PROBLEMS:
+        screen.print("  and more")

@@ -85,13 +85,13 @@ def _single(library: Library, overrides: list[str], prepared: Prepared, config_n
     try:
         launch.hydra(library, config_name, [*search_path(library), *kept, launch.quoted("hydra.run.dir", run_dir)], job)
     finally:
-        _remove_empty(absent)
+        remove_empty(absent)
     if failed:
         raise failed[0]
     return INTERRUPTED if results[0].get("interrupted") else 0
 
 
-def _remove_empty(folders: list[Path]) -> None:
+def remove_empty(folders: list[Path]) -> None:
     """Remove folders that were made for a run that never began, the innermost first."""
     for folder in folders:
         try:

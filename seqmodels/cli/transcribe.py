@@ -38,6 +38,6 @@ def _check(named: list[str], flags: argparse.Namespace) -> None:
     else:
         problems += wrong_source("FILE", named[-1], several=True)
     problems += wrong_target("output", flags.output, TABLES)
-    problems += wrong_values(flags, {"beam": whole(1)})
+    problems += wrong_values(flags, {"beam": whole(1, 10_000)})
     if problems:
         raise ConfigError(*problems)

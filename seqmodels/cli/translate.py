@@ -43,6 +43,6 @@ def _check(flags: argparse.Namespace) -> None:
         problems.append("what to translate: give either --text TEXT or --input FILE")
     problems += [] if flags.input is None else wrong_source("--input", flags.input)
     problems += wrong_target("output", flags.output, TABLES)
-    problems += wrong_values(flags, {"beam": whole(1), "length_penalty": not_negative})
+    problems += wrong_values(flags, {"beam": whole(1, 10_000), "length_penalty": not_negative})
     if problems:
         raise ConfigError(*problems)

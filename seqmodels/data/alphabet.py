@@ -108,7 +108,7 @@ def reverse_complement(tokens: np.ndarray) -> np.ndarray:
 def check_kmer(kmer: int, alphabet: str, most: int = 2_000_000) -> int:
     """`kmer`, where a table of all runs of so many letters is of reasonable size."""
     size = len(LETTERS[alphabet])
-    if not isinstance(kmer, int) or isinstance(kmer, bool) or kmer < 1 or size**kmer > most:
-        largest = max(k for k in range(1, 30) if size**k <= most)
+    largest = max(k for k in range(1, 30) if size**k <= most)
+    if not isinstance(kmer, int) or isinstance(kmer, bool) or not 1 <= kmer <= largest:
         raise ValueError(f"data.kmer must be a whole number from 1 to {largest} for {alphabet}, got {kmer!r}")
     return kmer

@@ -11,6 +11,7 @@ import numpy as np
 from seqmodels.batch import BatchSpec
 from seqmodels.data.breaks import KINDS, LEAST_SHARE, Break, plant, to_plain
 from seqmodels.data.csv import CSVSource
+from seqmodels.data.csv_columns import name_of
 from seqmodels.data.csv_forecast import SeriesTable, reading_of
 from seqmodels.data.csv_layout import Layout
 from seqmodels.data.csv_read import Table, read_table
@@ -86,7 +87,7 @@ class AnomalySource(DataSource):
         features: Sequence[str] | None = (),
         time: str | None = None,
         series: str | None = None,
-        label: str | None = None,
+        label: str | int | None = None,
         period: int | None = None,
         calendar: Sequence[str] | None = None,
         timezone: str | None = None,
@@ -100,7 +101,7 @@ class AnomalySource(DataSource):
     ) -> None:
         if planted is not None and planted < 0:
             raise ValueError(f"data.planted must be at least 0, got {planted}")
-        self.path, self.label, self.seed = str(path), label, seed
+        self.path, self.label, self.seed = str(path), name_of(label), seed
         self.planted = 0 if planted is None and label is not None else planted
         self.source = CSVSource(
             path,

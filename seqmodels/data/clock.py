@@ -225,7 +225,8 @@ def _parse_dates(
     """Dates as int64 nanoseconds in UTC, and the rows that hold none."""
     import pandas as pd
 
-    column = pd.Series([_first_day(cell) for cell in cells] if _is_quarter(cells) else cells, dtype=object)
+    short = [cell if len(cell) <= LONGEST else "" for cell in cells]  # pandas would take minutes to refuse the others
+    column = pd.Series([_first_day(cell) for cell in short] if _is_quarter(short) else short, dtype=object)
     zoned = bool(cells) and _has_offset(cells[0])
     dates: Any = column
     bad = np.arange(len(cells) + 1)

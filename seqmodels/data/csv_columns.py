@@ -20,6 +20,7 @@ FEWEST_NUMBERED = 3
 # Of the columns of numbers, the share that must be numbered for the others to be left aside.
 MOSTLY_NUMBERED = 0.75
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([ T]\d{1,2}:\d{2}.*)?|\d{4}[ -]?[Qq][1-4]")
+LONGEST_NUMBERED = 200
 NUMBERED = re.compile(r"(.*?)[ _.-]?(\d+)")
 
 
@@ -66,6 +67,10 @@ def time_columns(table: Table, asked: Columns) -> list[str]:
     return found
 
 
+def _numbered(name: str) -> re.Match[str] | None:
+    return NUMBERED.fullmatch(name) if len(name) <= LONGEST_NUMBERED else None  # a long one is searched for ever
+
+
 def numbered_columns(names: list[str]) -> tuple[list[str], list[str]] | None:
     """The columns x1, y1, x2, y2, ... in the order of their steps, and the stems (x, y); else None.
 
@@ -74,7 +79,7 @@ def numbered_columns(names: list[str]) -> tuple[list[str], list[str]] | None:
     >>> numbered_columns(["height", "x1", "x2"]) is None
     True
     """
-    matches = [NUMBERED.fullmatch(name) for name in names]
+    matches = [_numbered(name) for name in names]
     if not names or not all(matches):
         return None
     place = {(m[1], int(m[2])): name for m, name in zip(matches, names, strict=True) if m}
@@ -95,10 +100,10 @@ def numbered_among(names: list[str]) -> list[str] | None:
     """
     steps: dict[str, set[int]] = {}
     for name in names:
-        if match := NUMBERED.fullmatch(name):
+        if match := _numbered(name):
             steps.setdefault(match[1], set()).add(int(match[2]))
     runs = {stem for stem, own in steps.items() if len(own) > 1}
-    found = [name for name in names if (match := NUMBERED.fullmatch(name)) and match[1] in runs]
+    found = [name for name in names if (match := _numbered(name)) and match[1] in runs]
     if numbered_columns(found) is None or len(found) < MOSTLY_NUMBERED * len(names):
         return None
     return found

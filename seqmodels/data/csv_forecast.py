@@ -138,7 +138,9 @@ class SeriesTable:
     @cached_property
     def rows(self) -> SeriesRows:
         """The rows up to the last target of each series."""
-        return self.all_rows.past()
+        rows = self.all_rows.past()
+        refuse_far(self.options.horizon, len(rows.values), self.table.path)
+        return rows
 
     @cached_property
     def masks(self) -> dict[str, np.ndarray]:
@@ -206,6 +208,18 @@ class SeriesTable:
                 f"{self.table.path}, column {shown(self.layout.target)}: expected different values to be learned, got "
                 f"{known[0]:g} everywhere in the training part"
             )
+
+
+def refuse_far(horizon: int, rows: int, path: str) -> None:
+    """Refuse to forecast further than there are rows, before memory is taken for so many steps.
+
+    Raises:
+        ValueError: it is further.
+    """
+    if horizon > rows:
+        raise ValueError(
+            f"{path}: the series has {rows} rows, fewer than the {horizon} steps of data.horizon: choose a shorter one"
+        )
 
 
 def in_words(layout: Layout, options: SeriesOptions, rows: int, series: int, history: int) -> str:

@@ -7,7 +7,6 @@ a column becomes numbers only when it is asked for as numbers.
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import itertools
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ import numpy as np
 from seqmodels.data.csv_dialect import DELIMITERS, column_names, names_by_place, quoting_of, with_commas, with_points
 from seqmodels.data.files import read_text
 from seqmodels.data.scale import usable
-from seqmodels.quoting import listed, shown
+from seqmodels.quoting import listed, nearest, shown
 
 # What stands for "no value" in a column of numbers, in any case.
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
@@ -92,8 +91,8 @@ class Table:
             ValueError: no column has that name.
         """
         if name not in self.columns:
-            close = difflib.get_close_matches(name, self.columns, n=1)
-            hint = f"; did you mean {shown(close[0])}?" if close else "."
+            close = nearest(name, self.columns)
+            hint = f"; did you mean {shown(close)}?" if close else "."
             found = listed([*self.columns, *(f"{other} (lists)" for other in self.lists)])
             if name in self.left_out:
                 hint = f" that can be read (it is of type {self.left_out[name]})."

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import difflib
-import itertools
 import os
 import stat
 from collections.abc import Iterator
@@ -13,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from seqmodels.data.unpack import is_gzip, looks_like, read_bytes, refuse_traps
-from seqmodels.quoting import PATH, shown
+from seqmodels.quoting import PATH, nearest, shown
 
 SHIPPED = "shipped:"
 # What a path may be; what is neither is never opened, since a pipe or a device may have no end.
@@ -21,8 +19,6 @@ FILE, FOLDER, SYSTEM = "a file", "a folder", "what the system makes up itself (/
 OTHERS = {stat.S_ISFIFO: "a named pipe", stat.S_ISSOCK: "a socket", stat.S_ISCHR: "a device", stat.S_ISBLK: "a device"}
 # Bytes of a text that is read at once, when it is unpacked.
 MOST_UNPACKED = 100_000_000
-# Names beside a missing file that are looked through for one that was meant.
-BESIDE = 2000
 
 
 def expanded(path: str | Path) -> Path:
@@ -95,11 +91,11 @@ def plain_file(path: str | Path, asked: str) -> Path:
 
 def _meant(missing: Path) -> str:
     """The name nearest to a missing one, or from where it was looked for, in words."""
-    close: list[str] = []
-    if kind_of(missing.parent) == FOLDER and len(str(missing)) <= PATH:
-        beside = [entry.path for entry in itertools.islice(os.scandir(missing.parent), BESIDE)]
-        close = difflib.get_close_matches(str(missing), map(os.path.normpath, beside), n=1)
-    return f"; did you mean {shown(close[0], PATH)}?" if close else f" (looked from {shown(str(Path.cwd()), PATH)})"
+    close = None
+    if kind_of(missing.parent) == FOLDER:
+        with suppress(OSError), os.scandir(missing.parent) as beside:
+            close = nearest(str(missing), (os.path.normpath(entry.path) for entry in beside))
+    return f"; did you mean {shown(close, PATH)}?" if close else f" (looked from {shown(str(Path.cwd()), PATH)})"
 
 
 @contextmanager

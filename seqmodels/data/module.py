@@ -15,6 +15,8 @@ from seqmodels.data.loader import PlanLoader
 
 # How much of each split the fingerprint reads: places spread over its steps, and how many around each.
 SAMPLED_PLACES, SAMPLED_STEPS = 256, 64
+# Rows that a batch may have, however few the sequences are.
+SPARE = 4096
 
 
 class SequenceDataModule(pl.LightningDataModule):
@@ -116,6 +118,11 @@ def _check(splits: dict[str, SequenceDataset], batch_size: int, window: int | No
         raise ValueError(
             f"window={window} cuts sequences, but here each has one target for the whole of it: "
             "set window=null, and limit how far back gradients go by k2"
+        )
+    if not train.stream and batch_size > max(len(train), SPARE):
+        raise ValueError(
+            f"training.batch_size={batch_size} is more than the {len(train):,} sequences to train on, and the rows "
+            f"without one take memory too: choose at most {max(len(train), SPARE):,}"
         )
     if train.stream and int(train.lengths.sum()) < batch_size:
         raise ValueError(

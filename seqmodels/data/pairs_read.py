@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from typing import NamedTuple
 
 from seqmodels.data.files import find_file
 from seqmodels.data.text_files import read_text
-from seqmodels.quoting import listed, shown
+from seqmodels.quoting import listed, nearest, shown
 
 FORMATS = ("auto", "tsv", "csv", "lexicon", "lines")
 LONGEST = 10_000_000  # letters of a line
@@ -189,8 +188,8 @@ class Reader:
         if not isinstance(column, str):
             return column or 1
         if column not in names:
-            close = difflib.get_close_matches(column, names, n=1)
-            hint = f"; did you mean {shown(close[0])}?" if close else ""
+            close = nearest(column, names)
+            hint = f"; did you mean {shown(close)}?" if close else ""
             raise ValueError(
                 f"{self.path}, line 1: expected a column {shown(column)} (data.{option}){hint} Its columns: "
                 f"{listed(names)}; where the first line names none, give a number, such as data.{option}=1"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from seqmodels.batch import BatchSpec
+from seqmodels.data.csv_columns import name_of
 from seqmodels.data.csv_encode import warn_of_lost
 from seqmodels.data.csv_read import Table, read_table
 from seqmodels.data.csv_targets import sort_labels
@@ -54,7 +55,7 @@ class PassagesSource(DataSource):
         path: str,
         text: str,
         label: str,
-        group: str | None = None,
+        group: str | int | None = None,
         lengths: Sequence[int] = (20, 50, 100),
         val_fraction: float = 0.1,
         test_fraction: float = 0.1,
@@ -63,7 +64,7 @@ class PassagesSource(DataSource):
         check_fractions(val_fraction, test_fraction)
         if not lengths or min(lengths) < 1:
             raise ValueError(f"data.lengths must be numbers of at least 1, such as [20, 50, 100], got {lengths}")
-        self.path, self.text, self.label, self.group = str(path), str(text), str(label), group
+        self.path, self.text, self.label, self.group = str(path), str(text), str(label), name_of(group)
         self.lengths = tuple(sorted(set(lengths)))
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
 

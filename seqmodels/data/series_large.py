@@ -15,7 +15,15 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.covariates import Context, changes
-from seqmodels.data.csv_forecast import SeriesOptions, in_words, input_names, parse_fold, plain_options, reading_of
+from seqmodels.data.csv_forecast import (
+    SeriesOptions,
+    in_words,
+    input_names,
+    parse_fold,
+    plain_options,
+    reading_of,
+    refuse_far,
+)
 from seqmodels.data.csv_layout import Layout
 from seqmodels.data.files import naming
 from seqmodels.data.series import changes_ahead, forecast_spec
@@ -111,6 +119,7 @@ class LargeSeriesTable:
     def _write(self, folder: Path) -> dict[str, Any]:
         """Fit scales to the training part, write the scaled values, and find the windows."""
         stored, options = self.stored, self.options
+        refuse_far(options.horizon, len(stored.past), self.path)
         scratch = folder / "times"
         with naming(self.path):
             cuts = Cuts(stored, *self.fractions, parse_fold(options.fold), options.train_steps, str(scratch))

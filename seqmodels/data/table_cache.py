@@ -40,15 +40,16 @@ def cached_folder(
     cache = cache_folder(cache_dir)
     key = hashlib.blake2b(json.dumps([FORMAT, asked], sort_keys=True).encode(), digest_size=16).hexdigest()
     final = cache / f"table-{key}"
-    if (final / ABOUT).is_file():
+    if _is_whole(final):
         return final
+    shutil.rmtree(final, ignore_errors=True)
     _log.warning(
         "%s: too large to be read at once: writing its %s to %s, to be kept for the next run", path, what, final
     )
     folder = Path(tempfile.mkdtemp(prefix=f"{final.name}.", dir=cache))
     try:
         (folder / ABOUT).write_text(json.dumps(write(folder)), encoding="utf-8")
-        if not (final / ABOUT).is_file():  # another process may have been first
+        if not _is_whole(final):  # another process may have been first
             os.replace(folder, final)
     except OSError as error:
         raise ValueError(
@@ -58,6 +59,13 @@ def cached_folder(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return final
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        return isinstance(about(folder), dict)
+    except (OSError, ValueError, RecursionError):
+        return False
 
 
 def about(folder: Path) -> dict[str, Any]:

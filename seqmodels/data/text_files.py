@@ -10,7 +10,7 @@ from pathlib import Path
 from seqmodels.data.files import FOLDER, expanded, find_file, kind_of
 from seqmodels.data.unpack import read_bytes
 from seqmodels.data.walk import files_below, files_that_fit, is_pattern
-from seqmodels.quoting import PATH, shown
+from seqmodels.quoting import PATH, listed, shown
 
 SUFFIXES = (".txt", ".txt.gz")
 
@@ -51,9 +51,10 @@ def read_text(path: Path, encoding: str = "utf-8") -> Iterator[str]:
             message names the line and the byte.
     """
     try:
+        "a".encode(encoding)  # which codecs of bytes, such as zip, refuse
         name = codecs.lookup(encoding).name
-    except LookupError:
-        raise ValueError(f"data.encoding: Python knows no encoding {shown(encoding)}; utf-8 is usual") from None
+    except (LookupError, ValueError):
+        raise ValueError(f"data.encoding: Python knows no encoding {shown(encoding)} of text; utf-8 is usual") from None
     decoder = codecs.getincrementaldecoder("utf-8-sig" if name == "utf-8" else name)()
     reader = io.IncrementalNewlineDecoder(decoder, translate=True)
     may_hold_zeros = name.startswith(("utf-16", "utf-32"))
@@ -77,6 +78,9 @@ def read_text(path: Path, encoding: str = "utf-8") -> Iterator[str]:
                 f"{path}, line {line}: expected {encoding}, got the byte 0x{byte:02x}; "
                 "set data.encoding to what the file is in (latin-1, cp1252, utf-16 …)"
             ) from None
+        except UnicodeError as error:
+            why = listed([str(error)])
+            raise ValueError(f"{path}: expected {encoding}: {why}; set data.encoding to what it is in") from None
         line += text.count("\n")
         offset += len(data)
         yield text

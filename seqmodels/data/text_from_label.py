@@ -57,7 +57,7 @@ class TextFromLabelSource(DataSource):
         check_fractions(val_fraction, test_fraction)
         if missing not in ("error", "drop"):
             raise ValueError(f"data.missing must be error or drop, got {missing!r}")
-        self.path, self.label, self.text, self.missing = path, label, text, missing
+        self.path, self.label, self.text, self.missing = path, str(label), str(text), missing
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
 
     def suggest(self) -> dict[str, str]:

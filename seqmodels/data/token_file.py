@@ -121,7 +121,7 @@ def _whole(folder: Path) -> bool:
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         return (folder / TOKENS).stat().st_size == about["count"] * np.dtype(about["dtype"]).itemsize
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from seqmodels.heads.search import LEAST
+
 # Below this spread, in the data's scaled units, points differ by rounding only: without it the density of
 # points that lie exactly on a line would grow without end, and the likelihood with it.
 FLOOR = 0.01
@@ -102,7 +104,7 @@ def sample(
         temperature: as for `unpack`; None for the mean of the likeliest component and the likeliest state.
         generator: of the random numbers.
     """
-    mixture = unpack(prediction.reshape(-1, prediction.shape[-1]), states, temperature or 1.0)
+    mixture = unpack(prediction.reshape(-1, prediction.shape[-1]), states, max(temperature or 1.0, LEAST))
     shape = (*prediction.shape[:-1], 2 + states)
     if temperature is None:
         chosen, state = mixture.log_weight.argmax(-1, keepdim=True), mixture.pen.argmax(-1)

@@ -18,6 +18,9 @@ from seqmodels.state import State, select
 
 Step: TypeAlias = Callable[[Tensor, State], tuple[Tensor, State]]
 
+# A temperature or a share so small that it is 0 in float32, where it would be divided by: taken for this.
+LEAST = 1e-30
+
 
 class Hypotheses(NamedTuple):
     """The best sequence of each row.
@@ -110,11 +113,11 @@ def sampler(
         raise ValueError(f"top_p must be above 0 and at most 1, got {top_p!r}")
 
     def pick(logits: Tensor) -> Tensor:
-        scores = _at_least_float(logits) / temperature
+        scores = _at_least_float(logits) / max(temperature, LEAST)
         if top_k is not None and top_k < scores.shape[-1]:
             scores = _keep_top_k(scores, top_k)
         if top_p is not None:
-            scores = _keep_top_p(scores, top_p)
+            scores = _keep_top_p(scores, max(top_p, LEAST))
         return torch.multinomial(scores.softmax(-1), 1, generator=generator).squeeze(-1)
 
     return pick

@@ -72,10 +72,16 @@ def _finished(place: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
 
     if not (place / "metrics.json").is_file():
         return None
-    if yaml.safe_load((place / "config.yaml").read_text(encoding="utf-8")) != json.loads(json.dumps(config)):
+    try:
+        saved = yaml.safe_load((place / "config.yaml").read_text(encoding="utf-8"))
+        found: Any = json.loads((place / "metrics.json").read_text(encoding="utf-8"))
+        rows = _rows(1, found)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError, RecursionError):
+        return None  # damaged: the fold is run again
+    if saved != json.loads(json.dumps(config)):
         raise ValueError(f"{place} holds a fold of a backtest with other settings: choose another run_dir")
-    found: dict[str, Any] = json.loads((place / "metrics.json").read_text(encoding="utf-8"))
-    return found
+    finished: dict[str, Any] = found
+    return finished if rows else None
 
 
 def _rows(fold: int, metrics: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -67,7 +67,8 @@ GRAMMAR = [
     ("--multi", "--multi: there is no such flag; did you mean '--multirun'?"),
 ]
 
-SIZES = "a list such as [256], each item a whole number of at least 1"
+SIZES = "a list such as [256], each item a whole number of at least 1 and at most 100000"
+ROWS = "a whole number of at least 1 and at most 1000000"
 RANGES = [
     ("model.hidden_sizes=256", f"model.hidden_sizes: must be {SIZES}, got 256"),
     ("model.hidden_sizes=[]", f"model.hidden_sizes: must be {SIZES}, got []"),
@@ -86,9 +87,15 @@ RANGES = [
         "optimizer.betas=[0.9]",
         "optimizer.betas: must be a list such as [0.9, 0.999], each item a number of at least 0 and below 1, got [0.9]",
     ),
-    ("training.batch_size=0", "training.batch_size: must be a whole number of at least 1, got 0"),
-    ("training.batch_size=2.5", "training.batch_size: must be a whole number of at least 1, got 2.5"),
-    ("training.batch_size=null", "training.batch_size: must be a whole number of at least 1, got null"),
+    ("training.batch_size=0", f"training.batch_size: must be {ROWS}, got 0"),
+    (
+        "training.batch_size=2.5",
+        f"training.batch_size: must be {ROWS}, got 2.5",
+    ),
+    (
+        "training.batch_size=null",
+        f"training.batch_size: must be {ROWS}, got null",
+    ),
     ("training.window=0", "training.window: must be a whole number of at least 1, or null, got 0"),
     ("training.k2=-1", "training.k2: must be a whole number of at least 1, or null, got -1"),
     ("seed=-1", "seed: must be a whole number of at least 0 and at most 4294967295, got -1"),

@@ -124,7 +124,7 @@ def test_a_run_whose_name_has_an_equals_sign(seqmodels, asked):
             ["run", "data.pth=x", "training.batch_size=0"],
             [
                 "data.pth: there is no such setting; did you mean data.path?",
-                "training.batch_size: must be a whole number of at least 1, got 0",
+                "training.batch_size: must be a whole number of at least 1 and at most 1000000, got 0",
             ],
         ),
     ],
@@ -179,11 +179,11 @@ def test_generate_ranges(seqmodels, asked):
     flags = ["--length", "0", "--temperature", "-1", "--top-k", "0", "--top-p", "2", "--beam", "3", "--seed", "-1"]
     assert seqmodels("generate", "run", *flags).err == said(
         "generate",
-        "--length: must be a whole number of at least 1, got 0",
+        "--length: must be a whole number of at least 1 and at most 1000000, got 0",
         "--temperature: must be a number of at least 0, got -1.0",
         "--top-k: must be a whole number of at least 1, got 0",
         "--top-p: must be a number above 0 and at most 1, got 2.0",
-        "--seed: must be a whole number of at least 0, got -1",
+        "--seed: must be a whole number of at least 0 and at most 4294967295, got -1",
         "--beam: searches for the likeliest; --top-k and --top-p sample: leave one out",
     )
     assert seqmodels("generate", "run", "--length", "many").err == said(

@@ -83,7 +83,7 @@ def test_what_cannot_be_transcribed(seqmodels, tmp_path, monkeypatch):
         (["RUN", "none.wav"], "there is no file 'none.wav'"),
         ([], "name a recording, a folder of them or a manifest"),
         (["a", "b", "c"], "expected RUN and FILE, got a, b, c"),
-        (["none.wav", "--beam", "0"], "--beam: must be a whole number of at least 1, got 0"),
+        (["none.wav", "--beam", "0"], "--beam: must be a whole number of at least 1 and at most 10000, got 0"),
         (["none.wav", "--output", "a.txt"], "--output: must end in .csv or .jsonl, got a.txt"),
     ):
         code, _, err = seqmodels("transcribe", *arguments)

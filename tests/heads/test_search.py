@@ -120,6 +120,12 @@ def test_unroll_stops_when_every_row_has() -> None:
     assert [items.tolist() for _, items, _ in walk] == [[1, 4], [2, 5], [3, 6], [4, 7], [5, 8]]
 
 
+@pytest.mark.parametrize("least", [1e-300, 5e-324])
+def test_what_is_zero_in_float32_is_not_divided_by(least: float) -> None:
+    logits = torch.tensor([[0.0, 3.0, 1.0], [5e7, 3.0, -5e7]])
+    assert sampler(least)(logits).tolist() == sampler(1.0, top_p=least)(logits).tolist() == [1, 0]
+
+
 def test_samples_follow_the_distribution() -> None:
     logits = torch.tensor([0.5, 0.25, 0.2, 0.05]).log()
     for temperature in (0.5, 1.0, 2.0):

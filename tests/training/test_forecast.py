@@ -126,7 +126,7 @@ def test_what_is_wrong_with_a_new_file_may_be_settled_anew(runs, tmp_path, capsy
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--steps", "0"], "--steps: must be a whole number of at least 1, got 0"),
+        (["--steps", "0"], "--steps: must be a whole number of at least 1 and at most 1000000, got 0"),
         (["--output", "f.txt"], "--output: must end in .csv or .jsonl, got f.txt"),
         (["--plot", "f.csv"], "--plot: must end in .png, .svg or .pdf, got f.csv"),
         (["--input", "no.csv"], "--input: there is no file no.csv"),
@@ -158,7 +158,10 @@ def test_a_backtest_trains_each_fold_on_what_came_before(runs, tmp_path, capsys)
     ("arguments", "words"),
     [
         (["experiment=copying"], "data=copying: a backtest walks forward through time series: choose data=csv"),
-        (["experiment=sunspots", "--folds", "0"], "--folds: must be a whole number of at least 1, got 0"),
+        (
+            ["experiment=sunspots", "--folds", "0"],
+            "--folds: must be a whole number of at least 1 and at most 10000, got 0",
+        ),
         (["experiment=sunspots", "data.fold=1/2"], "data.fold: is set by the backtest itself: leave it null"),
         (["experiment=sunspots", "data.test_fraction=0"], "data.test_fraction: must be above 0"),
     ],

@@ -24,6 +24,9 @@ from seqmodels.cli.rules.kinds import (
 _calendar = choice("minute_of_day", "hour", "day_of_week", "day_of_month", "month", "day_of_year", "half_year")
 _level = choice("character", "word", "symbols", "subword")
 
+# Of what is made: steps of a sequence, and sequences; more would be meant by nobody, and fill the memory.
+LONG, MANY = 10_000, 1_000_000
+
 DATA: dict[str, Rule] = {
     # files, and how they are split
     "data.path": text,
@@ -57,7 +60,7 @@ DATA: dict[str, Rule] = {
     # series
     "data.transform": optional(choice("difference", "log_return")),
     "data.history": optional(whole(1)),
-    "data.horizon": whole(1),
+    "data.horizon": whole(1, 1_000_000),
     "data.period": optional(whole(1)),
     "data.known": optional(either(columns, column)),
     "data.static": optional(either(columns, column)),
@@ -77,7 +80,7 @@ DATA: dict[str, Rule] = {
     "data.classes": optional(text),
     "data.read_by": choice("rows", "columns", "pixels"),
     "data.scale": choice("features", "all", "none"),
-    "data.copies": whole(1),
+    "data.copies": whole(1, 1000),
     "data.crop": optional(whole(1)),
     "data.shift": not_negative,
     "data.turn": not_negative,
@@ -104,17 +107,17 @@ DATA: dict[str, Rule] = {
     "data.alphabet": choice("dna", "protein"),
     "data.labels": choice("coding", "structure"),
     "data.ambiguous": choice("unknown", "error"),
-    "data.kmer": whole(1),
+    "data.kmer": whole(1, 1000),
     # recordings
     "data.pattern": optional(text),
-    "data.sample_rate": optional(whole(1000)),
+    "data.sample_rate": optional(whole(1000, 1_000_000)),
     "data.spectrum": choice("filterbank", "mfcc"),
-    "data.mel_bins": whole(4),
-    "data.coefficients": whole(1),
+    "data.mel_bins": whole(4, 1000),
+    "data.coefficients": whole(1, 1000),
     "data.deltas": whole(0, 2),
     "data.frame_length": positive,
     "data.frame_shift": positive,
-    "data.stack": whole(1),
+    "data.stack": whole(1, 1000),
     "data.normalise": choice("recording", "train", "none"),
     "data.speeds": list_of(number(" from 0.5 to 2", lambda value: 0.5 <= value <= 2), "[0.9, 1.0, 1.1]"),
     "data.mismatch": choice("resample", "error"),
@@ -122,16 +125,16 @@ DATA: dict[str, Rule] = {
     "data.silence": choice("drop", "error"),
     # strokes
     "data.unit": choice("drawing", "stroke"),
-    "data.points": optional(whole(2)),
+    "data.points": optional(whole(2, LONG)),
     # made data
-    "data.train_size": whole(1),
-    "data.val_size": whole(0),
-    "data.test_size": whole(0),
-    "data.steps": whole(1),
-    "data.largest": whole(1),
-    "data.delay": whole(1),
-    "data.length": whole(1),
+    "data.train_size": whole(1, MANY),
+    "data.val_size": whole(0, MANY),
+    "data.test_size": whole(0, MANY),
+    "data.steps": whole(1, LONG),
+    "data.largest": whole(1, MANY),
+    "data.delay": whole(1, LONG),
+    "data.length": whole(1, LONG),
     "data.symbols": whole(2, 26),
-    "data.shortest": whole(1),
-    "data.longest": whole(1),
+    "data.shortest": whole(1, LONG),
+    "data.longest": whole(1, LONG),
 }

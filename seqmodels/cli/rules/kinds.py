@@ -28,7 +28,8 @@ def whole(least: int, most: int | None = None) -> Rule:
     words = f"a whole number of at least {least}" + ("" if most is None else f" and at most {most}")
 
     def holds(value: Any) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= least and (most or value) >= value
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        return is_whole and least <= value <= (value if most is None else most)
 
     return Rule(words, holds)
 

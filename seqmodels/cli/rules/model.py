@@ -17,11 +17,14 @@ from seqmodels.cli.rules.kinds import (
     whole,
 )
 
+# Units of a layer: with more, the weights of one matrix fill no memory that there is.
+WIDE = 100_000
+
 MODEL: dict[str, Rule] = {
     # encoder and masks
-    "model.embedding_size": whole(1),
+    "model.embedding_size": whole(1, WIDE),
     "model.ngrams": whole(1, 8),
-    "model.ngram_buckets": whole(1),
+    "model.ngram_buckets": whole(1, 100_000_000),
     "model.input_dropout": below_one,
     "model.masking.noise": not_negative,
     "model.masking.time_masks": whole(0),
@@ -29,10 +32,10 @@ MODEL: dict[str, Rule] = {
     "model.masking.feature_masks": whole(0),
     "model.masking.feature_mask": whole(0),
     # layers
-    "model.hidden_sizes": list_of(whole(1), "[256]"),
+    "model.hidden_sizes": list_of(whole(1, WIDE), "[256]"),
     "model.merge": choice("concat", "sum"),
     "model.dropout": below_one,
-    "model.skip_steps": whole(0),
+    "model.skip_steps": whole(0, WIDE),
     "model.skip_fit": choice("trained", "ridge"),
     "model.initial_state": choice("zero", "learned"),
     "model.engine": choice("auto", "reference", "vendor", "fused", "parallel", "stateless"),
@@ -61,11 +64,11 @@ MODEL: dict[str, Rule] = {
     "model.head.dropout": below_one,
     "model.head.allowed": optional(list_of(list_of(whole(0), "[0, 1]", length=2), "[[0, 1], [1, 0]]")),
     "model.head.pooling": choice("last", "ends", "middle", "mean", "max", "attention"),
-    "model.head.hidden_sizes": list_of(whole(1), "[128]"),
-    "model.head.embedding_size": whole(1),
+    "model.head.hidden_sizes": list_of(whole(1, WIDE), "[128]"),
+    "model.head.embedding_size": whole(1, WIDE),
     "model.head.attention": optional(choice("additive", "dot")),
-    "model.head.max_steps": whole(1),
-    "model.head.components": whole(1),
+    "model.head.max_steps": whole(1, 1_000_000),
+    "model.head.components": whole(1, 10_000),
     "model.head.teacher_schedule": choice("constant", "linear", "exponential", "inverse_sigmoid"),
     "model.head.teacher_start": share,
     "model.head.teacher_end": optional(share),

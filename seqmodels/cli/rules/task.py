@@ -30,21 +30,21 @@ TASK: dict[str, Rule] = {
     "task.output": choice("point", "quantiles", "gaussian", "student_t", "negative_binomial"),
     "task.quantiles": list_of(between, "[0.1, 0.5, 0.9]"),
     "task.interval": between,
-    "task.ridge_window": whole(1),
+    "task.ridge_window": whole(1, 100_000),
     # anomalies
     "task.rate": number(" above 0 and below 1", lambda value: 0 < value < 1),
     "task.spans": list_of(whole(1), "[1, 4, 16, 48]"),
     # what is written: search and samples
-    "task.beam": whole(1),
+    "task.beam": whole(1, 10_000),
     "task.length_penalty": not_negative,
     "task.max_length_ratio": optional(positive),
-    "task.sample_steps": whole(1),
+    "task.sample_steps": whole(1, 1_000_000),
     "task.temperature": optional(positive),
-    "task.components": whole(1),
+    "task.components": whole(1, 10_000),
     "task.top_k": optional(whole(1)),
     "task.top_p": optional(up_to_one),
     # baselines and pictures
-    "task.ngram_orders": list_of(whole(1), "[1, 3]"),
+    "task.ngram_orders": list_of(whole(1, 100), "[1, 3]"),
     "task.markov_order": optional(whole(1, 20)),
-    "task.shown": whole(1),
+    "task.shown": whole(1, 10_000),
 }
