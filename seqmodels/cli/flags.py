@@ -12,7 +12,10 @@ from typing import Any
 
 from seqmodels.cli.rules.kinds import Rule
 from seqmodels.cli.screen import console
+from seqmodels.data.files import FOLDER, expanded, kind_of, plain_file
+from seqmodels.data.walk import files_that_fit, is_pattern
 from seqmodels.escaping import on_screen
+from seqmodels.quoting import PATH, shown
 
 TABLES = (".csv", ".jsonl")
 PICTURES = (".png", ".svg", ".pdf")
@@ -32,6 +35,25 @@ def wrong_values(flags: argparse.Namespace, rules: Mapping[str, Rule]) -> list[s
         for name, rule in rules.items()
         if getattr(flags, name) is not None and not rule.holds(getattr(flags, name))
     ]
+
+
+def wrong_source(flag: str, path: str | Path, several: bool = False) -> list[str]:
+    """What is wrong with the file that a flag names; with `several`, a folder or a pattern may be named too.
+
+    >>> wrong_source("--input", "none.csv")[0][:35]
+    "--input: there is no file 'none.csv"
+    """
+    try:
+        if several and kind_of(expanded(path)) == FOLDER:
+            return []
+        if several and is_pattern(path):
+            if not files_that_fit(path):
+                return [f"{flag}: no file fits the pattern {shown(str(path), PATH)}"]
+            return []
+        plain_file(path, flag)
+    except ValueError as error:
+        return [str(error)]
+    return []
 
 
 def wrong_target(flag: str, path: Path | None, endings: tuple[str, ...] = ()) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from seqmodels.atomic import replacing
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.flags import PICTURES, TABLES, give, wrong_target, wrong_values
+from seqmodels.cli.flags import PICTURES, TABLES, give, wrong_source, wrong_target, wrong_values
 from seqmodels.cli.rules.kinds import whole
 from seqmodels.cli.runs import read_run
 from seqmodels.cli.screen import console
@@ -49,8 +49,7 @@ def forecast(arguments: list[str]) -> int:
 
 def _check(flags: argparse.Namespace) -> None:
     problems = []
-    if flags.input is not None and not flags.input.is_file():
-        problems.append(f"--input: there is no file {flags.input}")
+    problems += [] if flags.input is None else wrong_source("--input", flags.input)
     problems += wrong_values(flags, {"steps": whole(1, 1_000_000)})
     problems += wrong_target("output", flags.output, TABLES) + wrong_target("plot", flags.plot, PICTURES)
     if problems:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import glob
-import shutil
 import sys
 import tempfile
 import time
@@ -15,12 +13,14 @@ from typing import Any
 
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.flags import TABLES, as_json, give, wrong_target, wrong_values
+from seqmodels.cli.flags import TABLES, as_json, give, wrong_source, wrong_target, wrong_values
 from seqmodels.cli.rules.kinds import whole
 from seqmodels.cli.runs import read_run
 from seqmodels.cli.screen import console
 
 STANDARD_INPUT = "-"
+# Bytes of it that are kept, so that one without an end does not fill the disk.
+MOST_INPUT = 1_000_000_000
 # Seconds before the first line of progress, and between two.
 PATIENCE = 2.0
 
@@ -55,8 +55,8 @@ def _check(flags: argparse.Namespace) -> None:
     problems = []
     if flags.input is None:
         problems.append("--input: name the file to predict for: --input FILE")
-    elif flags.input != STANDARD_INPUT and not Path(flags.input).exists() and not glob.glob(flags.input):
-        problems.append(f"--input: there is no file {flags.input}")
+    elif flags.input != STANDARD_INPUT:
+        problems += wrong_source("--input", flags.input, several=True)
     problems += wrong_target("output", flags.output, TABLES)
     problems += wrong_values(flags, {"every": whole(1), "top": whole(1)})
     if flags.every is not None and flags.top is not None:
@@ -77,7 +77,13 @@ def _readable(name: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "input"
         with path.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
+            while part := sys.stdin.buffer.read(1 << 20):
+                if file.tell() > MOST_INPUT:
+                    raise ValueError(
+                        f"--input -: standard input goes on after {MOST_INPUT:,} bytes; put the data into a file, and "
+                        "name that"
+                    )
+                file.write(part)
         try:
             yield path
         except ValueError as error:

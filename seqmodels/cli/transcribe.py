@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.flags import TABLES, give, wrong_target, wrong_values
+from seqmodels.cli.flags import TABLES, give, wrong_source, wrong_target, wrong_values
 from seqmodels.cli.rules.kinds import whole
 from seqmodels.cli.runs import read_run
 
@@ -35,8 +35,8 @@ def _check(named: list[str], flags: argparse.Namespace) -> None:
         problems.append("FILE: name a recording, a folder of them or a manifest: seqmodels transcribe RUN FILE")
     elif len(named) > 2:
         problems.append(f"expected RUN and FILE, got {', '.join(named)}; put a folder's files into one folder")
-    elif not Path(named[-1]).exists():
-        problems.append(f"FILE: there is no file or folder {named[-1]}")
+    else:
+        problems += wrong_source("FILE", named[-1], several=True)
     problems += wrong_target("output", flags.output, TABLES)
     problems += wrong_values(flags, {"beam": whole(1, 10_000)})
     if problems:

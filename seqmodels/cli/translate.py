@@ -10,7 +10,7 @@ from typing import Any
 
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.flags import TABLES, give, wrong_target, wrong_values
+from seqmodels.cli.flags import TABLES, give, wrong_source, wrong_target, wrong_values
 from seqmodels.cli.rules.kinds import not_negative, whole
 from seqmodels.cli.runs import read_run
 
@@ -41,8 +41,7 @@ def _check(flags: argparse.Namespace) -> None:
     problems = []
     if (flags.text is None) == (flags.input is None):
         problems.append("what to translate: give either --text TEXT or --input FILE")
-    if flags.input is not None and not flags.input.is_file():
-        problems.append(f"--input: there is no file {flags.input}")
+    problems += [] if flags.input is None else wrong_source("--input", flags.input)
     problems += wrong_target("output", flags.output, TABLES)
     problems += wrong_values(flags, {"beam": whole(1, 10_000), "length_penalty": not_negative})
     if problems:

@@ -6,16 +6,17 @@ N sequences, T steps, F features, V values of one target.
 from __future__ import annotations
 
 import difflib
+import itertools
+import os
 import shutil
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seqmodels.data.files import find_file
+from seqmodels.data.files import FILE, FOLDER, expanded, find_file, kind_of
+from seqmodels.data.numpy_files import OBJECTS, Archive, map_array, read_header
 from seqmodels.data.table_cache import cached_folder, stamp
 
 # What files of tables end in, which another source reads.
@@ -23,8 +24,8 @@ TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".arrow", ".feather"
 READ_BY = ("rows", "columns", "pixels")
 # Bytes of an array from which on it is taken out of its archive, to be mapped into memory; and its name then.
 LARGE, UNPACKED = 50_000_000, "array.npy"
-# What reading a damaged file raises.
-UNREADABLE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+# Names in a folder that are looked at.
+MOST_BESIDE = 100_000
 
 
 @dataclass(frozen=True)
@@ -143,11 +144,11 @@ class _Store:
 
     def __init__(self, path: str | Path, names: Names) -> None:
         self.path, self.names = str(path), names
-        folder = Path(path).expanduser()
-        self.file = folder if folder.is_dir() else find_file(path)
-        self.zipped = self.file.is_file() and self.file.suffix != ".npy"
+        folder = expanded(path)
+        self.file = folder if kind_of(folder) == FOLDER else find_file(path)
         self.folder = self.file if self.file.is_dir() else self.file.parent
-        self.known = self._archived() if self.zipped else sorted(file.stem for file in self.folder.glob("*.npy"))
+        self.archive = self._archived() if self.file.is_file() and self.file.suffix != ".npy" else None
+        self.known = list(self.archive.members) if self.archive else _names_in(self.folder)
 
     def place(self, option: str) -> str:
         """What an option names, in words."""
@@ -168,62 +169,55 @@ class _Store:
             has = ", ".join(self.known) or "none"
             raise ValueError(f"data.{option}: {self.path} has no array {name!r}{hint}; it has: {has}")
         try:
-            array = self._unzip(name) if self.zipped else _map(self.file if of_file else self.folder / f"{name}.npy")
-        except UNREADABLE as error:
+            array = self._read(self.archive, name) if self.archive else self._map(name, of_file)
+        except (OSError, ValueError) as error:
             raise ValueError(f"{self.place(option)}: {_why(error)}") from None
         if array.size == 0 or array.ndim == 0:
             raise ValueError(f"{self.place(option)}: expected one entry for each sequence, got shape {array.shape}")
         return array
 
-    def _archived(self) -> list[str]:
+    def _archived(self) -> Archive:
         try:
-            with self.file.open("rb") as file:
-                archive: Any = np.load(file, allow_pickle=False)
-                if isinstance(archive, np.lib.npyio.NpzFile):
-                    return list(archive.files)
-        except UNREADABLE as error:
+            return Archive(self.file)
+        except ValueError as error:
             raise ValueError(
-                f"{self.path}: expected a .npz archive, and it cannot be read{_reason(error)}: it is damaged, cut "
+                f"{self.path}: expected a .npz archive, and it cannot be read ({error}): it is damaged, cut "
                 "short or of another kind; save it anew with numpy.savez_compressed"
             ) from None
-        raise ValueError(f"{self.path}: holds a single array: give it a name that ends in .npy")
 
-    def _unzip(self, name: str) -> np.ndarray:
-        with self.file.open("rb") as file, zipfile.ZipFile(file) as archive:
-            member = f"{name}.npy" if f"{name}.npy" in archive.namelist() else name
-            if archive.getinfo(member).file_size > LARGE:
-                return _map(self._unpacked(archive, member))
-        with self.file.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return np.asarray(archive[name])
+    def _map(self, name: str, of_file: bool) -> np.ndarray:
+        file = self.file if of_file else self.folder / f"{name}.npy"
+        if (kind := kind_of(file)) != FILE:
+            raise ValueError(f"{file.name} is {kind}, and no file")
+        return map_array(file)
 
-    def _unpacked(self, archive: zipfile.ZipFile, member: str) -> Path:
-        """The file of an array too large to be read at once, taken out of the archive into the cache."""
+    def _read(self, archive: Archive, name: str) -> np.ndarray:
+        """An array of an archive; one too large to be read at once by way of the cache."""
+        if archive.size(name) <= LARGE:
+            return archive.read(name)
 
         def write(folder: Path) -> dict[str, Any]:
-            with archive.open(member) as source, (folder / UNPACKED).open("wb") as target:
+            with archive.open(name) as source, (folder / UNPACKED).open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
             return {}
 
-        asked = ["npz", stamp(self.path), member]
-        return cached_folder(None, self.path, asked, write, f"array {member.removesuffix('.npy')!r}") / UNPACKED
+        with archive.open(name) as source:
+            read_header(source, archive.size(name))  # before it is written out
+        asked = ["npz", stamp(self.path), f"{name}.npy"]
+        return map_array(cached_folder(None, self.path, asked, write, f"array {name!r}") / UNPACKED)
 
 
-def _map(file: Path) -> np.ndarray:
-    return np.lib.format.open_memmap(file, mode="r")
+def _names_in(folder: Path) -> list[str]:
+    """Of the arrays in a folder, as far as it is looked through."""
+    names = (entry.name for entry in itertools.islice(os.scandir(folder), MOST_BESIDE))
+    return sorted(name.removesuffix(".npy") for name in names if name.endswith(".npy"))
 
 
 def _why(error: Exception) -> str:
-    if "pickle" in str(error) or "object" in str(error).lower():
-        return (
-            "it holds Python objects, which could run code when they are loaded; save it anew as plain numbers or "
-            "text, sequences of unequal length end to end, with an array of their lengths"
-        )
-    return f"it is damaged or cut short ({_one_line(error)}); save it anew with numpy.save"
-
-
-def _reason(error: Exception) -> str:
-    """NumPy's words, but not its advice to load what is no archive as Python objects."""
-    return "" if "pickle" in str(error) else f" ({_one_line(error)})"
+    words = _one_line(error)
+    if words == OBJECTS or "unpack to" in words:
+        return words
+    return f"it is damaged or cut short ({words}); save it anew with numpy.save"
 
 
 def _one_line(error: Exception) -> str:

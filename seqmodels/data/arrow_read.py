@@ -5,6 +5,7 @@ pyarrow is an extra, imported where it is needed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from seqmodels.data.arrow_size import unpacked_size
 from seqmodels.data.csv_read import ListColumn, Table
 from seqmodels.data.files import find_file
 from seqmodels.data.scale import usable
@@ -42,6 +44,7 @@ def read_arrow(path: str) -> Table:
     if found.stat().st_size == 0:
         raise ValueError(f"{path}: expected a table, got an empty file")
     try:
+        unpacked_size(path, found)
         table = _read(found)
     except (pyarrow.ArrowException, OSError) as error:
         kind = "Parquet" if found.suffix == ".parquet" else "Arrow"
@@ -63,12 +66,15 @@ def _read(path: Path) -> Any:
         start = source.read(6)
         source.seek(0)
         if start == b"ARROW1":
-            return pa.ipc.open_file(source).read_all()
-        if start[:4] == b"FEA1":
+            table = pa.ipc.open_file(source).read_all()
+        elif start[:4] == b"FEA1":
             from pyarrow import feather
 
-            return feather.read_table(path)
-        return pa.ipc.open_stream(source).read_all()
+            table = feather.read_table(path)
+        else:
+            table = pa.ipc.open_stream(source).read_all()
+        table.validate(full=True)  # what lies there is taken as it is, places of other cells too
+        return table
 
 
 def from_arrow(table: Any, path: str, cells: Callable[[Any], Sequence[str]] | None = None) -> Table:
@@ -85,7 +91,7 @@ def from_arrow(table: Any, path: str, cells: Callable[[Any], Sequence[str]] | No
         ValueError: no rows, or two columns of one name.
     """
     names = table.column_names
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise ValueError(f"{path}: column names must differ, got {', '.join(map(repr, repeated))} more than once")
     if table.num_rows == 0:
@@ -123,7 +129,9 @@ def cells_of(column: Any) -> list[str] | None:
 
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return cells_of(column.dictionary_decode())
+        # By reference: a long text is there once, however many rows have it.
+        words, places = cells_of(column.dictionary), column.indices.to_pylist()
+        return None if words is None else ["" if place is None else words[place] for place in places]
     if pa.types.is_null(kind):
         return [""] * len(column)
     if pa.types.is_boolean(kind):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.data.audio_read import MOST_DENOMINATOR, Waveform, resample
+from seqmodels.data.audio_read import HIGHEST_RATE, LOWEST_RATE, MOST_DENOMINATOR, Waveform, resample
 from seqmodels.data.deltas import delta_names, with_deltas
 
 SPECTRA = ("filterbank", "mfcc")
@@ -23,6 +23,8 @@ LOUDEST = 32768.0
 PIECE = 1 << 18
 # Deviations below this are rounding.
 SMALLEST = 1e-5
+# Features and frames side by side, milliseconds of a frame, and how many times as many samples, at most.
+MOST, LONGEST, MOST_RATIO = 1000, 600_000, 100
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,23 @@ class AudioFeatures:
     stack: int = 1
     normalise: str = "recording"
 
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("sample_rate", LOWEST_RATE, HIGHEST_RATE),
+            ("mel_bins", 3, MOST),
+            ("coefficients", 1, MOST),
+            ("deltas", 0, 2),
+            ("stack", 1, MOST),
+            # A millisecond's samples are counted: none make no frame.
+            ("frame_length", 2000 / max(1, self.sample_rate), LONGEST),
+            ("frame_shift", 1000 / max(1, self.sample_rate), LONGEST),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(
+                    f"data.{name} must be from {low:g} to {high:g} with {self.sample_rate} samples a second, got "
+                    f"{getattr(self, name):g}"
+                )
+
     @property
     def names(self) -> tuple[str, ...]:
         """Of the F features."""
@@ -77,6 +96,11 @@ class AudioFeatures:
             ValueError: shorter than one frame, or kaldi-native-fbank is missing.
         """
         ratio = Fraction(self.sample_rate, wave.rate) / Fraction(speed).limit_denominator(100)
+        if not 1 / MOST_RATIO <= ratio <= MOST_RATIO:
+            raise ValueError(
+                f"{path}: has {wave.rate} samples a second, too far from {self.sample_rate} to be brought to it; set "
+                "data.sample_rate, or leave the recording out"
+            )
         samples = resample(wave.samples.mean(axis=1), ratio.limit_denominator(MOST_DENOMINATOR))
         least = self.sample_rate * self.frame_length / 1000
         if len(samples) < least:
@@ -105,7 +129,14 @@ class AudioFeatures:
         options.mel_opts.num_bins = self.mel_bins
         if self.spectrum == "mfcc":
             options.num_ceps, options.use_energy = self.coefficients, False
-        computer = kaldi.OnlineMfcc(options) if self.spectrum == "mfcc" else kaldi.OnlineFbank(options)
+        try:
+            computer = kaldi.OnlineMfcc(options) if self.spectrum == "mfcc" else kaldi.OnlineFbank(options)
+        except ValueError as error:
+            first = str(error).strip().split("\n", 1)[0]
+            raise ValueError(
+                f"data.mel_bins={self.mel_bins}: frames of {self.frame_length:g} ms with {self.sample_rate} samples a "
+                f"second do not have so many bands ({first}); lower it, or raise data.frame_length"
+            ) from None
         for start in range(0, len(samples), PIECE):
             computer.accept_waveform(self.sample_rate, (LOUDEST * samples[start : start + PIECE]).tolist())
         computer.input_finished()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,10 @@ from pathlib import Path
 
 from seqmodels.data.audio_read import SUFFIXES
 from seqmodels.data.csv_read import Table, read_table
+from seqmodels.data.files import FILE, FOLDER, expanded, find_file, kind_of
 from seqmodels.data.splits import NAMES
+from seqmodels.data.walk import files_below
+from seqmodels.quoting import PATH, shown
 
 MANIFESTS = (".csv", ".tsv")
 # Folders that stand for a split where there are no others beside them.
@@ -58,11 +62,10 @@ def find_recordings(path: str, pattern: str | None = None, known: bool = True) -
     Raises:
         ValueError: nothing there, or nothing known of what is there.
     """
-    root = Path(path).expanduser()
-    if root.is_dir():
+    root = expanded(path)
+    if kind_of(root) == FOLDER:
         return _of_folder(root, pattern, known)
-    if not root.is_file():
-        raise ValueError(f"data.path: there is no file or folder {path!r} (looked from {str(Path.cwd())!r})")
+    find_file(root)
     if root.suffix.lower() in MANIFESTS:
         return _of_manifest(root, known)
     if pattern is not None and root.suffix.lower() in SUFFIXES:
@@ -75,7 +78,7 @@ def find_recordings(path: str, pattern: str | None = None, known: bool = True) -
 
 
 def _of_folder(root: Path, pattern: str | None, known: bool) -> list[Recording]:
-    files = sorted(f for f in root.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+    files = files_below(root, lambda name: os.path.splitext(name)[1].lower() in SUFFIXES)
     if not files:
         raise ValueError(f"data.path: the folder {str(root)!r} holds no audio files ({', '.join(SUFFIXES)})")
     if pattern is not None:
@@ -143,11 +146,11 @@ def _of_manifest(path: Path, known: bool) -> list[Recording]:
     group, split = (table.columns.get(name) for name in ("speaker", "split"))
     found = []
     for row, name in enumerate(paths):
-        file = path.parent / Path(name).expanduser()  # an absolute one stays as it is
-        if not name.strip() or not file.is_file():
-            raise ValueError(
-                f"{table.place(row, 'path')}: there is no file {name!r} (looked from {str(path.parent)!r})"
-            )
+        file = path.parent / expanded(name)  # an absolute one stays as it is
+        if not name.strip() or (kind := kind_of(file)) != FILE:
+            other = f"expected a recording, got {kind}, {shown(name, PATH)}" if name.strip() and kind else ""
+            missing = f"there is no file {shown(name, PATH)} (looked from {shown(str(path.parent), PATH)})"
+            raise ValueError(f"{table.place(row, 'path')}: {other or missing}")
         cells = {
             name: None if column is None else column[row].strip()
             for name, column in (("label", label), ("text", text), ("group", group), ("split", split))

@@ -5,17 +5,22 @@ n samples.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from seqmodels.data.unpack import refuse_bomb
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
 # What a WAV file says of its size where it was written as a stream.
 _ENDLESS = (0, 0xFFFFFFFF)
 # Ratios of sample rates are taken as fractions with a denominator up to this.
 MOST_DENOMINATOR = 1000
+# Samples, of all channels, read at once; a second's, and the largest one of a recording that is not damaged.
+PIECE, LOWEST_RATE, HIGHEST_RATE, LARGEST_SAMPLE = 1 << 22, 100, 1_000_000, 1e9
 
 
 class Waveform(NamedTuple):
@@ -35,7 +40,8 @@ def read_waveform(path: Path) -> Waveform:
     soundfile = _soundfile()
     _refuse_broken(path)
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            rate, samples = file.samplerate, np.concatenate(list(_pieces(path, file)))
     except (soundfile.LibsndfileError, RuntimeError) as error:
         reason = str(error).split(": ", 1)[-1].rstrip(".")
         raise ValueError(
@@ -47,7 +53,28 @@ def read_waveform(path: Path) -> Waveform:
         raise ValueError(
             f"{path}: sample {int(np.argmin(np.isfinite(samples).all(1)))} is not a finite number; mend it"
         )
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise ValueError(
+            f"{path}: its header says {rate} samples a second, expected from {LOWEST_RATE} to {HIGHEST_RATE}; make it "
+            "anew, or remove it"
+        )
+    if (loudest := np.abs(samples).max()) > LARGEST_SAMPLE:
+        raise ValueError(
+            f"{path}: has a sample of {loudest:g}, expected from -1 to 1; scale the recording, or make it anew"
+        )
     return Waveform(samples, int(rate))
+
+
+def _pieces(path: Path, file: Any) -> Iterator[np.ndarray]:
+    """The samples that there are, whatever the header says, float32 ``(n, channels)`` each; the last without any."""
+    size = 0
+    while True:
+        part = file.read(max(1, PIECE // file.channels), dtype="float32", always_2d=True)
+        size += part.nbytes
+        refuse_bomb(path, path.stat().st_size, size, "save it as WAV")
+        yield part
+        if not len(part):
+            return
 
 
 def sample_rate(path: Path) -> int:
@@ -59,9 +86,10 @@ def sample_rate(path: Path) -> int:
     soundfile = _soundfile()
     _refuse_broken(path)
     try:
-        return int(soundfile.info(path).samplerate)
+        rate = int(soundfile.info(path).samplerate)
     except (soundfile.LibsndfileError, RuntimeError):
-        return read_waveform(path).rate  # which says what is wrong
+        rate = 0
+    return rate if LOWEST_RATE <= rate <= HIGHEST_RATE else read_waveform(path).rate  # which says what is wrong
 
 
 def resample(samples: np.ndarray, ratio: Fraction) -> np.ndarray:

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seqmodels.data.text_files import CHUNK, find_texts, read_bytes
+from seqmodels.data.text_files import find_texts
+from seqmodels.data.unpack import CHUNK, read_bytes
+from seqmodels.quoting import PATH, shown
 
 SUFFIXES = tuple(
     suffix + packed
@@ -21,6 +23,7 @@ SUFFIXES = tuple(
 )
 # A line's number, whether the text begins the line, and the text: lines may be longer than memory.
 Line = tuple[int, bool, bytes]
+LONGEST = 1 << 24  # letters of a line that cannot come in parts
 MARK = b"\xef\xbb\xbf"  # of byte order
 
 
@@ -64,19 +67,23 @@ def read_pieces(path: Path) -> Iterator[Piece]:
     Raises:
         ValueError: an empty file, a damaged one, or one in none of the formats; the message names the line.
     """
-    text = next((text for _, _, text in _lines(read_bytes(path), False) if text.strip()), None)
+    text = next((bare for chunk in read_bytes(path) if (bare := chunk.removeprefix(MARK).strip())), None)
     if text is None:
         raise ValueError(f"{path}: expected FASTA, FASTQ or GenBank, got an empty file")
-    kind = text.removeprefix(MARK)[:1]
+    kind = text[:1]
     if kind == b">":
-        yield from _fasta(path, _lines(read_bytes(path), True))
+        yield from _fasta(path, _lines(path, True))
     elif kind == b"@":
-        yield from _fastq(path, _lines(read_bytes(path), False))
+        yield from _fastq(path, _lines(path, False))
     elif text.startswith(b"LOCUS"):
         yield from (piece for piece, _ in read_genbank(path))
     else:
         binary = b"\0" in text or any(byte > 127 for byte in text[:20])
-        got = "a binary file or UTF-16: save it as plain text" if binary else repr(text[:20].decode("latin-1"))
+        got = (
+            "a binary file or UTF-16: save it as plain text"
+            if binary
+            else repr(text.partition(b"\n")[0][:20].decode("latin-1"))
+        )
         raise ValueError(
             f"{path}: expected a header first, '>' in FASTA, '@' in FASTQ or 'LOCUS' in GenBank, got {got}"
         )
@@ -100,7 +107,7 @@ def find_bytes(path: Path, line: int, known: bytes) -> tuple[int, int] | None:
     None where no header is there, or all are known. The file is read up to that letter, in pieces.
     """
     number, place = 0, 0
-    for now, begins, text in _lines(read_bytes(path), True):
+    for now, begins, text in _lines(path, True):
         if now == line and begins and text[:1] not in (b">", b"@"):
             return None
         if now <= line:
@@ -114,15 +121,21 @@ def find_bytes(path: Path, line: int, known: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _lines(chunks: Iterator[bytes], cut: bool) -> Iterator[Line]:
+def _lines(path: Path, cut: bool) -> Iterator[Line]:
     """The lines of a file; with `cut`, one that is too long for memory and no header comes in parts."""
     number, begins, rest = 1, True, b""
-    for chunk in chunks:
+    for chunk in read_bytes(path):
         *whole, rest = (rest + chunk).split(b"\n")
         for text in whole:
             yield number, begins, text.removeprefix(MARK) if number == 1 else text
             number, begins = number + 1, True
-        if cut and len(rest) >= CHUNK and not (begins and rest.startswith(b">")):
+        header = begins and rest.startswith(b">")
+        if len(rest) >= (CHUNK if header else LONGEST):
+            raise ValueError(
+                f"{path}, line {number}: expected {'a header' if header else 'a line'} of at most "
+                f"{CHUNK if header else LONGEST:,} letters, got more; break the line, or mend its end"
+            )
+        if cut and len(rest) >= CHUNK:
             yield number, begins, rest
             begins, rest = False, b""
     if rest:
@@ -199,7 +212,10 @@ def read_genbank(path: Path) -> Iterator[tuple[Piece, Any]]:
             records = list(SeqIO.parse(io.StringIO(text), "genbank"))
             letters = [bytes(record.seq) for record in records]
         except Exception as error:  # whatever its parser stumbles over
-            raise ValueError(f"{path}: cannot be read as GenBank: {error or type(error).__name__}") from None
+            why = (str(error).strip() or type(error).__name__).split("\n", 1)[0]
+            raise ValueError(
+                f"{path}: cannot be read as GenBank: {shown(why, PATH)}; mend it, or load it anew"
+            ) from None
     if len(records) != len(starts) or not text.rstrip().endswith("//"):
         raise ValueError(f"{path}, line {starts[-1]}: the record is cut short: expected '//' at its end")
     for record, line, own in zip(records, starts, letters, strict=True):

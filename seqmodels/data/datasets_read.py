@@ -8,6 +8,7 @@ from typing import Any
 
 from seqmodels.data.arrow_read import from_arrow
 from seqmodels.data.csv_read import Table
+from seqmodels.data.files import FOLDER, expanded, kind_of
 
 DATASETS = "datasets:"
 # What the library's data sets call their splits.
@@ -81,10 +82,13 @@ def _load(path: str, name: str) -> Any:
     datasets.disable_progress_bars()
     datasets.config.HF_DATASETS_TRUST_REMOTE_CODE = False  # its versions before 4 run a script that lies beside data
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries, line by line
-    folder, config = Path(name).expanduser(), None
-    if not folder.exists() and ":" in name:
+    folder, config = expanded(name), None
+    if not kind_of(folder) and ":" in name:
         name, config = name.rsplit(":", 1)
-        folder = Path(name).expanduser()
+        folder = expanded(name)
+    if not name.strip() or (kind := kind_of(folder)) not in ("", FOLDER):
+        got = kind if name.strip() else "a blank"
+        raise ValueError(f"{path}: expected the name of a data set or a folder after {DATASETS!r}, got {got}")
     try:
         if (folder / "dataset_dict.json").is_file() or (folder / "dataset_info.json").is_file():
             return datasets.load_from_disk(str(folder))

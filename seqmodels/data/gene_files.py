@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from seqmodels.data.bio_files import is_genbank, read_genbank, read_records
+from seqmodels.data.bio_files import Piece, is_genbank, read_genbank, read_records
 from seqmodels.data.csv_read import Table, read_table
 from seqmodels.data.files import find_file
 from seqmodels.data.gene_cuts import Spans, cut_genes
-from seqmodels.data.text_files import read_bytes
+from seqmodels.data.unpack import read_bytes
+from seqmodels.quoting import shown
 
 NAME, SEQUENCE, CODING = "name", "sequence", "cds_1based_inclusive"
 
@@ -63,8 +64,7 @@ def _genbank_table(path: str, feature: str, coding: bool | None) -> Genes:
     rows: list[tuple[str, str, Spans, int]] = []
     notes = []
     for piece, record in read_genbank(find_file(path)):
-        found = [f.location for f in record.features if f.type == feature]
-        places = [(f.strand, sorted((int(p.start), int(p.end)) for p in f.parts)) for f in found]
+        places = [_place(piece, record, f) for f in record.features if f.type == feature]
         if coding is False or len({strand for strand, _ in places}) < 2:
             rows.append((piece.name, *_whole(record, places), piece.line))
             continue
@@ -86,6 +86,22 @@ def _genbank_table(path: str, feature: str, coding: bool | None) -> Genes:
     if coding and not any(columns[CODING]):
         raise ValueError(f"{path}: none of its {len(rows)} records has a feature {feature!r}: set data.feature")
     return Genes(str(path), columns, [line for *_, line in rows], notes)
+
+
+def _place(piece: Piece, record: Any, feature: Any) -> tuple[int, Spans]:
+    """The strand of a feature, and its parts in the record, from 0, ends excluded."""
+    parts = [] if feature.location is None else feature.location.parts
+    try:
+        spans = sorted((int(part.start), int(part.end)) for part in parts if part.ref is None)
+    except (TypeError, ValueError):  # a place that is not known
+        spans = []
+    if not spans or len(spans) < len(parts) or any(not 0 <= start < stop <= len(record) for start, stop in spans):
+        got = "none that can be read" if feature.location is None else shown(str(feature.location))
+        raise ValueError(
+            f"{piece.place}: expected of each feature {feature.type!r} a location in the record's {len(record):,} "
+            f"letters, such as 11..40, got {got}; mend it, or remove the feature"
+        )
+    return feature.location.strand, spans
 
 
 def _whole(record: Any, places: list[tuple[int, Spans]]) -> tuple[str, Spans]:

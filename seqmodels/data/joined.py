@@ -5,14 +5,16 @@ N sequences, T frames, F features, S target steps.
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from seqmodels.data.files import find_file
+from seqmodels.data.numpy_files import Archive
+from seqmodels.quoting import listed
 
+NAMES = ("X", "lengths", "y", "target_lengths")
 FORM = "X (frames, features), lengths (sequences,) and perhaps y"
 
 
@@ -56,14 +58,15 @@ def _least(lengths: np.ndarray) -> str:
 def _arrays(path: str | Path) -> dict[str, np.ndarray]:
     found = find_file(path)
     try:
-        with found.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError):
+        archive = Archive(found)
+        arrays = {name: archive.read(name) for name in NAMES if name in archive.members}
+    except ValueError as error:
         cure = "save it anew with numpy.savez; of recordings with what is said in them say data=audio"
-        raise ValueError(f"{path}: expected an .npz file with {FORM}; it cannot be read: {cure}") from None
+        raise ValueError(f"{path}: expected an .npz file with {FORM}; it cannot be read: {error}; {cure}") from None
     missing = [name for name in ("X", "lengths") if name not in arrays]
     if missing:
-        raise ValueError(f"{path}: expected {FORM}; it lacks {' and '.join(missing)}, and has {', '.join(arrays)}")
+        has = listed(archive.members) or "none"
+        raise ValueError(f"{path}: expected {FORM}; it lacks {' and '.join(missing)}, and has {has}")
     return arrays
 
 

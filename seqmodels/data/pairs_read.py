@@ -15,6 +15,7 @@ from seqmodels.data.text_files import read_text
 from seqmodels.quoting import listed, nearest, shown
 
 FORMATS = ("auto", "tsv", "csv", "lexicon", "lines")
+LONGEST = 10_000_000  # letters of a line
 NAMES = ("source", "target")  # of the columns, where a first line names them and no option does
 EXAMPLE = {"tsv": "guten Tag<TAB>good day", "csv": "guten Tag,good day", "lexicon": "hello HH AH0 L OW1"}
 _VARIANT = re.compile(r"\(\d+\)$")
@@ -204,6 +205,8 @@ def read_lines(path: str, encoding: str) -> Iterator[tuple[int, str]]:
         for line in whole:
             number += 1
             yield number, line
+        if len(rest) > LONGEST:
+            raise ValueError(f"{path}, line {number + 1}: expected a line of at most {LONGEST:,} letters, got more")
     if rest:
         yield number + 1, rest
 

@@ -5,16 +5,17 @@ A stroke is float64 ``(P, 2)``, the x and y of P points in order.
 
 from __future__ import annotations
 
-import zipfile
 from typing import NamedTuple
 
 import numpy as np
 
 from seqmodels.data.csv_read import Table, read_table
 from seqmodels.data.files import find_file
+from seqmodels.data.numpy_files import Archive
 from seqmodels.data.scale import LARGEST, usable
 from seqmodels.quoting import listed, shown
 
+NAMES = ("points", "lengths", "labels", "strokes", "char_index", "char_kind", "stroke_type", "stroke_type_names")
 KINDS = ("hiragana", "katakana", "kanji", "other")
 FORMS = (
     "'points' (P, 3) with x, y and a 1 where the pen is lifted, 'lengths' (N,) with the points of each drawing and, "
@@ -57,16 +58,13 @@ def read_drawings(path: str) -> list[Drawing]:
 
 
 def _load(path: str) -> dict[str, np.ndarray]:
+    """The arrays that are asked for here, and for others an empty one."""
     found = find_file(path)
     try:
-        with found.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise ValueError("it is a single array")
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        why = "it holds Python objects, or is no NumPy file" if "pickle" in str(error) else error
-        raise ValueError(f"{path}: expected a NumPy archive (.npz) with {FORMS}: {why}; save it anew") from None
+        archive = Archive(found)
+        return {name: np.atleast_1d(archive.read(name)) if name in NAMES else np.empty(0) for name in archive.members}
+    except ValueError as error:
+        raise ValueError(f"{path}: expected a NumPy archive (.npz) with {FORMS}: {error}; save it anew") from None
 
 
 def _of_points(path: str, arrays: dict[str, np.ndarray]) -> list[Drawing]:
@@ -84,8 +82,10 @@ def _of_points(path: str, arrays: dict[str, np.ndarray]) -> list[Drawing]:
     if not len(lengths):
         raise ValueError(f"{path}: expected drawings, got none: 'points' and 'lengths' are empty")
     labels = arrays.get("labels", np.full(len(lengths), ""))
-    if len(labels) != len(lengths):
-        raise ValueError(f"{path}: expected one of 'labels' for each of the {len(lengths)} drawings, got {len(labels)}")
+    if labels.shape != lengths.shape:
+        raise ValueError(
+            f"{path}: expected one of 'labels' for each of the {len(lengths)} drawings, got {labels.shape}"
+        )
     parts = np.split(points.astype(np.float64), np.cumsum(lengths)[:-1])
     return [_lifted(part, str(label)) for part, label in zip(parts, labels, strict=True)]
 

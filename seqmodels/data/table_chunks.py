@@ -6,18 +6,20 @@ pyarrow reads them, an extra that is imported where it is needed.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
+import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
 from seqmodels.data.arrow_read import ARROW_SUFFIXES, cells_of, from_arrow, need_pyarrow
+from seqmodels.data.arrow_size import unpacked_size
 from seqmodels.data.csv_dialect import DECIMAL_COMMA, DELIMITERS, column_names, quoting_of
 from seqmodels.data.csv_read import MISSING, Table, read_tables
 from seqmodels.data.datasets_read import DATASETS, bytes_of, read_split, with_names
 from seqmodels.data.files import find_file
+from seqmodels.data.unpack import is_gzip, looks_like, open_bytes
 
 # Bytes of a table from which on it is not read at once, and bytes of a piece; what gzip saves of text.
 LARGE, PIECE, PACKED = 50_000_000, 4_000_000, 5
@@ -33,21 +35,17 @@ def is_large(path: str) -> bool:
         return bytes_of(path) > LARGE
     found = find_file(path)
     size = found.stat().st_size
-    if found.suffix == ".parquet" and 0 < size <= LARGE:
-        size = _unpacked(path, found)
+    if found.suffix in ARROW_SUFFIXES and size > 0:
+        need_pyarrow(path)
+        size = unpacked_size(path, found)
+    return size > LARGE or (is_gzip(found) and max(size * PACKED, _said(found)) > LARGE)
+
+
+def _said(found: Path) -> int:
+    """Bytes that the last part of a gzip file says it has."""
     with found.open("rb") as file:
-        return size * (PACKED if file.read(2) == b"\x1f\x8b" else 1) > LARGE
-
-
-def _unpacked(path: str, found: Path) -> int:
-    pyarrow = need_pyarrow(path)
-    from pyarrow import parquet
-
-    try:
-        metadata = parquet.read_metadata(found)
-    except (pyarrow.ArrowException, OSError):
-        return 0  # the reader says what is wrong with it
-    return sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+        file.seek(-4, os.SEEK_END)
+        return int.from_bytes(file.read(), "little")
 
 
 def table_chunks(path: str, together: str | None = None) -> Iterator[Table]:
@@ -104,7 +102,7 @@ def _pieces(path: str) -> Iterator[Any]:
         from pyarrow import parquet
 
         with parquet.ParquetFile(found, buffer_size=1 << 20, pre_buffer=False) as file:
-            size = max(1, _unpacked(path, found) // max(1, file.metadata.num_rows))
+            size = max(1, unpacked_size(path, found) // max(1, file.metadata.num_rows))
             for batch in file.iter_batches(batch_size=max(1, PIECE // size)):
                 yield pa.Table.from_batches([batch])
     elif found.suffix in ARROW_SUFFIXES:
@@ -117,6 +115,7 @@ def _pieces(path: str) -> Iterator[Any]:
             else:
                 batches = iter(pa.ipc.open_stream(source))
             for batch in batches:
+                batch.validate(full=True)
                 rows = max(1, PIECE * len(batch) // max(1, batch.nbytes))
                 for start in range(0, len(batch), rows):
                     yield pa.Table.from_batches([batch.slice(start, rows)])
@@ -136,15 +135,17 @@ def _lines(path: str, found: Path) -> Iterator[Any]:
     import pyarrow as pa
     from pyarrow import csv as reader
 
-    with found.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    with gzip.open(found) if packed else found.open("rb") as file:
-        first = file.readline().decode("utf-8-sig")
-        some = first + file.read(PIECE).decode("utf-8", errors="replace")
+    with open_bytes(found) as file:
+        start = file.readline(PIECE)
+        piece = start + file.read(PIECE)
+    if b"\0" in piece or len(start) == PIECE:
+        kind = looks_like(piece) or ("a binary one" if b"\0" in piece else f"a first line of {PIECE:,} bytes or more")
+        raise ValueError(f"{path}: expected a table with the names of its columns first, got {kind}; write it anew")
+    first, some = (part.decode("utf-8-sig", errors="replace") for part in (start, piece))
     delimiter = max(DELIMITERS, key=first.count)
     header, is_data = column_names(path, next(csv.reader(io.StringIO(first), delimiter=delimiter)))
     quoted = quoting_of(some, delimiter) == csv.QUOTE_MINIMAL
-    with pa.input_stream(str(found), compression="gzip" if packed else None) as source:
+    with open_bytes(found) as unpacked, pa.PythonFile(unpacked, mode="r") as source:
         yield from (
             _with_points(pa.Table.from_batches([batch])) if delimiter == ";" else pa.Table.from_batches([batch])
             for batch in reader.open_csv(

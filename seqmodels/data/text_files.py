@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import codecs
-import glob
-import gzip
 import io
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
-from seqmodels.data.files import find_file
+from seqmodels.data.files import FOLDER, expanded, find_file, kind_of
+from seqmodels.data.unpack import read_bytes
+from seqmodels.data.walk import files_below, files_that_fit, is_pattern
 from seqmodels.quoting import PATH, listed, shown
 
-CHUNK = 1 << 20  # bytes read at once
 SUFFIXES = (".txt", ".txt.gz")
 
 
@@ -24,18 +21,15 @@ def find_texts(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[P
     Raises:
         ValueError: there are none.
     """
-    folder = Path(path).expanduser()
-    if folder.is_dir():
-        found = sorted(p for p in folder.rglob("*") if p.is_file() and p.name.endswith(suffixes))
-        if not found:
+    if kind_of(expanded(path)) == FOLDER:
+        if not (found := files_below(expanded(path), lambda name: name.endswith(suffixes))):
             raise ValueError(
                 f"data.path: the folder {shown(str(path), PATH)} holds no {_named(suffixes)} file; "
                 f"for other names give a pattern, such as '{path}/*.md'"
             )
         return found
-    if any(sign in str(path) for sign in "*?[") and not folder.is_file():
-        found = sorted(Path(p) for p in glob.glob(str(folder), recursive=True) if Path(p).is_file())
-        if not found:
+    if is_pattern(path):
+        if not (found := files_that_fit(path)):
             raise ValueError(
                 f"data.path: no file fits the pattern {shown(str(path), PATH)} "
                 f"(looked from {shown(str(Path.cwd()), PATH)})"
@@ -47,22 +41,6 @@ def find_texts(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[P
 def _named(suffixes: tuple[str, ...]) -> str:
     plain = [suffix for suffix in suffixes if not suffix.endswith(".gz")]
     return " or ".join([", ".join(plain[:-1]), plain[-1]] if len(plain) > 1 else plain) + " (or .gz)"
-
-
-def read_bytes(path: Path) -> Iterator[bytes]:
-    """The contents of a file, unpacked where it is gzip, in pieces.
-
-    Raises:
-        ValueError: it cannot be read, or the gzip is damaged.
-    """
-    try:
-        with _open(path) as file:
-            while data := file.read(CHUNK):
-                yield data
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ValueError(f"{path}: the gzip file is damaged or cut short ({error}); make or load it anew") from None
-    except OSError as error:
-        raise ValueError(f"data.path: {shown(str(path), PATH)} cannot be read: {error.strerror}") from None
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> Iterator[str]:
@@ -112,9 +90,3 @@ def _with_end(parts: Iterator[bytes]) -> Iterator[bytes]:
     """The parts, and an empty one to say that they are all."""
     yield from parts
     yield b""
-
-
-def _open(path: Path) -> BinaryIO | gzip.GzipFile:
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if packed else path.open("rb")

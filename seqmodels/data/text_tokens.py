@@ -15,8 +15,9 @@ import numpy as np
 
 from seqmodels.data.files import naming
 from seqmodels.data.splits import by_position
-from seqmodels.data.text_files import read_bytes, read_text
+from seqmodels.data.text_files import read_text
 from seqmodels.data.token_file import TokenFile, write_tokens
+from seqmodels.data.unpack import read_bytes
 from seqmodels.data.vocabulary import BYTE_NAMES, SHOWN, UNKNOWN, Vocabulary, code_points, split_words
 from seqmodels.quoting import shown
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from seqmodels.atomic import scratch
-from seqmodels.data.text_files import CHUNK, read_bytes
+from seqmodels.data.unpack import CHUNK, read_bytes
 from seqmodels.own_folder import make_own, user_cache
 
 FORMAT = 1  # to be raised when what is stored changes

@@ -156,7 +156,8 @@ def test_predict_names_what_is_missing(seqmodels, asked):
     make_run("run")
     problem = "--input: name the file to predict for: --input FILE"
     assert seqmodels("predict", "run") == (2, "", said("predict", problem))
-    problems = ["--input: there is no file no.csv", "--output: must end in .csv or .jsonl, got out.xls"]
+    missing = f"--input: there is no file 'no.csv' (looked from {str(Path.cwd())!r})"
+    problems = [missing, "--output: must end in .csv or .jsonl, got out.xls"]
     result = seqmodels("predict", "run", "--input", "no.csv", "--output", "out.xls")
     assert result == (2, "", said("predict", *problems))
     Path("new.csv").touch()

@@ -80,7 +80,7 @@ def test_in_python(run, tmp_path):
 def test_what_cannot_be_transcribed(seqmodels, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for arguments, words in (
-        (["RUN", "none.wav"], "there is no file or folder none.wav"),
+        (["RUN", "none.wav"], "there is no file 'none.wav'"),
         ([], "name a recording, a folder of them or a manifest"),
         (["a", "b", "c"], "expected RUN and FILE, got a, b, c"),
         (["none.wav", "--beam", "0"], "--beam: must be a whole number of at least 1 and at most 10000, got 0"),

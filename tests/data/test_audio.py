@@ -291,7 +291,7 @@ def test_what_cannot_be_read_as_asked_is_refused(folder, tmp_path, options, said
 def test_what_is_not_there_is_refused(folder, tmp_path):
     with pytest.raises(ValueError, match="holds no audio files"):
         source(folder, tmp_path).splits()
-    with pytest.raises(ValueError, match="there is no file or folder"):
+    with pytest.raises(ValueError, match="there is no file"):
         source(folder / "none", tmp_path).splits()
     write(folder / "a.wav", tone(400))
     with pytest.raises(ValueError, match="expected a folder or a manifest"):

@@ -131,7 +131,7 @@ def test_files_are_translated_and_predicted_alike(trained, tmp_path, capsys):
 FAULTS = [
     (["--text", "1", "--input", "x"], "either --text TEXT or --input FILE"),
     ([], "either --text TEXT or --input FILE"),
-    (["--input", "no_such_file"], "there is no file no_such_file"),
+    (["--input", "no_such_file"], "there is no file 'no_such_file'"),
     (["--text", "1", "--beam", "0"], "--beam: must be"),
     (["--text", "1", "--length-penalty", "-1"], "--length-penalty: must be"),
     (["--text", "1", "--output", "a.txt"], r"\.csv or \.jsonl"),

@@ -1,0 +1,136 @@
+"""Files as bytes, unpacked where they are gzip, but never to many times their size: such a file is a trap."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+from seqmodels.quoting import PATH, shown
+
+CHUNK = 1 << 20  # bytes read at once
+# Bytes that any packed file may hold, and from there on so many times its size: data seldom packs better.
+FREE, RATIO = 1 << 25, 500
+GZIP = b"\x1f\x8b"
+# First bytes of files that are packed in other ways, or hold no text.
+MAGIC = {
+    b"BZh": "a bzip2 archive", b"\xfd7zXZ\0": "an xz archive", b"PK\x03\x04": "a zip archive (or a spreadsheet)",
+    b"\x28\xb5\x2f\xfd": "a zstd archive", b"7z\xbc\xaf": "a 7z archive", GZIP: "a gzip archive in a gzip archive",
+    b"PAR1": "a Parquet file", b"ARROW1": "an Arrow file", b"\x93NUMPY": "a NumPy array", b"%PDF": "a PDF",
+    b"\x89HDF": "an HDF5 file", b"SQLite format 3": "a data base", b"RIFF": "a recording",
+}  # fmt: skip
+
+
+def refuse_bomb(path: str | Path, packed: int, unpacked: int, cure: str) -> None:
+    """Refuse what unpacks to far more than data do.
+
+    Args:
+        path: named in the message.
+        packed, unpacked: bytes.
+        cure: how else to hand over the data, should they be so.
+
+    Raises:
+        ValueError: it does.
+    """
+    if unpacked > max(FREE, RATIO * packed):
+        raise ValueError(
+            f"{path}: {packed:,} bytes unpack to {unpacked:,} or more, as of a decompression bomb; expected at most "
+            f"{RATIO} times as many: {cure}"
+        )
+
+
+def looks_like(start: bytes) -> str | None:
+    """What a file is that begins so and holds no text, in words.
+
+    >>> looks_like(b"BZh91AY"), looks_like(b"a,b")
+    ('a bzip2 archive', None)
+    """
+    return next((words for magic, words in MAGIC.items() if start.startswith(magic)), None)
+
+
+class Unpacking(gzip.GzipFile):
+    """A gzip file to be read, which ends with an error once it has given too much."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.given = path, 0
+        self.packed: BinaryIO = path.open("rb")
+        super().__init__(fileobj=self.packed, mode="rb")
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(CHUNK if size is None or size < 0 else size)
+        self.given += len(data)
+        refuse_bomb(self.path, self.packed.tell(), self.given, f"unpack it with gunzip -k {self.path.name}")
+        return data
+
+    def close(self) -> None:
+        super().close()
+        self.packed.close()
+
+
+def refuse_traps(path: Path) -> None:
+    """Refuse a file that is far smaller than it says: one with holes, or gzip that begins so. Each is looked at once.
+
+    Raises:
+        ValueError: it is one.
+    """
+    stat = path.stat()
+    _refuse_traps(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(4096)
+def _refuse_traps(path: Path, size: int, changed: int) -> None:
+    _refuse_holes(path)
+    if is_gzip(path) and size * RATIO > FREE:
+        with suppress(OSError, EOFError, zlib.error), Unpacking(path) as file:  # whoever reads it says what is wrong
+            while file.given <= FREE and file.read(CHUNK):
+                pass
+
+
+def _refuse_holes(path: Path) -> None:
+    """Refuse a file that is all but empty and says to be large, such as one that was reserved and never filled.
+
+    Raises:
+        ValueError: it is one.
+    """
+    stat = path.stat()
+    if stat.st_size > max(FREE, RATIO * 512 * stat.st_blocks) and hasattr(os, "SEEK_HOLE"):
+        with path.open("rb") as file:  # file systems that do not know say that there is no hole
+            whole = os.lseek(file.fileno(), 0, os.SEEK_HOLE) == stat.st_size
+        if not whole:
+            raise ValueError(
+                f"{path}: says to have {stat.st_size:,} bytes, of which {512 * stat.st_blocks:,} are there and the "
+                "others were never written; copy or make it anew"
+            )
+
+
+def open_bytes(path: Path) -> BinaryIO | gzip.GzipFile:
+    """A file to be read from its beginning, which unpacks what is gzip."""
+    refuse_traps(path)
+    return Unpacking(path) if is_gzip(path) else path.open("rb")
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether a file begins as gzip does."""
+    with path.open("rb") as file:
+        return file.read(2) == GZIP
+
+
+def read_bytes(path: Path) -> Iterator[bytes]:
+    """The contents of a file, unpacked where it is gzip, in pieces.
+
+    Raises:
+        ValueError: it cannot be read, or the gzip is damaged or holds far too much.
+    """
+    try:
+        with open_bytes(path) as file:
+            while data := file.read(CHUNK):
+                yield data
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: the gzip file is damaged or cut short ({error}); make or load it anew") from None
+    except OSError as error:
+        raise ValueError(f"data.path: {shown(str(path), PATH)} cannot be read: {error.strerror}") from None
