@@ -1,6 +1,6 @@
 """One step of one row by compiled code: for streaming and generation, where calls cost more than arithmetic.
 
-What a call needs is prepared once and hangs on the cell until something on the cell is set.
+What a call needs is prepared once, and anew when something on the cell is set or a weight is not what it was.
 Weights are read where they lie, so that an update of them is seen.
 """
 
@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from seqmodels.cells.gated import GatedCell, offer_quick_step
+from seqmodels.cells.checks import check_weights, own_tensors
+from seqmodels.cells.gated import GatedCell, offer_quick_step, prepared
 from seqmodels.scan.fused.emit import PROBLEM
 from seqmodels.scan.fused.kernel import OF_ANY_MODULE, kernel_for
 from seqmodels.scan.fused.trace import CannotFuseError, attributes
+from seqmodels.scan.gate import address, unreadable
 from seqmodels.state import State
 
 _PLACES = {name: place for place, name in enumerate(PROBLEM)}
@@ -35,12 +37,13 @@ def quick_step(cell: GatedCell, u: Tensor, state: State, projected: bool) -> tup
     """
     if _watched():
         return None
-    prepared = cell.prepared
-    single = prepared.get(projected)
+    kept = prepared.get(cell)
+    single = None if kept is None else kept.get(projected)
     if single is None or not single.still_fits(cell):
         if u.shape[:-1] != (1,):  # says nothing about the rows that come one by one
             return None
-        single = prepared[projected] = _prepare(cell, u, projected)
+        single = _prepare(cell, u, projected)
+        prepared.setdefault(cell, {})[projected] = single
     return single(u, state)
 
 
@@ -51,11 +54,13 @@ def _watched() -> bool:
         or torch._C._functorch.peek_interpreter_stack() is not None
         or forward_ad._current_level >= 0
         or torch.is_autocast_enabled("cpu")
-        or torch.compiler.is_compiling()
     )
 
 
 def _prepare(cell: GatedCell, u: Tensor, projected: bool) -> _Single | _Never:
+    check_weights(cell, u)
+    if unreadable([("inputs", u), *own_tensors(cell)]):
+        return _Never()
     plain = cell.usual_step and cell.noise(u) is None and (projected or cell.usual_project) and cell.heads == 1
     # What is changed inside a part or an attribute goes unseen.
     plain = plain and not cell._modules and all(_cannot_change(*item) for item in vars(cell).items())
@@ -97,23 +102,25 @@ class _Single:
         if not projected:
             weights[_INPUT_WEIGHT] = cell.weight_ih
         tensors = [*sources, *weights.values()]
-        dense = all(t.is_contiguous() and t.dtype == u.dtype and t.device == u.device for t in tensors)
+        dense = all(
+            t.is_contiguous() and not t.is_neg() and t.dtype == u.dtype and t.device == u.device for t in tensors
+        )
         own_memory = kernel.shape.scratch or kernel.shape.prepared
         self.fits = dense and units % kernel.lanes == 0 and kernel.shape.plain and not own_memory
         own = {id(parameter) for parameter in cell._parameters.values()}
         self._others = [tensor for tensor in tensors if id(tensor) not in own]
-        self._places = [t.data_ptr() for t in (*cell._parameters.values(), *self._others) if t is not None]
+        self._seen = self._look(cell)
         self._state_type, self._shape, self._dtype = cell.state_type, u.shape, u.dtype
         self._size = torch.Size((1, units))
-        self._pointers = (ctypes.c_int64 * max(1, len(sources)))(*(tensor.data_ptr() for tensor in sources))
+        self._pointers = (ctypes.c_int64 * max(1, len(sources)))(*map(address, sources))
         first = {"steps": 1, "rows": 1, "units": units, "padded": units, "head": units}
-        first.update(numbers=kernel.numbers.data_ptr(), features=u.shape[1])
+        first.update(numbers=address(kernel.numbers), features=u.shape[1])
         numbers = [first.get(name, 0) for name in PROBLEM] + [
             ctypes.addressof(self._pointers),
             *[0] * 5 * len(step.fields),
         ]
         for place, weight in weights.items():
-            numbers[place] = weight.data_ptr()
+            numbers[place] = address(weight)
         self._numbers = (ctypes.c_int64 * len(numbers))(*numbers)
         self._states = len(PROBLEM) + 1
         self._steps = self._states + len(step.fields)
@@ -121,42 +128,56 @@ class _Single:
         self._update = type(cell).update
         self._call = kernel.library.single
         self._bytes = u.dtype.itemsize
+        self._u_bytes, self._state_bytes = u.shape[1] * self._bytes, units * self._bytes
 
     def still_fits(self, cell: GatedCell) -> bool:
-        """Whether no weight was exchanged or moved, and the step is still the same."""
+        """Whether every weight is where and what it was, and the step still the same."""
+        return self._look(cell) == self._seen and type(cell).update is self._update
+
+    def _look(self, cell: GatedCell) -> list[Any]:
+        """All that tells one weight from another, but its numbers, which are read where they lie."""
         tensors = (*cell._parameters.values(), *self._others)
-        places = [tensor.data_ptr() for tensor in tensors if tensor is not None]
-        return places == self._places and type(cell).update is self._update
+        try:
+            return [
+                (t.data_ptr(), t.shape, t.stride(), t.dtype, t.is_neg(), type(t), t.untyped_storage().nbytes())
+                for t in tensors
+                if t is not None
+            ]
+        except RuntimeError:  # one has no memory
+            return []
+
+    def _reads(self, tensor: Tensor, shape: torch.Size, size: int) -> bool:
+        """Whether a tensor of the call is what the code will read: `size` bytes of its memory."""
+        return (
+            type(tensor) is Tensor
+            and tensor.shape == shape
+            and tensor.dtype is self._dtype
+            and tensor.is_cpu
+            and tensor.is_contiguous()
+            and not tensor.is_neg()
+            and tensor.untyped_storage().nbytes() >= tensor.storage_offset() * self._bytes + size
+        )
 
     def __call__(self, u: Tensor, state: Any) -> tuple[Tensor, State] | None:
-        dtype, size = self._dtype, self._size
-        if (
-            u.shape != self._shape
-            or u.dtype is not dtype
-            or not u.is_contiguous()
-            or type(state) is not self._state_type
-        ):
+        if not self._reads(u, self._shape, self._u_bytes) or type(state) is not self._state_type:
             return None
         if not self._lock.acquire(blocking=False):  # another thread is at it
             return None
         try:
             numbers, at, steps = self._numbers, self._states, self._steps
-            numbers[_U] = u.data_ptr()
+            numbers[_U] = address(u)
             after = []
             for field, before in enumerate(state):
-                if before.shape != size or before.dtype is not dtype or not before.is_contiguous():
+                if not self._reads(before, self._size, self._state_bytes):
                     return None
                 new = torch.empty_like(before)
-                numbers[at + field] = address = before.data_ptr()
-                numbers[steps + field] = (new.data_ptr() - address) // self._bytes
+                numbers[at + field] = start = address(before)
+                numbers[steps + field] = (address(new) - start) // self._bytes
                 after.append(new)
             self._call(numbers)
         finally:
             self._lock.release()
         return after[0], self._state_type(*after)
-
-    def __reduce__(self) -> Any:
-        return _Never, ()  # a copy of the cell prepares its own
 
 
 offer_quick_step(quick_step)
