@@ -6,6 +6,7 @@ numbers from a weight on the meta device, which has none.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -40,10 +41,10 @@ def check_call(cell: Cell, x: Tensor, state: State) -> None:
     """
     if traced():
         return
-    check_memory("inputs", x)
-    for leaf in leaves(state):
-        check_device("state", leaf, x)
-        check_memory("state", leaf)
+    for name, tensor in (("inputs", x), *(("state", leaf) for leaf in leaves(state))):
+        if not sound(tensor, x.device):
+            check_device(name, tensor, x)
+            check_memory(name, tensor)
     check_weights(cell, x)
 
 
@@ -55,20 +56,35 @@ def check_weights(cell: Cell, like: Tensor) -> None:
     """
     if traced():
         return
-    shapes = cell.weight_shapes()
+    shapes, device, dtype = cell.weight_shapes(), like.device, like.dtype
     for name, tensor in own_tensors(cell, shapes):
-        check_device(name, tensor, like)
-        check_memory(name, tensor)
-        if name in shapes and tensor.shape != shapes[name]:
+        if not sound(tensor, device):
+            check_device(name, tensor, like)
+            check_memory(name, tensor)
+        shape = shapes.get(name)
+        if shape is None:
+            continue
+        if tensor.shape != shape:
             raise ValueError(
-                f"{name} of this {type(cell).__name__} must be {shapes[name]}, got {tuple(tensor.shape)}: "
+                f"{name} of this {type(cell).__name__} must be {shape}, got {tuple(tensor.shape)}: "
                 "load weights of its sizes, or build the cell with the sizes of these"
             )
-        if name in shapes and not one_precision(tensor.dtype, like):
+        if tensor.dtype is not dtype and not one_precision(tensor.dtype, like):
             raise ValueError(
-                f"{name} of this {type(cell).__name__} must have the dtype of inputs, {like.dtype}, got {tensor.dtype}: "
-                f"convert all weights at once, by layer.to({like.dtype})"
+                f"{name} of this {type(cell).__name__} must have the dtype of inputs, {dtype}, got {tensor.dtype}: "
+                f"convert all weights at once, by layer.to({dtype})"
             )
+
+
+def sound(tensor: Tensor, device: torch.device) -> bool:
+    """Whether a tensor is the usual one, on `device` and in memory; what else may be sound is asked for one by one."""
+    return (
+        tensor.device == device
+        and type(tensor) in PLAIN
+        and tensor.layout is torch.strided
+        and tensor.is_contiguous()
+        and tensor.untyped_storage().nbytes() >= (tensor.storage_offset() + tensor.numel()) * tensor.itemsize
+    )
 
 
 def own_tensors(cell: nn.Module, names: Iterable[str] = ()) -> Iterator[tuple[str, Tensor]]:
@@ -139,14 +155,13 @@ def watch_backward(cell: Cell, results: Iterable[Tensor]) -> None:
     Raises:
         ValueError: in backward; the message names the weight.
     """
-    nodes = {result.grad_fn for result in results} - {None}
-    if not nodes or traced():
-        return
-    tensors = list(own_tensors(cell))
+    nodes = {result.grad_fn for result in results if result.grad_fn is not None}
+    if nodes and not traced():
+        check = functools.partial(_check_still, tuple(own_tensors(cell)))
+        for node in nodes:
+            node.register_prehook(check)
 
-    def check(gradients: tuple[Tensor | None, ...]) -> None:
-        for name, tensor in tensors:
-            check_memory(name, tensor)
 
-    for node in nodes:
-        node.register_prehook(check)  # type: ignore[union-attr]
+def _check_still(tensors: tuple[tuple[str, Tensor], ...], gradients: tuple[Tensor | None, ...]) -> None:
+    for name, tensor in tensors:
+        check_memory(name, tensor)

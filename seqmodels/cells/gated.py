@@ -28,13 +28,13 @@ class _Steps(threading.local):
 
 
 _steps = _Steps()
-_quick_step: Callable[..., Any] | None = None
+_quick_step: Callable[..., tuple[Tensor, State] | None] = lambda *_: None
 #: What whoever takes quick steps has prepared, until an attribute of the cell is set. Not on the cell: there it would
 #: be copied and saved with it, and a compiler would see it appear.
 prepared: weakref.WeakKeyDictionary[GatedCell, dict[bool, Any]] = weakref.WeakKeyDictionary()
 
 
-def offer_quick_step(function: Callable[..., Any]) -> None:
+def offer_quick_step(function: Callable[..., tuple[Tensor, State] | None]) -> None:
     """Let gated cells take steps without gradients by ``function(cell, u, state, projected)``, where it can."""
     global _quick_step
     _quick_step = function
@@ -51,11 +51,6 @@ def plain_steps() -> Iterator[None]:
         yield
     finally:
         _steps.plain = before
-
-
-def _may_be_quick() -> bool:
-    """Whether a step may be taken by whoever offered to; a compiler sees it as it is written."""
-    return not (torch.compiler.is_compiling() or torch.is_grad_enabled() or _steps.plain or _quick_step is None)
 
 
 class GatedCell(Cell):
@@ -143,17 +138,18 @@ class GatedCell(Cell):
         return functional.linear(x, self.weight_ih, self.bias_ih)
 
     def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
-        if state is not None and _may_be_quick():
-            done = _quick_step(self, x, state, False)  # type: ignore[misc]
+        # A compiler sees the step as it is written.
+        if not (state is None or torch.is_grad_enabled() or torch.compiler.is_compiling() or _steps.plain):
+            done = _quick_step(self, x, state, False)
             if done is not None:
-                return done  # type: ignore[no-any-return]
+                return done
         return super().forward(x, state)
 
     def step(self, u: Tensor, state: State) -> tuple[Tensor, State]:
-        if _may_be_quick():
-            done = _quick_step(self, u, state, True)  # type: ignore[misc]
+        if not (torch.is_grad_enabled() or torch.compiler.is_compiling() or _steps.plain):
+            done = _quick_step(self, u, state, True)
             if done is not None:
-                return done  # type: ignore[no-any-return]
+                return done
         state = self.update(u, self.recur(state), state)
         return state.h, state
 

@@ -78,10 +78,10 @@ def _settle_state(cell: Cell, inputs: Tensor, state: State, reset: Tensor | None
     for leaf in leaves(state):
         if leaf.dtype != inputs.dtype and not torch.is_autocast_enabled(inputs.device.type):
             raise ValueError(f"state must have the dtype of inputs, {inputs.dtype}, got {leaf.dtype}")
-        if not traced():
+    if not traced():
+        for leaf in leaves(state):
             check_device("state", leaf, inputs)
             _check_readable("state", leaf, inputs)
-    if not traced():
         state = map_state(resolve, state)
     return state if reset is None or reset.dim() == 2 else where(reset, fresh, state)
 

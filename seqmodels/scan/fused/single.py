@@ -25,6 +25,9 @@ from seqmodels.state import State
 _PLACES = {name: place for place, name in enumerate(PROBLEM)}
 _U, _INPUT_WEIGHT, _WEIGHT = _PLACES["u"], _PLACES["input_weight"], _PLACES["weight"]
 
+_modes, _transform = torch._C._len_torch_dispatch_stack, torch._C._functorch.peek_interpreter_stack
+_autocast = torch.is_autocast_enabled
+
 
 def quick_step(cell: GatedCell, u: Tensor, state: State, projected: bool) -> tuple[Tensor, State] | None:
     """A step without gradients, or None where this cannot take it.
@@ -35,7 +38,8 @@ def quick_step(cell: GatedCell, u: Tensor, state: State, projected: bool) -> tup
         state: the state before the step.
         projected: which of the two `u` is.
     """
-    if _watched():
+    # Someone other than this thread's plain Python must see what is computed: a mode, a transform, autocast.
+    if _modes() or _transform() is not None or forward_ad._current_level >= 0 or _autocast("cpu"):
         return None
     kept = prepared.get(cell)
     single = None if kept is None else kept.get(projected)
@@ -45,16 +49,6 @@ def quick_step(cell: GatedCell, u: Tensor, state: State, projected: bool) -> tup
         single = _prepare(cell, u, projected)
         prepared.setdefault(cell, {})[projected] = single
     return single(u, state)
-
-
-def _watched() -> bool:
-    """Whether someone other than this thread's plain Python must see what is computed."""
-    return (
-        torch._C._len_torch_dispatch_stack() > 0
-        or torch._C._functorch.peek_interpreter_stack() is not None
-        or forward_ad._current_level >= 0
-        or torch.is_autocast_enabled("cpu")
-    )
 
 
 def _prepare(cell: GatedCell, u: Tensor, projected: bool) -> _Single | _Never:
@@ -90,6 +84,11 @@ class _Never:
         return None
 
 
+def _look(tensor: Tensor) -> tuple[Any, ...]:
+    """What a weight is, but its numbers; see `_Single.still_fits`."""
+    return type(tensor), tensor.data_ptr(), tensor.shape, tensor.untyped_storage().nbytes()
+
+
 class _Single:
     """The prepared arguments of one cell's steps."""
 
@@ -101,15 +100,17 @@ class _Single:
         weights = {_WEIGHT: cell.weight_hh} if step.gates else {}
         if not projected:
             weights[_INPUT_WEIGHT] = cell.weight_ih
-        tensors = [*sources, *weights.values()]
+        own = [*cell._parameters.values()]
+        self._others = [t for t in (*sources, *weights.values()) if all(t is not one for one in own)]
+        self._own, tensors = len(own), [*own, *self._others]
+        self._seen = [None if t is None else _look(t) for t in tensors]
         dense = all(
-            t.is_contiguous() and not t.is_neg() and t.dtype == u.dtype and t.device == u.device for t in tensors
+            t.is_contiguous() and not t.is_neg() and t.dtype == u.dtype and t.device == u.device
+            for t in tensors
+            if t is not None
         )
         own_memory = kernel.shape.scratch or kernel.shape.prepared
         self.fits = dense and units % kernel.lanes == 0 and kernel.shape.plain and not own_memory
-        own = {id(parameter) for parameter in cell._parameters.values()}
-        self._others = [tensor for tensor in tensors if id(tensor) not in own]
-        self._seen = self._look(cell)
         self._state_type, self._shape, self._dtype = cell.state_type, u.shape, u.dtype
         self._size = torch.Size((1, units))
         self._pointers = (ctypes.c_int64 * max(1, len(sources)))(*map(address, sources))
@@ -127,52 +128,68 @@ class _Single:
         self._lock = threading.Lock()
         self._update = type(cell).update
         self._call = kernel.library.single
-        self._bytes = u.dtype.itemsize
-        self._u_bytes, self._state_bytes = u.shape[1] * self._bytes, units * self._bytes
+        self._width, self._features = u.dtype.itemsize, u.shape[1]
 
     def still_fits(self, cell: GatedCell) -> bool:
         """Whether every weight is where and what it was, and the step still the same."""
-        return self._look(cell) == self._seen and type(cell).update is self._update
-
-    def _look(self, cell: GatedCell) -> list[Any]:
-        """All that tells one weight from another, but its numbers, which are read where they lie."""
-        tensors = (*cell._parameters.values(), *self._others)
+        own, dtype = cell._parameters, self._dtype
+        if len(own) != self._own or type(cell).update is not self._update:
+            return False
+        tensors = [*own.values(), *self._others] if self._others else own.values()
         try:
-            return [
-                (t.data_ptr(), t.shape, t.stride(), t.dtype, t.is_neg(), type(t), t.untyped_storage().nbytes())
-                for t in tensors
-                if t is not None
-            ]
+            for tensor, seen in zip(tensors, self._seen):  # noqa: B905  as many, and it is quicker so
+                if tensor is None or seen is None:
+                    if tensor is not seen:
+                        return False
+                    continue
+                kind, place, shape, size = seen
+                if (
+                    tensor.data_ptr() != place
+                    or tensor.shape != shape
+                    or not tensor.is_contiguous()
+                    or tensor.dtype is not dtype
+                    or tensor.is_neg()
+                    or type(tensor) is not kind
+                    or tensor.untyped_storage().nbytes() != size
+                ):
+                    return False
         except RuntimeError:  # one has no memory
-            return []
-
-    def _reads(self, tensor: Tensor, shape: torch.Size, size: int) -> bool:
-        """Whether a tensor of the call is what the code will read: `size` bytes of its memory."""
-        return (
-            type(tensor) is Tensor
-            and tensor.shape == shape
-            and tensor.dtype is self._dtype
-            and tensor.is_cpu
-            and tensor.is_contiguous()
-            and not tensor.is_neg()
-            and tensor.untyped_storage().nbytes() >= tensor.storage_offset() * self._bytes + size
-        )
+            return False
+        return True
 
     def __call__(self, u: Tensor, state: Any) -> tuple[Tensor, State] | None:
-        if not self._reads(u, self._shape, self._u_bytes) or type(state) is not self._state_type:
-            return None
-        if not self._lock.acquire(blocking=False):  # another thread is at it
+        dtype, size, width = self._dtype, self._size, self._width
+        if (
+            type(state) is not self._state_type
+            or u.shape != self._shape
+            or type(u) is not Tensor
+            or u.dtype is not dtype
+            or not u.is_cpu
+            or not u.is_contiguous()
+            or u.is_neg()
+            or u.untyped_storage().nbytes() < (u.storage_offset() + self._features) * width
+            or not self._lock.acquire(blocking=False)  # another thread is at it
+        ):
             return None
         try:
             numbers, at, steps = self._numbers, self._states, self._steps
-            numbers[_U] = address(u)
+            numbers[_U] = u.data_ptr()
             after = []
-            for field, before in enumerate(state):
-                if not self._reads(before, self._size, self._state_bytes):
+            for before in state:
+                if (
+                    before.shape != size
+                    or type(before) is not Tensor
+                    or before.dtype is not dtype
+                    or not before.is_cpu
+                    or not before.is_contiguous()
+                    or before.is_neg()
+                    or before.untyped_storage().nbytes() < (before.storage_offset() + size[1]) * width
+                ):
                     return None
                 new = torch.empty_like(before)
-                numbers[at + field] = start = address(before)
-                numbers[steps + field] = (address(new) - start) // self._bytes
+                numbers[at] = start = before.data_ptr()
+                numbers[steps] = (new.data_ptr() - start) // width
+                at, steps = at + 1, steps + 1
                 after.append(new)
             self._call(numbers)
         finally:
