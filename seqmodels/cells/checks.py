@@ -155,8 +155,10 @@ def watch_backward(cell: Cell, results: Iterable[Tensor]) -> None:
     Raises:
         ValueError: in backward; the message names the weight.
     """
+    if not torch.is_grad_enabled() or traced():
+        return
     nodes = {result.grad_fn for result in results if result.grad_fn is not None}
-    if nodes and not traced():
+    if nodes:
         check = functools.partial(_check_still, tuple(own_tensors(cell)))
         for node in nodes:
             node.register_prehook(check)

@@ -139,7 +139,7 @@ def _described(value: Any, seen: dict[int, int]) -> Any:
     if kind in _SIMPLE:
         return value
     if isinstance(value, Tensor):
-        return value.shape, value.requires_grad, seen.setdefault(id(value), len(seen))
+        return value.shape, value.dtype, value.requires_grad, seen.setdefault(id(value), len(seen))
     if isinstance(value, _AS_IT_IS):
         return value
     if id(value) in seen:  # it leads back to itself
