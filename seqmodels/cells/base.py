@@ -80,7 +80,10 @@ class Cell(nn.Module):
         shapes: dict[str, tuple[int, ...]] = {}
         for name, part in self._modules.items():
             if type(part) is nn.Linear:
-                shapes |= {f"{name}.weight": (part.out_features, part.in_features), f"{name}.bias": (part.out_features,)}
+                shapes |= {
+                    f"{name}.weight": (part.out_features, part.in_features),
+                    f"{name}.bias": (part.out_features,),
+                }
         return shapes
 
     def learn_initial_state(self) -> None:

@@ -13,7 +13,7 @@ from seqmodels.cells.checks import check_weights, own_tensors, traced, watch_bac
 from seqmodels.scan.arguments import settle
 from seqmodels.scan.engine import Engine
 from seqmodels.scan.fused import FUSED
-from seqmodels.scan.gate import resolve, unreadable
+from seqmodels.scan.gate import unreadable
 from seqmodels.scan.parallel import PARALLEL
 from seqmodels.scan.reference import REFERENCE, STATELESS, reference_steps
 from seqmodels.scan.vendor import VENDOR, vendor_is_faster

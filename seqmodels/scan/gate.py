@@ -67,7 +67,9 @@ def check(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...])
         raise ValueError(f"{name} must be a plain tensor for compiled code, got {reason}: use engine='reference'")
     if tensor.dtype != dtype or not tensor.is_cpu or tensor.is_neg():
         got = f"{tensor.dtype} on {tensor.device}{', its sign yet to be changed' * tensor.is_neg()}"
-        raise ValueError(f"{name} must be {dtype} on cpu for compiled code, got {got}: convert it by .to('cpu', {dtype})")
+        raise ValueError(
+            f"{name} must be {dtype} on cpu for compiled code, got {got}: convert it by .to('cpu', {dtype})"
+        )
     if tensor.shape != shape:
         raise ValueError(f"{name} must be {shape}, got {tuple(tensor.shape)}: give it the sizes of the cell")
 

@@ -139,8 +139,10 @@ CHANGES: dict[str, Callable[[Cell], None]] = {
     "pruned": pruned,
     "changed by a hook": hooked,
     "another precision": lambda cell: cell.float(),
-    "through the meta device": lambda cell: cell.to_empty(device="meta").to_empty(device="cpu").load_state_dict(
-        {name: torch.randn(weight.shape) for name, weight in cell.state_dict().items()}
+    "through the meta device": lambda cell: (
+        cell.to_empty(device="meta")
+        .to_empty(device="cpu")
+        .load_state_dict({name: torch.randn(weight.shape) for name, weight in cell.state_dict().items()})
     ),
 }
 
@@ -175,7 +177,13 @@ def close(actual: list[Tensor], expected: list[Tensor]) -> None:
         torch.testing.assert_close(one, two, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("make", cells().values(), ids=cells().keys())
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(make, id=title, marks=pytest.mark.slow if "-" in title and title != "lstm-peephole" else [])
+        for title, make in cells().items()
+    ],
+)
 def test_changed_weights_count_at_once(make: MakeCell) -> None:
     cell = make(3, H).double()
     agree(cell)

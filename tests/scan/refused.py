@@ -1,4 +1,4 @@
-"""Calls that would read what is not there, each in turn: run as ``python -m tests.scan.refused KIND``.
+"""Calls that would read what is not there, each in turn: run as ``python -m tests.scan.refused KIND,... CELL ...``.
 
 In a process of its own, for one that is not refused may kill it. Prints a line for each call that was
 refused in words.
@@ -6,6 +6,7 @@ refused in words.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -138,8 +139,8 @@ def each_argument(make: Make, title: str) -> None:
             refused(f"{title}: {name}, {spoil}", name, lambda given=given: scan(cell, x, state, **given))
 
 
-def main(kind: str, titles: list[str]) -> None:
-    for title in titles:
+def main(kinds: str, titles: list[str]) -> None:
+    for kind, title in itertools.product(kinds.split(","), titles):
         make: Make = lambda title=title: cells()[title](3, H)  # noqa: E731
         if kind == "arguments":
             each_argument(make, title)
