@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from seqmodels.state import State
+from seqmodels.cells.checks import check_call, watch_backward
+from seqmodels.state import State, leaves
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -74,6 +75,17 @@ class Cell(nn.Module):
                 fields.append(learned.to(like.device, dtype).expand(batch_size, size))
         return self.state_type(*fields)
 
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of weights, by path, which each call checks first; here those of parts that are `nn.Linear`."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for name, part in self._modules.items():
+            if type(part) is nn.Linear:
+                shapes |= {
+                    f"{name}.weight": (part.out_features, part.in_features),
+                    f"{name}.bias": (part.out_features,),
+                }
+        return shapes
+
     def learn_initial_state(self) -> None:
         """Make the initial state a parameter, `initial_<field>` for each field, zero at first.
 
@@ -107,8 +119,11 @@ class Cell(nn.Module):
         >>> y.shape
         torch.Size([2, 5])
         """
+        check_call(self, x, () if state is None else state)
         state = self.initial_state(len(x), x) if state is None else state
-        return self.step(self.project(x), state)
+        y, state = self.step(self.project(x), state)
+        watch_backward(self, (y, *leaves(state)))
+        return y, state
 
     def activations(self, u: Tensor, state: State) -> dict[str, Tensor]:
         """The named gates of one step, for diagnostics; each ``(B, H)``. Empty where there are none."""
@@ -131,7 +146,6 @@ class Cell(nn.Module):
         """
         bound = object.__new__(type(self))
         bound.__dict__.update(self.__dict__, _parameters={**self._parameters, **parameters})
-        bound.__dict__.pop("_prepared", None)
         return bound
 
     def computes_as(self, cls: type[Cell], *methods: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
@@ -22,14 +23,18 @@ from seqmodels.state import State
 class _Steps(threading.local):
     """How gated cells take single steps in this thread."""
 
-    plain = False
+    def __init__(self) -> None:
+        self.plain = False  # there from the start, for a compiler would see it appear
 
 
 _steps = _Steps()
-_quick_step: Callable[..., Any] | None = None
+_quick_step: Callable[..., tuple[Tensor, State] | None] = lambda *_: None
+#: What whoever takes quick steps has prepared, until an attribute of the cell is set. Not on the cell: there it would
+#: be copied and saved with it, and a compiler would see it appear.
+prepared: weakref.WeakKeyDictionary[GatedCell, dict[bool, Any]] = weakref.WeakKeyDictionary()
 
 
-def offer_quick_step(function: Callable[..., Any]) -> None:
+def offer_quick_step(function: Callable[..., tuple[Tensor, State] | None]) -> None:
     """Let gated cells take steps without gradients by ``function(cell, u, state, projected)``, where it can."""
     global _quick_step
     _quick_step = function
@@ -37,7 +42,10 @@ def offer_quick_step(function: Callable[..., Any]) -> None:
 
 @contextlib.contextmanager
 def plain_steps() -> Iterator[None]:
-    """Within it, steps are taken as they are written."""
+    """Within it, steps are taken as they are written; while a compiler looks on they always are."""
+    if torch.compiler.is_compiling():
+        yield
+        return
     before, _steps.plain = _steps.plain, True
     try:
         yield
@@ -86,6 +94,8 @@ class GatedCell(Cell):
     keep_gate: ClassVar[str | None] = None
     #: The gate that lets new values in, set to the opposite by chrono; without a `keep_gate`, also by forget-bias.
     write_gate: ClassVar[str | None] = None
+    weight_ih: nn.Parameter
+    weight_hh: nn.Parameter
 
     def __init__(
         self,
@@ -105,15 +115,20 @@ class GatedCell(Cell):
         self.init = init
         self.forget_bias = forget_bias
         self.chrono_steps = chrono_steps
-        self._make_parameters(recurrent_size=hidden_size // heads)
+        self.bias_ih: nn.Parameter | None = None
+        self.bias_hh: nn.Parameter | None = None
+        for name, shape in self.weight_shapes().items():
+            setattr(self, name, nn.Parameter(torch.empty(shape)))
         self.reset_parameters()
 
-    def _make_parameters(self, recurrent_size: int) -> None:
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of all weights; a subclass with others, or of other sizes, says so here, and they are made so."""
         rows = len(self.gates) * self.hidden_size
-        self.weight_ih = nn.Parameter(torch.empty(rows, self.input_size))
-        self.weight_hh = nn.Parameter(torch.empty(rows, recurrent_size))
-        self.bias_ih = nn.Parameter(torch.empty(rows)) if self.bias else None
-        self.bias_hh = nn.Parameter(torch.empty(rows)) if self.bias else None
+        shapes: dict[str, tuple[int, ...]] = {
+            "weight_ih": (rows, self.input_size),
+            "weight_hh": (rows, self.state_sizes()["h"] // self.heads),
+        }
+        return shapes | (dict.fromkeys(("bias_ih", "bias_hh"), (rows,)) if self.bias else {})
 
     def reset_parameters(self) -> None:
         """Draw the weights afresh, by the scheme named in `init`."""
@@ -123,28 +138,24 @@ class GatedCell(Cell):
         return functional.linear(x, self.weight_ih, self.bias_ih)
 
     def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
-        if _quick_step is not None and state is not None and not torch.is_grad_enabled() and not _steps.plain:
+        # A compiler sees the step as it is written.
+        if not (state is None or torch.is_grad_enabled() or torch.compiler.is_compiling() or _steps.plain):
             done = _quick_step(self, x, state, False)
             if done is not None:
                 return done
         return super().forward(x, state)
 
     def step(self, u: Tensor, state: State) -> tuple[Tensor, State]:
-        if _quick_step is not None and not torch.is_grad_enabled() and not _steps.plain:
+        if not (torch.is_grad_enabled() or torch.compiler.is_compiling() or _steps.plain):
             done = _quick_step(self, u, state, True)
             if done is not None:
                 return done
         state = self.update(u, self.recur(state), state)
         return state.h, state
 
-    @property
-    def prepared(self) -> dict[Any, Any]:
-        """Where whoever takes quick steps keeps what it has prepared; emptied when an attribute is set."""
-        kept: dict[Any, Any] = self.__dict__.setdefault("_prepared", {})
-        return kept
-
     def __setattr__(self, name: str, value: Any) -> None:
-        self.__dict__.pop("_prepared", None)
+        if not torch.compiler.is_compiling():
+            prepared.pop(self, None)
         super().__setattr__(name, value)
 
     @property

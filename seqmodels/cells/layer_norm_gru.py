@@ -45,6 +45,8 @@ class LayerNormGRUCell(GatedCell):
 
     gates = ("r", "z", "n")
     keep_gate = "z"
+    gain_ih: nn.Parameter
+    gain_hh: nn.Parameter
 
     def __init__(
         self,
@@ -60,14 +62,15 @@ class LayerNormGRUCell(GatedCell):
         if not eps > 0:
             raise ValueError(f"eps must be above 0, got {eps!r}")
         self.eps = eps
+        self.bias_hn: nn.Parameter | None = None
         super().__init__(input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads)
 
-    def _make_parameters(self, recurrent_size: int) -> None:
-        super()._make_parameters(recurrent_size)
-        self.bias_hh = None
-        self.gain_ih = nn.Parameter(torch.empty(3 * self.hidden_size))
-        self.gain_hh = nn.Parameter(torch.empty(3 * self.hidden_size))
-        self.bias_hn = nn.Parameter(torch.empty(self.hidden_size)) if self.bias else None
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        H, shapes = self.hidden_size, super().weight_shapes()
+        shapes |= {"gain_ih": (3 * H,), "gain_hh": (3 * H,)}
+        if shapes.pop("bias_hh", None):
+            shapes["bias_hn"] = (H,)
+        return shapes
 
     def project(self, x: Tensor) -> Tensor:
         product = torch.cat(self._normalised(functional.linear(x, self.weight_ih), self.gain_ih), dim=-1)

@@ -45,6 +45,9 @@ class LayerNormLSTMCell(GatedCell):
     state_type = LSTMState
     gates = ("i", "f", "g", "o")
     keep_gate = "f"
+    gain_ih: nn.Parameter
+    gain_hh: nn.Parameter
+    gain_c: nn.Parameter
     write_gate = "i"
 
     def __init__(
@@ -61,15 +64,15 @@ class LayerNormLSTMCell(GatedCell):
         if not eps > 0:
             raise ValueError(f"eps must be above 0, got {eps!r}")
         self.eps = eps
+        self.bias_c: nn.Parameter | None = None
         super().__init__(input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads)
 
-    def _make_parameters(self, recurrent_size: int) -> None:
-        super()._make_parameters(recurrent_size)
-        self.bias_hh = None
-        self.gain_ih = nn.Parameter(torch.empty(4 * self.hidden_size))
-        self.gain_hh = nn.Parameter(torch.empty(4 * self.hidden_size))
-        self.gain_c = nn.Parameter(torch.empty(self.hidden_size))
-        self.bias_c = nn.Parameter(torch.empty(self.hidden_size)) if self.bias else None
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        H, shapes = self.hidden_size, super().weight_shapes()
+        shapes |= {"gain_ih": (4 * H,), "gain_hh": (4 * H,), "gain_c": (H,)}
+        if shapes.pop("bias_hh", None):
+            shapes["bias_c"] = (H,)
+        return shapes
 
     def reset_parameters(self) -> None:
         super().reset_parameters()

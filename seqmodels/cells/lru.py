@@ -47,6 +47,8 @@ class LRUCell(LinearCell):
     """
 
     complex = True
+    weight_ih: nn.Parameter
+    weight_ho: nn.Parameter
     nu_log: nn.Parameter
     theta_log: nn.Parameter
     gamma_log: nn.Parameter
@@ -64,11 +66,14 @@ class LRUCell(LinearCell):
         if not 0 < max_phase <= 2 * math.pi:
             raise ValueError(f"max_phase must be above 0 and at most 2 pi, got {max_phase!r}")
         self.ring = (r_min, r_max, max_phase)
-        self.weight_ih = nn.Parameter(torch.empty(3 * hidden_size, input_size))
-        self.weight_ho = nn.Parameter(torch.empty(hidden_size, 2 * hidden_size))
-        for name in ("nu_log", "theta_log", "gamma_log"):
-            setattr(self, name, nn.Parameter(torch.empty(hidden_size)))
+        for name, shape in self.weight_shapes().items():
+            setattr(self, name, nn.Parameter(torch.empty(shape)))
         self.reset_parameters()
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        H = self.hidden_size
+        vectors: dict[str, tuple[int, ...]] = dict.fromkeys(("nu_log", "theta_log", "gamma_log"), (H,))
+        return {"weight_ih": (3 * H, self.input_size), "weight_ho": (H, 2 * H), **vectors}
 
     @torch.no_grad()
     def reset_parameters(self) -> None:

@@ -82,14 +82,12 @@ class LSTMCell(GatedCell):
         super().__init__(input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads)
         self.output_size = proj_size or hidden_size
 
-    def _make_parameters(self, recurrent_size: int) -> None:
-        super()._make_parameters(self.proj_size or recurrent_size)
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        shapes = super().weight_shapes()
         if self.proj_size:
-            self.weight_hr = nn.Parameter(torch.empty(self.proj_size, self.hidden_size))
-        if self.peephole:
-            for gate in self.gates:
-                if gate != "g":
-                    setattr(self, f"weight_c{gate}", nn.Parameter(torch.empty(self.hidden_size)))
+            shapes["weight_hr"] = (self.proj_size, self.hidden_size)
+        peepholes = [f"weight_c{gate}" for gate in self.gates if gate != "g"] if self.peephole else []
+        return shapes | dict.fromkeys(peepholes, (self.hidden_size,))
 
     def state_sizes(self) -> dict[str, int]:
         return {"h": self.proj_size or self.hidden_size, "c": self.hidden_size}

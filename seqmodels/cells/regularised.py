@@ -57,7 +57,6 @@ def regularise(cell: Cell, mask: Tensor | None, zoneout: Mapping[str, float], no
     made: Cell = object.__new__(_regularised(base, kind))
     own = {"recurrent_mask": mask, "zoneout": dict(zoneout), "noisy": noisy, "limit": limit}
     made.__dict__.update(cell.__dict__, **own)
-    made.__dict__.pop("_prepared", None)
     made.__dict__["watched_step"] = made.__dict__.pop("step", None)
     return made
 

@@ -65,6 +65,9 @@ class RGLRUCell(LinearCell):
         power = torch.rand(hidden_size, dtype=torch.float64).mul(r_max - r_min).add(r_min).clamp(1e-6, 1 - 1e-6)
         self.a_logit = nn.Parameter(torch.logit(power ** (1 / exponent)).to(self.linear.weight.dtype))
 
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {**super().weight_shapes(), "a_logit": (self.hidden_size,)}
+
     def project(self, x: Tensor) -> Tensor:
         return self.linear(x)
 

@@ -9,14 +9,16 @@ import torch
 from torch import Tensor
 
 from seqmodels.cells.base import Cell
+from seqmodels.cells.checks import check_device, check_memory, check_weights
 from seqmodels.scan.engine import traced
-from seqmodels.state import State, describe, leaves, same_form, where
+from seqmodels.scan.gate import resolve
+from seqmodels.state import State, describe, leaves, map_state, same_form, where
 
 
 def settle(
     cell: Cell, inputs: Tensor, state: State, lengths: Tensor | None, reset: Tensor | None, reverse: bool
-) -> tuple[State, Tensor | None, Tensor | None]:
-    """The state to start from, the lengths (None where all are T), and resets ``(B, T)`` or None.
+) -> tuple[Tensor, State, Tensor | None, Tensor | None]:
+    """The inputs, the state to start from, the lengths (None where all are T), and resets ``(B, T)`` or None.
 
     Raises:
         ValueError: a wrong shape, dtype or value; the message names the argument.
@@ -25,8 +27,10 @@ def settle(
     lengths = settle_lengths(lengths, inputs)
     reset = _settle_reset(reset, inputs, lengths, reverse)
     state = _settle_state(cell, inputs, state, reset)
+    if not traced():
+        inputs = resolve(inputs)
     # Resets of the first step are settled by the state, so that every engine may run.
-    return state, lengths, None if reset is None or reset.dim() == 1 else reset
+    return inputs, state, lengths, None if reset is None or reset.dim() == 1 else reset
 
 
 def check_inputs(cell: Cell, inputs: Tensor) -> None:
@@ -37,6 +41,12 @@ def check_inputs(cell: Cell, inputs: Tensor) -> None:
     """
     if not isinstance(inputs, Tensor):
         raise ValueError(f"inputs must be a tensor (batch, steps, {cell.input_size}), got {type(inputs).__name__}")
+    if inputs.layout is not torch.strided or inputs.is_nested:
+        kind = "a nested tensor" if inputs.is_nested else str(inputs.layout)
+        raise ValueError(
+            f"inputs must be dense, (batch, steps, {cell.input_size}), got {kind}: convert them by .to_dense(), "
+            "or a nested tensor by .to_padded_tensor(0.0), with its rows' lengths as `lengths`"
+        )
     if not inputs.is_floating_point():
         raise ValueError(f"inputs must be floating point, got {inputs.dtype}: embed tokens first, with nn.Embedding")
     if inputs.dim() != 3 or inputs.shape[2] != cell.input_size:
@@ -46,8 +56,12 @@ def check_inputs(cell: Cell, inputs: Tensor) -> None:
         )
     if inputs.shape[1] == 0:
         raise ValueError(f"inputs must hold at least one step, got {tuple(inputs.shape)}")
+    if not traced():
+        check_memory("inputs", inputs)
     weight = next(cell.parameters(), inputs)
     if inputs.dtype != weight.dtype and not torch.is_autocast_enabled(inputs.device.type):
+        if any(parameter.dtype == inputs.dtype for parameter in cell.parameters()):
+            check_weights(cell, inputs)  # one of several is at fault
         raise ValueError(
             f"inputs must have the dtype of the weights, {weight.dtype}, got {inputs.dtype}: "
             f"convert them by inputs.to({weight.dtype}), or the layer by layer.to({inputs.dtype})"
@@ -64,7 +78,21 @@ def _settle_state(cell: Cell, inputs: Tensor, state: State, reset: Tensor | None
     for leaf in leaves(state):
         if leaf.dtype != inputs.dtype and not torch.is_autocast_enabled(inputs.device.type):
             raise ValueError(f"state must have the dtype of inputs, {inputs.dtype}, got {leaf.dtype}")
+    if not traced():
+        for leaf in leaves(state):
+            check_device("state", leaf, inputs)
+            _check_readable("state", leaf, inputs)
+        state = map_state(resolve, state)
     return state if reset is None or reset.dim() == 2 else where(reset, fresh, state)
+
+
+def _check_readable(name: str, tensor: Tensor, inputs: Tensor) -> None:
+    """Refuse a tensor that is not dense or has no memory, where `inputs` have."""
+    if tensor.layout is not torch.strided:
+        raise ValueError(f"{name} must be dense, got {tensor.layout}: convert it by .to_dense()")
+    if tensor.device.type == "meta":
+        check_device(name, tensor, inputs)
+    check_memory(name, tensor)
 
 
 def settle_lengths(lengths: Tensor | None, inputs: Tensor) -> Tensor | None:
@@ -82,10 +110,14 @@ def settle_lengths(lengths: Tensor | None, inputs: Tensor) -> Tensor | None:
         raise ValueError(f"lengths must be a tensor of whole numbers (int64) of shape ({batch},), got {got}")
     if traced() or batch == 0:
         return lengths
+    _check_readable("lengths", lengths, inputs)
+    if lengths.device.type == "meta":
+        return lengths
     low, high = torch.stack(lengths.aminmax()).tolist()
     if low < 0 or high > steps:
         raise ValueError(f"lengths must be from 0 to {steps} (the steps in inputs), got {lengths.tolist()}")
-    return None if low == steps else lengths.to(inputs.device)
+    # A copy, for whoever gave them may fill them anew before backward reads them.
+    return None if low == steps else lengths.to(inputs.device, torch.int64, copy=True)
 
 
 def _settle_reset(reset: Tensor | None, inputs: Tensor, lengths: Tensor | None, reverse: bool) -> Tensor | None:
@@ -101,7 +133,10 @@ def _settle_reset(reset: Tensor | None, inputs: Tensor, lengths: Tensor | None, 
             f"reset must be ({batch},) for a layer that runs backwards, got {tuple(reset.shape)}: "
             "inside a window only layers that carry their state can reset"
         )
-    reset = reset.to(inputs.device)
-    if reset.dim() == 2 and not traced() and not reset[:, 1:].any():
+    if traced():
+        return reset.to(inputs.device)
+    _check_readable("reset", reset, inputs)
+    reset = reset.to(inputs.device, copy=True)
+    if reset.dim() == 2 and reset.device.type != "meta" and not reset[:, 1:].any():
         return reset[:, 0] if lengths is None else reset[:, 0] & (lengths > 0)
     return reset

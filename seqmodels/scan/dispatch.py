@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from seqmodels.cells.base import Cell
+from seqmodels.cells.checks import check_weights, own_tensors, traced, watch_backward
 from seqmodels.scan.arguments import settle
 from seqmodels.scan.engine import Engine
 from seqmodels.scan.fused import FUSED
+from seqmodels.scan.gate import unreadable
 from seqmodels.scan.parallel import PARALLEL
 from seqmodels.scan.reference import REFERENCE, STATELESS, reference_steps
 from seqmodels.scan.vendor import VENDOR, vendor_is_faster
-from seqmodels.state import State, map_state, stack_steps
+from seqmodels.state import State, leaves, map_state, stack_steps
 
 #: By name, the most wanted first: "auto" takes the first that has no obstacle (see `_order`).
 ENGINES: dict[str, Engine] = {
@@ -64,15 +67,16 @@ def scan(
     Raises:
         ValueError: a wrong shape, dtype or engine; the message names the argument.
     """
-    state, lengths, reset = settle(cell, inputs, state, lengths, reset, reverse)
+    inputs, state, lengths, reset = settle(cell, inputs, state, lengths, reset, reverse)
     if engine == "auto" and lengths is None and reset is None and _is_one_step_on_cpu(inputs):
         y, state = cell(inputs[:, 0], state)
         return y.unsqueeze(1), state
-    run = _pick(cell, inputs, reset, engine).run
-    if not reverse:
-        return run(cell, inputs, state, lengths, reset)
-    outputs, state = run(cell, flip(inputs, lengths), state, lengths, reset)
-    return flip(outputs, lengths), state
+    check_weights(cell, inputs)
+    others = [*leaves(state), *(tensor for tensor in (lengths, reset) if tensor is not None)]
+    run = _pick(cell, inputs, reset, engine, others).run
+    outputs, state = run(cell, flip(inputs, lengths) if reverse else inputs, state, lengths, reset)
+    watch_backward(cell, (outputs, *leaves(state)))
+    return flip(outputs, lengths) if reverse else outputs, state
 
 
 def scan_states(
@@ -84,9 +88,11 @@ def scan_states(
     reverse: bool = False,
 ) -> tuple[Tensor, State]:
     """As `scan`, by the plain loop, with the state after every step: leaves ``(B, T, ...)``."""
-    state, lengths, reset = settle(cell, inputs, state, lengths, reset, reverse)
+    inputs, state, lengths, reset = settle(cell, inputs, state, lengths, reset, reverse)
+    check_weights(cell, inputs)
     steps = reference_steps(cell, flip(inputs, lengths) if reverse else inputs, state, lengths, reset)
     outputs, states = torch.stack(steps[0], dim=1), stack_steps(steps[1])
+    watch_backward(cell, (outputs, *leaves(states)))
     if not reverse:
         return outputs, states
     return flip(outputs, lengths), map_state(lambda leaf: flip(leaf, lengths), states)
@@ -102,8 +108,10 @@ def flip(inputs: Tensor, lengths: Tensor | None) -> Tensor:
     return inputs[torch.arange(len(inputs), device=inputs.device).unsqueeze(1), index]
 
 
-def choose(cell: Cell, inputs: Tensor | None = None, reset: Tensor | None = None) -> tuple[str, str]:
-    """The engine that ``engine="auto"`` picks, and why, in words.
+def choose(
+    cell: Cell, inputs: Tensor | None = None, reset: Tensor | None = None, others: Sequence[Tensor] = ()
+) -> tuple[str, str]:
+    """The engine that ``engine="auto"`` picks, and why, in words; `others` are further tensors of the call.
 
     >>> from seqmodels.cells import GRUCell
     >>> choose(GRUCell(3, 5, reset_gate="before"))
@@ -114,13 +122,25 @@ def choose(cell: Cell, inputs: Tensor | None = None, reset: Tensor | None = None
     obstacles: dict[str, str] = {}
     for name in _order(cell, inputs):
         engine = ENGINES[name]
-        obstacle = engine.obstacle(cell, inputs, reset)
+        obstacle = _obstacle(engine, cell, inputs, reset, others)
         if obstacle is None and engine is not REFERENCE:
             return name, engine.reason
         if obstacle is not None and isinstance(cell, engine.cells):
             obstacles[name] = obstacle
     # What stands in the way of the engine that is for such cells says more than that torch has no such layer.
     return "reference", next((obstacles[name] for name in reversed(ENGINES) if name in obstacles), REFERENCE.reason)
+
+
+def _obstacle(
+    engine: Engine, cell: Cell, inputs: Tensor | None, reset: Tensor | None, others: Sequence[Tensor]
+) -> str | None:
+    """Why an engine cannot run this, in words, or None where it can."""
+    if engine.reads_memory and inputs is not None and not traced():
+        named = [("inputs", inputs), *(("state, lengths or reset", other) for other in others)]
+        reason = unreadable([*named, *own_tensors(cell)])
+        if reason is not None:
+            return reason
+    return engine.obstacle(cell, inputs, reset)
 
 
 def engines_for(cell: Cell) -> list[str]:
@@ -145,14 +165,14 @@ def _order(cell: Cell, inputs: Tensor | None) -> list[str]:
     return names
 
 
-def _pick(cell: Cell, inputs: Tensor, reset: Tensor | None, name: str) -> Engine:
+def _pick(cell: Cell, inputs: Tensor, reset: Tensor | None, name: str, others: Sequence[Tensor]) -> Engine:
     if name == "auto":
-        name, reason = choose(cell, inputs, reset)
+        name, reason = choose(cell, inputs, reset, others)
         if name == "reference" and not _is_one_step_on_cpu(inputs) and not torch.compiler.is_compiling():
             _report_fallback(cell, reason)
         return ENGINES[name]
     check_engine(name)
-    obstacle = ENGINES[name].obstacle(cell, inputs, reset)
+    obstacle = _obstacle(ENGINES[name], cell, inputs, reset, others)
     if obstacle is not None:
         raise ValueError(f"engine={name!r} cannot run this: {obstacle}; use engine='auto'")
     return ENGINES[name]

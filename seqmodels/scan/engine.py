@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from seqmodels.cells.base import Cell
+from seqmodels.cells.checks import traced as traced
+from seqmodels.cells.checks import transformed as transformed
 from seqmodels.state import State
 
 
@@ -24,19 +24,11 @@ class Engine(NamedTuple):
             can. With `inputs` None: whether it can run the cell at all.
         reason: what speaks for it where it can run.
         cells: the classes of cells that it is for; that it cannot run others goes without saying.
+        reads_memory: whether it reads memory by address, so that it needs tensors that are what theirs holds.
     """
 
     run: Callable[[Cell, Tensor, State, Tensor | None, Tensor | None], tuple[Tensor, State]]
     obstacle: Callable[[Cell, Tensor | None, Tensor | None], str | None]
     reason: str
     cells: type[Cell] | tuple[type[Cell], ...] = Cell
-
-
-def transformed() -> bool:
-    """Whether a `torch.func` transform or forward-mode differentiation is under way."""
-    return torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
-
-
-def traced() -> bool:
-    """Whether values cannot be looked at, because a compiler, an exporter or a transform is at work."""
-    return torch.compiler.is_compiling() or torch.jit.is_tracing() or transformed()
+    reads_memory: bool = False

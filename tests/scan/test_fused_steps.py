@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from seqmodels.cells import LSTMCell
+from seqmodels.cells.gated import prepared
 from seqmodels.state import leaves, map_state
 from tests.scan.fused_cells import RandomCell, cell_with
 
@@ -206,10 +207,10 @@ def test_rows_that_come_together_first_and_one_by_one_later() -> None:
     cell = LSTMCell(*SIZES)
     with torch.no_grad():
         cell(torch.randn(4, SIZES[0]), cell.initial_state(4, torch.ones(1)))
-        assert False not in cell.prepared
+        assert False not in prepared.get(cell, {})
         cell(torch.randn(1, SIZES[0]), cell.initial_state(1, torch.ones(1)))
-    assert callable(cell.prepared[False])
-    assert type(cell.prepared[False]).__name__ == "_Single"
+    assert callable(prepared[cell][False])
+    assert type(prepared[cell][False]).__name__ == "_Single"
 
 
 def test_kernels_of_options_that_keep_changing_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:

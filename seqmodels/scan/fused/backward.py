@@ -13,8 +13,9 @@ from torch import Tensor
 from seqmodels.scan.fused.forward import Kept
 from seqmodels.scan.fused.layout import Arguments, Call, Layout, pad_rows, pad_units, rows_apart, side_by_side
 from seqmodels.scan.fused.problem import Problem
+from seqmodels.scan.gate import address
 
-_PLACE: tuple[Callable[[Tensor], int], ...] = (Tensor.data_ptr, lambda t: t.stride(0), lambda t: t.stride(1))
+_PLACE: tuple[Callable[[Tensor], int], ...] = (address, lambda t: t.stride(0), lambda t: t.stride(1))
 
 
 def run_backward(
@@ -48,11 +49,11 @@ class _Backward:
         needs: Arguments,
         retain: bool,
     ) -> None:
-        self.call, self.layout, self.arguments, self.kept = call, layout, arguments, kept
+        self.call, self.layout, self.arguments, self.kept = call, layout, arguments, kept.as_it_lay(call, layout)
         self.step, self.shape, self.needs = call.kernel.step, call.kernel.shape, needs
         self.problem = problem = Problem(call, layout, arguments)
         B, T, P, fields = layout.rows, layout.steps, layout.padded, len(self.step.fields)
-        first: Tensor = kept.first  # type: ignore[assignment]  # forward was asked to keep it
+        first: Tensor = self.kept.first  # type: ignore[assignment]  # forward was asked to keep it
         self.du = rows_apart(T, B, self.step.inputs * P, call.kernel) if retain else first
         self.dr = rows_apart(T, B, self.step.gates * P, call.kernel) if self.shape.separate else self.du
         self.sums = problem.zeros(layout.threads, len(self.shape.sums), P)
@@ -82,7 +83,7 @@ class _Backward:
         fields = len(self.step.fields)
         needs_state = any(self.needs.states) or self.call.reset is not None
         problem.values.update(state_gradient=int(needs_state), product_row=self.dr.stride(1))
-        problem.give_order(kept.order)
+        problem.give_order()
         problem.give_weights(4 * problem.kernel.lanes)
         problem.give(
             kept=kept.first,
@@ -99,7 +100,7 @@ class _Backward:
         outside = self.outside + [None] * (fields - len(self.outside))
         problem.run(
             "backward",
-            [sequence.data_ptr() for sequence in kept.sequences],
+            [address(sequence) for sequence in kept.sequences],
             [layout.rows * layout.padded] * fields,
             *([0 if one is None else read(one) for one in outside] for read in _PLACE),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 import weakref
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from seqmodels.cells.base import Cell
+from seqmodels.cells.checks import check_memory, one_precision, own_tensors
 from seqmodels.cells.gated import GatedCell
 from seqmodels.cells.linear import LinearCell
 from seqmodels.scan.engine import Engine, traced
@@ -49,8 +51,6 @@ def _obstacle(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> str | 
         return cuda_obstacle(cell, inputs, reset)
     if inputs.device.type != "cpu":
         return f"it is generated for the CPU, and inputs are on {inputs.device}"
-    if type(inputs) is not Tensor and type(inputs) is not torch.nn.Parameter:
-        return f"inputs are a {type(inputs).__name__}, whose memory cannot be read"
     if inputs.dtype not in _HALF + _WHOLE:
         return f"inputs are {inputs.dtype}"
     if inputs.shape[0] == 0:
@@ -59,7 +59,18 @@ def _obstacle(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> str | 
         kernel = kernel_for(cell, _computed_in(inputs), projects(cell, "cpu"))
     except CannotFuseError as error:
         return str(error)
-    _found.kernel = (weakref.ref(cell), kernel)
+    mixed = _mixed(cell, kernel, inputs)
+    if mixed is None:
+        _found.kernel = (weakref.ref(cell), kernel)
+    return mixed
+
+
+def _mixed(cell: Cell, kernel: Kernel, inputs: Tensor) -> str | None:
+    """Which of the tensors that a step reads is of another dtype; torch would compute in the wider of the two."""
+    for source in kernel.step.sources:
+        dtype = operator.attrgetter(source.path)(cell).dtype
+        if dtype.is_floating_point and not one_precision(dtype, inputs):
+            return f"its {source.path} is {dtype}, and inputs are {inputs.dtype}"
     return None
 
 
@@ -81,8 +92,10 @@ def _untraceable(cell: Cell) -> str | None:
     if weight.device.type not in ("cpu", "meta"):
         return f"it is generated for the CPU, and weights are on {weight.device}"
     try:
+        for name, tensor in own_tensors(cell):
+            check_memory(name, tensor)
         check(cell)
-    except CannotFuseError as error:
+    except (CannotFuseError, ValueError) as error:
         return str(error)
     return None
 
@@ -101,4 +114,4 @@ def _computed_in(inputs: Tensor) -> torch.dtype:
     return torch.float64 if inputs.dtype == torch.float64 else torch.float32
 
 
-FUSED = Engine(_fused, _obstacle, "its step is compiled into code of its own", (GatedCell, LinearCell))
+FUSED = Engine(_fused, _obstacle, "its step is compiled into code of its own", (GatedCell, LinearCell), True)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from seqmodels.scan.fused.layout import Arguments, Call, Layout, pad_rows, rows_apart, side_by_side
 from seqmodels.scan.fused.problem import Problem
+from seqmodels.scan.gate import address, check
 
 
 class Kept(NamedTuple):
@@ -24,7 +25,6 @@ class Kept(NamedTuple):
         extra: those that did not fit there.
         numbers: kept numbers of each row.
         product_inputs: what the recurrent product read, ``(T, B, P)``, where that is not the output.
-        order: the rows, the longest first.
     """
 
     sequences: tuple[Tensor, ...]
@@ -32,7 +32,25 @@ class Kept(NamedTuple):
     extra: Tensor | None
     numbers: Tensor | None
     product_inputs: Tensor | None
-    order: Tensor | None
+
+    def as_it_lay(self, call: Call, layout: Layout) -> Kept:
+        """The same, where it lay otherwise copied: hooks on saved tensors may hand back what they like.
+
+        Raises:
+            ValueError: it is of another shape or dtype, or not to be read.
+        """
+        shape, (B, T, P) = call.kernel.shape, (layout.rows, layout.steps, layout.padded)
+        first = self.first
+        widths = (call.kernel.step.inputs * P, shape.extra * P, shape.numbers, P)
+        for tensor, size in zip(self[1:], widths, strict=True):
+            if tensor is not None:
+                check("a saved tensor", tensor, call.kernel.dtype, (T, B, size))
+        for sequence in self.sequences:
+            check("a saved state", sequence, call.kernel.dtype, (T + 1, B, P))
+        if first is not None and first.stride() != (B * layout.kept_row, layout.kept_row, 1):
+            first = rows_apart(T, B, call.kernel.step.inputs * P, call.kernel).copy_(first)
+        rest = (None if tensor is None else tensor.contiguous() for tensor in self[2:])
+        return Kept(tuple(sequence.contiguous() for sequence in self.sequences), first, *rest)
 
 
 def run_forward(call: Call, layout: Layout, arguments: Arguments, saving: bool) -> Kept:
@@ -48,15 +66,14 @@ def run_forward(call: Call, layout: Layout, arguments: Arguments, saving: bool) 
     product_inputs = _give_product(problem, saving) if call.kernel.step.gates else None
     extra = problem.empty(T, B, shape.extra * P) if saving and shape.extra else None
     numbers = problem.empty(T, B, shape.numbers) if saving and shape.numbers else None
-    order = None if call.lengths is None else torch.argsort(call.lengths, descending=True)
-    problem.give_order(order)
+    problem.give_order()
     problem.give(extra=extra, kept_numbers=numbers)
     problem.run(
         "forward",
-        [sequence.data_ptr() for sequence in sequences],
+        [address(sequence) for sequence in sequences],
         [B * P if len(sequence) > 1 else 0 for sequence in sequences],
     )
-    return Kept(sequences, first, extra, numbers, product_inputs, order)
+    return Kept(sequences, first, extra, numbers, product_inputs)
 
 
 def _give_input(problem: Problem, saving: bool) -> Tensor | None:

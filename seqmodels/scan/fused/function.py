@@ -18,6 +18,7 @@ from seqmodels.scan.fused.backward import run_backward
 from seqmodels.scan.fused.forward import Kept, run_forward
 from seqmodels.scan.fused.layout import Arguments, Call, Layout, join_state, split_state
 from seqmodels.scan.fused.trace import rebind
+from seqmodels.scan.gate import opaque, resolve
 from seqmodels.scan.reference import keep, reference_steps
 
 
@@ -48,7 +49,8 @@ class FusedScan(torch.autograd.Function):
         call, needs = ctx.call, ctx.needs_input_grad[1:]
         saved = ctx.saved_tensors  # asked for once: checkpointing unpacks each only once
         tensors, rest = saved[: len(needs)], saved[len(needs) :]
-        if torch.is_grad_enabled() or any(map(_is_batched, gradients)):
+        gradients = tuple(None if gradient is None else _dense(gradient) for gradient in gradients)
+        if torch.is_grad_enabled() or any(gradient is not None and opaque(gradient) for gradient in gradients):
             return None, *_by_plain_loop(call, tensors, gradients, needs)
         fields = len(call.kernel.step.fields)
         kept = Kept(rest[:fields], *rest[fields:])
@@ -74,12 +76,12 @@ def _results(call: Call, layout: Layout, kept: Kept) -> tuple[Tensor, ...]:
 def _last(sequence: Tensor, lengths: Tensor | None, units: int) -> Tensor:
     if lengths is None or len(sequence) == 1:
         return sequence[-1, :, :units].clone()
-    return sequence[lengths, torch.arange(len(lengths)), :units]
+    return sequence[lengths, torch.arange(len(lengths), device="cpu"), :units]
 
 
-def _is_batched(gradient: Tensor | None) -> bool:
-    """Whether it stands for many gradients at once (``is_grads_batched=True``)."""
-    return gradient is not None and torch._C._functorch.is_legacy_batchedtensor(gradient)
+def _dense(gradient: Tensor) -> Tensor:
+    """The same values as they are, in a dense tensor, unless it stands for more than its memory holds."""
+    return resolve(gradient if gradient.layout is torch.strided else gradient.to_dense())
 
 
 def _graph_is_retained() -> bool:

@@ -123,7 +123,7 @@ def _build(cell: Cell, dtype: torch.dtype, projects: bool) -> Kernel:
     parts = [(own / name).read_text() for name in ("vectors.c", "sequence.c")]
     source, shape = emit(step, backward_of(step), dtype == torch.float64, *parts)
     library = compiler.load(source)
-    numbers = torch.tensor(step.graph.numbers or [0.0], dtype=dtype)
+    numbers = torch.tensor(step.graph.numbers or [0.0], dtype=dtype, device="cpu")
     return Kernel(step, shape, library, library.lanes(), numbers, dtype)
 
 
@@ -139,7 +139,7 @@ def _described(value: Any, seen: dict[int, int]) -> Any:
     if kind in _SIMPLE:
         return value
     if isinstance(value, Tensor):
-        return value.shape, value.requires_grad, seen.setdefault(id(value), len(seen))
+        return value.shape, value.dtype, value.requires_grad, seen.setdefault(id(value), len(seen))
     if isinstance(value, _AS_IT_IS):
         return value
     if id(value) in seen:  # it leads back to itself
@@ -159,7 +159,7 @@ def _described(value: Any, seen: dict[int, int]) -> Any:
 
 #: What a step is made of; what every module has; what is known by its name and not by what is in it.
 _METHODS = ("project", "recurrent_input", "update", "coefficients", "advance")
-OF_ANY_MODULE = {*vars(nn.Module()), "_prepared"} - {"training"}
+OF_ANY_MODULE = {*vars(nn.Module())} - {"training"}
 _NAMED = (type, types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.ModuleType)
 _SIMPLE = {bool, int, float, str, type(None)}
 _AS_IT_IS = (bool, int, float, str, bytes, torch.dtype, torch.device, *_NAMED)

@@ -21,7 +21,7 @@ _ADVICE = 14  # MADV_HUGEPAGE
 
 def empty(size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """As `torch.empty`, on the CPU."""
-    tensor = torch.empty(size, dtype=dtype)
+    tensor = torch.empty(size, dtype=dtype, device="cpu")  # whatever the default device
     if tensor.nbytes >= 2 * _LARGE_PAGE and (advise := _madvise()) is not None:
         start = -(-tensor.data_ptr() // _LARGE_PAGE) * _LARGE_PAGE
         end = (tensor.data_ptr() + tensor.nbytes) // _LARGE_PAGE * _LARGE_PAGE

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from seqmodels.scan.fused.layout import Arguments, Call, Layout, pad_source, pad_units, side_by_side
 from seqmodels.scan.fused.memory import empty
+from seqmodels.scan.gate import address, check
 
 
 class Problem:
@@ -19,6 +20,7 @@ class Problem:
     def __init__(self, call: Call, layout: Layout, arguments: Arguments) -> None:
         self.call, self.layout, self.arguments = call, layout, arguments
         self.kernel, self.step, self.shape = call.kernel, call.kernel.step, call.kernel.shape
+        self._check_arguments()
         self.values: dict[str, int] = {
             "steps": layout.steps,
             "rows": layout.rows,
@@ -42,18 +44,19 @@ class Problem:
         return empty(size, self.kernel.dtype)
 
     def zeros(self, *size: int) -> Tensor:
-        return torch.zeros(size, dtype=self.kernel.dtype)
+        return torch.zeros(size, dtype=self.kernel.dtype, device="cpu")
 
     def give(self, **tensors: Tensor | None) -> None:
         """Set fields to the addresses of tensors."""
         for name, tensor in tensors.items():
             if tensor is not None:
                 self._alive.append(tensor)
-                self.values[name] = tensor.data_ptr()
+                self.values[name] = address(tensor)
 
-    def give_order(self, order: Tensor | None) -> None:
-        """The rows in the order of their lengths."""
-        self.give(order=order, lengths=self.call.lengths)
+    def give_order(self) -> None:
+        """The rows in the order of their lengths, the longest first."""
+        if self.call.lengths is not None:
+            self.give(order=torch.argsort(self.call.lengths, descending=True), lengths=self.call.lengths)
 
     def give_weights(self, width: int) -> None:
         """The recurrent weights, and memory to pack them in panels of `width` units."""
@@ -80,7 +83,30 @@ class Problem:
             pad_source(*pair, self.layout.padded)
             for pair in zip(self.arguments.sources, self.step.sources, strict=True)
         ]
-        self.kernel.run(name, self.values, [source.data_ptr() for source in sources], *by_field)
+        self.kernel.run(name, self.values, [address(source) for source in sources], *by_field)
+
+    def _check_arguments(self) -> None:
+        """Refuse a tensor that is not what the code will read; in backward too, for much may happen in between."""
+        call, layout, step, given = self.call, self.layout, self.step, self.arguments
+        B, T, H, F, dtype = layout.rows, layout.steps, layout.units, given.inputs.shape[-1], self.kernel.dtype
+        if given.weight_ih is not None:
+            check("weight_ih", given.weight_ih, dtype, (step.inputs * H, F))
+        check("inputs", given.inputs, dtype, (B, T, step.inputs * H if given.weight_ih is None else F))
+        if given.weight_hh is not None:
+            check("weight_hh", given.weight_hh, dtype, (step.gates * H, layout.head))
+        for name, state, fresh in zip(step.fields, given.states, given.fresh, strict=True):
+            check(f"state.{name}", state, dtype, (B, H))
+            if fresh is not None:
+                check(f"initial_{name}", fresh, dtype, (H,))
+        for path, tensor, source in zip(call.paths, given.sources, step.sources, strict=True):
+            by_row = "b" in source.kind  # its other sizes are those that it was traced with
+            check(path, tensor, dtype, (B, *tensor.shape[1:]) if by_row else tuple(tensor.shape))
+        if call.noise is not None:
+            check("noise", call.noise, dtype, (B, T, step.noise * H))
+        if call.lengths is not None:
+            check("lengths", call.lengths, torch.int64, (B,))
+        if call.reset is not None:
+            check("reset", call.reset, torch.bool, (B, T))
 
     def _give_noise(self) -> None:
         if self.call.noise is not None:

@@ -13,6 +13,7 @@ from seqmodels.batch import step_mask
 from seqmodels.cells.gated import GatedCell
 from seqmodels.cells.linear import LinearCell
 from seqmodels.scan.fused.layout import Call, join_state, split_state
+from seqmodels.scan.gate import resolve
 from seqmodels.scan.reference import keep
 from seqmodels.state import State, map_state
 
@@ -49,7 +50,7 @@ def run_scan(
     weights = [cell.weight_ih if usual else None, cell.weight_hh if kernel.step.gates else None]
     sources = [operator.attrgetter(path)(cell) for path in paths]
     tensors = [u, *weights, *split_state(cell, state), *fresh, *sources]
-    tensors = [tensor if tensor is None or tensor.dtype == dtype else tensor.to(dtype) for tensor in tensors]
+    noise, *tensors = [_as_read(tensor, dtype) for tensor in (noise, *tensors)]
     results = run(Call(kernel, cell, usual, lengths, reset, noise, paths), tensors)
     h, after = results[: kernel.outputs], join_state(cell, results[kernel.outputs :])
     outputs = (h[0] if len(h) == 1 else torch.cat(h, dim=-1)).to(inputs.dtype)
@@ -58,3 +59,8 @@ def run_scan(
         outputs = cell.readout(outputs, u)
         outputs = outputs if valid is None else keep(valid, outputs)
     return outputs, after
+
+
+def _as_read(tensor: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    """In the dtype of the code, with no sign left to be changed."""
+    return None if tensor is None else resolve(tensor if tensor.dtype is dtype else tensor.to(dtype))

@@ -1,6 +1,6 @@
 """One step of one row by compiled code: for streaming and generation, where calls cost more than arithmetic.
 
-What a call needs is prepared once and hangs on the cell until something on the cell is set.
+What a call needs is prepared once, and anew when something on the cell is set or a weight is not what it was.
 Weights are read where they lie, so that an update of them is seen.
 """
 
@@ -14,14 +14,19 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from seqmodels.cells.gated import GatedCell, offer_quick_step
+from seqmodels.cells.checks import check_weights, own_tensors
+from seqmodels.cells.gated import GatedCell, offer_quick_step, prepared
 from seqmodels.scan.fused.emit import PROBLEM
 from seqmodels.scan.fused.kernel import OF_ANY_MODULE, kernel_for
 from seqmodels.scan.fused.trace import CannotFuseError, attributes
+from seqmodels.scan.gate import address, unreadable
 from seqmodels.state import State
 
 _PLACES = {name: place for place, name in enumerate(PROBLEM)}
 _U, _INPUT_WEIGHT, _WEIGHT = _PLACES["u"], _PLACES["input_weight"], _PLACES["weight"]
+
+_modes, _transform = torch._C._len_torch_dispatch_stack, torch._C._functorch.peek_interpreter_stack
+_autocast = torch.is_autocast_enabled
 
 
 def quick_step(cell: GatedCell, u: Tensor, state: State, projected: bool) -> tuple[Tensor, State] | None:
@@ -33,29 +38,23 @@ def quick_step(cell: GatedCell, u: Tensor, state: State, projected: bool) -> tup
         state: the state before the step.
         projected: which of the two `u` is.
     """
-    if _watched():
+    # Someone other than this thread's plain Python must see what is computed: a mode, a transform, autocast.
+    if _modes() or _transform() is not None or forward_ad._current_level >= 0 or _autocast("cpu"):
         return None
-    prepared = cell.prepared
-    single = prepared.get(projected)
+    kept = prepared.get(cell)
+    single = None if kept is None else kept.get(projected)
     if single is None or not single.still_fits(cell):
         if u.shape[:-1] != (1,):  # says nothing about the rows that come one by one
             return None
-        single = prepared[projected] = _prepare(cell, u, projected)
+        single = _prepare(cell, u, projected)
+        prepared.setdefault(cell, {})[projected] = single
     return single(u, state)
 
 
-def _watched() -> bool:
-    """Whether someone other than this thread's plain Python must see what is computed."""
-    return (
-        torch._C._len_torch_dispatch_stack() > 0
-        or torch._C._functorch.peek_interpreter_stack() is not None
-        or forward_ad._current_level >= 0
-        or torch.is_autocast_enabled("cpu")
-        or torch.compiler.is_compiling()
-    )
-
-
 def _prepare(cell: GatedCell, u: Tensor, projected: bool) -> _Single | _Never:
+    check_weights(cell, u)
+    if unreadable([("inputs", u), *own_tensors(cell)]):
+        return _Never()
     plain = cell.usual_step and cell.noise(u) is None and (projected or cell.usual_project) and cell.heads == 1
     # What is changed inside a part or an attribute goes unseen.
     plain = plain and not cell._modules and all(_cannot_change(*item) for item in vars(cell).items())
@@ -85,6 +84,11 @@ class _Never:
         return None
 
 
+def _look(tensor: Tensor) -> tuple[Any, ...]:
+    """What a weight is, but its numbers; see `_Single.still_fits`."""
+    return type(tensor), tensor.data_ptr(), tensor.shape, tensor.untyped_storage().nbytes()
+
+
 class _Single:
     """The prepared arguments of one cell's steps."""
 
@@ -96,67 +100,101 @@ class _Single:
         weights = {_WEIGHT: cell.weight_hh} if step.gates else {}
         if not projected:
             weights[_INPUT_WEIGHT] = cell.weight_ih
-        tensors = [*sources, *weights.values()]
-        dense = all(t.is_contiguous() and t.dtype == u.dtype and t.device == u.device for t in tensors)
+        own = [*cell._parameters.values()]
+        self._others = [t for t in (*sources, *weights.values()) if all(t is not one for one in own)]
+        self._own, tensors = len(own), [*own, *self._others]
+        self._seen = [None if t is None else _look(t) for t in tensors]
+        dense = all(
+            t.is_contiguous() and not t.is_neg() and t.dtype == u.dtype and t.device == u.device
+            for t in tensors
+            if t is not None
+        )
         own_memory = kernel.shape.scratch or kernel.shape.prepared
         self.fits = dense and units % kernel.lanes == 0 and kernel.shape.plain and not own_memory
-        own = {id(parameter) for parameter in cell._parameters.values()}
-        self._others = [tensor for tensor in tensors if id(tensor) not in own]
-        self._places = [t.data_ptr() for t in (*cell._parameters.values(), *self._others) if t is not None]
         self._state_type, self._shape, self._dtype = cell.state_type, u.shape, u.dtype
         self._size = torch.Size((1, units))
-        self._pointers = (ctypes.c_int64 * max(1, len(sources)))(*(tensor.data_ptr() for tensor in sources))
+        self._pointers = (ctypes.c_int64 * max(1, len(sources)))(*map(address, sources))
         first = {"steps": 1, "rows": 1, "units": units, "padded": units, "head": units}
-        first.update(numbers=kernel.numbers.data_ptr(), features=u.shape[1])
+        first.update(numbers=address(kernel.numbers), features=u.shape[1])
         numbers = [first.get(name, 0) for name in PROBLEM] + [
             ctypes.addressof(self._pointers),
             *[0] * 5 * len(step.fields),
         ]
         for place, weight in weights.items():
-            numbers[place] = weight.data_ptr()
+            numbers[place] = address(weight)
         self._numbers = (ctypes.c_int64 * len(numbers))(*numbers)
         self._states = len(PROBLEM) + 1
         self._steps = self._states + len(step.fields)
         self._lock = threading.Lock()
         self._update = type(cell).update
         self._call = kernel.library.single
-        self._bytes = u.dtype.itemsize
+        self._width, self._features = u.dtype.itemsize, u.shape[1]
 
     def still_fits(self, cell: GatedCell) -> bool:
-        """Whether no weight was exchanged or moved, and the step is still the same."""
-        tensors = (*cell._parameters.values(), *self._others)
-        places = [tensor.data_ptr() for tensor in tensors if tensor is not None]
-        return places == self._places and type(cell).update is self._update
+        """Whether every weight is where and what it was, and the step still the same."""
+        own, dtype = cell._parameters, self._dtype
+        if len(own) != self._own or type(cell).update is not self._update:
+            return False
+        tensors = [*own.values(), *self._others] if self._others else own.values()
+        try:
+            for tensor, seen in zip(tensors, self._seen):  # noqa: B905  as many, and it is quicker so
+                if tensor is None or seen is None:
+                    if tensor is not seen:
+                        return False
+                    continue
+                kind, place, shape, size = seen
+                if (
+                    tensor.data_ptr() != place
+                    or tensor.shape != shape
+                    or not tensor.is_contiguous()
+                    or tensor.dtype is not dtype
+                    or tensor.is_neg()
+                    or type(tensor) is not kind
+                    or tensor.untyped_storage().nbytes() != size
+                ):
+                    return False
+        except RuntimeError:  # one has no memory
+            return False
+        return True
 
     def __call__(self, u: Tensor, state: Any) -> tuple[Tensor, State] | None:
-        dtype, size = self._dtype, self._size
+        dtype, size, width = self._dtype, self._size, self._width
         if (
-            u.shape != self._shape
+            type(state) is not self._state_type
+            or u.shape != self._shape
+            or type(u) is not Tensor
             or u.dtype is not dtype
+            or not u.is_cpu
             or not u.is_contiguous()
-            or type(state) is not self._state_type
+            or u.is_neg()
+            or u.untyped_storage().nbytes() < (u.storage_offset() + self._features) * width
+            or not self._lock.acquire(blocking=False)  # another thread is at it
         ):
-            return None
-        if not self._lock.acquire(blocking=False):  # another thread is at it
             return None
         try:
             numbers, at, steps = self._numbers, self._states, self._steps
             numbers[_U] = u.data_ptr()
             after = []
-            for field, before in enumerate(state):
-                if before.shape != size or before.dtype is not dtype or not before.is_contiguous():
+            for before in state:
+                if (
+                    before.shape != size
+                    or type(before) is not Tensor
+                    or before.dtype is not dtype
+                    or not before.is_cpu
+                    or not before.is_contiguous()
+                    or before.is_neg()
+                    or before.untyped_storage().nbytes() < (before.storage_offset() + size[1]) * width
+                ):
                     return None
                 new = torch.empty_like(before)
-                numbers[at + field] = address = before.data_ptr()
-                numbers[steps + field] = (new.data_ptr() - address) // self._bytes
+                numbers[at] = start = before.data_ptr()
+                numbers[steps] = (new.data_ptr() - start) // width
+                at, steps = at + 1, steps + 1
                 after.append(new)
             self._call(numbers)
         finally:
             self._lock.release()
         return after[0], self._state_type(*after)
-
-    def __reduce__(self) -> Any:
-        return _Never, ()  # a copy of the cell prepares its own
 
 
 offer_quick_step(quick_step)

@@ -139,7 +139,6 @@ def rebind(cell: nn.Module, tensors: Mapping[str, Tensor]) -> Any:
     """The same cell with other tensors at some paths; it shares all else with `cell`."""
     bound: Any = object.__new__(type(cell))
     bound.__dict__.update(cell.__dict__, _parameters=dict(cell._parameters), _buffers=dict(cell._buffers))
-    bound.__dict__.pop("_prepared", None)
     below: dict[str, dict[str, Tensor]] = {}
     for path, tensor in tensors.items():
         name, _, rest = path.partition(".")

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from seqmodels.cells.base import Cell
 from seqmodels.cells.gated import GatedCell
@@ -35,8 +35,6 @@ def cuda_obstacle(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> st
     del reset  # all are run
     if find_spec("triton") is None:
         return "it is generated as Triton code, and Triton is not installed: pip install triton"
-    if inputs is not None and type(inputs) not in (Tensor, nn.Parameter):
-        return f"inputs are a {type(inputs).__name__}, whose memory cannot be read"
     if inputs is not None and inputs.dtype not in _DTYPES:
         return f"inputs are {inputs.dtype}"
     if inputs is not None and inputs.shape[0] == 0:

@@ -1,0 +1,169 @@
+"""What must hold of a cell's tensors before anything reads them.
+
+torch does not see all of it: it reads past the end of a weight whose storage was freed, and takes
+numbers from a weight on the meta device, which has none.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+
+from seqmodels.state import State, leaves
+
+if TYPE_CHECKING:
+    from seqmodels.cells.base import Cell
+
+#: Tensors that are what their memory holds; a subclass may be anything.
+PLAIN = (Tensor, nn.Parameter)
+
+
+def transformed() -> bool:
+    """Whether a `torch.func` transform or forward-mode differentiation is under way."""
+    return torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
+
+
+def traced() -> bool:
+    """Whether values cannot be looked at, because a compiler, an exporter or a transform is at work."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing() or transformed()
+
+
+def check_call(cell: Cell, x: Tensor, state: State) -> None:
+    """Refuse what a step would misread: see `check_weights` and `check_memory`.
+
+    Raises:
+        ValueError: the message names the tensor, what was expected, what came and the cure.
+    """
+    if traced():
+        return
+    for name, tensor in (("inputs", x), *(("state", leaf) for leaf in leaves(state))):
+        if not sound(tensor, x.device):
+            check_device(name, tensor, x)
+            check_memory(name, tensor)
+    check_weights(cell, x)
+
+
+def check_weights(cell: Cell, like: Tensor) -> None:
+    """Refuse weights that are not where `like` is, whose memory was freed, or of a wrong shape or dtype.
+
+    Raises:
+        ValueError: the message names the weight, what was expected, what came and the cure.
+    """
+    if traced():
+        return
+    shapes, device, dtype = cell.weight_shapes(), like.device, like.dtype
+    for name, tensor in own_tensors(cell, shapes):
+        if not sound(tensor, device):
+            check_device(name, tensor, like)
+            check_memory(name, tensor)
+        shape = shapes.get(name)
+        if shape is None:
+            continue
+        if tensor.shape != shape:
+            raise ValueError(
+                f"{name} of this {type(cell).__name__} must be {shape}, got {tuple(tensor.shape)}: "
+                "load weights of its sizes, or build the cell with the sizes of these"
+            )
+        if tensor.dtype is not dtype and not one_precision(tensor.dtype, like):
+            raise ValueError(
+                f"{name} of this {type(cell).__name__} must have the dtype of inputs, {dtype}, got {tensor.dtype}: "
+                f"convert all weights at once, by layer.to({dtype})"
+            )
+
+
+def sound(tensor: Tensor, device: torch.device) -> bool:
+    """Whether a tensor is the usual one, on `device` and in memory; what else may be sound is asked for one by one."""
+    return (
+        tensor.device == device
+        and type(tensor) in PLAIN
+        and tensor.layout is torch.strided
+        and tensor.is_contiguous()
+        and tensor.untyped_storage().nbytes() >= (tensor.storage_offset() + tensor.numel()) * tensor.itemsize
+    )
+
+
+def own_tensors(cell: nn.Module, names: Iterable[str] = ()) -> Iterator[tuple[str, Tensor]]:
+    """Parameters and buffers of a cell and its parts, by path; of its other attributes those in `names`."""
+    parts = cell.named_modules() if cell._modules else (("", cell),)
+    for prefix, module in parts:
+        for home in (module._parameters, module._buffers):
+            for name, tensor in home.items():
+                if tensor is not None:
+                    yield f"{prefix}.{name}" if prefix else name, tensor
+    for name in names:
+        tensor = cell.__dict__.get(name)
+        if isinstance(tensor, Tensor):
+            yield name, tensor
+
+
+def check_device(name: str, tensor: Tensor, like: Tensor) -> None:
+    """Refuse a tensor on another device than `like`; a single number on the CPU can be read from anywhere.
+
+    Raises:
+        ValueError: it is on another.
+    """
+    if tensor.device == like.device or (tensor.dim() == 0 and tensor.device.type == "cpu"):
+        return
+    cure = f"move it by .to({str(like.device)!r})"
+    if tensor.device.type == "meta":
+        cure = (
+            "tensors there have no numbers: load them, as load_state_dict(..., assign=True) does; "
+            "where an offloading hook is to bring them, it must be on the layer that is called, not on its cell"
+        )
+    raise ValueError(f"{name} must be on the device of inputs, {like.device}, got {tensor.device}: {cure}")
+
+
+def check_memory(name: str, tensor: Tensor) -> None:
+    """Refuse a tensor that reaches past the end of its storage.
+
+    Raises:
+        ValueError: its storage is too small.
+    """
+    if type(tensor) not in PLAIN or tensor.layout is not torch.strided or tensor.device.type == "meta":
+        return
+    needed = (tensor.storage_offset() + _extent(tensor)) * tensor.itemsize
+    if tensor.untyped_storage().nbytes() < needed:
+        raise ValueError(
+            f"{name} must lie in a storage of at least {needed} bytes, got {tensor.untyped_storage().nbytes()}: "
+            "its memory was freed, as offloading and sharding do; bring it back before the call, and keep it until "
+            "backward is done"
+        )
+
+
+def _extent(tensor: Tensor) -> int:
+    """How many numbers lie between a tensor's first and its last, both included."""
+    if tensor.is_contiguous():
+        return tensor.numel()
+    return 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+
+
+def one_precision(dtype: torch.dtype, like: Tensor) -> bool:
+    """Whether numbers of `dtype` can be computed with those of `like`; autocast brings together all but float64."""
+    if torch.is_autocast_enabled(like.device.type):
+        return (dtype == torch.float64) == (like.dtype == torch.float64)
+    return dtype == like.dtype
+
+
+def watch_backward(cell: Cell, results: Iterable[Tensor]) -> None:
+    """Refuse a backward through `results` where the memory of a weight was freed since; torch would read past its end.
+
+    Raises:
+        ValueError: in backward; the message names the weight.
+    """
+    if not torch.is_grad_enabled() or traced():
+        return
+    nodes = {result.grad_fn for result in results if result.grad_fn is not None}
+    if nodes:
+        check = functools.partial(_check_still, tuple(own_tensors(cell)))
+        for node in nodes:
+            node.register_prehook(check)
+
+
+def _check_still(tensors: tuple[tuple[str, Tensor], ...], gradients: tuple[Tensor | None, ...]) -> None:
+    for name, tensor in tensors:
+        check_memory(name, tensor)
