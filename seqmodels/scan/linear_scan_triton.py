@@ -51,7 +51,8 @@ def _scan(  # type: ignore[no-untyped-def]
     a, b, h0, h, cut,
     a_row, a_step, b_row, b_step, h0_row, h_row, h_step, cut_row, cut_step,
     steps, units,
-    CUT: tl.constexpr, REVERSE: tl.constexpr, COMPLEX: tl.constexpr, KIND: tl.constexpr, TILE: tl.constexpr, UNITS: tl.constexpr,
+    CUT: tl.constexpr, REVERSE: tl.constexpr, COMPLEX: tl.constexpr, KIND: tl.constexpr,
+    TILE: tl.constexpr, UNITS: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0).to(tl.int64)
     unit = tl.program_id(1) * UNITS + tl.arange(0, UNITS)
@@ -109,6 +110,7 @@ def triton_scan(
 
     Args:
         dtype: of the answer.
+        cut: as for `linear_scan`.
         tile: steps that a program takes at a time, a power of 2.
         units: units of one program, a power of 2.
     """
@@ -121,7 +123,7 @@ def triton_scan(
         a, b, h0, h, h if cut is None else cut.view(torch.uint8),
         *a.stride()[:2], *b.stride()[:2], h0.stride(0), *h.stride()[:2], *((0, 0) if cut is None else cut.stride()[:2]),
         steps, count,
-        CUT=cut is not None, REVERSE=reverse, COMPLEX=complex, KIND=tl.float64 if dtype == torch.float64 else tl.float32,
-        TILE=tile, UNITS=min(units, triton.next_power_of_2(count)),
+        CUT=cut is not None, REVERSE=reverse, COMPLEX=complex,
+        KIND=tl.float64 if dtype == torch.float64 else tl.float32, TILE=tile, UNITS=min(units, triton.next_power_of_2(count)),
     )  # fmt: skip
     return h

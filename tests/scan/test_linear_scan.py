@@ -151,7 +151,10 @@ def test_a_cut_step_sees_nothing_of_what_came_before(reverse: bool, complex: boo
         cut[:, [0, at] if not reverse else [at - 1, -1]] = True
         parts = slice(0, at), slice(at, steps)
         nothing, own = torch.zeros_like(tensors[2]), [a if of_steps == 1 else a[:, part] for part in parts]
-        scans = [linear_scan(one, tensors[1][:, part], nothing, complex, reverse) for one, part in zip(own, parts)]
+        scans = [
+            linear_scan(one, tensors[1][:, part], nothing, complex, reverse)
+            for one, part in zip(own, parts, strict=True)
+        ]
         whole = linear_scan(*tensors, complex, reverse, cut)
         weight = torch.randn(B, steps, W)
         found = torch.autograd.grad((whole * weight).sum(), tensors[:2])
