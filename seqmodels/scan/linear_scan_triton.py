@@ -124,6 +124,7 @@ def triton_scan(
         *a.stride()[:2], *b.stride()[:2], h0.stride(0), *h.stride()[:2], *((0, 0) if cut is None else cut.stride()[:2]),
         steps, count,
         CUT=cut is not None, REVERSE=reverse, COMPLEX=complex,
-        KIND=tl.float64 if dtype == torch.float64 else tl.float32, TILE=tile, UNITS=min(units, triton.next_power_of_2(count)),
+        KIND=tl.float64 if dtype == torch.float64 else tl.float32,
+        TILE=tile, UNITS=min(units, triton.next_power_of_2(count)),
     )  # fmt: skip
     return h
