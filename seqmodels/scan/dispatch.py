@@ -67,9 +67,10 @@ def scan(
     Raises:
         ValueError: a wrong shape, dtype or engine; the message names the argument.
     """
+    inputs, state = _begin_call(cell, inputs, state)
     inputs, state, lengths, reset = settle(cell, inputs, state, lengths, reset, reverse)
     if engine == "auto" and lengths is None and reset is None and _is_one_step_on_cpu(inputs):
-        y, state = cell(inputs[:, 0], state)
+        y, state = cell.forward(inputs[:, 0], state)
         return y.unsqueeze(1), state
     check_weights(cell, inputs)
     others = [*leaves(state), *(tensor for tensor in (lengths, reset) if tensor is not None)]
@@ -88,6 +89,7 @@ def scan_states(
     reverse: bool = False,
 ) -> tuple[Tensor, State]:
     """As `scan`, by the plain loop, with the state after every step: leaves ``(B, T, ...)``."""
+    inputs, state = _begin_call(cell, inputs, state)
     inputs, state, lengths, reset = settle(cell, inputs, state, lengths, reset, reverse)
     check_weights(cell, inputs)
     steps = reference_steps(cell, flip(inputs, lengths) if reverse else inputs, state, lengths, reset)
@@ -96,6 +98,23 @@ def scan_states(
     if not reverse:
         return outputs, states
     return flip(outputs, lengths), map_state(lambda leaf: flip(leaf, lengths), states)
+
+
+def _begin_call(cell: Cell, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+    """Run the cell's forward pre-hooks: a scan is one call of its cell, over all steps.
+
+    `torch.nn.utils.weight_norm` and `spectral_norm` make the weight anew in such a hook; a weight of the
+    call before would hang on a graph that is gone.
+    """
+    for key, hook in cell._forward_pre_hooks.items():
+        if key in cell._forward_pre_hooks_with_kwargs:
+            changed = hook(cell, (inputs, state), {})
+            changed = None if changed is None else changed[0]
+        else:
+            changed = hook(cell, (inputs, state))
+        if changed is not None:
+            inputs, state = (*changed, state)[:2] if isinstance(changed, tuple) else (changed, state)
+    return inputs, state
 
 
 def flip(inputs: Tensor, lengths: Tensor | None) -> Tensor:

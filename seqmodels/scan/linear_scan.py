@@ -30,7 +30,9 @@ FEW_STEPS = 96
 MANY_NUMBERS = 4096
 
 
-def linear_scan(a: Tensor, b: Tensor, h0: Tensor, complex: bool = False, reverse: bool = False) -> Tensor:
+def linear_scan(
+    a: Tensor, b: Tensor, h0: Tensor, complex: bool = False, reverse: bool = False, cut: Tensor | None = None
+) -> Tensor:
     """Every state of the recurrence ``h_t = a_t h_(t-1) + b_t``.
 
     >>> a, b = torch.tensor([[[0.5]]]), torch.ones(1, 3, 1)
@@ -46,45 +48,57 @@ def linear_scan(a: Tensor, b: Tensor, h0: Tensor, complex: bool = False, reverse
         h0: the state before the first step, ``(B, W)``.
         complex: whether the numbers are complex, ``[real | imaginary]`` along the last axis.
         reverse: whether time runs backwards: ``h_t = a_t h_(t+1) + b_t``, from h0 after the last step.
+        cut: bool ``(B, T, 1)``; where true, h_t is b_t whatever came before: an a of 0 would let NaN through.
 
     Returns:
         h_t ``(B, T, W)``; sums are kept in float32 at least.
     """
     if traced():  # plain operations: every transform knows them
-        return _run(a, b, h0, complex, reverse)
-    return _LinearScan.apply(a, b, h0, complex, reverse)
+        return _run(a, b, h0, complex, reverse, cut)
+    return _LinearScan.apply(a, b, h0, complex, reverse, cut)
 
 
 class _LinearScan(torch.autograd.Function):
     """Keeps a and h only. Its backward is made of operations that can be differentiated, itself among them."""
 
     @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor, h0: Tensor, complex: bool, reverse: bool) -> Tensor:
-        h = _run(a, b, h0, complex, reverse)
-        ctx.save_for_backward(a, h0, h)
+    def forward(ctx: Any, a: Tensor, b: Tensor, h0: Tensor, complex: bool, reverse: bool, cut: Tensor | None) -> Tensor:
+        h = _run(a, b, h0, complex, reverse, cut)
+        ctx.save_for_backward(a, h0, h, cut)
         ctx.complex, ctx.reverse, ctx.dtypes = complex, reverse, (a.dtype, b.dtype, h0.dtype)
         return h
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """The same recurrence against time, a* the conjugate: db_t = dh_t + a*_(t+1) db_(t+1), da_t = db_t h*_(t-1)."""
-        a, h0, h = ctx.saved_tensors
+        a, h0, h, cut = ctx.saved_tensors
         complex, reverse, constant = ctx.complex, ctx.reverse, a.shape[1] == 1
         conjugate = _conjugate(a) if complex else a
-        if not constant:
-            conjugate = conjugate.roll(1 if reverse else -1, dims=1)  # what comes round meets a state of 0
-        db = linear_scan(conjugate, gradient, torch.zeros_like(h0), complex, not reverse)
+        conjugate = conjugate if constant else _of_step_after(conjugate, reverse)
+        cut_after = None if cut is None else _of_step_after(cut, reverse)
+        db = linear_scan(conjugate, gradient, torch.zeros_like(h0), complex, not reverse, cut_after)
         first, rest = (slice(-1, None), slice(0, -1)) if reverse else (slice(0, 1), slice(1, None))
-        h0 = h0.unsqueeze(1)
-        dh0 = _times_conjugate(db[:, first], a[:, first], h0, complex).squeeze(1)
+        h0, kept = _uncut(h0.unsqueeze(1), cut, first), _uncut(db, cut)
+        dh0 = _times_conjugate(kept[:, first], a[:, first], h0, complex).squeeze(1)
         da = None
         if ctx.needs_input_grad[0]:
-            before = h[:, 1:] if reverse else h[:, :-1]
-            at_first = _times_conjugate(db[:, first], h0, a[:, first], complex)
-            later = _times_conjugate(db[:, rest], before, a if constant else a[:, rest], complex)
+            before = _uncut(h[:, 1:] if reverse else h[:, :-1], cut, rest)
+            at_first = _times_conjugate(kept[:, first], h0, a[:, first], complex)
+            later = _times_conjugate(kept[:, rest], before, a if constant else a[:, rest], complex)
             da = at_first + later if constant else torch.cat((later, at_first) if reverse else (at_first, later), dim=1)
         gradients = (da, db, dh0)
-        return *(d if d is None else d.to(dtype) for d, dtype in zip(gradients, ctx.dtypes, strict=True)), None, None
+        return *(d if d is None else d.to(dtype) for d, dtype in zip(gradients, ctx.dtypes, strict=True)), *[None] * 3
+
+
+def _of_step_after(values: Tensor, reverse: bool) -> Tensor:
+    """The values of the step that came after each; 0 after the last, where a value of another step may be NaN."""
+    none = torch.zeros_like(values[:, :1])
+    return torch.cat((none, values[:, :-1]) if reverse else (values[:, 1:], none), dim=1)
+
+
+def _uncut(values: Tensor, cut: Tensor | None, steps: slice = slice(None)) -> Tensor:
+    """`values` of some steps, and 0 where a step sees nothing of what came before it."""
+    return values if cut is None else values.masked_fill(cut[:, steps], 0)
 
 
 def _conjugate(pair: Tensor) -> Tensor:
@@ -104,18 +118,18 @@ def _times_conjugate(one: Tensor, other: Tensor, like: Tensor, complex: bool) ->
     return torch.cat((real.sum_to_size(half), imaginary.sum_to_size(half)), dim=-1)
 
 
-def _run(a: Tensor, b: Tensor, h0: Tensor, complex: bool, reverse: bool) -> Tensor:
+def _run(a: Tensor, b: Tensor, h0: Tensor, complex: bool, reverse: bool, cut: Tensor | None = None) -> Tensor:
     dtype = torch.promote_types(torch.promote_types(a.dtype, b.dtype), h0.dtype)
     if b.is_cuda and not traced() and _has_triton():
         from seqmodels.scan.linear_scan_triton import triton_scan
 
-        return triton_scan(a, b, h0, complex, reverse, dtype)
+        return triton_scan(a, b, h0, complex, reverse, dtype, cut)
     wide = torch.promote_types(dtype, torch.float32)
     a, b, h0 = a.to(wide), b.to(wide), h0.to(wide)
     if not complex:
-        return _chunked(a, b, h0, reverse).to(dtype)
+        return _chunked(a, b, h0, reverse, cut).to(dtype)
     a, b, h0 = (torch.complex(*pair.chunk(2, dim=-1)) for pair in (a, b, h0))
-    h = _chunked(a, b, h0, reverse)
+    h = _chunked(a, b, h0, reverse, cut)
     return torch.cat((h.real, h.imag), dim=-1).to(dtype)
 
 
@@ -124,46 +138,57 @@ def _has_triton() -> bool:
     return find_spec("triton") is not None
 
 
-def _chunked(a: Tensor, b: Tensor, h: Tensor, reverse: bool) -> Tensor:
+def _chunked(a: Tensor, b: Tensor, h: Tensor, reverse: bool, cut: Tensor | None) -> Tensor:
     steps, numbers = b.shape[1], b.shape[0] * b.shape[2]
     if steps <= FEW_STEPS or numbers >= MANY_NUMBERS:
-        return _stepwise(a, b, h, reverse)
+        return _stepwise(a, b, h, reverse, cut)
     odd = steps % CHUNK
     if odd:  # those steps that come first, so that whole chunks are left
         parts = (slice(steps - odd, None), slice(0, steps - odd)) if reverse else (slice(0, odd), slice(odd, None))
-        first = _stepwise(_steps_of(a, parts[0]), b[:, parts[0]], h, reverse)
-        rest = _chunked(_steps_of(a, parts[1]), b[:, parts[1]], first[:, 0 if reverse else -1], reverse)
+        cuts = (None, None) if cut is None else (cut[:, parts[0]], cut[:, parts[1]])
+        first = _stepwise(_steps_of(a, parts[0]), b[:, parts[0]], h, reverse, cuts[0])
+        rest = _chunked(_steps_of(a, parts[1]), b[:, parts[1]], first[:, 0 if reverse else -1], reverse, cuts[1])
         return torch.cat((rest, first) if reverse else (first, rest), dim=1)
     b = b.unflatten(1, (-1, CHUNK))
     a = a.unsqueeze(1) if a.shape[1] == 1 else a.unflatten(1, (-1, CHUNK))
-    return _stepwise(a, b, _starts(a, b, h, reverse), reverse).flatten(1, 2)
+    cut = None if cut is None else cut.unflatten(1, (-1, CHUNK))
+    return _stepwise(a, b, _starts(a, b, h, reverse, cut), reverse, cut).flatten(1, 2)
 
 
 def _steps_of(a: Tensor, part: slice) -> Tensor:
     return a if a.shape[1] == 1 else a[:, part]
 
 
-def _starts(a: Tensor, b: Tensor, h0: Tensor, reverse: bool) -> Tensor:
+def _starts(a: Tensor, b: Tensor, h0: Tensor, reverse: bool, cut: Tensor | None) -> Tensor:
     """The state that each chunk starts from ``(B, N, W)``, of a and b ``(B, N, L, W)``."""
     end, product = torch.zeros_like(b[:, :, 0]), torch.ones_like(a[:, :, 0])
-    for a_t, b_t in _in_order(a, b, reverse):
-        end, product = torch.addcmul(b_t, a_t, end), product * a_t
+    for a_t, b_t, cut_t in _in_order(a, b, reverse, cut):
+        end, product = _advance(a_t, b_t, end, cut_t), product * a_t
     part = slice(1, None) if reverse else slice(None, -1)
-    starts = _chunked(_steps_of(product, part), end[:, part], h0, reverse)
+    cuts = None if cut is None else cut.any(2)[:, part]
+    starts = _chunked(_steps_of(product, part), end[:, part], h0, reverse, cuts)
     return torch.cat((starts, h0.unsqueeze(1)) if reverse else (h0.unsqueeze(1), starts), dim=1)
 
 
-def _stepwise(a: Tensor, b: Tensor, h: Tensor, reverse: bool) -> Tensor:
+def _stepwise(a: Tensor, b: Tensor, h: Tensor, reverse: bool, cut: Tensor | None) -> Tensor:
     """One step after another along the last axis but one."""
     states = []
-    for a_t, b_t in _in_order(a, b, reverse):
-        h = torch.addcmul(b_t, a_t, h)
+    for a_t, b_t, cut_t in _in_order(a, b, reverse, cut):
+        h = _advance(a_t, b_t, h, cut_t)
         states.append(h)
     return torch.stack(states[::-1] if reverse else states, dim=-2)
 
 
-def _in_order(a: Tensor, b: Tensor, reverse: bool) -> Iterator[tuple[Tensor, Tensor]]:
+def _advance(a: Tensor, b: Tensor, h: Tensor, cut: Tensor | None) -> Tensor:
+    after = torch.addcmul(b, a, h)
+    return after if cut is None else torch.where(cut, b, after)
+
+
+def _in_order(
+    a: Tensor, b: Tensor, reverse: bool, cut: Tensor | None
+) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
     steps = b.shape[-2]
     a_steps = a.unbind(-2) * (steps if a.shape[-2] == 1 else 1)
-    pairs = list(zip(a_steps, b.unbind(-2), strict=True))
-    return reversed(pairs) if reverse else iter(pairs)
+    cuts = [None] * steps if cut is None else cut.unbind(-2)
+    both = list(zip(a_steps, b.unbind(-2), cuts, strict=True))
+    return reversed(both) if reverse else iter(both)

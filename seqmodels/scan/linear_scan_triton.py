@@ -28,6 +28,19 @@ def _follow_complex(a1, i1, b1, j1, a2, i2, b2, j2):  # type: ignore[no-untyped-
 
 
 @triton.jit
+def _follow_cut(c1, a1, b1, c2, a2, b2):  # type: ignore[no-untyped-def]
+    """Two steps as one, of which the second may see nothing of what came before it (c = 1)."""
+    return tl.maximum(c1, c2), a1 * a2, tl.where(c2 > 0, b2, a2 * b1 + b2)
+
+
+@triton.jit
+def _follow_complex_cut(c1, a1, i1, b1, j1, c2, a2, i2, b2, j2):  # type: ignore[no-untyped-def]
+    """The same in complex numbers."""
+    a, i, b, j = _follow_complex(a1, i1, b1, j1, a2, i2, b2, j2)
+    return tl.maximum(c1, c2), a, i, tl.where(c2 > 0, b2, b), tl.where(c2 > 0, j2, j)
+
+
+@triton.jit
 def _row_of(tile, row):  # type: ignore[no-untyped-def]
     """One row of a tile, by a select: whatever the other rows hold."""
     return tl.sum(tl.where(row[:, None], tile, 0.0), axis=0)
@@ -35,10 +48,11 @@ def _row_of(tile, row):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def _scan(  # type: ignore[no-untyped-def]
-    a, b, h0, h,
-    a_row, a_step, b_row, b_step, h0_row, h_row, h_step,
+    a, b, h0, h, cut,
+    a_row, a_step, b_row, b_step, h0_row, h_row, h_step, cut_row, cut_step,
     steps, units,
-    REVERSE: tl.constexpr, COMPLEX: tl.constexpr, KIND: tl.constexpr, TILE: tl.constexpr, UNITS: tl.constexpr,
+    CUT: tl.constexpr, REVERSE: tl.constexpr, COMPLEX: tl.constexpr, KIND: tl.constexpr,
+    TILE: tl.constexpr, UNITS: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0).to(tl.int64)
     unit = tl.program_id(1) * UNITS + tl.arange(0, UNITS)
@@ -57,17 +71,26 @@ def _scan(  # type: ignore[no-untyped-def]
         # Past the last step the state stands still, so that the tile's last row is the state after it.
         a_t = tl.load(a_at, mask=inside, other=1.0).to(KIND)
         b_t = tl.load(b_at, mask=inside, other=0.0).to(KIND)
+        c_t = tl.zeros((TILE, UNITS), tl.int32)
+        if CUT:
+            c_t += tl.load(cut + row * cut_row + t * cut_step, mask=order < steps, other=0).to(tl.int32)[:, None]
         if COMPLEX:
             i_t = tl.load(a_at + units, mask=inside, other=0.0).to(KIND)
             j_t = tl.load(b_at + units, mask=inside, other=0.0).to(KIND)
-            a_t, i_t, b_t, j_t = tl.associative_scan((a_t, i_t, b_t, j_t), 0, _follow_complex)
-            j_t += a_t * state_i[None, :] + i_t * state[None, :]
-            b_t += a_t * state[None, :] - i_t * state_i[None, :]
+            if CUT:
+                c_t, a_t, i_t, b_t, j_t = tl.associative_scan((c_t, a_t, i_t, b_t, j_t), 0, _follow_complex_cut)
+            else:
+                a_t, i_t, b_t, j_t = tl.associative_scan((a_t, i_t, b_t, j_t), 0, _follow_complex)
+            j_t += tl.where(c_t > 0, 0.0, a_t * state_i[None, :] + i_t * state[None, :])
+            b_t += tl.where(c_t > 0, 0.0, a_t * state[None, :] - i_t * state_i[None, :])
             tl.store(h_at + units, j_t, mask=inside)
             state_i = _row_of(j_t, place == TILE - 1)
         else:
-            a_t, b_t = tl.associative_scan((a_t, b_t), 0, _follow)
-            b_t += a_t * state[None, :]
+            if CUT:
+                c_t, a_t, b_t = tl.associative_scan((c_t, a_t, b_t), 0, _follow_cut)
+            else:
+                a_t, b_t = tl.associative_scan((a_t, b_t), 0, _follow)
+            b_t += tl.where(c_t > 0, 0.0, a_t * state[None, :])
         tl.store(h_at, b_t, mask=inside)
         state = _row_of(b_t, place == TILE - 1)
 
@@ -79,6 +102,7 @@ def triton_scan(
     complex: bool,
     reverse: bool,
     dtype: torch.dtype,
+    cut: Tensor | None = None,
     tile: int = 64,
     units: int = 32,
 ) -> Tensor:
@@ -86,6 +110,7 @@ def triton_scan(
 
     Args:
         dtype: of the answer.
+        cut: as for `linear_scan`.
         tile: steps that a program takes at a time, a power of 2.
         units: units of one program, a power of 2.
     """
@@ -95,10 +120,11 @@ def triton_scan(
     h = torch.empty(rows, steps, width, dtype=dtype, device=b.device)
     count = width // 2 if complex else width
     _scan[(rows, triton.cdiv(count, units))](
-        a, b, h0, h,
-        *a.stride()[:2], *b.stride()[:2], h0.stride(0), *h.stride()[:2],
+        a, b, h0, h, h if cut is None else cut.view(torch.uint8),
+        *a.stride()[:2], *b.stride()[:2], h0.stride(0), *h.stride()[:2], *((0, 0) if cut is None else cut.stride()[:2]),
         steps, count,
-        REVERSE=reverse, COMPLEX=complex, KIND=tl.float64 if dtype == torch.float64 else tl.float32,
+        CUT=cut is not None, REVERSE=reverse, COMPLEX=complex,
+        KIND=tl.float64 if dtype == torch.float64 else tl.float32,
         TILE=tile, UNITS=min(units, triton.next_power_of_2(count)),
     )  # fmt: skip
     return h

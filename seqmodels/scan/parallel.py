@@ -35,13 +35,15 @@ def _parallel(
     valid = None if lengths is None else step_mask(lengths, inputs.shape[1]).unsqueeze(-1)
     u = cell.project(inputs if valid is None else keep(valid, inputs))
     a, b = (_per_step(part) for part in cell.coefficients(u))
+    cut = None
     if reset is not None:
+        cut = reset.unsqueeze(-1) if valid is None else reset.unsqueeze(-1) & valid
         fresh = cell.initial_state(inputs.shape[0], inputs).h.unsqueeze(1)
-        a, b = _restart(cell, a, b, fresh, reset.unsqueeze(-1))
+        b = torch.where(cut, cell.advance(a, b, fresh), b)  # the state after a step from the initial state
     if valid is not None:
         a, b = torch.where(valid, a, _one(cell, a)), keep(valid, b)
     size = (*u.shape[:2], state.h.shape[-1])
-    h = linear_scan(a, b.expand(size), state.h, cell.complex)
+    h = linear_scan(a, b.expand(size), state.h, cell.complex, cut=cut)
     y = cell.readout(h, u)
     # A copy of the last state: a view would keep all states for as long as it is carried.
     return y if valid is None else keep(valid, y), type(state)(h[:, -1].clone())
@@ -50,11 +52,6 @@ def _parallel(
 def _per_step(part: Tensor) -> Tensor:
     """``(W,)`` or ``(B, T, W)`` as three axes."""
     return part[(None,) * (3 - part.dim())]
-
-
-def _restart(cell: LinearCell, a: Tensor, b: Tensor, fresh: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
-    """Where a row is reset, a is 0 and b is the state after a step from the initial state."""
-    return keep(~reset, a), torch.where(reset, cell.advance(a, b, fresh), b)
 
 
 def _one(cell: LinearCell, like: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ B rows, T steps, F features, H units.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -263,3 +264,74 @@ def pure(make: MakeLayer, g: Generator) -> None:
     first, second = layer(*arguments), layer(*arguments)
     close([second[0], *leaves(second[1])], [first[0], *leaves(first[1])], tolerance=0)
     close([arguments[0], *leaves(arguments[1]), arguments[2]], [before[0], *leaves(before[1]), before[2]], tolerance=0)
+
+
+def _row_by_row(layer: Layer, *arguments: Any) -> tuple[list[Tensor], list[Tensor | None]]:
+    """Outputs, last state and gradients of inputs and state, all of which have rows; and gradients of the weights."""
+    x, state = (
+        arguments[0].clone().requires_grad_(),
+        map_state(lambda leaf: leaf.clone().requires_grad_(), arguments[1]),
+    )
+    y, last = layer(x, state, *arguments[2:])
+    found = gradients(layer, (y, last), x, *leaves(state))
+    count = 1 + len(list(leaves(state)))
+    rows = [y, *leaves(last), *(torch.zeros(len(x), 0) if one is None else one for one in found[:count])]
+    return [one.detach() for one in rows], found[count:]
+
+
+def _with(row: Any, number: float, tensor: Tensor) -> Tensor:
+    """`tensor` with a number in one of its rows, or in a part of one."""
+    changed = tensor.clone()
+    changed[row] = number
+    return changed
+
+
+@law
+def neighbours(make: MakeLayer, g: Generator) -> None:
+    """No row sees another, not in one bit, whatever its numbers: in its steps or its state; values and gradients."""
+    B, T, F, H = 4, 5, 3, 4
+    layer, others = make(F, H), [0, 1, 3]
+    for dtype in (torch.float64, torch.float32):
+        layer = layer.to(dtype)
+        largest, smallest = torch.finfo(dtype).max, 5e-324 if dtype == torch.float64 else 1e-45
+        x, lengths = randn(B, T, F, g=g).to(dtype), torch.tensor([T, T - 2, T, 0])
+        state = map_state(functools.partial(Tensor.to, dtype=dtype), random_state(layer, B, g))
+        reset = random_reset(B, T, g=g) if resets_inside(layer) else random_reset(B, g=g)
+        clean = _row_by_row(layer, x, state, lengths, reset)[0]
+        for number in (largest, -largest, smallest, float("inf"), -float("inf"), float("nan")):
+            wild, wild_state = _with(2, number, x), map_state(functools.partial(_with, 2, number), state)
+            both = [(wild, state), (x, wild_state)] if dtype == torch.float64 else [(wild, wild_state)]
+            for arguments in both:
+                result = _row_by_row(layer, *arguments, lengths, reset)[0]
+                close([one[others] for one in result], [one[others] for one in clean], tolerance=0)
+
+
+@law
+def forgotten(make: MakeLayer, g: Generator) -> None:
+    """What a row was before it resets counts for nothing, not for the weights either, be it infinite or NaN."""
+    B, T, F, H = 3, 4, 3, 4
+    layer = make(F, H)
+    x, state, rows = randn(B, T, F, g=g), random_state(layer, B, g), torch.tensor([False, True, False])
+    for lengths in (None, torch.tensor([T, T - 1, 1])):
+        clean = _row_by_row(layer, x, state, lengths, rows)
+        for number in (1e308, float("inf"), float("nan")):
+            wild_state = map_state(functools.partial(_with, 1, number), state)
+            for one, other in zip(_row_by_row(layer, x, wild_state, lengths, rows), clean, strict=True):
+                close(one, other, tolerance=0)
+    if resets_inside(layer):
+        _forgotten_inside(layer, x, state)
+
+
+def _forgotten_inside(layer: Layer, x: Tensor, state: State) -> None:
+    """Steps on one side of a reset see nothing of the other side, be it infinite or NaN: values and gradients."""
+    at, parts = torch.zeros(x.shape[:2], dtype=torch.bool), len(list(leaves(state)))
+    at[1, 2] = True
+    clean = _row_by_row(layer, x, state, None, at)[0]
+    before, after = slice(0, 2), slice(2, None)
+    for number in (1e308, float("inf"), float("nan")):
+        # What is to stay: outputs and inputs' gradients of a side, and the state at its end.
+        for wild, kept, states in ((before, after, slice(1, 1 + parts)), (after, before, slice(2 + parts, None))):
+            result = _row_by_row(layer, _with((1, wild), number, x), state, None, at)[0]
+            for place in (0, 1 + parts):
+                close([result[place][1, kept]], [clean[place][1, kept]], tolerance=0)
+            close([one[1] for one in result[states]], [one[1] for one in clean[states]], tolerance=0)

@@ -138,10 +138,24 @@ def test_no_row_sees_its_neighbours(case: Case) -> None:
 
 
 @every_head
-def test_padding_law(case: Case) -> None:
+@pytest.mark.parametrize("number", [torch.nan, torch.inf, -torch.inf, 1.7e308])
+def test_no_row_is_changed_by_its_neighbours_numbers(case: Case, number: float) -> None:
+    head, (features, lengths), teacher = case.head(), case.features(), case.teacher()
+    others, found = [1, 2, 3], []
+    for wild in (features, features.index_fill(0, torch.tensor([0]), number)):
+        wild.requires_grad_()
+        prediction = head(wild, lengths, teacher)
+        gradient = torch.autograd.grad(prediction.sum(), wild)[0]
+        found.append((prediction[others], gradient[others]))
+    close(found[1], found[0], rtol=0, atol=0)
+
+
+@every_head
+@pytest.mark.parametrize("number", [torch.nan, torch.inf, -torch.inf, 1.7e308, 5e-324])
+def test_padding_law(case: Case, number: float) -> None:
     head, (features, lengths), teacher = case.head(), case.features(), case.teacher()
     clean = used(case, head(features, lengths, teacher), lengths)
-    garbage = features.masked_fill(~step_mask(lengths, features.shape[1]).unsqueeze(-1), torch.nan)
+    garbage = features.masked_fill(~step_mask(lengths, features.shape[1]).unsqueeze(-1), number)
     dirty = used(case, head(garbage.requires_grad_(), lengths, teacher), lengths)
     close(dirty, clean, rtol=0, atol=0)
     for one, other in zip(gradients(head, dirty), gradients(head, clean), strict=True):

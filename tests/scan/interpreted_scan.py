@@ -20,9 +20,9 @@ SIZES = [(2, 11, 6), (1, 1, 2), (1, 8, 2), (1, 9, 10)]
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
 
 
-def interpreted(a: Tensor, b: Tensor, h0: Tensor, complex: bool, reverse: bool) -> Tensor:
+def interpreted(a: Tensor, b: Tensor, h0: Tensor, complex: bool, reverse: bool, cut: Tensor | None = None) -> Tensor:
     dtype = torch.promote_types(torch.promote_types(a.dtype, b.dtype), h0.dtype)
-    return triton_scan(a, b, h0, complex, reverse, dtype, tile=8, units=4)
+    return triton_scan(a, b, h0, complex, reverse, dtype, cut, tile=8, units=4)
 
 
 def values() -> None:
@@ -34,6 +34,20 @@ def values() -> None:
             found, expected = (scan(*tensors, complex, reverse) for scan in (interpreted, module._run))
             assert found.dtype == dtype
             torch.testing.assert_close(found, expected, rtol=TOLERANCES[dtype], atol=TOLERANCES[dtype])
+
+
+def cuts() -> None:
+    """Where a row is cut nothing of what came before it is seen, in its tile or an earlier one, NaN neither."""
+    B, T, W = 2, 19, 6
+    for complex, reverse, number in itertools.product((False, True), (False, True), (1.0, torch.inf, torch.nan)):
+        a, b, h0 = torch.rand(B, T, W) * 1.4 - 0.7, torch.randn(B, T, W), torch.randn(B, W)
+        cut = torch.zeros(B, T, 1, dtype=torch.bool)
+        cut[0, 5], cut[1, [0, 10, 18]] = True, True
+        b[:, [2, 7, 12]], h0[0] = number, number
+        found, expected = (scan(a, b, h0, complex, reverse, cut) for scan in (interpreted, module._run))
+        real = expected.isfinite()
+        assert real.any()
+        torch.testing.assert_close(found[real], expected[real], rtol=1e-5, atol=1e-5)
 
 
 def gradients() -> None:
@@ -55,5 +69,6 @@ if __name__ == "__main__":
     assert os.environ["TRITON_INTERPRET"] == "1"
     torch.manual_seed(0)
     values()
+    cuts()
     gradients()
     print("agrees")

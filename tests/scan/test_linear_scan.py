@@ -140,6 +140,44 @@ def test_transforms(complex: bool) -> None:
     close(jvp(run, primal, tangents), jvp(lambda a, b, h0: plain(a, b, h0, complex), primal, tangents))
 
 
+@pytest.mark.parametrize("complex", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_cut_step_sees_nothing_of_what_came_before(reverse: bool, complex: bool) -> None:
+    """Not even NaN or infinity; nor does the gradient pass: the scan falls into parts."""
+    for steps, of_steps in ((5, 5), (FEW_STEPS + 70, FEW_STEPS + 70), (FEW_STEPS + 70, 1)):
+        a, at = coefficients("any", complex, B, of_steps), steps // 2
+        tensors = (a, torch.randn(B, steps, W).requires_grad_(), torch.randn(B, W).requires_grad_())
+        cut = torch.zeros(B, steps, 1, dtype=torch.bool)
+        cut[:, [0, at] if not reverse else [at - 1, -1]] = True
+        parts = slice(0, at), slice(at, steps)
+        nothing, own = torch.zeros_like(tensors[2]), [a if of_steps == 1 else a[:, part] for part in parts]
+        scans = [
+            linear_scan(one, tensors[1][:, part], nothing, complex, reverse)
+            for one, part in zip(own, parts, strict=True)
+        ]
+        whole = linear_scan(*tensors, complex, reverse, cut)
+        weight = torch.randn(B, steps, W)
+        found = torch.autograd.grad((whole * weight).sum(), tensors[:2])
+        expected = torch.autograd.grad((torch.cat(scans, dim=1) * weight).sum(), tensors[:2])
+        close([whole, *found], [torch.cat(scans, dim=1), *expected])
+        for number, part in itertools.product((torch.nan, torch.inf), parts):
+            other = parts[1] if part is parts[0] else parts[0]
+            with torch.no_grad():
+                wild = [tensor.clone().requires_grad_() for tensor in tensors]
+                wild[1][:, part] = number
+                wild[2][:] = number
+            result = linear_scan(*wild, complex, reverse, cut)
+            spread = torch.where(
+                torch.arange(steps).unsqueeze(1) >= at, *([0.0, number] if part.start == 0 else [number, 0.0])
+            )
+            gradient = torch.autograd.grad(result, wild, weight + spread)[1]
+            close([result[:, other], gradient[:, other]], [whole[:, other], found[1][:, other]])
+    short = (coefficients("any", complex, B, 5), *(torch.randn(B, *size, W).requires_grad_() for size in ((5,), ())))
+    run = lambda *tensors: linear_scan(*tensors, complex, reverse, cut[:, :5].roll(2, dims=1))  # noqa: E731
+    assert torch.autograd.gradcheck(run, short, fast_mode=True)
+    assert torch.autograd.gradgradcheck(run, short, fast_mode=True)
+
+
 def test_only_a_and_h_are_kept() -> None:
     kept: list[Tensor] = []
     for steps in (100, 1000):

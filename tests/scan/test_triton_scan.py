@@ -26,12 +26,12 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from seqmodels.scan.linear_scan_triton import _scan
 
-whole = ("a_row", "a_step", "b_row", "b_step", "h0_row", "h_row", "h_step", "steps", "units")
-for complex, reverse, (pointer, kind) in itertools.product(
-    (False, True), (False, True), (("*fp32", tl.float32), ("*bf16", tl.float32), ("*fp64", tl.float64))
+whole = ("a_row", "a_step", "b_row", "b_step", "h0_row", "h_row", "h_step", "cut_row", "cut_step", "steps", "units")
+for cut, complex, reverse, (pointer, kind) in itertools.product(
+    (False, True), (False, True), (False, True), (("*fp32", tl.float32), ("*bf16", tl.float32), ("*fp64", tl.float64))
 ):
-    constants = {"REVERSE": reverse, "COMPLEX": complex, "KIND": kind, "TILE": 64, "UNITS": 32}
-    signature = {**dict.fromkeys(("a", "b", "h0", "h"), pointer), **dict.fromkeys(whole, "i32")}
+    constants = {"CUT": cut, "REVERSE": reverse, "COMPLEX": complex, "KIND": kind, "TILE": 64, "UNITS": 32}
+    signature = {**dict.fromkeys(("a", "b", "h0", "h"), pointer), "cut": "*u8", **dict.fromkeys(whole, "i32")}
     signature.update(dict.fromkeys(constants, "constexpr"))
     kernel = triton.compile(ASTSource(_scan, signature, constants), target=GPUTarget("cuda", 80, 32))
     assert ".entry" in kernel.asm["ptx"]

@@ -24,13 +24,13 @@ EVERY = [pytest.param(*pair, id=f"{pair[0]}-{i}") for i, pair in enumerate(suite
 every = pytest.mark.parametrize(("name", "spec"), EVERY)
 
 
-def spoil(spec, batch, prediction):
-    """Garbage, NaN included, wherever nothing is real."""
+def spoil(spec, batch, prediction, number=torch.nan):
+    """Garbage, NaN or another number, wherever nothing is real."""
     real = real_items(batch, spec)
 
     def garbage(values, real):
         real = real.view(*real.shape, *[1] * (values.dim() - real.dim()))
-        return torch.where(real, values, torch.nan if values.is_floating_point() else 10**6)
+        return torch.where(real, values, number if values.is_floating_point() else 10**6)
 
     steps = torch.arange(batch.inputs.shape[1]) < batch.lengths.unsqueeze(1)
     inputs = garbage(batch.inputs, steps)
@@ -64,7 +64,8 @@ def test_every_task_is_found_and_tested():
 
 
 @every
-def test_garbage_in_padding_reaches_neither_loss_nor_gradient_nor_metrics(name, spec):
+@pytest.mark.parametrize("number", [torch.nan, torch.inf, -torch.inf, 1.7e308])
+def test_garbage_in_padding_reaches_neither_loss_nor_gradient_nor_metrics(name, spec, number):
     task, batch = make("task", name, spec), make_batch(spec)
     prediction = make_prediction(spec, batch).requires_grad_()
     total, count = task.loss(prediction, batch)
@@ -74,8 +75,8 @@ def test_garbage_in_padding_reaches_neither_loss_nor_gradient_nor_metrics(name, 
     assert not gradient[~real].any()
     assert gradient[real].abs().amin(-1).min() > 0
 
-    dirty_batch, dirty = spoil(spec, batch, prediction.detach())
-    assert dirty.isnan().any()
+    dirty_batch, dirty = spoil(spec, batch, prediction.detach(), number)
+    assert not torch.equal(dirty, prediction)
     dirty.requires_grad_()
     dirty_total, dirty_count = task.loss(dirty, dirty_batch)
     assert dirty_total.item() == total.item()

@@ -82,9 +82,9 @@ def run(config: dict[str, Any], run_dir: Path, kill_at: int | None = None) -> li
     return [float.fromhex(line.split()[1]) for line in lines]
 
 
-def weights(run_dir: Path) -> dict[str, torch.Tensor]:
-    """The weights of a run's last checkpoint."""
-    return checkpoint.read(run_dir / "checkpoints" / "last.ckpt")["state_dict"]
+def weights(run_dir: Path, name: str = "last") -> dict[str, torch.Tensor]:
+    """The weights of a run's last checkpoint, or of its best."""
+    return checkpoint.read(run_dir / "checkpoints" / f"{name}.ckpt")["state_dict"]
 
 
 def _main() -> None:

@@ -33,6 +33,7 @@ WHOLE_SEQUENCES = [
 VARIANTS = {
     "stream": (["trainer.max_epochs=2"], 60),
     "validation in the middle": (["trainer.max_epochs=1", "trainer.val_check_interval=10"], 31),
+    "half precision": (["trainer.max_epochs=1", "trainer.val_check_interval=10", "trainer.precision=bf16-mixed"], 31),
     "k2 reaches back": (["trainer.max_epochs=1", "training.k2=50"], 25),
     "random windows, workers": (["trainer.max_epochs=1", "training.random_window=true", "training.workers=2"], 20),
     "one cycle, accumulation": (
@@ -68,8 +69,10 @@ def check(config: dict, folder: Path, kill_at: int) -> None:
     after = run({**config, "resume": str(folder / "killed")}, folder / "killed")
     assert len(after) < len(whole)
     assert after == whole[-len(after) :]
-    for name, expected in weights(folder / "whole").items():
-        assert torch.equal(weights(folder / "killed")[name], expected), name
+    for which in ("best", "last"):
+        found = weights(folder / "killed", which)
+        for name, expected in weights(folder / "whole", which).items():
+            assert torch.equal(found[name], expected), (which, name)
 
 
 @pytest.mark.parametrize("variant", [v if v in FAST else pytest.param(v, marks=pytest.mark.slow) for v in VARIANTS])

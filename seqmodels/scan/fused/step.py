@@ -76,8 +76,15 @@ def trace_step(cell: Any, projects: bool) -> Step:
     Raises:
         CannotFuseError: what cannot be generated, in words.
     """
-    with torch.random.fork_rng(devices=[]):  # a trace draws no random numbers
-        return _Trace(cell, projects).step()
+    buffers = [(buffer, buffer.clone()) for buffer in cell.buffers() if buffer.device.type != "meta"]
+    try:
+        with torch.random.fork_rng(devices=[]):  # a trace draws no random numbers
+            return _Trace(cell, projects).step()
+    finally:
+        with torch.no_grad():  # nor does it change what a part of the cell counts or estimates at each call
+            for buffer, before in buffers:
+                if not torch.equal(buffer, before):
+                    buffer.copy_(before)
 
 
 class _Trace:
