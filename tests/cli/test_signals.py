@@ -178,8 +178,8 @@ def test_the_workers_of_a_run_that_is_killed_end_too(tmp_path: Path) -> None:
         while "step 4" not in process.stdout.readline():
             pass
         process.kill()
-        process.stdout.read()  # until the last of them has closed it
         killed = time.monotonic()
+        process.stdout.read()  # until the last of them has closed it
     while living(process.pid) and time.monotonic() - killed < LIMIT:
         time.sleep(0.1)
     assert not living(process.pid)
