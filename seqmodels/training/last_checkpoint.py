@@ -133,8 +133,8 @@ class LastCheckpoint(Checkpoint):
         before = progress.total.completed - progress.current.completed
         progress.reset()
         progress.total.increment_by(before)
-        progress.total.ready += 1
-        progress.total.started += 1
+        progress.increment_ready()
+        progress.increment_started()
         self._save(trainer)
 
     def _stopping(self, trainer: pl.Trainer) -> bool:

@@ -52,6 +52,8 @@ PHASES: dict[str, tuple[str, str, int, bool]] = {
     "scoring": ("seqmodels.training.run", "score", 1, False),
     "scoring in Lightning": ("seqmodels.training.learner", "Learner.validation_step", 9, False),
     "loading": ("seqmodels.inference", "load", 1, False),
+    "inspecting": ("seqmodels.training.run", "assemble", 1, False),
+    "evaluating": ("seqmodels.training.run", "load", 1, False),
     "writing": ("seqmodels.inference.writing", "spread", 3, False),
 }
 

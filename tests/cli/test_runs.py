@@ -56,9 +56,9 @@ class Model:
         yield {"label": "ä", "probability": 0.5}
         yield {"label": "b", "probability": 0.25}
 
-    def generate(self, **options):
+    def generate_pieces(self, **options):
         self.asked.append(options)
-        return "To be"
+        return ["To", " be"]
 
 
 @pytest.fixture

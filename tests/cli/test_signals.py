@@ -95,6 +95,27 @@ def test_what_was_stopped_goes_on_bit_for_bit(phase: str, tmp_path: Path) -> Non
     assert all(weights[0][name].equal(weights[1][name]) for name in weights[1])
 
 
+def test_a_signal_ends_every_other_verb_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+    (tmp_path / "my.csv").write_text("x,kind\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(80)))
+    train = ["train", "data=csv", "data.path=my.csv", "data.target=kind", "data.layout=wide", *TRAIN[5:], "run_dir=run"]
+    predict = ["predict", "run", "--input", "my.csv", "--output"]
+    stopped = {
+        "imports": ("predict", [*predict, "out.csv"]),
+        "loading": ("generate", ["generate", "run"]),
+        "writing": ("predict", [*predict, "out.csv"]),
+        "inspecting": ("data", ["data", "inspect", *train[1:5]]),
+        "evaluating": ("evaluate", ["evaluate", "run"]),
+    }
+    cases = [Case("SIGHUP", phase, str(tmp_path), words) for phase, (_, words) in stopped.items()]
+    trained, *found = ends([Case("", "", str(tmp_path), train), *cases])
+    assert trained.code == 0, trained
+    for (verb, _), ended in zip(stopped.values(), found, strict=True):
+        assert ended.printed == f"seqmodels {verb}: stopped by SIGHUP; {stopping.AGAIN}\n", (verb, ended)
+        assert (ended.code, ended.seconds < LIMIT) == (129, True), ended
+    left = {path.name for path in tmp_path.iterdir()} - {"cache"}
+    assert left == {"my.csv", "run", "sent", "output"}
+
+
 def test_a_signal_that_was_ignored_when_the_command_began_stays_so(tmp_path: Path) -> None:
     """As nohup does with SIGHUP."""
     command = [sys.executable, "-m", "seqmodels", "list"]
@@ -130,3 +151,42 @@ def test_a_closed_stream_is_one_that_goes_nowhere(arguments: str, tmp_path: Path
     code, out, err = run("")
     assert run(">&- <&-") == (code, "", err)
     assert run("2>&-") == (code, out, "")
+
+
+@pytest.mark.slow
+def test_a_reader_that_goes_away_stops_a_training_in_good_order(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "seqmodels", *TRAIN, "trainer.max_epochs=100000"]
+    options: dict[str, Any] = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "text": True}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as process:
+        while "step 4" not in process.stdout.readline():
+            pass
+        process.stdout.close()
+        left = time.monotonic()
+        said = process.stderr.read()
+        code = process.wait(timeout=60)
+    assert code == 128 + signal.SIGPIPE
+    assert time.monotonic() - left < LIMIT
+    assert said.startswith("seqmodels train: stopped because its output is read no more at step ")
+    assert said.endswith(f"; everything is saved. {GO_ON}\n")
+
+
+@pytest.mark.slow
+def test_the_workers_of_a_run_that_is_killed_end_too(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "seqmodels", *TRAIN, "training.workers=2", "trainer.max_epochs=100000"]
+    options: dict[str, Any] = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "text": True}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True, **options) as process:
+        while "step 4" not in process.stdout.readline():
+            pass
+        process.kill()
+        killed = time.monotonic()
+        process.stdout.read()  # until the last of them has closed it
+    while living(process.pid) and time.monotonic() - killed < LIMIT:
+        time.sleep(0.1)
+    assert not living(process.pid)
+
+
+def living(group: int) -> list[str]:
+    """The processes of a group that have not ended."""
+    listed = subprocess.run(["ps", "-eo", "pgid,stat,args"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
+    return [row[2] for row in rows if row[0] == str(group) and not row[1].startswith("Z")]
