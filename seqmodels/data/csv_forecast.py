@@ -218,7 +218,7 @@ def refuse_far(horizon: int, rows: int, path: str) -> None:
     """
     if horizon > rows:
         raise ValueError(
-            f"{path}: the series has {rows} rows, fewer than the {horizon} steps of data.horizon: choose a shorter one"
+            f"{path}: the series has {rows} rows, too few for the {horizon} steps of data.horizon: choose a shorter one"
         )
 
 

@@ -158,7 +158,7 @@ def test_a_horizon_beyond_the_rows_takes_no_memory(horizon):
     settings = {"data": {**config("series")["data"], "horizon": horizon}}
     tracemalloc.start()
     try:
-        assert f"fewer than the {horizon} steps of data.horizon" in told(lambda: look(settings))
+        assert f"too few for the {horizon} steps of data.horizon" in told(lambda: look(settings))
         assert tracemalloc.get_traced_memory()[1] < 50_000_000
     finally:
         tracemalloc.stop()
