@@ -39,7 +39,7 @@ class Composition(NamedTuple):
         schema: the same choices with no value changed: every setting there is, with its default.
         choices: the option chosen in each group.
         run_dir: where Hydra would put the run.
-        written: the settings as they are to be stored: what stands in the environment is only named.
+        written: the settings as stored: what stands in the environment is only named.
     """
 
     config: Plain
