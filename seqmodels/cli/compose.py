@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 import os.path
 import re
@@ -39,7 +40,7 @@ class Composition(NamedTuple):
         schema: the same choices with no value changed: every setting there is, with its default.
         choices: the option chosen in each group.
         run_dir: where Hydra would put the run.
-        written: the settings as they are to be stored: what stands in the environment is only named.
+        written: the settings as stored: what stands in the environment is only named.
     """
 
     config: Plain
@@ -299,14 +300,9 @@ def amend(saved: Plain, overrides: list[str], groups: Set[str] = frozenset()) ->
 
 def amend_written(saved: Plain, overrides: list[str], amended: Plain) -> Plain:
     """As `amend`, in which what stands in the environment is only named, as in the saved config."""
-    changed, settled = names(overrides), dict(settings(amended))
-    kept = {path: value for path, value in settings(saved) if path in settled and path not in changed}
-    named = [path for path, value in kept.items() if isinstance(value, str) and "${oc.env:" in value]
-    written = copy.deepcopy(amended)
-    for path in named:
-        *parents, last = path.split(".")
-        holder: Any = written
-        for parent in parents:
-            holder = holder[parent]
-        holder[last] = kept[path]
+    changed, settled, written = names(overrides), dict(settings(amended)), copy.deepcopy(amended)
+    for path, value in settings(saved):
+        if path in settled and path not in changed and "${oc.env:" in str(value):
+            *parents, last = path.split(".")
+            functools.reduce(dict.__getitem__, parents, written)[last] = value
     return written
