@@ -290,6 +290,13 @@ def test_arrays_of_types_that_cannot_be(fault, name):
     assert "my.npz" in quickly(lambda: look(config(kind)))
 
 
+def test_groups_of_several_numbers_each():
+    put("npz", FORMATS["npz"].rows)
+    np.savez("my.npz", **np.load("my.npz"), groups=np.zeros((40, 2)))
+    asked = {"data": {"name": "arrays", "path": "my.npz", "groups": "groups"}}
+    assert "expected one entry for each of the 40 sequences, got 40, shape (40, 2)" in told(lambda: look(asked))
+
+
 def changed(offset: int, value: int, size: int = 4) -> bytes:
     """An archive in whose list of contents a field of each member has another value."""
     put("npz", FORMATS["npz"].rows)
