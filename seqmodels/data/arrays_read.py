@@ -268,10 +268,10 @@ def _check_counts(store: _Store, arrays: Arrays) -> None:
     count, steps = len(arrays), len(arrays.x)
     for option, fits in (("y", {count, steps}), ("groups", {count}), ("split", {count})):
         array = getattr(arrays, option)
-        if array is not None and len(array) not in fits:
+        if array is not None and (len(array) not in fits or (option != "y" and array.ndim > 1)):
             raise ValueError(
-                f"{store.place(option)}: expected one entry for each of the {count} sequences, got {len(array)}; "
-                "each sequence needs its own"
+                f"{store.place(option)}: expected one entry for each of the {count} sequences, got {len(array)}, shape "
+                f"{array.shape}; each sequence needs its own"
             )
 
 

@@ -17,6 +17,7 @@ from seqmodels.data.arrow_size import unpacked_size
 from seqmodels.data.csv_read import ListColumn, Table
 from seqmodels.data.files import find_file
 from seqmodels.data.scale import usable
+from seqmodels.data.unpack import refuse_bomb
 
 ARROW_SUFFIXES = (".parquet", ".arrow", ".feather", ".ipc")
 
@@ -90,6 +91,8 @@ def from_arrow(table: Any, path: str, cells: Callable[[Any], Sequence[str]] | No
     Raises:
         ValueError: no rows, or two columns of one name.
     """
+    import pyarrow as pa
+
     names = table.column_names
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
@@ -106,6 +109,8 @@ def from_arrow(table: Any, path: str, cells: Callable[[Any], Sequence[str]] | No
             lists[name] = _list_column(name, column)
         elif _has_cells(column.type):
             columns[name] = cells(column) if cells else cells_of(column) or []
+            if pa.types.is_dictionary(column.type):
+                refuse_bomb(path, column.nbytes, sum(map(len, columns[name])), "write it as plain text")
             if (values := numbers_of(column)) is not None:
                 numbers[name] = values
         if name not in columns and (name not in lists or not lists[name].columns):

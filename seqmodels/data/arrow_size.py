@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import struct
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from seqmodels.data.unpack import refuse_bomb
 
 # Bytes of a cell at least, and rows of which the size of others is guessed.
-CELL, PROBED = 8, 8
+CELL, PROBED, PROBED_COLUMNS = 8, 8, 1000
 CURE = "write what is needed of it to a .csv file"
 
 
@@ -20,9 +21,14 @@ def unpacked_size(path: str, found: Path) -> int:
     Raises:
         ValueError: far more than the file has.
     """
+    stat = found.stat()
+    return _unpacked_size(path, found, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(64)
+def _unpacked_size(path: str, found: Path, packed: int, changed: int) -> int:
     import pyarrow
 
-    packed = found.stat().st_size
     try:
         sizes = _of_parquet(found) if found.suffix == ".parquet" else _of_messages(found)
         for size in sizes:
@@ -40,8 +46,9 @@ def _of_parquet(found: Path) -> Any:
         about = file.metadata
         groups = range(about.num_row_groups)
         yield max(sum(about.row_group(i).total_byte_size for i in groups), about.num_rows * about.num_columns * CELL)
-        first = next(file.iter_batches(batch_size=PROBED), None)
-        yield about.num_rows * first.nbytes // len(first) if first else 0
+        if about.num_columns <= PROBED_COLUMNS:
+            first = next(file.iter_batches(batch_size=PROBED), None)
+            yield about.num_rows * first.nbytes // len(first) if first else 0
 
 
 def _of_messages(found: Path) -> Any:

@@ -22,8 +22,8 @@ OBJECTS = (
 )
 READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 KINDS = "biufSU"
-# Axes of an array; and bytes of a list of what is in an archive.
-MOST_AXES, MOST_LISTED = 16, 1 << 21
+# Axes of an array, bytes of a list of what is in an archive, and numbers that would be there but for an empty axis.
+MOST_AXES, MOST_LISTED, MOST_EMPTY = 16, 1 << 21, 1 << 48
 
 
 class Header(NamedTuple):
@@ -73,8 +73,8 @@ def read_header(file: IO[bytes], size: int) -> Header:
     if len(shape) > MOST_AXES or any(type(length) is not int or length < 0 for length in shape):
         raise ValueError(f"expected a shape of at most {MOST_AXES} axes, from 0 on, got {str(shape)[:60]}")
     header = Header(tuple(shape), "F" if fortran is True else "C", dtype, file.tell())
-    # Axes without length hide others that are too long.
-    if math.prod(length or 1 for length in shape) * dtype.itemsize > max(size - header.offset, 1):
+    # An axis without length hides others that are too long.
+    if header.bytes > size - header.offset or math.prod(length or 1 for length in shape) > MOST_EMPTY:
         raise ValueError(
             f"its header says shape {str(shape)[:60]} of {dtype}, which is more than the {size - header.offset:,} "
             "bytes there are"

@@ -84,7 +84,8 @@ def _of_points(path: str, arrays: dict[str, np.ndarray]) -> list[Drawing]:
     labels = arrays.get("labels", np.full(len(lengths), ""))
     if labels.shape != lengths.shape:
         raise ValueError(
-            f"{path}: expected one of 'labels' for each of the {len(lengths)} drawings, got {labels.shape}"
+            f"{path}: expected one of 'labels' for each of the {len(lengths)} drawings, got {len(labels)}, "
+            f"shape {labels.shape}"
         )
     parts = np.split(points.astype(np.float64), np.cumsum(lengths)[:-1])
     return [_lifted(part, str(label)) for part, label in zip(parts, labels, strict=True)]

@@ -5,7 +5,9 @@ The mutations are drawn from a seed, so that what fails can be made again from i
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
+import pkgutil
 import random
 import resource
 import signal
@@ -17,9 +19,16 @@ from pathlib import Path
 
 import pytest
 
+import seqmodels.data
 from seqmodels.data.survey import survey
 from tests.data.file_kinds import FORMATS, config
 from tests.data.test_bad_input import look, recordings
+
+for name in (
+    *(f"seqmodels.data.{found.name}" for found in pkgutil.iter_modules(seqmodels.data.__path__)),
+    *("Bio.SeqIO", "kaldi_native_fbank", "pyarrow.csv", "pyarrow.feather", "pyarrow.parquet", "scipy.signal"),
+):
+    importlib.import_module(name)  # once, and not in each process
 
 # Processor seconds and bytes of memory beyond what the process has that a damaged file may take.
 SECONDS, MEMORY = 5, 1 << 30
