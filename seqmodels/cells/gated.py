@@ -27,14 +27,18 @@ class _Steps(threading.local):
         self.plain = False  # there from the start, for a compiler would see it appear
 
 
+def _no_quick_step(cell: GatedCell, u: Tensor, state: State, projected: bool) -> tuple[Tensor, State] | None:
+    return None
+
+
 _steps = _Steps()
-_quick_step: Callable[..., tuple[Tensor, State] | None] = lambda *_: None
+_quick_step: Callable[[GatedCell, Tensor, State, bool], tuple[Tensor, State] | None] = _no_quick_step
 #: What whoever takes quick steps has prepared, until an attribute of the cell is set. Not on the cell: there it would
 #: be copied and saved with it, and a compiler would see it appear.
 prepared: weakref.WeakKeyDictionary[GatedCell, dict[bool, Any]] = weakref.WeakKeyDictionary()
 
 
-def offer_quick_step(function: Callable[..., tuple[Tensor, State] | None]) -> None:
+def offer_quick_step(function: Callable[[GatedCell, Tensor, State, bool], tuple[Tensor, State] | None]) -> None:
     """Let gated cells take steps without gradients by ``function(cell, u, state, projected)``, where it can."""
     global _quick_step
     _quick_step = function

@@ -58,9 +58,9 @@ def check(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...])
     Raises:
         ValueError: the message names it, what was expected, what came and the cure.
     """
-    if sound(tensor, _CPU) and tensor.dtype is dtype and tensor.shape == shape and not tensor.is_neg():
-        if tensor.data_ptr() or not tensor.numel():
-            return
+    usual = sound(tensor, _CPU) and tensor.dtype is dtype and tensor.shape == shape and not tensor.is_neg()
+    if usual and (tensor.data_ptr() or not tensor.numel()):
+        return
     check_memory(name, tensor)
     reason = opaque(tensor)
     if reason is not None:

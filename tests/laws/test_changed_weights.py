@@ -163,11 +163,10 @@ def agree(cell: Cell) -> None:
         with torch.no_grad(), plain_steps():
             u = cell.project(one)
             y_written, written = cell.step(u, before)
-        calls: list[Callable[[], Any]] = [lambda: cell(one, before), lambda: cell.step(u, before)]
-        for call in calls:
+        for step, given in ((cell, one), (cell.step, u)):
             for mode in (torch.enable_grad, torch.no_grad, torch.no_grad):
                 with mode():
-                    y, after = call()
+                    y, after = step(given, before)
                 close([y, *leaves(after)], [y_written, *leaves(written)])
 
 

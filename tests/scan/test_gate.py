@@ -1,4 +1,4 @@
-"""What a tensor says of itself reaches compiled code: it is resolved, another engine runs, or it is refused in words."""
+"""What a tensor says of itself reaches compiled code: resolved, left to another engine, or refused in words."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_what_is_not_dense_is_refused(layout: torch.layout) -> None:
     other = x.to_mkldnn() if layout is torch._mkldnn else x.to_sparse(layout=layout)
     with pytest.raises(ValueError, match="inputs must be dense"):
         scan(LSTMCell(3, H), other)
-    with pytest.raises(ValueError, match="inputs must be dense.*to_padded_tensor"):
+    with pytest.raises(ValueError, match=r"inputs must be dense.*to_padded_tensor"):
         scan(LSTMCell(3, H), torch.nested.as_nested_tensor([x[0], x[1]], layout=torch.jagged))
     if layout is torch.sparse_coo:
         state = LSTMState(torch.zeros(2, H).to_sparse(), torch.zeros(2, H))
