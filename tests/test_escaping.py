@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 
 from seqmodels.cli.flags import as_json
 from seqmodels.cli.report_page import markdown
@@ -20,7 +19,7 @@ from seqmodels.escaping import fenced, in_cell, in_markdown, on_screen
 from seqmodels.inference.writing import write_predictions
 from seqmodels.tasks.pictures.confusion import confusion_figure
 from seqmodels.tasks.pictures.style import plain
-from seqmodels.terminal import harmless
+from seqmodels.terminal import Screen
 from seqmodels.training import backtest
 from seqmodels.training.diagnostics.board import Board
 from seqmodels.training.diagnostics.style import figure_pixels
@@ -41,7 +40,7 @@ def test_on_a_terminal_nothing_is_obeyed(words: str, capsys: pytest.CaptureFixtu
     report("title", [words, words])
     metrics = {"val": {"loss": 1.0, words: 0.5}, "baseline": {"val": {f"always {words}": {"loss": 2.0}}}}
     wide = {"val": {f"m{i}": 1.0 for i in range(9)}, "baseline": {"val": {words: {"m1": 2.0}}}}
-    for console in (harmless(Console(width=500)), harmless(Console(width=60, force_terminal=True, color_system=None))):
+    for console in (Screen(width=500), Screen(width=60, force_terminal=True, color_system=None)):
         print_results(metrics, {"val": words}, console)
         print_results(wide, {"val": words}, console)
         backtest._print(
