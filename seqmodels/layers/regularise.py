@@ -86,7 +86,7 @@ class Regularisers:
 
     def active(self) -> dict[str, Any]:
         """The options that are on."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if value}
+        return {name: value for name in _OFF if (value := getattr(self, name))}
 
     def on_cell(self, cell: Cell, inputs: Tensor, training: bool, draw: bool = True) -> Cell:
         """The cell as it runs over `inputs` ``(B, T, F)``: `cell` itself where there is nothing to do in it.
