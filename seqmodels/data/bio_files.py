@@ -23,7 +23,8 @@ SUFFIXES = tuple(
 )
 # A line's number, whether the text begins the line, and the text: lines may be longer than memory.
 Line = tuple[int, bool, bytes]
-LONGEST = 1 << 24  # letters of a line that cannot come in parts
+BEGINNING = 64  # letters by which a format is known
+LONGEST, LONGEST_HEADER = 1 << 24, 1 << 20  # letters of a line that cannot come in parts
 MARK = b"\xef\xbb\xbf"  # of byte order
 
 
@@ -67,8 +68,11 @@ def read_pieces(path: Path) -> Iterator[Piece]:
     Raises:
         ValueError: an empty file, a damaged one, or one in none of the formats; the message names the line.
     """
-    text = next((bare for chunk in read_bytes(path) if (bare := chunk.removeprefix(MARK).strip())), None)
-    if text is None:
+    text = b""
+    for chunk in read_bytes(path):
+        if len(text := (text + chunk).removeprefix(MARK).lstrip()) >= BEGINNING:
+            break
+    if not text:
         raise ValueError(f"{path}: expected FASTA, FASTQ or GenBank, got an empty file")
     kind = text[:1]
     if kind == b">":
@@ -130,12 +134,12 @@ def _lines(path: Path, cut: bool) -> Iterator[Line]:
             yield number, begins, text.removeprefix(MARK) if number == 1 else text
             number, begins = number + 1, True
         header = begins and rest.startswith(b">")
-        if len(rest) >= (CHUNK if header else LONGEST):
+        if len(rest) >= (LONGEST_HEADER if header else LONGEST):
             raise ValueError(
                 f"{path}, line {number}: expected {'a header' if header else 'a line'} of at most "
-                f"{CHUNK if header else LONGEST:,} letters, got more; break the line, or mend its end"
+                f"{LONGEST_HEADER if header else LONGEST:,} letters, got more; break the line, or mend its end"
             )
-        if cut and len(rest) >= CHUNK:
+        if cut and len(rest) >= CHUNK and not header:
             yield number, begins, rest
             begins, rest = False, b""
     if rest:

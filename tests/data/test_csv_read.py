@@ -84,7 +84,7 @@ BAD = {
     "blank": (b" \n\n", "got an empty file"),
     "header only": (b"a,b\n", "expected rows of data below the header line"),
     "binary": (b"a,b\n1,\x00\x01\n", "got a binary one"),
-    "excel": (b"PK\x03\x04rest", "got a binary one"),
+    "excel": (b"PK\x03\x04rest", "got a zip archive .or a spreadsheet."),
     "utf-16": ("a,b\n1,2\n".encode("utf-16"), "got a binary one .or UTF-16."),
     "latin-1": ("a,b\n1,2\nM\xfcller,3\n".encode("latin-1"), r"line 3: expected UTF-8 text, got the byte 0xfc"),
     "cut gzip": (gzip.compress(b"a,b\n1,2\n" * 100)[:-12], "gzip file is damaged or cut short"),

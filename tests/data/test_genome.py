@@ -47,7 +47,7 @@ def test_records_are_read_whole_however_the_file_is_cut(tmp_path, monkeypatch, c
     records = {"one": random_letters(0, 40), "none": "", "two": random_letters(1, 23)}
     path = write(tmp_path, wrapped(records, end=end))
     monkeypatch.setattr(bio_files, "CHUNK", chunk)
-    monkeypatch.setattr("seqmodels.data.text_files.CHUNK", chunk)
+    monkeypatch.setattr("seqmodels.data.unpack.CHUNK", chunk)
     found = list(read_records(path))
     assert {record.name: record.letters.decode() for record in found} == records
     assert [record.line for record in found] == [1, 8, 9]
