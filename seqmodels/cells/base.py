@@ -79,7 +79,7 @@ class Cell(nn.Module):
         """The shapes of weights, by path, which each call checks first; here those of parts that are `nn.Linear`."""
         shapes: dict[str, tuple[int, ...]] = {}
         for name, part in self._modules.items():
-            if type(part) is nn.Linear:
+            if isinstance(part, nn.Linear):
                 shapes |= {
                     f"{name}.weight": (part.out_features, part.in_features),
                     f"{name}.bias": (part.out_features,),

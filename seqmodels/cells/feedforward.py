@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from seqmodels.cells.base import Cell
+from seqmodels.cells.product import Linear
 from seqmodels.registry import register
 
 
@@ -44,7 +45,7 @@ class FeedforwardCell(Cell):
             raise ValueError(f"nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
         super().__init__(input_size, hidden_size)
         self.nonlinearity = nonlinearity
-        self.linear = nn.Linear(input_size, hidden_size, bias=bias)
+        self.linear = Linear(input_size, hidden_size, bias=bias)
 
     def project(self, x: Tensor) -> Tensor:
         return self.linear(x)

@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from seqmodels.cells.base import Cell
 from seqmodels.cells.initialise import initialise
+from seqmodels.cells.product import linear
 from seqmodels.state import State
 
 
@@ -139,7 +139,7 @@ class GatedCell(Cell):
         initialise(self, self.init, forget_bias=self.forget_bias, chrono_steps=self.chrono_steps)
 
     def project(self, x: Tensor) -> Tensor:
-        return functional.linear(x, self.weight_ih, self.bias_ih)
+        return linear(x, self.weight_ih, self.bias_ih)
 
     def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
         # A compiler sees the step as it is written.
@@ -184,7 +184,7 @@ class GatedCell(Cell):
         """The recurrent product ``weight_hh h + bias_hh``, ``(B, G*H)``."""
         h = self.recurrent_input(state)
         if self.heads == 1:
-            return functional.linear(h, self.weight_hh, self.bias_hh)
+            return linear(h, self.weight_hh, self.bias_hh)
         size = self.hidden_size // self.heads
         blocks = self.weight_hh.view(len(self.gates), self.heads, size, size)
         r = torch.einsum("gkij,...kj->...gki", blocks, h.unflatten(-1, (self.heads, size))).flatten(-3)

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from seqmodels.cells.base import HiddenState, VendorForm
 from seqmodels.cells.gated import GatedCell
+from seqmodels.cells.product import linear
 from seqmodels.registry import register
 
 
@@ -85,8 +85,8 @@ class GRUCell(GatedCell):
         bias_rz, bias_n = (None, None) if self.bias_hh is None else self.bias_hh.split((2 * size, size))
         weight_rz, weight_n = self.weight_hh.split((2 * size, size))
         h = self.recurrent_input(state)
-        r, z = torch.sigmoid(u_rz + functional.linear(h, weight_rz, bias_rz)).chunk(2, dim=-1)
-        n = torch.tanh(u_n + functional.linear(r * h, weight_n, bias_n))
+        r, z = torch.sigmoid(u_rz + linear(h, weight_rz, bias_rz)).chunk(2, dim=-1)
+        n = torch.tanh(u_n + linear(r * h, weight_n, bias_n))
         return (1 - z) * n + z * state.h, {"r": r, "z": z, "n": n}
 
     def activations(self, u: Tensor, state: HiddenState) -> dict[str, Tensor]:

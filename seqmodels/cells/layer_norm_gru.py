@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from seqmodels.cells.base import HiddenState
 from seqmodels.cells.gated import GatedCell
+from seqmodels.cells.product import linear
 from seqmodels.registry import register
 
 
@@ -73,7 +74,7 @@ class LayerNormGRUCell(GatedCell):
         return shapes
 
     def project(self, x: Tensor) -> Tensor:
-        product = torch.cat(self._normalised(functional.linear(x, self.weight_ih), self.gain_ih), dim=-1)
+        product = torch.cat(self._normalised(linear(x, self.weight_ih), self.gain_ih), dim=-1)
         return product if self.bias_ih is None else product + self.bias_ih
 
     def _normalised(self, product: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:

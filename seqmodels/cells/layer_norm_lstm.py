@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from seqmodels.cells.gated import GatedCell
 from seqmodels.cells.lstm import LSTMState
+from seqmodels.cells.product import linear
 from seqmodels.registry import register
 
 
@@ -80,7 +81,7 @@ class LayerNormLSTMCell(GatedCell):
             nn.init.zeros_(self.bias_c)
 
     def project(self, x: Tensor) -> Tensor:
-        product = functional.linear(x, self.weight_ih)
+        product = linear(x, self.weight_ih)
         return functional.layer_norm(product, self.gain_ih.shape, self.gain_ih, self.bias_ih, self.eps)
 
     def update(self, u: Tensor, r: Tensor, state: LSTMState) -> LSTMState:

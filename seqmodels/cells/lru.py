@@ -17,9 +17,9 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from seqmodels.cells.linear import LinearCell, check_radii
+from seqmodels.cells.product import linear
 from seqmodels.registry import register
 
 
@@ -94,7 +94,7 @@ class LRUCell(LinearCell):
         return {"h": 2 * self.hidden_size}
 
     def project(self, x: Tensor) -> Tensor:
-        return functional.linear(x, self.weight_ih)
+        return linear(x, self.weight_ih)
 
     def coefficients(self, u: Tensor) -> tuple[Tensor, Tensor]:
         radius, phase, gamma = torch.exp(-torch.exp(self.nu_log)), torch.exp(self.theta_log), torch.exp(self.gamma_log)
@@ -103,4 +103,4 @@ class LRUCell(LinearCell):
         return a, torch.cat((gamma, gamma)) * b
 
     def readout(self, h: Tensor, u: Tensor) -> Tensor:
-        return functional.linear(h, self.weight_ho) + u[..., 2 * self.hidden_size :]
+        return linear(h, self.weight_ho) + u[..., 2 * self.hidden_size :]

@@ -20,10 +20,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from seqmodels.cells.base import VendorForm
 from seqmodels.cells.gated import GatedCell
+from seqmodels.cells.product import linear
 from seqmodels.registry import register
 
 
@@ -95,7 +95,7 @@ class LSTMCell(GatedCell):
     def step(self, u: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
         y, state = super().step(u, state)
         if self.proj_size:
-            y = functional.linear(y, self.weight_hr)
+            y = linear(y, self.weight_hr)
             state = LSTMState(y, state.c)
         return y, state
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from seqmodels.cells.base import HiddenState
 from seqmodels.cells.linear import LinearCell
+from seqmodels.cells.product import Linear
 from seqmodels.registry import register
 
 
@@ -48,7 +49,7 @@ class MinGRUCell(LinearCell):
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, forget_bias: float | None = None) -> None:
         super().__init__(input_size, hidden_size)
-        self.linear = nn.Linear(input_size, 2 * hidden_size, bias=bias)
+        self.linear = Linear(input_size, 2 * hidden_size, bias=bias)
         if forget_bias is not None:
             if not bias:
                 raise ValueError("forget_bias needs biases: build the cell with bias=True")

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from seqmodels.cells.base import HiddenState
 from seqmodels.cells.linear import LinearCell, check_radii
+from seqmodels.cells.product import Linear
 from seqmodels.registry import register
 
 
@@ -61,7 +62,7 @@ class RGLRUCell(LinearCell):
         if not 0 < exponent < float("inf"):
             raise ValueError(f"exponent must be a positive number, got {exponent!r}")
         self.exponent = exponent
-        self.linear = nn.Linear(input_size, 3 * hidden_size, bias=bias)
+        self.linear = Linear(input_size, 3 * hidden_size, bias=bias)
         power = torch.rand(hidden_size, dtype=torch.float64).mul(r_max - r_min).add(r_min).clamp(1e-6, 1 - 1e-6)
         self.a_logit = nn.Parameter(torch.logit(power ** (1 / exponent)).to(self.linear.weight.dtype))
 

@@ -18,9 +18,11 @@ from typing import cast
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from seqmodels.batch import step_mask
 from seqmodels.cells.base import Cell, VendorForm
+from seqmodels.cells.product import TILE, in_tiles
 from seqmodels.scan.derivative import FusedCall, differentiable_again
 from seqmodels.scan.engine import Engine, transformed
 from seqmodels.scan.reference import keep
@@ -53,10 +55,13 @@ def vendor_is_faster(cell: Cell, inputs: Tensor | None) -> bool:
 
 
 def _obstacle(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> str | None:
-    if cell.vendor() is None:
+    form = cell.vendor()
+    if form is None:
         return f"torch has no fused form of this {type(cell).__name__}"
     if reset is not None and reset.dim() == 2:
         return "torch's fused layers cannot reset rows inside a window"
+    if inputs is not None and in_tiles(inputs) and any(size % TILE for size in form.weights[1].shape):
+        return f"in torch's fused layers in bfloat16 rows see each other where H is no multiple of {TILE}"
     if inputs is not None and transformed():
         return "torch's fused layers have no vmap, forward mode or functional gradient"
     return None
@@ -93,6 +98,11 @@ def _with_padding_feature(form: VendorForm, inputs: Tensor, valid: Tensor) -> tu
 
 
 def _run(form: VendorForm, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+    wider = -inputs.shape[-1] % TILE if in_tiles(inputs) else 0
+    if wider:
+        first, *others = form.weights
+        inputs = functional.pad(inputs, (0, wider))
+        form = VendorForm(form.kind, [functional.pad(first, (0, wider)), *others])
     before = [leaf.to(inputs.dtype).unsqueeze(0).contiguous() for leaf in leaves(state)]
     call = FusedCall(form.kind, has_bias=any(weight.dim() == 1 for weight in form.weights))
     tensors = (inputs, *before, *form.weights)

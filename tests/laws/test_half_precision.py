@@ -1,0 +1,42 @@
+"""In half precision too no row sees another, on processors that make such products in tiles above all."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from seqmodels.layers import Layer, Recurrent
+from tests.laws.catalogue import cells, engines_for
+
+PAIRS = [(title, engine) for title, make in cells().items() for engine in ("auto", *engines_for(make(3, 4)))]
+B, T, WILD = 20, 3, 9
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize(("title", "engine"), PAIRS)
+def test_no_row_sees_another(title: str, engine: str, autocast: bool) -> None:
+    others = torch.arange(B) != WILD
+    for F, H in ((7, 6), (5, 32)):
+        torch.manual_seed(0)
+        cell = cells()[title](F, H)
+        layer = Recurrent(cell if autocast else cell.bfloat16(), engine=engine)
+        x = torch.randn(B, T, F, dtype=torch.float32 if autocast else torch.bfloat16)
+        try:
+            clean = _outputs_and_gradient(layer, x, others, autocast)
+        except ValueError as error:
+            assert "bfloat16" in str(error)  # noqa: PT017  an engine may refuse a size
+            continue
+        for number in (3e38, float("inf"), float("nan")):
+            wild = x.clone()
+            wild[WILD] = number
+            for one, other in zip(_outputs_and_gradient(layer, wild, others, autocast), clean, strict=True):
+                torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def _outputs_and_gradient(layer: Layer, x: Tensor, rows: Tensor, autocast: bool) -> tuple[Tensor, Tensor]:
+    x = x.clone().requires_grad_()
+    with torch.autocast("cpu", enabled=autocast):
+        y, _ = layer(x)
+    y[rows].float().sum().backward()
+    return y[rows].detach(), x.grad[rows]
