@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from seqmodels.cells.base import Cell
 from seqmodels.cells.initialise import initialise
-from seqmodels.cells.product import linear
+from seqmodels.cells.product import block_product, linear
 from seqmodels.state import State
 
 
@@ -187,7 +187,7 @@ class GatedCell(Cell):
             return linear(h, self.weight_hh, self.bias_hh)
         size = self.hidden_size // self.heads
         blocks = self.weight_hh.view(len(self.gates), self.heads, size, size)
-        r = torch.einsum("gkij,...kj->...gki", blocks, h.unflatten(-1, (self.heads, size))).flatten(-3)
+        r = block_product(blocks, h.unflatten(-1, (self.heads, size))).flatten(-3)
         return r if self.bias_hh is None else r + self.bias_hh
 
     def update(self, u: Tensor, r: Tensor, state: State) -> State:

@@ -39,6 +39,19 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return padded[..., :rows]
 
 
+def block_product(blocks: Tensor, x: Tensor) -> Tensor:
+    """The products ``(..., G, heads, size)`` of `blocks` ``(G, heads, size, size)`` and `x` ``(..., heads, size)``.
+
+    >>> block_product(torch.ones(4, 2, 3, 3), torch.ones(5, 2, 3)).shape
+    torch.Size([5, 4, 2, 3])
+    """
+    size = x.shape[-1]
+    more = -size % TILE if in_tiles(x) else 0
+    if more:
+        blocks, x = functional.pad(blocks, (0, more, 0, more)), functional.pad(x, (0, more))
+    return torch.einsum("gkij,...kj->...gki", blocks, x)[..., :size]
+
+
 class Linear(nn.Linear):
     """As `torch.nn.Linear`, by `linear`."""
 
