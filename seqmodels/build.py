@@ -6,10 +6,7 @@ without them.
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import os
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +17,7 @@ from seqmodels.batch import BatchSpec
 from seqmodels.cells import Cell
 from seqmodels.layers import Bidirectional, Layer, Masking, Recurrent, Regularisers, Stack
 from seqmodels.model import FeatureEncoder, SequenceModel, Skip, TokenEncoder
-from seqmodels.registry import find, make, names
+from seqmodels.registry import find, import_named, make, names
 
 if TYPE_CHECKING:
     from seqmodels.data.dataset import DataSource, SequenceDataset
@@ -36,20 +33,12 @@ MOST_INPUTS = 1024
 def import_plugins(names: Iterable[str]) -> None:
     """Import the packages a user has named, so that their parts register themselves.
 
-    Those that are nowhere else may lie in the working folder, which is looked into for no other reason, and last.
-
     Raises:
         ValueError: a package that cannot be imported.
     """
     for name in names:
         try:
-            try:
-                importlib.import_module(name)
-            except ModuleNotFoundError as error:
-                if error.name != name.partition(".")[0] or os.getcwd() in sys.path:
-                    raise
-                sys.path.append(os.getcwd())
-                importlib.import_module(name)
+            import_named(name)
         except (ImportError, ValueError, TypeError) as error:  # an empty name, one that begins with a dot
             raise ValueError(f"plugins names {name!r}, which cannot be imported: {error}") from error
 

@@ -10,8 +10,11 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import os
 import pkgutil
+import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, TypeVar
 
 PartT = TypeVar("PartT", bound=type)
@@ -91,6 +94,20 @@ def make(kind: str, name: str, /, *args: Any, **options: Any) -> Any:
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise ValueError(f"{kind} {name!r} has no option {option!r}{hint}")
     return cls(*args, **options)
+
+
+def import_named(name: str) -> ModuleType:
+    """The module that the user has named.
+
+    One that is nowhere else may lie in the working folder, which is looked into for no other reason, and last.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name.partition(".")[0] or os.getcwd() in sys.path:
+            raise
+        sys.path.append(os.getcwd())
+        return importlib.import_module(name)
 
 
 def _discover(kind: str) -> None:

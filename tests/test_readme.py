@@ -76,7 +76,7 @@ class Silent(types.SimpleNamespace):
     def nothing(self, *_, **__):
         return []
 
-    predict = forecast = ahead = transcribe = nothing
+    predict = forecast = ahead = transcribe = generate_pieces = nothing
 
     def searching(self, *_):
         return self

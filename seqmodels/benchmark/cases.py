@@ -6,7 +6,6 @@ F features, H units.
 from __future__ import annotations
 
 import difflib
-import importlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -137,7 +136,7 @@ def find(name: str) -> Case:
 def _imported(path: str) -> type[Cell]:
     module, _, name = path.partition(":")
     try:
-        cls = getattr(importlib.import_module(module), name)
+        cls = getattr(registry.import_named(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"{path}: cannot be imported: {error}") from error
     if not (isinstance(cls, type) and issubclass(cls, Cell)):

@@ -86,7 +86,8 @@ def _are_metrics(found: Any) -> bool:
         _is_number(found.get(name)) for name in ("seconds", "steps", "parameters")
     ):
         return False
-    parts = [found.get(name, {}) for name in ("val", "test", "machine", "verdict", "baseline")]
+    named = (found.get(name) for name in ("val", "test", "machine", "verdict", "baseline"))
+    parts = [{} if part is None else part for part in named]  # null is a split that there is none of
     if not all(isinstance(part, dict) for part in parts):
         return False
     *scores, _, verdicts, baselines = parts

@@ -19,7 +19,7 @@ from seqmodels.cli.prepare import Prepared, prepare
 from seqmodels.cli.screen import console, report
 from seqmodels.training import launchers
 from seqmodels.training.launchers import Launch
-from seqmodels.training.lock import held, remove_empty
+from seqmodels.training.lock import held, make, remove_empty
 
 
 def train(arguments: list[str]) -> int:
@@ -155,7 +155,7 @@ def _made(folder: Path) -> Path:
     path, number = folder, 1
     while True:
         try:
-            path.mkdir(parents=True)
+            make(path, anew=True)
             return path
         except FileExistsError:
             number += 1

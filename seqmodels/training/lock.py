@@ -28,7 +28,7 @@ def held(folder: Path) -> Iterator[None]:
         yield
         return
     absent = [one for one in (folder, *folder.parents) if not one.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    make(folder)
     file = _locked(folder / NAME)
     _held.add(own)
     try:
@@ -46,8 +46,32 @@ def remove_empty(folders: list[Path]) -> None:
     for folder in folders:
         try:
             folder.rmdir()
-        except OSError:  # it holds something, or was never made
+        except FileNotFoundError:  # it was never made, or is named twice
+            continue
+        except OSError:  # it holds something
             return
+
+
+def make(folder: Path, anew: bool = False) -> None:
+    """Make the folder of a run, and those that it lies in.
+
+    Args:
+        folder: of the run.
+        anew: whether it must not be there yet.
+
+    Raises:
+        FileExistsError: it is there, and must not be.
+        OSError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=not anew)
+    except FileExistsError:
+        if anew:
+            raise
+        raise OSError(f"run_dir: {folder} is a file: set run_dir to a folder") from None
+    except OSError as error:
+        words = f"the folder of the run cannot be made ({error.strerror}: {error.filename})"
+        raise OSError(f"{words}; set run_dir to one that can") from error
 
 
 def _locked(path: Path) -> int:
@@ -70,8 +94,9 @@ def _locked(path: Path) -> int:
                     "wait until that ends, or stop it, or choose another run_dir"
                 ) from None
         if _is_still(path, file):
-            os.ftruncate(file, 0)
-            os.pwrite(file, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+            with contextlib.suppress(OSError):  # a full disk: then others hear less
+                os.ftruncate(file, 0)
+                os.pwrite(file, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
             return file
         os.close(file)
 

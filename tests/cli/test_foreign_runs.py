@@ -52,7 +52,7 @@ def hostile(seqmodels, tmp_path, monkeypatch):
     spec = BatchSpec("features", 1, "values", 1, "sequence").to_plain()
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump(config))
-    (tmp_path / "run" / "metrics.json").write_text("{}")
+    (tmp_path / "run" / "metrics.json").write_text('{"seconds": 1, "steps": 1, "parameters": 1}')
     stored = {"state_dict": {}, "seqmodels": {"config": config, "spec": spec}}
     for name in ("best", "last"):
         torch.save(stored, tmp_path / "run" / "checkpoints" / f"{name}.ckpt")

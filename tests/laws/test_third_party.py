@@ -57,6 +57,20 @@ class SeesNeighbours(Plain):
         return HiddenState(torch.tanh(u + r + u.mean()))
 
 
+class SeesWhatIsNotFinite(Plain):
+    """As a product that reads past a row's end, and multiplies what is there by zero."""
+
+    def update(self, u: Tensor, r: Tensor, state: Any) -> HiddenState:
+        return HiddenState(torch.tanh(u + r) + 0 * u.sum(dim=0, keepdim=True))
+
+
+class ResetsByAFactor(Recurrent):
+    def forward(self, inputs: Tensor, state: Any = None, lengths: Any = None, reset: Any = None) -> Any:
+        if state is None or reset is None or reset.dim() == 2:
+            return super().forward(inputs, state, lengths, reset)
+        return super().forward(inputs, HiddenState(state.h * (~reset).unsqueeze(1)), lengths)
+
+
 class RemembersInSecret(Plain):
     def update(self, u: Tensor, r: Tensor, state: Any) -> HiddenState:
         self.steps = getattr(self, "steps", 0) + 1
@@ -128,6 +142,8 @@ BROKEN: list[tuple[type[Recurrent], type[Cell], str]] = [
     (IgnoresState, Plain, "chunk"),
     (KeepsTheGraph, Plain, "truncation"),
     (LateStates, Plain, "every_state"),
+    (Recurrent, SeesWhatIsNotFinite, "neighbours"),
+    (ResetsByAFactor, Plain, "forgotten"),
 ]
 
 

@@ -129,7 +129,7 @@ def test_what_is_wrong_with_a_new_file_may_be_settled_anew(runs, tmp_path, capsy
         (["--steps", "0"], "--steps: must be a whole number of at least 1 and at most 1000000, got 0"),
         (["--output", "f.txt"], "--output: must end in .csv or .jsonl, got f.txt"),
         (["--plot", "f.csv"], "--plot: must end in .png, .svg or .pdf, got f.csv"),
-        (["--input", "no.csv"], "--input: there is no file no.csv"),
+        (["--input", "no.csv"], "--input: there is no file 'no.csv'"),
         (["--steps", "5"], "a forecast of 8 steps needs what is known of them (promo): expected 8 rows"),
     ],
 )
