@@ -1,7 +1,7 @@
 """How a signal stops a command: in one line, in time, and at a moment at which nothing is lost.
 
 A signal raises `Stopped` where the program is, or, while something is `held`, waits for whoever holds it to look at
-`asked`. Whatever happens, the process has ended `END` seconds after the signal.
+`asked`. Whatever happens, the process has ended `watch.END` seconds after the signal.
 """
 
 from __future__ import annotations
@@ -9,20 +9,17 @@ from __future__ import annotations
 import os
 import select
 import signal
-import stat
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
-SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+from seqmodels.watch import LOOK, REPEAT, SIGNALS, Watch
+
 # What stands for a reader of the output that went away, as in `| head`.
 READER_LEFT = getattr(signal, "SIGPIPE", None)
-# Seconds after a signal at which what still waits is broken off, and at which the process ends wherever it is.
-PATIENCE, END = 7.5, 9.5
 AGAIN = "the same command begins again"
 NOTHING_YET = f" before the first step, with nothing to save; {AGAIN}"
 
@@ -62,7 +59,7 @@ class _State:
         self.forced = self.on_its_way = self.over = self.said = self.is_child = False
         self.handlers: dict[int, Any] = {}  # those of before
         self.hook: Callable[[Any], Any] = sys.unraisablehook
-        self.watch: _Watch | None = None
+        self.watch: Watch | None = None
 
     def handle(self, number: int, frame: Any) -> None:
         gone = [file for file in (1, 2) if _is_gone(file)]
@@ -78,7 +75,7 @@ class _State:
         for tell in self.holders:
             tell()
         if self.watch is not None:
-            self.watch.wake(_LOOK)
+            self.watch.wake(LOOK)
         if self.over or (self.on_its_way and not self.forced):
             return
         if self.forced or self.presses > 1 or not self.holders:
@@ -92,7 +89,7 @@ class _State:
         """Raise once more what a finalizer has swallowed."""
         if isinstance(args.exc_value, Stopped) and self.watch is not None:
             self.on_its_way = False
-            self.watch.wake(_REPEAT)
+            self.watch.wake(REPEAT)
         else:
             self.hook(args)
 
@@ -114,7 +111,7 @@ def listen(title: str) -> None:
     sys.unraisablehook = _state.unraisable
     if READER_LEFT is not None:
         _state.handlers[READER_LEFT] = signal.signal(READER_LEFT, _state.handle)
-        _state.watch = _Watch(_state)
+        _state.watch = Watch(_state, in_words)
 
 
 def ended() -> None:
@@ -272,72 +269,3 @@ def _is_gone(file: int) -> bool:
     poll = select.poll()
     poll.register(file, 0)
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
-
-
-# What the watch is woken with, beside the numbers of signals: to look at what was asked, and to send it again.
-_LOOK, _REPEAT = 255, 254
-
-
-class _Watch:
-    """A thread that is awake while the main one is busy: it keeps time after a signal, and sees a reader leave."""
-
-    def __init__(self, state: _State) -> None:
-        self.state = state
-        self.reading, self.writing = os.pipe()
-        os.set_blocking(self.writing, False)
-        self.previous = signal.set_wakeup_fd(self.writing, warn_on_full_buffer=False)
-        self.poll = select.poll()
-        self.poll.register(self.reading, select.POLLIN)
-        with suppress(OSError):
-            if stat.S_ISFIFO(os.fstat(1).st_mode) or stat.S_ISSOCK(os.fstat(1).st_mode):
-                self.poll.register(1, 0)
-        self.came: float | None = None
-        self.number: int | None = None
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def close(self) -> None:
-        signal.set_wakeup_fd(self.previous)
-        os.close(self.writing)
-
-    def wake(self, why: int) -> None:
-        with suppress(OSError):
-            os.write(self.writing, bytes([why]))
-
-    def _run(self) -> None:
-        while True:
-            for file, _ in self.poll.poll(None if self.came is None else 100):
-                if file == 1:
-                    self.poll.unregister(1)
-                    self._poke(signal.SIGPIPE)
-                    continue
-                reasons = os.read(self.reading, 64)
-                if not reasons:
-                    os.close(self.reading)
-                    return
-                self._begin(reasons)
-            if self.came is not None and self.number is not None:
-                self._hurry(time.monotonic() - self.came, self.number)
-
-    def _begin(self, reasons: bytes) -> None:
-        # A main thread that is deep in a library has not heard of the signal yet.
-        heard = [number for number in reasons if number in SIGNALS]
-        if self.came is None and (heard or self.state.asked is not None):
-            self.came, self.number = time.monotonic(), self.state.asked or heard[0]
-        if _REPEAT in reasons and self.number is not None:
-            time.sleep(0.05)
-            self._poke(self.number)
-
-    def _hurry(self, passed: float, number: int) -> None:
-        if passed > END:
-            with suppress(Exception):
-                if self.state.title and not self.state.said:
-                    os.write(2, f"{self.state.title}: {in_words(number)}\n".encode())
-            os._exit(128 + number)
-        if passed > PATIENCE and not self.state.forced:
-            self.state.forced = True
-            self._poke(number)
-
-    def _poke(self, number: int) -> None:
-        main = threading.main_thread().ident
-        if main is not None:
-            signal.pthread_kill(main, number)

@@ -20,7 +20,9 @@ import seqmodels
 PACKAGE = Path(seqmodels.__file__).parent
 
 FLOORS = {
-    **dict.fromkeys(("state", "batch", "registry", "atomic", "own_folder", "escaping", "quoting", "stopping"), 0),
+    **dict.fromkeys(
+        ("state", "batch", "registry", "atomic", "own_folder", "escaping", "quoting", "stopping", "watch"), 0
+    ),
     "cells": 1,
     "scan": 2,
     "layers": 3,
