@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import secrets
@@ -37,11 +36,11 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     sweep(path.parent, path.name)
     temporary = _temporary(path.parent, path.name)
-    lock = -1
+    made, lock = False, None
     try:
         # Exclusively: a link that somebody else has put there is not followed.
-        lock = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
-        _lock(lock)
+        file = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+        made, lock = True, _kept(file)
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
@@ -49,8 +48,9 @@ def replacing(path: Path) -> Iterator[Path]:
             error.filename = str(path)
         raise
     finally:
-        if lock >= 0:
+        if made:
             temporary.unlink(missing_ok=True)
+        if lock is not None:
             os.close(lock)
 
 
@@ -60,13 +60,15 @@ def scratch(folder: Path, name: str) -> Iterator[Path]:
     sweep(folder)
     temporary = _temporary(folder, name)
     temporary.mkdir(mode=0o700)
-    lock = os.open(temporary, os.O_RDONLY)
+    lock = None
     try:
-        _lock(lock)
+        with contextlib.suppress(OSError):  # not every system opens folders
+            lock = _kept(os.open(temporary, os.O_RDONLY))
         yield temporary
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
 
 
 def sweep(folder: Path, name: str | None = None) -> None:
@@ -87,9 +89,12 @@ def _sweep(entry: os.DirEntry[str]) -> None:
     """Remove a temporary file or folder, unless somebody holds its lock or may not have come to it."""
     if time.time() - entry.stat(follow_symlinks=False).st_mtime < YOUNG:
         return
-    lock = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if entry.is_symlink():
+        return
+    lock = _kept(os.open(entry.path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)))
+    if lock is None:
+        return
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path)
         else:
@@ -121,7 +126,16 @@ def _temporary(folder: Path, name: str) -> Path:
     return folder / f".{name[:KEPT]}.{secrets.token_hex(8)}.tmp"
 
 
-def _lock(file: int) -> None:
-    """Hold a file as long as this process lives; where it cannot be, nobody else can sweep it either."""
-    with contextlib.suppress(OSError):
+def _kept(file: int) -> int | None:
+    """The open file, locked for as long as this process lives; closed, and None, where it cannot be.
+
+    Where there are no locks nothing is swept, and a file must be closed before it is renamed.
+    """
+    try:
+        import fcntl
+
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        os.close(file)
+        return None
+    return file

@@ -141,3 +141,15 @@ def test_no_file_is_mapped_to_be_written_that_was_not_reserved() -> None:
         writable = re.findall(r"""(?:memmap|from_file|mmap)\([^()\n]*(?:\([^()]*\)[^()\n]*)*["'](r\+|w\+)["']""", text)
         assert not writable or "reserve(" in text, path
         assert "w+" not in writable, path
+
+
+def test_where_there_are_no_locks_files_are_still_whole_and_nothing_is_swept(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    left = tmp_path / f".a.json.{'0' * 16}.tmp"
+    left.write_text("half")
+    os.utime(left, (0, 0))
+    with replacing(tmp_path / "a.json") as file:
+        file.write_text("{}")
+    with scratch(tmp_path, "folder") as folder:
+        (folder / "b").write_text("b")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [left.name, "a.json"]

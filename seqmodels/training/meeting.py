@@ -19,8 +19,8 @@ from typing import Any
 from seqmodels import stopping
 from seqmodels.training.launchers import Launch, to_unset
 
-# Seconds to wait for the others at the start, and until that is said.
-WAIT, PATIENCE = 30.0, 10.0
+# Seconds to wait for the others at the start, and for torchrun's own store; and until that is said.
+WAIT, AGENT, PATIENCE = 30.0, 5.0, 10.0
 # Seconds that a process has to end by itself, and between two looks at the others.
 GRACE, LOOK = 5.0, 0.3
 FAILURE = 1
@@ -192,6 +192,8 @@ def met(launch: Launch | None) -> Iterator[Meeting | None]:
 
 def _connect(launch: Launch, hosts: bool, deadline: float) -> Any:
     """The store in which the processes leave words for each other."""
+    agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # whose store is there before its processes
+    deadline = min(deadline, time.monotonic() + AGENT) if agent else deadline
     while not hosts:
         try:
             socket.create_connection((launch.address, launch.port), 2.0).close()
@@ -200,7 +202,8 @@ def _connect(launch: Launch, hosts: bool, deadline: float) -> Any:
             raise ValueError(f"MASTER_ADDR={launch.address}: there is no such machine; {_cure()}") from None
         except OSError:
             if time.monotonic() > deadline:
-                raise ValueError(_alone(launch, 1)) from None
+                lost = f"torchrun does not answer at {launch.address}:{launch.port} ({launch.variables}); {_cure()}"
+                raise ValueError(lost if agent else _alone(launch, 1)) from None
             time.sleep(0.1)
     place = f"{launch.address}:{launch.port}"
     if hosts:
