@@ -205,9 +205,9 @@ def test_the_peak_is_that_of_the_block():
         large = torch.ones(2**25)  # 128 MiB
         del large
     with _Peak("cpu") as after:
-        torch.ones(2**23)  # 32 MiB
+        torch.ones(2**24)  # 64 MiB: above what malloc may keep for later
     assert before.mib == pytest.approx(128, abs=8)
-    assert after.mib == pytest.approx(32, abs=8)
+    assert after.mib == pytest.approx(64, abs=8)
 
 
 def test_verdicts():
