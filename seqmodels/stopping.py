@@ -68,6 +68,7 @@ class _State:
         if number == READER_LEFT and not gone and self.asked is None:  # it is of another pipe
             return
         self.asked = self.asked or number
+        _let_children_end()
         # With several processes one Ctrl-C comes as SIGINT from the terminal and as SIGTERM from the first.
         now = time.monotonic()
         self.presses += number == signal.SIGINT and now - self.pressed >= self.once
@@ -255,11 +256,17 @@ def discard(file: int) -> None:
 def end_children() -> None:
     """End the processes of a command that stops, such as those that read data ahead: waiting for each takes seconds."""
     children = sys.modules.get("multiprocessing.process")
-    is_ours = _state.title or _state.is_child  # and not of a program that uses the package
-    if is_ours and children is not None and hasattr(signal, "SIGCHLD"):
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler raises when one of them ends
+    if _let_children_end() and children is not None:
         for child in children.active_children():
             child.kill()
+
+
+def _let_children_end() -> bool:
+    """Let processes that read data end without a word: torch would raise wherever this one is, as within a save."""
+    is_ours = bool(_state.title or _state.is_child)  # and not of a program that uses the package
+    if is_ours and hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    return is_ours
 
 
 def _is_gone(file: int) -> bool:

@@ -39,7 +39,8 @@ def infer_kind(table: Table, asked: Columns) -> LayoutKind:
     times = time_columns(table, asked)
     others = other_columns(table, asked)
     numbers = [name for name in others if table.is_numeric(name) and name not in times]
-    texts = [name for name in others if name not in [*numbers, *times]]
+    told = {*numbers, *times}
+    texts = [name for name in others if name not in told]
     if len(texts) == 1 and len(others) == 1 and asked.features is None:
         return "text"
     words = not table.is_numeric(asked.target)
@@ -65,7 +66,8 @@ def unclear(table: Table, asked: Columns) -> str:
 time) or data.layout=wide (a row is a sequence, its columns are the steps)
     """
     others = other_columns(table, asked)
-    texts = [name for name in others if not table.is_numeric(name) and name not in time_columns(table, asked)]
+    times = set(time_columns(table, asked))
+    texts = {name: None for name in others if not table.is_numeric(name) and name not in times}  # in their order
     runs = [name for name in others if stays_in_runs(table.columns[name])]
     readings = [
         f"data.sequence={listed([name])} (a row is a step of the sequence that {shown(name)} names)"

@@ -180,7 +180,8 @@ def _wide(table: Table, asked: Columns) -> Layout:
     features, notes = _features(table, asked, time_columns(table, asked))
     numbered = None
     if asked.features is None and (steps := numbered_among(list(features))):
-        aside = [name for name in features if name not in steps]
+        kept = set(steps)
+        aside = [name for name in features if name not in kept]
         features, numbered = tuple(steps), numbered_columns(steps)
         notes += (f"left out, not numbered as the others: {listed(aside)}",) if aside else ()
     width = asked.features_per_step
@@ -275,7 +276,8 @@ def _features(table: Table, asked: Columns, leave: list[str]) -> tuple[tuple[str
         for name in asked.features:
             table.numbers(name)
         return tuple(name for name in asked.features if name not in (asked.target, *asked.more_targets)), ()
-    others = [name for name in other_columns(table, asked) if name not in leave]
+    aside = set(leave)
+    others = [name for name in other_columns(table, asked) if name not in aside]
     left = [name for name in others if not table.is_numeric(name)]
     note = (f"left out, not numbers: {listed(left)}",) if left else ()
     return tuple(name for name in others if table.is_numeric(name)), note

@@ -62,6 +62,7 @@ def fit(trainer: pl.Trainer, learner: pl.LightningModule, data: pl.LightningData
         raise
     except RuntimeError as error:
         if "DataLoader worker" in str(error):
+            stopping.check()
             raise OSError(LOST_WORKER) from error
         raise
     except SystemExit as error:  # what Lightning makes of KeyboardInterrupt

@@ -106,7 +106,8 @@ SLOW = pytest.mark.slow
     ],
 )
 def test_a_hundred_thousand_columns_are_refused_soon(kind):
-    names = ",".join(f"c{i}" for i in range(100_000))
+    target = "c1" if kind != "csv" else "y"
+    names = ",".join([*(f"c{i}" for i in range(99_999)), target])
     put(kind, f"{names}\n{','.join('1' * 100_000)}\n".encode())
     begun = time.process_time()
     plain(told(lambda: look(config(kind))))
