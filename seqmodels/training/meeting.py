@@ -20,7 +20,7 @@ from seqmodels import stopping
 from seqmodels.training.launchers import Launch, to_unset
 
 # Seconds to wait for the others at the start, and for torchrun's own store; and until that is said.
-WAIT, AGENT, PATIENCE = 30.0, 5.0, 10.0
+WAIT, AGENT, PATIENCE = 20.0, 5.0, 8.0
 # Seconds that a process has to end by itself, and between two looks at the others.
 GRACE, LOOK = 5.0, 0.3
 FAILURE = 1
