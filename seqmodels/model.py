@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from seqmodels.cells.product import Linear
 from seqmodels.encoders import FeatureEncoder, TokenEncoder
 from seqmodels.heads.base import Head, check_size
 from seqmodels.layers import Layer
@@ -44,7 +45,7 @@ class Skip(nn.Module):
         super().__init__()
         self.steps = check_size("steps", steps)
         self.features = tuple(range(input_size)) if features is None else features
-        self.linear = nn.Linear(steps * len(self.features), output_size)
+        self.linear = Linear(steps * len(self.features), output_size)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from seqmodels.cells.product import Linear
+
 KINDS = ("additive", "dot")
 
 
@@ -38,8 +40,8 @@ class PoolingAttention(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.hidden = nn.Linear(size, size)
-        self.score = nn.Linear(size, 1, bias=False)
+        self.hidden = Linear(size, size)
+        self.score = Linear(size, 1, bias=False)
 
     def forward(self, features: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Pooled ``(B, F)`` and weights ``(B, T)`` from features ``(B, T, F)``."""
@@ -68,10 +70,10 @@ class DecoderAttention(nn.Module):
         if kind not in KINDS:
             raise ValueError(f"attention must be null, {' or '.join(map(repr, KINDS))}, got {kind!r}")
         super().__init__()
-        self.key = nn.Linear(memory_size, query_size, bias=False)
-        self.query = nn.Linear(query_size, query_size) if kind == "additive" else None
-        self.score = nn.Linear(query_size, 1, bias=False) if kind == "additive" else None
-        self.combine = nn.Linear(memory_size + query_size, query_size, bias=False)
+        self.key = Linear(memory_size, query_size, bias=False)
+        self.query = Linear(query_size, query_size) if kind == "additive" else None
+        self.score = Linear(query_size, 1, bias=False) if kind == "additive" else None
+        self.combine = Linear(memory_size + query_size, query_size, bias=False)
 
     def forward(self, outputs: Tensor, keys: Tensor, memory: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """New outputs ``(B, S, H)`` and weights ``(B, S, T)``.

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seqmodels.cells.product import Linear
 from seqmodels.heads.base import check_size
 from seqmodels.layers import Layer, Recurrent, Stack
 from seqmodels.registry import make
@@ -39,7 +40,7 @@ class Bridge(nn.Module):
         self.template = layers.initial_state(1, torch.zeros(1))
         self.sizes = [leaf[0].numel() for leaf in leaves(self.template)]
         self.empty = not self.sizes
-        self.linear = None if self.empty else nn.Linear(input_size, sum(self.sizes))
+        self.linear = None if self.empty else Linear(input_size, sum(self.sizes))
 
     def forward(self, condition: Tensor) -> State:
         """A state of B rows from features ``(B, F)``."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from seqmodels.cells.product import Linear
 from seqmodels.heads.base import Head, check_dropout
 from seqmodels.registry import register
 
@@ -58,7 +59,7 @@ class LinearChainCRF(Head):
     ) -> None:
         super().__init__(input_size, output_size)
         self.dropout = nn.Dropout(check_dropout("dropout", dropout))
-        self.output = nn.Linear(input_size, output_size)
+        self.output = Linear(input_size, output_size)
         self.transition = nn.Parameter(torch.zeros(output_size, output_size))
         self.start = nn.Parameter(torch.zeros(output_size))
         self.end = nn.Parameter(torch.zeros(output_size))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from seqmodels.batch import step_mask
+from seqmodels.cells.product import Linear
 from seqmodels.heads.base import Head, check_dropout, check_size
 from seqmodels.heads.search import Hypotheses
 from seqmodels.registry import register
@@ -48,7 +49,7 @@ class CTC(Head):
         super().__init__(input_size, output_size)
         self.blank = output_size - 1
         self.dropout = nn.Dropout(check_dropout("dropout", dropout))
-        self.output = nn.Linear(input_size, output_size)
+        self.output = Linear(input_size, output_size)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
         """``(B, T, V)``; what is predicted in the padding means nothing."""

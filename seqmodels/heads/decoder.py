@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from seqmodels.cells.product import Linear
 from seqmodels.heads.attention import DecoderAttention
 from seqmodels.heads.base import Head, check_dropout, check_size, last_step
 from seqmodels.heads.bridge import Bridge, make_layers
@@ -110,7 +111,7 @@ class DecoderHead(Head):
         size = self.layers.output_size
         self.attention = None if attention is None else DecoderAttention(attention, size, input_size)
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(size, output_size)
+        self.output = Linear(size, output_size)
         if self.bridge.empty and self.attention is None and not feed:
             raise ValueError(f"feed must be true for the cell {cell['name']!r}, which has no state to start from")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from seqmodels.cells.product import Linear
 from seqmodels.scan import keep
 
 
@@ -61,7 +62,7 @@ class ValueFeed(nn.Module):
     def __init__(self, values: int, size: int) -> None:
         super().__init__()
         self.first = nn.Parameter(torch.zeros(values))
-        self.linear = nn.Linear(values, size)
+        self.linear = Linear(values, size)
 
     def start(self, rows: int) -> Tensor:
         """The item before the first, ``(B, V)``: a learned vector."""

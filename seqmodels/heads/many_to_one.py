@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from seqmodels.cells.product import Linear
 from seqmodels.heads.attention import PoolingAttention
 from seqmodels.heads.base import Head, check_dropout, last_step
 from seqmodels.registry import register
@@ -45,7 +46,7 @@ class ManyToOne(Head):
         self.pooling = pooling
         self.attention = PoolingAttention(input_size) if pooling == "attention" else None
         self.dropout = nn.Dropout(check_dropout("dropout", dropout))
-        self.output = nn.Linear(2 * input_size if pooling == "ends" else input_size, output_size)
+        self.output = Linear(2 * input_size if pooling == "ends" else input_size, output_size)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
         """``(B, V)`` from features ``(B, T, F)``."""

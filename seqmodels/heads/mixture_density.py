@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from seqmodels.cells.product import Linear
 from seqmodels.heads.base import check_size
 from seqmodels.heads.decoder import DEFAULT_CELL, DecoderHead, Memory
 from seqmodels.heads.feed import ValueFeed
@@ -31,7 +32,7 @@ class MovementFeed(ValueFeed):
 
     def __init__(self, values: int, size: int) -> None:
         super().__init__(values, size)
-        self.linear = nn.Linear(values + 2, size)
+        self.linear = Linear(values + 2, size)
 
     def own(self, prediction: Tensor) -> Tensor:
         """The mean of the likeliest component and the likeliest state ``(B, V)`` of ``(B, 6 M + K)``."""
@@ -93,7 +94,7 @@ class MixtureDensity(DecoderHead):
             raise ValueError(f"output_size must be 2 and the states of the pen, so 3 at least, got {output_size}")
         self.components = check_size("components", components)
         self.items = MovementFeed(output_size, embedding_size)
-        self.output = nn.Linear(self.output.in_features, mixture_size(components, output_size - 2))
+        self.output = Linear(self.output.in_features, mixture_size(components, output_size - 2))
 
     @property
     def truth_in_evaluation(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from seqmodels.cells.product import Linear
 from seqmodels.heads.base import Head, check_dropout
 from seqmodels.registry import register
 
@@ -30,7 +31,7 @@ class OneToOne(Head):
     def __init__(self, input_size: int, output_size: int, dropout: float = 0.0) -> None:
         super().__init__(input_size, output_size)
         self.dropout = nn.Dropout(check_dropout("dropout", dropout))
-        self.output = nn.Linear(input_size, output_size)
+        self.output = Linear(input_size, output_size)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
         """``(B, V)`` from features ``(B, 1, F)``."""

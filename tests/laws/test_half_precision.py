@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
+import seqmodels
+from seqmodels import registry
 from seqmodels.layers import Layer, Recurrent
 from tests.laws.catalogue import cells, engines_for
 
@@ -40,3 +45,22 @@ def _outputs_and_gradient(layer: Layer, x: Tensor, rows: Tensor, autocast: bool)
         y, _ = layer(x)
     y[rows].float().sum().backward()
     return y[rows].detach(), x.grad[rows]
+
+
+@pytest.mark.parametrize("name", ["many_to_many", "many_to_one"])
+def test_no_row_of_a_head_sees_another(name: str) -> None:
+    others = torch.arange(20) != WILD
+    for F, targets in ((7, 6), (33, 40)):
+        head = registry.make("head", name, F, targets).bfloat16()
+        x = torch.randn(20, 4, F, dtype=torch.bfloat16)
+        wild = x.index_fill(0, torch.tensor([WILD]), torch.nan)
+        one, other = (head(features, None, None)[others] for features in (x, wild))
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("room", ["cells", "heads", "encoders.py", "model.py"])
+def test_every_product_is_one_that_keeps_rows_apart(room: str) -> None:
+    place = Path(seqmodels.__file__).parent / room
+    for file in [place] if place.suffix else sorted(place.rglob("*.py")):
+        products = re.findall(r"= nn\.Linear\(|functional\.linear\(", file.read_text(encoding="utf-8"))
+        assert file.name == "product.py" or not products, file
