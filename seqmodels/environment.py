@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import yaml
 
+# Settings that name another setting that names another.
+MOST_STEPS = 10
 _NAMED = re.compile(r"\$\{oc\.env:\s*([^{},\s]+)\s*(?:,\s*([^{}]*))?\}")
 
 
@@ -36,6 +38,42 @@ def resolved(config: Mapping[str, Any], strict: bool = False) -> Resolved:
 def as_written(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The config as it is to be stored."""
     return config.written if isinstance(config, Resolved) else config
+
+
+def named(written: Any, values: Any, but: Collection[str] = ()) -> Any:
+    """The values, in which a setting that names a variable, itself or by another setting, is as it was written.
+
+    >>> named({"path": "${oc.env:DATA}/a", "seed": 0}, {"path": "/data/a", "seed": 1})
+    {'path': '${oc.env:DATA}/a', 'seed': 1}
+
+    Args:
+        written: plain values, unresolved.
+        values: the same, resolved.
+        but: dotted names of settings, or groups of them, that are new.
+    """
+
+    def one(text: Any, value: Any, place: str) -> Any:
+        if place in but:
+            return value
+        if isinstance(text, Mapping) and isinstance(value, Mapping):
+            return {key: one(text.get(key), item, f"{place}.{key}".lstrip(".")) for key, item in value.items()}
+        if isinstance(text, list) and isinstance(value, list) and len(text) == len(value):
+            return [one(item, other, place) for item, other in zip(text, value, strict=True)]
+        for _ in range(MOST_STEPS):
+            if not isinstance(text, str) or "${" not in text:
+                return value
+            if "${oc.env:" in text:
+                return text
+            text = re.sub(r"\$\{([\w.]+)\}", lambda found: str(_at(written, found[1])), text)
+        return value
+
+    return one(written, values, "")
+
+
+def _at(written: Any, name: str) -> Any:
+    for key in name.split("."):
+        written = written.get(key) if isinstance(written, Mapping) else None
+    return written
 
 
 def hide(text: str, config: Mapping[str, Any]) -> str:

@@ -37,13 +37,36 @@ def listed(names: Iterable[str], most: int = LISTED, quoted: bool = False) -> st
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The name that a word may have been meant for; none for words and lists so long that it would take seconds.
+    """The name that is closest to a word, as a whole or in one of its parts; None if none is close.
 
-    >>> nearest("lable", ["x", "label"]), nearest("x" * 9999, ["x"])
-    ('label', None)
+    Words and lists so long that it would take seconds are not searched.
+
+    >>> nearest("lable", ["x", "label"]), nearest("hiden", ["dropout", "hidden_sizes"]), nearest("x" * 9999, ["x"])
+    ('label', 'hidden_sizes', None)
     """
-    short = [name for name in itertools.islice(known, SEARCHED) if len(name) <= 4 * PIECE]
-    return next(iter(difflib.get_close_matches(word, short, n=1)), None) if len(word) <= 4 * PIECE else None
+    if len(word) > 4 * PIECE:
+        return None
+
+    def score(name: str) -> float:
+        parts = [part for part in name.split("_") if len(part) > 3]
+        return max(_alike(word, name), *(0.9 * _alike(word, part) for part in parts), 0)
+
+    best = max((name for name in itertools.islice(known, SEARCHED) if len(name) <= 4 * PIECE), key=score, default=None)
+    return best if best is not None and score(best) >= 0.6 else None
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` where one of `known` is close to `word`, else nothing.
+
+    >>> suggest("lsmt", ["gru", "lstm"])
+    "; did you mean 'lstm'?"
+    """
+    close = nearest(word, known)
+    return "" if close is None else f"; did you mean {close!r}?"
+
+
+def _alike(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()
 
 
 def bounded(message: str) -> str:

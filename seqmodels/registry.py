@@ -7,7 +7,6 @@ taken from a config or a checkpoint.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import os
@@ -16,6 +15,8 @@ import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar
+
+from seqmodels.quoting import suggest
 
 PartT = TypeVar("PartT", bound=type)
 
@@ -73,8 +74,7 @@ def find(kind: str, name: str) -> type:
     """
     _discover(kind)
     if name not in _parts[kind]:
-        close = difflib.get_close_matches(name, _parts[kind], n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = suggest(name, _parts[kind])
         raise ValueError(f"no {kind} is called {name!r}{hint} Known: {', '.join(sorted(_parts[kind]))}")
     return _parts[kind][name]
 
@@ -90,9 +90,7 @@ def make(kind: str, name: str, /, *args: Any, **options: Any) -> Any:
     if not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
         for option in options:
             if option not in accepted:
-                close = difflib.get_close_matches(option, accepted, n=1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
-                raise ValueError(f"{kind} {name!r} has no option {option!r}{hint}")
+                raise ValueError(f"{kind} {name!r} has no option {option!r}{suggest(option, accepted)}")
     return cls(*args, **options)
 
 

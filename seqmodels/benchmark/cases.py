@@ -5,7 +5,6 @@ F features, H units.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from seqmodels.cells import Cell, GatedCell, GRUCell, LSTMCell
 from seqmodels.cells.elman import ElmanCell
 from seqmodels.cells.linear import LinearCell
 from seqmodels.layers import GRU, LSTM, RNN, Recurrent, Regularisers
+from seqmodels.quoting import suggest
 
 MakeCell = Callable[[int, int], Cell]
 MakeLayer = Callable[[int, int], nn.Module]
@@ -125,8 +125,7 @@ def find(name: str) -> Case:
     if name in TABLE:
         return TABLE[name]
     if ":" not in name and name not in known():
-        close = difflib.get_close_matches(name, known(), n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = suggest(name, known())
         raise ValueError(f"there is no cell {name!r} to compare{hint} Known: {', '.join(known())}")
     cls: Any = _imported(name) if ":" in name else registry.find("cell", name)
     # torch has no linear cell: the GRU is what these are used in the place of.

@@ -46,10 +46,10 @@ class LayerNormLSTMCell(GatedCell):
     state_type = LSTMState
     gates = ("i", "f", "g", "o")
     keep_gate = "f"
+    write_gate = "i"
     gain_ih: nn.Parameter
     gain_hh: nn.Parameter
     gain_c: nn.Parameter
-    write_gate = "i"
 
     def __init__(
         self,

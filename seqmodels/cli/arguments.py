@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from seqmodels.cli.errors import ConfigError, suggest
+from seqmodels.cli.errors import ConfigError
+from seqmodels.quoting import suggest
 
 
 class Parser(argparse.ArgumentParser):

@@ -8,11 +8,11 @@ from typing import Any
 
 from seqmodels.cli.combinations import combinations
 from seqmodels.cli.compose import Composition, Plain, select, settings
-from seqmodels.cli.errors import MOST_PROBLEMS, nearest
+from seqmodels.cli.errors import MOST_PROBLEMS
 from seqmodels.cli.library import Library
 from seqmodels.cli.rules import rule_by_type, rule_for
 from seqmodels.cli.shape import unnamed_parts, wrong_parts
-from seqmodels.quoting import shown
+from seqmodels.quoting import nearest, shown
 
 MISSING = "???"
 UNDECIDED = ("task.", "model.head.")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-import functools
 import itertools
 import os.path
-import re
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,11 +22,10 @@ from yaml import YAMLError
 
 from seqmodels.cli.errors import ConfigError, in_words, no_option
 from seqmodels.cli.library import Library
-from seqmodels.cli.shape import wrong_shape
+from seqmodels.cli.shape import select, wrong_shape
+from seqmodels.environment import named
 
 Plain = dict[str, Any]
-# Settings that name another setting that names another.
-MOST_STEPS = 10
 
 
 class Composition(NamedTuple):
@@ -141,7 +137,8 @@ def compose(library: Library, overrides: list[str], config_name: str = "train") 
         composed = hydra_compose(config_name, [*path, *overrides], return_hydra_config=True)
         # `${hydra:...}` in a config is read from here.
         HydraConfig.instance().set_config(composed)
-        config, written = _plain(composed), _written(composed)
+        config = _plain(composed)
+        written = named(_plain(composed, resolve=False), config)
         run_dir = Path(str(OmegaConf.select(composed, "hydra.run.dir")))
         choices = {g: c for g, c in composed.hydra.runtime.choices.items() if not g.startswith("hydra/")}
         parts = {g: c for g, c in choices.items() if c is not None and g in library.groups() - {"experiment", "recipe"}}
@@ -189,26 +186,6 @@ def _plain(composed: DictConfig, resolve: bool = True) -> Plain:
     return {key: value for key, value in plain.items() if key != "run_dir"}
 
 
-def _written(composed: DictConfig) -> Plain:
-    """The settings, all resolved but those that name a variable of the environment."""
-    raw = _plain(composed, resolve=False)
-
-    def named(written: Any, value: Any) -> Any:
-        if isinstance(written, dict) and isinstance(value, dict):
-            return {key: named(written[key], one) for key, one in value.items()}
-        if isinstance(written, list) and isinstance(value, list):
-            return [named(one, other) for one, other in zip(written, value, strict=True)]
-        for _ in range(MOST_STEPS):
-            if not isinstance(written, str) or "${" not in written:
-                return value
-            if "${oc.env:" in written:
-                return written
-            written = re.sub(r"\$\{([\w.]+)\}", lambda found: str(select(raw, found[1])), written)
-        return value
-
-    return {key: named(raw[key], value) for key, value in _plain(composed).items()}
-
-
 def _template(library: Library, group: str, option: str, config: Plain) -> str:
     """The option that says which settings there are: the user's own files follow ours."""
     if library.is_shipped(group, option):
@@ -235,15 +212,6 @@ def _filled(config: Any, schema: Any) -> Any:
         return config
     filled = {key: _filled(config[key], value) if key in config else value for key, value in schema.items()}
     return {**filled, **{key: value for key, value in config.items() if key not in schema}}
-
-
-def select(config: Any, path: str) -> Any:
-    """The value at a dotted path, or None."""
-    for key in path.split("."):
-        if not isinstance(config, dict):
-            return None
-        config = config.get(key)
-    return config
 
 
 def settings(config: Plain, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -300,9 +268,4 @@ def amend(saved: Plain, overrides: list[str], groups: Set[str] = frozenset()) ->
 
 def amend_written(saved: Plain, overrides: list[str], amended: Plain) -> Plain:
     """As `amend`, in which what stands in the environment is only named, as in the saved config."""
-    changed, settled, written = names(overrides), dict(settings(amended)), copy.deepcopy(amended)
-    for path, value in settings(saved):
-        if path in settled and path not in changed and "${oc.env:" in str(value):
-            *parents, last = path.split(".")
-            functools.reduce(dict.__getitem__, parents, written)[last] = value
-    return written
+    return named(saved, amended, but=names(overrides))

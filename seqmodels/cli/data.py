@@ -8,9 +8,10 @@ from typing import Any
 
 from seqmodels.cli.arguments import config_parser
 from seqmodels.cli.compose import jobs
-from seqmodels.cli.errors import ConfigError, suggest
+from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import Prepared, prepare
+from seqmodels.quoting import suggest
 
 # Batches that the share of padding is measured on.
 MEASURED_BATCHES = 200

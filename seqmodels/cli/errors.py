@@ -5,12 +5,11 @@ Exit code 2: the command line or the config. Exit code 1: the data, or the run i
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
-# Characters of a name that may be a known one misspelt.
-LONGEST = 100
+from seqmodels.quoting import suggest
+
 # Problems that are told of one config.
 MOST_PROBLEMS = 100
 USAGE, FAILURE = 2, 1
@@ -33,38 +32,6 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(words in str(error) for words in ("allocate memory", "out of memory"))
     )
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The name in `known` that is closest to `word`, as a whole or in one of its parts; None if none is close.
-
-    >>> nearest("hiden", ["dropout", "hidden_sizes"])
-    'hidden_sizes'
-    """
-
-    if len(word) > LONGEST:  # to compare it would take seconds, and it is none of them
-        return None
-
-    def score(name: str) -> float:
-        parts = [part for part in name.split("_") if len(part) > 3]
-        return max(_alike(word, name), *(0.9 * _alike(word, part) for part in parts), 0)
-
-    best = max(known, key=score, default=None)
-    return best if best is not None and score(best) >= 0.6 else None
-
-
-def _alike(one: str, other: str) -> float:
-    return difflib.SequenceMatcher(None, one, other).ratio()
-
-
-def suggest(word: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` where one of `known` is close to `word`, else nothing.
-
-    >>> suggest("lsmt", ["gru", "lstm"])
-    "; did you mean 'lstm'?"
-    """
-    close = nearest(word, known)
-    return "" if close is None else f"; did you mean {close!r}?"
 
 
 def in_words(error: Exception) -> str:

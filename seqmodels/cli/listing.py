@@ -5,9 +5,10 @@ from __future__ import annotations
 from rich.text import Text
 
 from seqmodels.cli.arguments import config_parser
-from seqmodels.cli.errors import ConfigError, suggest
+from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.library import Library, describe
 from seqmodels.cli.screen import console
+from seqmodels.quoting import suggest
 
 GROUPS = {
     "cells": "model/cell",

@@ -11,7 +11,8 @@ import sys
 
 from seqmodels import stopping
 from seqmodels.cli import help
-from seqmodels.cli.errors import FAILURE, USAGE, ConfigError, is_out_of_memory, suggest
+from seqmodels.cli.errors import FAILURE, USAGE, ConfigError, is_out_of_memory
+from seqmodels.quoting import suggest
 from seqmodels.training import launchers
 
 # Each verb's module and function; only the one that is wanted is imported.

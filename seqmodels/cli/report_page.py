@@ -120,7 +120,7 @@ def _value(value: Any, config: Plain) -> str:
 def _without_folders(text: str, config: Plain) -> str:
     """A text in which the data's files are named without their folders.
 
-    >>> _without_folders("/home/me/my names.csv: 12 names", {"data": {"path": "/home/me/my names.csv"}})
+    >>> _without_folders("texts/my names.csv: 12 names", {"data": {"path": "texts/my names.csv"}})
     'my names.csv: 12 names'
     """
     for value in config["data"].values():

@@ -44,7 +44,7 @@ def wrong_shape(config: Any) -> str | None:
 def wrong_parts(config: dict[str, Any]) -> Iterator[str]:
     """Groups of settings that are none, and parts without a name."""
     for path in (*GROUPS, *(later for later in LATER if later in config)):
-        group = _at(config, path)
+        group = select(config, path)
         if not isinstance(group, dict):
             yield f"{path}: expected a group of settings, got {'nothing' if group is None else shown(group)}"
     yield from unnamed_parts(config)
@@ -53,13 +53,14 @@ def wrong_parts(config: dict[str, Any]) -> Iterator[str]:
 def unnamed_parts(config: dict[str, Any]) -> Iterator[str]:
     """Parts whose settings do not say whose they are."""
     for path in PARTS:
-        name = _at(config, f"{path}.name")
-        if isinstance(_at(config, path), dict) and not isinstance(name, str):
+        name = select(config, f"{path}.name")
+        if isinstance(select(config, path), dict) and not isinstance(name, str):
             got = "nothing" if name is None else shown(name)
             yield f"{path}.name: expected the name of the part that has these settings, got {got}"
 
 
-def _at(config: Any, path: str) -> Any:
+def select(config: Any, path: str) -> Any:
+    """The value at a dotted path, or None."""
     for key in path.split("."):
         config = config.get(key) if isinstance(config, dict) else None
     return config

@@ -5,7 +5,6 @@ N sequences, T steps, F features, V values of one target.
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import os
 import shutil
@@ -18,6 +17,7 @@ import numpy as np
 from seqmodels.data.files import FILE, FOLDER, expanded, find_file, kind_of
 from seqmodels.data.numpy_files import OBJECTS, Archive, map_array, read_header
 from seqmodels.data.table_cache import cached_folder, stamp
+from seqmodels.quoting import suggest
 
 # What files of tables end in, which another source reads.
 TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".arrow", ".feather")
@@ -164,8 +164,7 @@ class _Store:
         name = getattr(self.names, option)
         of_file = option == "x" and self.file.suffix == ".npy"
         if name not in self.known and not of_file:
-            close = difflib.get_close_matches(name, self.known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = suggest(name, self.known)
             has = ", ".join(self.known) or "none"
             raise ValueError(f"data.{option}: {self.path} has no array {name!r}{hint}; it has: {has}")
         try:

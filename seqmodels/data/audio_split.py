@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 from seqmodels.data.audio_list import Recording
 from seqmodels.data.files import naming
 from seqmodels.data.splits import NAMES, by_group, by_ratio, stratified
+from seqmodels.quoting import suggest
 
 KINDS = ("stratified", "group", "given")
 
@@ -93,8 +93,7 @@ def _of_groups(recordings: Sequence[Recording], wanted: Sequence[str], name: str
     groups, chosen = _groups(recordings), [str(group) for group in wanted]
     for group in chosen:
         if group not in groups:
-            close = difflib.get_close_matches(group, set(groups), n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = suggest(group, set(groups))
             known = ", ".join(sorted(set(groups)))
             words = f"there is no speaker {group!r}{hint} Speakers: {known}; null holds none out"
             raise ValueError(f"data.{name}_groups: {words}")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-
 import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.vocabulary import encode
-from seqmodels.quoting import shown
+from seqmodels.quoting import nearest, shown
 
 # Names that a message lists, at most.
 LISTED = 50
@@ -49,5 +47,5 @@ def known_inputs(text: str, spec: BatchSpec) -> str:
     listed = ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")
     if not reads_names(spec):
         return f"a text of the vocabulary ({listed})"
-    close = difflib.get_close_matches(text, names, n=1)
-    return f"one of {listed}{f' (did you mean {close[0]}?)' if close else ''}"
+    close = nearest(text, names)
+    return f"one of {listed}{f' (did you mean {close}?)' if close else ''}"

@@ -7,6 +7,7 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import pytorch_lightning as pl
@@ -86,14 +87,17 @@ def _part(trainer: pl.Trainer) -> None:
 @contextmanager
 def _passing_on_signals() -> Iterator[None]:
     """Tell the processes of the training to stop, and wait for them, instead of stopping here."""
-    start = torch.multiprocessing.start_processes
+    start, others = torch.multiprocessing.start_processes, set(multiprocessing.active_children())
 
     def out_of_reach(*arguments: Any, **options: Any) -> Any:
         with stopping.starting(spare=(signal.SIGTERM,)):
             return start(*arguments, **options)
 
+    def own() -> set[BaseProcess]:
+        return set(multiprocessing.active_children()) - others  # those of whoever calls are not ours to end
+
     def pass_on() -> None:
-        for process in multiprocessing.active_children():
+        for process in own():
             process.terminate()  # SIGTERM: a training saves and stops
 
     torch.multiprocessing.start_processes = out_of_reach
@@ -103,7 +107,7 @@ def _passing_on_signals() -> Iterator[None]:
     finally:
         torch.multiprocessing.start_processes = start
         release()
-        for process in multiprocessing.active_children():
+        for process in own():
             process.kill()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ import torch
 
 from seqmodels.training import launchers, meeting
 from seqmodels.training.launchers import Launch
+from seqmodels.training.processes import _passing_on_signals
 from seqmodels.training.trainer import strategy
 from tests.training.runs import small_text, weights
 
@@ -230,3 +232,17 @@ def test_a_launcher_trains_as_spawned_processes_do_and_goes_on_as_they_do(tmp_pa
     for run in ("launched", "srun"):
         for name, value in weights(tmp_path / run).items():
             assert torch.equal(value, expected[name]), (run, name)
+
+
+def test_processes_of_whoever_trains_are_left_alone() -> None:
+    start = multiprocessing.get_context("spawn").Process
+    theirs, ours = start(target=time.sleep, args=(60,)), start(target=time.sleep, args=(60,))
+    theirs.start()
+    try:
+        with _passing_on_signals():
+            ours.start()
+        ours.join(10)
+        assert ours.exitcode == -signal.SIGKILL
+        assert theirs.is_alive()
+    finally:
+        theirs.kill()
