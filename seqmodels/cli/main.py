@@ -13,7 +13,7 @@ from seqmodels import stopping
 from seqmodels.cli import help
 from seqmodels.cli.errors import FAILURE, USAGE, ConfigError, is_out_of_memory
 from seqmodels.quoting import suggest
-from seqmodels.training import launchers
+from seqmodels.training.processes import launchers
 
 # Each verb's module and function; only the one that is wanted is imported.
 VERBS = {

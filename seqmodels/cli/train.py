@@ -17,9 +17,9 @@ from seqmodels.cli.errors import FAILURE, ConfigError
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import Prepared, prepare
 from seqmodels.cli.screen import console, report
-from seqmodels.training import launchers
-from seqmodels.training.launchers import Launch
 from seqmodels.training.lock import held, make, remove_empty
+from seqmodels.training.processes import launchers
+from seqmodels.training.processes.launchers import Launch
 
 
 def train(arguments: list[str]) -> int:
@@ -90,7 +90,7 @@ class Outcome(NamedTuple):
 def _single(
     library: Library, overrides: list[str], prepared: Prepared, config_name: str, launched: Launch | None
 ) -> int:
-    from seqmodels.training.meeting import met
+    from seqmodels.training.processes.meeting import met
 
     given = bool(names(overrides) & {"run_dir", "hydra.run.dir"})
     with met(launched) as meeting, contextlib.ExitStack() as kept:

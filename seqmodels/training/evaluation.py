@@ -16,8 +16,8 @@ from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.module import SequenceDataModule
 from seqmodels.tasks.baselines.reading import Spread
 from seqmodels.tasks.partial import First
-from seqmodels.training.environments import Alone
 from seqmodels.training.learner import Learner
+from seqmodels.training.processes.environments import Alone
 from seqmodels.training.truncation import Carried
 
 # Held-out sequences that baselines are scored on, at most, and steps where there is a forecast after each.

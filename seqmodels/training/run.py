@@ -27,13 +27,13 @@ from seqmodels.data.module import SequenceDataModule
 from seqmodels.environment import hide, resolved
 from seqmodels.inference import load
 from seqmodels.terminal import Screen
-from seqmodels.training import launchers
 from seqmodels.training.evaluation import calibrate, score
 from seqmodels.training.last_checkpoint import Interrupted, go_on_with, where_saved
 from seqmodels.training.learner import Learner, total_updates
 from seqmodels.training.lock import held
 from seqmodels.training.machine import machine
-from seqmodels.training.processes import fit
+from seqmodels.training.processes import launchers
+from seqmodels.training.processes.fit import fit
 from seqmodels.training.quiet import quieten
 from seqmodels.training.report import log_hyperparameters, print_results, write_config, write_json
 from seqmodels.training.resume import bring_along, finished, refuse_differences, refuse_unlike, resume_path, scored

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from seqmodels import checkpoint
-from seqmodels.training.processes import fit
+from seqmodels.training.processes.fit import fit
 from tests.full_disk import room
 from tests.training.test_run import adding, run
 

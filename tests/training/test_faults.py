@@ -22,7 +22,7 @@ from seqmodels import checkpoint
 from seqmodels.stopping import Stopped
 from seqmodels.training.last_checkpoint import Interrupted
 from seqmodels.training.learner import Learner, NonFiniteError
-from seqmodels.training.processes import original
+from seqmodels.training.processes.fit import original
 from tests.training.runs import small_text, text_config
 from tests.training.test_run import adding, run
 

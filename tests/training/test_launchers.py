@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import torch
 
-from seqmodels.training import launchers, meeting
-from seqmodels.training.launchers import Launch
-from seqmodels.training.processes import _passing_on_signals
+from seqmodels.training.processes import launchers, meeting
+from seqmodels.training.processes.fit import _passing_on_signals
+from seqmodels.training.processes.launchers import Launch
 from seqmodels.training.trainer import strategy
 from tests.training.runs import small_text, weights
 

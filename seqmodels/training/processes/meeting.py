@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from seqmodels import stopping
-from seqmodels.training.launchers import Launch, to_unset
+from seqmodels.training.processes.launchers import Launch, to_unset
 
 # Seconds to wait for the others at the start, and for torchrun's own store; and until that is said.
 WAIT, AGENT, PATIENCE = 20.0, 5.0, 8.0

@@ -7,7 +7,7 @@ import os
 from lightning_fabric.plugins.environments import ClusterEnvironment
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
 
-from seqmodels.training.launchers import Launch
+from seqmodels.training.processes.launchers import Launch
 
 
 class Alone(ClusterEnvironment):
