@@ -27,11 +27,12 @@ def resume_path(config: dict[str, Any]) -> str | None:
     return None if config["resume"] is None else str(checkpoint.locate(config["resume"], "last"))
 
 
-def refuse_differences(path: str, now: dict[str, Any]) -> int | None:
-    """Refuse to go on from a checkpoint of another model, other data, another cut of the data or another schedule.
+def planned(path: str, stored: dict[str, Any], now: dict[str, Any]) -> int | None:
+    """Refuse to go on from a checkpoint of other data or another schedule; of other settings, see `refuse_unlike`.
 
     Args:
         path: the checkpoint.
+        stored: what it holds.
         now: "config", "fingerprint" and "total_updates" of the run that wants to go on.
 
     Returns:
@@ -40,14 +41,14 @@ def refuse_differences(path: str, now: dict[str, Any]) -> int | None:
     Raises:
         ValueError: what differs, in words.
     """
-    stored = checkpoint.read(path)[checkpoint.KEY]
-    old, new = stored["config"], now["config"]
-    differences = _settings(old, new)
-    if stored["fingerprint"] != now["fingerprint"]:
-        differences.append("the data are others (another file, other options, or the file has changed)")
-    if differences:
-        raise ValueError(f"{path} cannot be resumed with these settings, which differ: " + "; ".join(differences))
-    schedule, total, asked = new["scheduler"]["name"], stored["total_updates"], now["total_updates"]
+    own = stored[checkpoint.KEY]
+    old, new = own["config"], now["config"]
+    if own["fingerprint"] != now["fingerprint"]:
+        raise ValueError(
+            f"{path} cannot be resumed with these settings, which differ: the data are others (another file, other "
+            "options, or the file has changed)"
+        )
+    schedule, total, asked = new["scheduler"]["name"], own["total_updates"], now["total_updates"]
     if _is_first_part(total, asked, old["trainer"], new["trainer"]):
         return cast(int, total)
     if schedule in PLANNED and total != asked:
@@ -65,15 +66,15 @@ def _is_first_part(planned: int | None, asked: int | None, before: dict[str, Any
     return planned is not None and asked is not None and asked < planned and all(before[k] == now[k] for k in epoch)
 
 
-def finished(path: str, total: int | None, patience: int | None) -> str | None:
+def finished(path: str, stored: dict[str, Any], total: int | None, patience: int | None) -> str | None:
     """Why there is nothing left to train, in words; None where there is.
 
     Args:
         path: the checkpoint.
+        stored: what it holds.
         total: updates that are asked for; None for no limit.
         patience: that of early stopping.
     """
-    stored = checkpoint.read(path)
     with checkpoint.damage(Path(path)):
         step: int = stored["global_step"]
         validation = stored["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]["total"]

@@ -36,7 +36,7 @@ from seqmodels.training.processes import launchers
 from seqmodels.training.processes.fit import fit
 from seqmodels.training.quiet import quieten
 from seqmodels.training.report import log_hyperparameters, print_results, write_config, write_json
-from seqmodels.training.resume import bring_along, finished, refuse_differences, refuse_unlike, resume_path, scored
+from seqmodels.training.resume import bring_along, finished, planned, refuse_unlike, resume_path, scored
 from seqmodels.training.trainer import build_learner, make_trainer, run_content
 
 # What was left out or changed in the data is said in so many lines.
@@ -78,9 +78,10 @@ def _train(config: dict[str, Any], run_dir: Path, console: Console, first: bool)
     trainer = make_trainer(config, run_dir, learner, data, console)
     stored, over = resume_path(config), None
     if stored is not None:
-        asked = total_updates(trainer, data)
-        learner.planned = refuse_differences(stored, {**run_content(config, data), "total_updates": asked})
-        over = finished(stored, asked, config["early_stopping"]["patience"])
+        asked, content = total_updates(trainer, data), checkpoint.read(stored)
+        learner.planned = planned(stored, content, {**run_content(config, data), "total_updates": asked})
+        over = finished(stored, content, asked, config["early_stopping"]["patience"])
+        del content  # Lightning reads its own
     if first:
         if stored is not None:
             bring_along(stored, run_dir / "checkpoints")
