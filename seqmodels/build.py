@@ -20,8 +20,8 @@ from seqmodels.model import FeatureEncoder, SequenceModel, Skip, TokenEncoder
 from seqmodels.registry import find, import_named, make, names
 
 if TYPE_CHECKING:
+    from seqmodels.data.batches.module import SequenceDataModule
     from seqmodels.data.dataset import DataSource, SequenceDataset
-    from seqmodels.data.module import SequenceDataModule
     from seqmodels.tasks.base import Task
 
 Config = Mapping[str, Any]
@@ -113,7 +113,7 @@ def open_data(config: Config, spec: BatchSpec, path: str | Path, targets: bool |
 
 
 def _dealt(config: Config, splits: dict[str, SequenceDataset]) -> SequenceDataModule:
-    from seqmodels.data.module import SequenceDataModule
+    from seqmodels.data.batches.module import SequenceDataModule
 
     training = config["training"]
     return SequenceDataModule(

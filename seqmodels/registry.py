@@ -31,7 +31,7 @@ KINDS = {
 _parts: dict[str, dict[str, type]] = {kind: {} for kind in KINDS}
 _found: set[str] = set()
 # These register nothing, and bring in Lightning or torchmetrics, which takes seconds.
-_WITHOUT_PARTS = ("seqmodels.data.module", "seqmodels.tasks.metrics.")
+_WITHOUT_PARTS = ("seqmodels.tasks.metrics.",)
 
 
 def register(kind: str, name: str) -> Callable[[PartT], PartT]:

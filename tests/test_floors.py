@@ -161,7 +161,10 @@ SOUND = [
     ("data/module.py", "import pytorch_lightning as pl\nimport numpy as np"),
     ("tasks/good.py", "def late():\n    import pandas\n    from sklearn import svm"),
     ("tasks/good.py", "if TYPE_CHECKING:\n    from torchmetrics import MetricCollection"),
-    ("training/good.py", "import lightning\nfrom seqmodels import checkpoint\nfrom seqmodels.data.plan import Plan"),
+    (
+        "training/good.py",
+        "import lightning\nfrom seqmodels import checkpoint\nfrom seqmodels.data.batches.plan import Plan",
+    ),
     ("cli/good.py", "import hydra\nfrom seqmodels import __version__"),
 ]
 

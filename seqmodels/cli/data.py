@@ -61,8 +61,8 @@ def inspect(prepared: Prepared) -> dict[str, Any]:
         ValueError: what `train` would raise before its first step.
     """
     from seqmodels.build import parameter_count
-    from seqmodels.data.survey import survey
-    from seqmodels.data.suspicions import suspicions
+    from seqmodels.data.profile import survey
+    from seqmodels.data.quality import suspicions
     from seqmodels.training.learner import epoch_batches
     from seqmodels.training.length import settled
     from seqmodels.training.run import assemble

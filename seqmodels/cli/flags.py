@@ -12,8 +12,8 @@ from typing import Any
 
 from seqmodels.cli.rules.kinds import Rule
 from seqmodels.cli.screen import console
-from seqmodels.data.files import FOLDER, expanded, kind_of, plain_file
-from seqmodels.data.walk import files_that_fit, is_pattern
+from seqmodels.data.files.find import FOLDER, expanded, kind_of, plain_file
+from seqmodels.data.files.walk import files_that_fit, is_pattern
 from seqmodels.escaping import on_screen
 from seqmodels.quoting import PATH, shown
 

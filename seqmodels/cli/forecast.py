@@ -15,7 +15,7 @@ from seqmodels.cli.runs import read_run
 from seqmodels.cli.screen import console
 
 if TYPE_CHECKING:
-    from seqmodels.data.series_ahead import SeriesAhead
+    from seqmodels.data.series.ahead import SeriesAhead
 
 # Steps of the past in a picture, in those of the forecast, but at least so many.
 PAST, LEAST_PAST = 4, 48

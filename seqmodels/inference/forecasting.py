@@ -15,7 +15,7 @@ from seqmodels.registry import find
 
 if TYPE_CHECKING:
     from seqmodels.data.dataset import SequenceDataset
-    from seqmodels.data.series_ahead import SeriesAhead
+    from seqmodels.data.series.ahead import SeriesAhead
     from seqmodels.inference.model import Model
 
 
@@ -30,14 +30,14 @@ def series_ahead(trained: Model, path: str | Path | None) -> SeriesAhead:
 
 def forecast(trained: Model, ahead: SeriesAhead, steps: int | None) -> Iterator[dict[str, Any]]:
     """One row per series and step, so many steps or the model's horizon."""
-    from seqmodels.data.series_ahead import roll
+    from seqmodels.data.series.ahead import roll
 
     return roll(ahead, partial(_last_decoded, trained), trained.spec.horizon or 1 if steps is None else steps)
 
 
 def _last_decoded(trained: Model, dataset: SequenceDataset) -> list[dict[str, Any]]:
     """The decoded forecast at the end of each series."""
-    from seqmodels.data.collate import collate
+    from seqmodels.data.batches.collate import collate
 
     rows = [np.array([[one, 0, int(steps), 1]]) for one, steps in enumerate(dataset.lengths)]
     batches = (collate(dataset, row) for row in rows)

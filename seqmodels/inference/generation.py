@@ -53,8 +53,8 @@ def refuse_other(trained: Model) -> None:
 
 def continued(trained: Model, prompt: str, options: Sampling) -> Iterator[str]:
     """A prompt, and what a language model says after it, piece by piece."""
-    from seqmodels.data.prompts import line_end
-    from seqmodels.data.vocabulary import decode_pieces
+    from seqmodels.data.encode.prompts import line_end
+    from seqmodels.data.encode.vocabulary import decode_pieces
     from seqmodels.tasks.sampling import kmer_of, stream
 
     given = trained.encode(prompt) if prompt else torch.tensor([line_end(trained.spec)])
@@ -73,7 +73,7 @@ def unrolled(trained: Model, prompt: str, options: Sampling, beam: int) -> str:
         from seqmodels.tasks.rewriting import written_text
 
         return written_text(trained.spec, [token for token in tokens if token != trained.spec.stop])
-    from seqmodels.data.vocabulary import decode
+    from seqmodels.data.encode.vocabulary import decode
 
     return decode(tokens, trained.spec)
 
@@ -82,7 +82,7 @@ def drawings(
     trained: Model, label: str, count: int, temperature: float | None, seed: int | None
 ) -> list[list[list[list[float]]]]:
     """What `Model.draw` gives."""
-    from seqmodels.data.prompts import known_inputs
+    from seqmodels.data.encode.prompts import known_inputs
 
     task: Any = trained.task
     if not hasattr(task, "sketch"):

@@ -31,7 +31,7 @@ from seqmodels.model import SequenceModel
 
 if TYPE_CHECKING:
     from seqmodels.data.dataset import SequenceDataset
-    from seqmodels.data.series_ahead import SeriesAhead
+    from seqmodels.data.series.ahead import SeriesAhead
     from seqmodels.tasks.base import Task
 
 
@@ -76,7 +76,8 @@ class Model:
 
         Args:
             data: a file, read as the training data was: same columns, vocabulary, classes and scales. Or sequences:
-                arrays ``(T, F)`` of numbers in their own units, or texts; see `seqmodels.data.in_memory.open_given`.
+                arrays ``(T, F)`` of numbers in their own units, or texts; see
+                `seqmodels.data.sources.in_memory.open_given`.
             batch_size: sequences at a time.
             every: where given, a prediction after every so many steps of each sequence, as if it came in just
                 now; for models that read forwards and predict once per sequence.
@@ -92,7 +93,7 @@ class Model:
             yield from predictions(self, dataset, batch_size, top)
 
     def _given(self, sequences: Sequence[Any]) -> SequenceDataset:
-        from seqmodels.data.in_memory import open_given
+        from seqmodels.data.sources.in_memory import open_given
 
         return open_given(sequences, self.spec)
 
@@ -236,7 +237,7 @@ class Model:
         Raises:
             ValueError: characters, words or a name that the model does not know.
         """
-        from seqmodels.data.prompts import encode_prompt
+        from seqmodels.data.encode.prompts import encode_prompt
 
         if self.spec.inputs != "tokens":
             raise ValueError("this model reads numbers, not text")

@@ -24,8 +24,8 @@ STREAM_WINDOW = 1024
 
 def predictions(trained: Model, dataset: SequenceDataset, batch_size: int, top: int | None) -> Iterator[dict[str, Any]]:
     """What `Model.predict` gives for a data set: one dict or more per sequence, or per window of a stream."""
-    from seqmodels.data.collate import collate
-    from seqmodels.data.plan import make_plan
+    from seqmodels.data.batches.collate import collate
+    from seqmodels.data.batches.plan import make_plan
 
     if dataset.stream:
         plan = make_plan(dataset.lengths, 1, STREAM_WINDOW, stream=True)

@@ -24,7 +24,7 @@ def encode(spec: BatchSpec, texts: Sequence[str]) -> list[np.ndarray]:
     Raises:
         ValueError: a model that was not trained on pairs, or an empty text.
     """
-    from seqmodels.data.pairs import sides_of
+    from seqmodels.data.sources.pairs import sides_of
 
     units = sides_of(spec).source
     for place, text in enumerate(texts):
@@ -38,9 +38,9 @@ def encode(spec: BatchSpec, texts: Sequence[str]) -> list[np.ndarray]:
 
 def translate(model: SequenceModel, task: Any, texts: Sequence[str], batch_size: int = 64) -> Iterator[dict[str, Any]]:
     """What the model makes of each text, in their order: tokens and text, as `task.decode` gives them."""
-    from seqmodels.data.collate import collate
+    from seqmodels.data.batches.collate import collate
+    from seqmodels.data.batches.plan import make_plan
     from seqmodels.data.dataset import ArrayDataset
-    from seqmodels.data.plan import make_plan
 
     dataset = ArrayDataset(task.spec, encode(task.spec, texts), [[task.spec.stop]] * len(texts))
     plan = make_plan(dataset.lengths, batch_size)

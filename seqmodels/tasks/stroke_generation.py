@@ -35,7 +35,7 @@ class StrokeGeneration(Task):
     which has no memory; and a linear regression on the movement before.
 
     Args:
-        spec: of `seqmodels.data.strokes`.
+        spec: of `seqmodels.data.sources.strokes`.
         temperature: of the drawings shown and made: 1 as the model would, less is neater.
         shown: drawings that are shown.
         components: Gaussians in the baseline's mixture.

@@ -12,8 +12,8 @@ import torch
 from lightning_fabric.utilities import move_data_to_device
 
 from seqmodels import checkpoint
+from seqmodels.data.batches.module import SequenceDataModule
 from seqmodels.data.dataset import SequenceDataset
-from seqmodels.data.module import SequenceDataModule
 from seqmodels.tasks.baselines.reading import Spread
 from seqmodels.tasks.partial import First
 from seqmodels.training.learner import Learner

@@ -22,8 +22,8 @@ from seqmodels.build import (
     import_plugins,
     parameter_count,
 )
+from seqmodels.data.batches.module import SequenceDataModule
 from seqmodels.data.dataset import DataSource
-from seqmodels.data.module import SequenceDataModule
 from seqmodels.environment import hide, resolved
 from seqmodels.inference import load
 from seqmodels.terminal import Screen

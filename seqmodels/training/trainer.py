@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from rich.console import Console
 
 from seqmodels.build import build_model, build_task
-from seqmodels.data.module import SequenceDataModule
+from seqmodels.data.batches.module import SequenceDataModule
 from seqmodels.environment import as_written
 from seqmodels.training.checkpoint import AtomicCheckpointIO, BestCheckpoint, RunState
 from seqmodels.training.diagnostics import Diagnostics

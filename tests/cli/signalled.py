@@ -79,7 +79,7 @@ def _main() -> None:
         "seqmodels.cli.train",
         "seqmodels.inference",
         "hydra",
-        "seqmodels.data.made",
+        "seqmodels.data.sources.made",
     ):
         importlib.import_module(module)
     print(json.dumps([_run(case) for case in cases]))

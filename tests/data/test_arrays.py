@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqmodels.data.arrays import ArraysSource
-from seqmodels.data.varied import tilt
+from seqmodels.data.batches.augmentation import tilt
+from seqmodels.data.sources.arrays import ArraysSource
 from seqmodels.registry import find, make
 
 TS = Path(__file__).parent
@@ -62,7 +62,7 @@ def test_a_large_array_of_an_archive_is_mapped_and_reads_alike(tmp_path, monkeyp
         compress(tmp_path / "my.npz", X=x, y=np.arange(len(lengths)) % 2, lengths=lengths)
         wanted = together(ArraysSource(str(tmp_path / "my.npz")).splits())
         with monkeypatch.context() as patch:
-            patch.setattr("seqmodels.data.arrays_read.LARGE", 1000)
+            patch.setattr("seqmodels.data.read.arrays.LARGE", 1000)
             patch.setenv("XDG_CACHE_HOME", str(tmp_path / compress.__name__))
             splits = ArraysSource(str(tmp_path / "my.npz")).splits()
         assert isinstance(splits["train"].arrays.x, np.memmap)

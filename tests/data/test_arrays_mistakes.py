@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from seqmodels.data.arrays import ArraysSource
+from seqmodels.data.sources.arrays import ArraysSource
 
 X, Y = np.random.default_rng(0).normal(size=(40, 5, 2)), np.arange(40) % 2
 

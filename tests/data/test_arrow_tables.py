@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
 
-from seqmodels.data.arrow_read import from_arrow
-from seqmodels.data.csv import CSVSource
-from seqmodels.data.csv_read import read_table
+from seqmodels.data.read.columnar import from_arrow
+from seqmodels.data.read.open import read_table
+from seqmodels.data.sources.table import CSVSource
 from tests.data.csv_examples import LONG, WIDE, contents, long_rows, series_rows, wide_rows, write
 
 ENDS = [".parquet", ".arrow", ".feather", ".ipc"]

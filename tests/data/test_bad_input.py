@@ -18,7 +18,7 @@ import pytest
 import soundfile
 
 from seqmodels.build import build_source, open_data, suggest
-from seqmodels.data.survey import survey
+from seqmodels.data.profile import survey
 from tests.data.file_kinds import (
     BASES,
     DAYS,

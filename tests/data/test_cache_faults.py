@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqmodels.data import series_gather, series_sums, table_chunks
-from seqmodels.data.csv import CSVSource
-from seqmodels.data.text import TextSource
+from seqmodels.data.read import chunks as table_chunks
+from seqmodels.data.series import gather as series_gather
+from seqmodels.data.series import sums as series_sums
+from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.text import TextSource
 from tests.full_disk import room
 
 

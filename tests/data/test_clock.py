@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from seqmodels.data.clock import DAY, Clock, infer_clock, parse_times, time_text
-from seqmodels.data.csv import CSVSource
-from seqmodels.data.csv_read import Table
-from seqmodels.data.gaps import regular
+from seqmodels.data.columns.clock import DAY, Clock, infer_clock, parse_times, time_text
+from seqmodels.data.read.table import Table
+from seqmodels.data.series.gaps import regular
+from seqmodels.data.sources.table import CSVSource
 
 MINUTE = DAY // 1440
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from seqmodels.data.covariates import Context
-from seqmodels.data.csv import CSVSource
-from seqmodels.data.csv_read import read_table
-from seqmodels.data.series import SeriesRows
-from seqmodels.data.series_splits import split_rows
+from seqmodels.data.read.open import read_table
+from seqmodels.data.series.covariates import Context
+from seqmodels.data.series.rows import SeriesRows
+from seqmodels.data.series.splits import split_rows
+from seqmodels.data.sources.table import CSVSource
 
 DAYS, SHOPS = 90, ("north", "south", "west")
 

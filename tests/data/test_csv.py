@@ -5,9 +5,9 @@ import gzip
 import numpy as np
 import pytest
 
-from seqmodels.data.collate import collate
-from seqmodels.data.csv import CSVSource
-from seqmodels.data.plan import make_plan
+from seqmodels.data.batches.collate import collate
+from seqmodels.data.batches.plan import make_plan
+from seqmodels.data.sources.table import CSVSource
 from tests.data.csv_examples import DAYS, LONG, RANDOM, SALES, WIDE, contents, long_rows, series_rows, wide_rows, write
 
 # Time series

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from seqmodels.data import table_chunks
-from seqmodels.data.arrays import ArraysSource
-from seqmodels.data.csv import CSVSource
-from seqmodels.data.csv_columns import Columns
-from seqmodels.data.csv_guess import infer_kind
-from seqmodels.data.csv_layout import infer
-from seqmodels.data.csv_read import Table, read_table
+from seqmodels.data.columns.guess import infer_kind
+from seqmodels.data.columns.infer import infer
+from seqmodels.data.columns.roles import Columns
+from seqmodels.data.read import chunks as table_chunks
+from seqmodels.data.read.open import read_table
+from seqmodels.data.read.table import Table
+from seqmodels.data.sources.arrays import ArraysSource
+from seqmodels.data.sources.table import CSVSource
 from tests.data.csv_examples import contents
 
 ROWS = 40

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
 
-from seqmodels.data import table_chunks
-from seqmodels.data.csv import CSVSource
+from seqmodels.data.read import chunks as table_chunks
+from seqmodels.data.sources.table import CSVSource
 from tests.data.csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
 TEXTS = [[f"w{i % 9} the {'good' if i % 2 else 'bad'} film {i}", "pq"[i % 2], i / 7] for i in range(400)]
@@ -225,9 +225,9 @@ def test_one_class_only_is_told(tmp_path, pieces):
 TRAINED = """
 import json, resource, sys
 import torch
-from seqmodels.data.collate import collate
-from seqmodels.data.csv import CSVSource
-from seqmodels.data.plan import make_plan
+from seqmodels.data.batches.collate import collate
+from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.batches.plan import make_plan
 
 train = CSVSource(sys.argv[1], sys.argv[2], cache_dir=sys.argv[3], **json.loads(sys.argv[4])).splits()["train"]
 plan = make_plan(train.lengths, 64, shuffle=True)

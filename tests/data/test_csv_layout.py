@@ -2,9 +2,9 @@
 
 import pytest
 
-from seqmodels.data.csv_columns import Columns, numbered_columns
-from seqmodels.data.csv_layout import Layout, infer
-from seqmodels.data.csv_read import Table
+from seqmodels.data.columns.infer import Layout, infer
+from seqmodels.data.columns.roles import Columns, numbered_columns
+from seqmodels.data.read.table import Table
 
 
 def table(**columns: list) -> Table:

@@ -6,8 +6,8 @@ import gzip
 import numpy as np
 import pytest
 
-from seqmodels.data import table_chunks
-from seqmodels.data.csv_read import read_table
+from seqmodels.data.read import chunks as table_chunks
+from seqmodels.data.read.open import read_table
 
 
 def write(tmp_path, content: str | bytes, name: str = "my.csv") -> str:

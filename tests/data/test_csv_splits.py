@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from seqmodels.data.csv import CSVSource
-from seqmodels.data.splits import stratified_groups
+from seqmodels.data.columns.splits import stratified_groups
+from seqmodels.data.sources.table import CSVSource
 from tests.data.csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from seqmodels.cli.rules import RULES
-from seqmodels.data.collate import collate
-from seqmodels.data.csv import CSVSource
-from seqmodels.data.plan import make_plan
+from seqmodels.data.batches.collate import collate
+from seqmodels.data.batches.plan import make_plan
+from seqmodels.data.sources.table import CSVSource
 from tests.data.csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
 SETS = ["", "rain", "rain|wind", " wind | sun ", "sun"]

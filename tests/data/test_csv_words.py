@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from seqmodels.data.csv import CSVSource
-from seqmodels.data.vocabulary import UNKNOWN, split_words
+from seqmodels.data.columns.words import split_words
+from seqmodels.data.encode.vocabulary import UNKNOWN
+from seqmodels.data.sources.table import CSVSource
 from tests.data.csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
 WORDS = ["good", "bad", "film", "plot", "it's", "Dull", "!", ",", "so-so"]

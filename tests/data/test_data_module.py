@@ -11,8 +11,8 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from seqmodels.batch import BatchSpec
+from seqmodels.data.batches.module import SequenceDataModule
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.data.module import SequenceDataModule
 
 # Lightning itself uses what torch has deprecated; the checkpoints lie in one folder.
 pytestmark = [
@@ -135,7 +135,7 @@ def test_the_fingerprint_follows_the_contents_alone():
 
 
 def test_the_fingerprint_follows_the_lengths_where_the_sample_does_not(monkeypatch):
-    monkeypatch.setattr("seqmodels.data.module._sample", lambda split: [])
+    monkeypatch.setattr("seqmodels.data.batches.module._sample", lambda split: [])
     splits = [ArrayDataset(SPEC, [[1] * a, [1] * b], [0, 0]) for a, b in ((2, 4), (4, 2))]
     assert len({SequenceDataModule({"train": split}, 2).fingerprint for split in splits}) == 2
 
@@ -179,5 +179,6 @@ def test_unfit_splits_are_refused(splits, options, message):
 
 
 def test_only_the_data_module_brings_lightning():
-    code = "import sys, seqmodels.data.loader, seqmodels.data.text; sys.exit('pytorch_lightning' in sys.modules)"
+    parts = "seqmodels.data.batches.loader, seqmodels.data.sources.text"
+    code = f"import sys, {parts}; sys.exit('pytorch_lightning' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

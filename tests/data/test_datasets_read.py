@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from seqmodels.data.csv import CSVSource
-from seqmodels.data.csv_read import read_table
+from seqmodels.data.read.open import read_table
+from seqmodels.data.sources.table import CSVSource
 from tests.data.csv_examples import contents
 
 datasets = pytest.importorskip("datasets")
@@ -102,8 +102,8 @@ def test_a_large_data_set_is_read_in_pieces_as_at_once(tmp_path, monkeypatch, ki
     path = f"datasets:{tmp_path / 'saved'}"
     whole = CSVSource(path, **options)
     wanted = whole.splits()
-    monkeypatch.setattr("seqmodels.data.table_chunks.LARGE", 1000)
-    monkeypatch.setattr("seqmodels.data.table_chunks.PIECE", 700)
+    monkeypatch.setattr("seqmodels.data.read.chunks.LARGE", 1000)
+    monkeypatch.setattr("seqmodels.data.read.chunks.PIECE", 700)
     source = CSVSource(path, **options, cache_dir=str(tmp_path / "kept"))
     found = source.splits()
     assert "read in pieces" in source.describe()

@@ -5,10 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from seqmodels.data.csv_read import read_table
-from seqmodels.data.gene_cuts import AROUND, cut_genes
-from seqmodels.data.gene_files import CODING
-from seqmodels.data.genes import ALLOWED, LETTERS, STRUCTURE, TEST, TRAIN, GeneStructureSource, make_spec
+from seqmodels.data.read.gene_cuts import AROUND, cut_genes
+from seqmodels.data.read.genes import CODING
+from seqmodels.data.read.open import read_table
+from seqmodels.data.sources.genes import ALLOWED, LETTERS, STRUCTURE, TEST, TRAIN, GeneStructureSource, make_spec
 
 STOPS = {"TAA", "TAG", "TGA"}
 SPEC = make_spec()

@@ -9,13 +9,13 @@ import sys
 import numpy as np
 import pytest
 
-from seqmodels.data import bio_files
-from seqmodels.data.alphabet import COMPLEMENT, kmers
-from seqmodels.data.bio_files import read_pieces, read_records
-from seqmodels.data.collate import collate
-from seqmodels.data.fasta_labelled import LabelledFastaSource
-from seqmodels.data.genome import GenomeSource
-from seqmodels.data.plan import make_plan
+from seqmodels.data.batches.collate import collate
+from seqmodels.data.batches.plan import make_plan
+from seqmodels.data.encode.alphabet import COMPLEMENT, kmers
+from seqmodels.data.read import fasta as bio_files
+from seqmodels.data.read.fasta import read_pieces, read_records
+from seqmodels.data.sources.fasta_labelled import LabelledFastaSource
+from seqmodels.data.sources.genome import GenomeSource
 
 LETTERS = np.array(list("ACGTN"))
 
@@ -47,7 +47,7 @@ def test_records_are_read_whole_however_the_file_is_cut(tmp_path, monkeypatch, c
     records = {"one": random_letters(0, 40), "none": "", "two": random_letters(1, 23)}
     path = write(tmp_path, wrapped(records, end=end))
     monkeypatch.setattr(bio_files, "CHUNK", chunk)
-    monkeypatch.setattr("seqmodels.data.unpack.CHUNK", chunk)
+    monkeypatch.setattr("seqmodels.data.files.unpack.CHUNK", chunk)
     found = list(read_records(path))
     assert {record.name: record.letters.decode() for record in found} == records
     assert [record.line for record in found] == [1, 8, 9]

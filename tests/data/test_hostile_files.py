@@ -24,8 +24,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
 
-from seqmodels.data.numpy_files import Archive, map_array
-from seqmodels.data.walk import MOST, files_below, files_that_fit
+from seqmodels.data.files.numpy import Archive, map_array
+from seqmodels.data.files.walk import MOST, files_below, files_that_fit
 from tests.data.file_kinds import FORMATS, config
 from tests.data.test_bad_input import look, put, told
 
@@ -135,7 +135,7 @@ def test_patterns_are_those_of_glob():
 
 
 def test_a_folder_of_too_many_names_is_told(monkeypatch):
-    monkeypatch.setattr("seqmodels.data.walk.MOST", 10)
+    monkeypatch.setattr("seqmodels.data.files.walk.MOST", 10)
     assert MOST > 10
     for number in range(11):
         Path(f"{number}.txt").touch()
@@ -172,7 +172,7 @@ def test_a_bomb_of_gzip_is_told_before_it_is_unpacked(bombs, kind, unit):
 
 
 def test_what_packs_well_is_no_bomb(monkeypatch):
-    monkeypatch.setattr("seqmodels.data.unpack.FREE", 1000)
+    monkeypatch.setattr("seqmodels.data.files.unpack.FREE", 1000)
     put("csv", gzip.compress(FORMATS["csv"].encode(FORMATS["csv"].rows * 20)))
     os.rename("my.csv", "my.csv.gz")
     assert look(settings("csv", "my.csv.gz"))["train"]
@@ -324,7 +324,7 @@ def test_an_archive_whose_list_lies(fault):
 def test_a_bomb_of_numbers_and_an_archive_of_too_much(monkeypatch):
     np.savez_compressed("my.npz", X=np.zeros((10000, 1000)), y=np.arange(10000) % 2)
     assert "decompression bomb" in quickly(lambda: look(config("npz")))
-    monkeypatch.setattr("seqmodels.data.numpy_files.MOST_LISTED", 50)
+    monkeypatch.setattr("seqmodels.data.files.numpy.MOST_LISTED", 50)
     with pytest.raises(ValueError, match="more files than"):
         Archive(Path("my.npz"))
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqmodels.data.clock import Clock, parse_times, time_text
-from seqmodels.data.csv_read import Table
-from seqmodels.data.text_files import read_text
+from seqmodels.data.columns.clock import Clock, parse_times, time_text
+from seqmodels.data.files.text import read_text
+from seqmodels.data.read.table import Table
 from tests.data.file_kinds import (
     DAYS,
     FORMATS,

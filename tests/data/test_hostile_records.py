@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from seqmodels.data.audio_features import AudioFeatures
-from seqmodels.data.audio_read import Waveform
+from seqmodels.data.encode.audio_features import AudioFeatures
+from seqmodels.data.read.audio import Waveform
 from tests.data.file_kinds import BASES, genbank
 from tests.data.test_bad_input import look, recordings, told
 from tests.data.test_hostile_files import quickly, quickly_or_not

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.collate import collate
+from seqmodels.data.batches.collate import collate
+from seqmodels.data.batches.loader import PlanLoader
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.data.loader import PlanLoader
 
 GENERATOR = np.random.default_rng(0)
 TEXT = GENERATOR.integers(0, 50, 1001)
@@ -205,7 +205,7 @@ import resource
 import numpy as np
 from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.data.loader import PlanLoader
+from seqmodels.data.batches.loader import PlanLoader
 if __name__ == "__main__":
     spec = BatchSpec("features", 1, "labels", 2, "sequence")
     data = ArrayDataset(spec, [np.ones((5000, 1), np.float32)] * 4, [np.array(1)] * 4)

@@ -20,12 +20,12 @@ from pathlib import Path
 import pytest
 
 import seqmodels.data
-from seqmodels.data.survey import survey
+from seqmodels.data.profile import survey
 from tests.data.file_kinds import FORMATS, config
 from tests.data.test_bad_input import look, recordings
 
 for name in (
-    *(f"seqmodels.data.{found.name}" for found in pkgutil.iter_modules(seqmodels.data.__path__)),
+    *(found.name for found in pkgutil.walk_packages(seqmodels.data.__path__, "seqmodels.data.")),
     *("Bio.SeqIO", "kaldi_native_fbank", "pyarrow.csv", "pyarrow.feather", "pyarrow.parquet", "scipy.signal"),
 ):
     importlib.import_module(name)  # once, and not in each process

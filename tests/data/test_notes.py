@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqmodels.data.csv import CSVSource
-from seqmodels.data.genes import GeneStructureSource
-from seqmodels.data.text import TextSource
-from seqmodels.data.text_from_label import TextFromLabelSource
+from seqmodels.data.sources.genes import GeneStructureSource
+from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.text import TextSource
+from seqmodels.data.sources.text_from_label import TextFromLabelSource
 
 
 def write(path, rows):

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.collate import collate
-from seqmodels.data.pairs import PairsSource, sides_of
-from seqmodels.data.pairs_read import Reader
-from seqmodels.data.units import STOP, Units
-from seqmodels.data.vocabulary import UNKNOWN
+from seqmodels.data.batches.collate import collate
+from seqmodels.data.encode.tokenizer import STOP, Units
+from seqmodels.data.encode.vocabulary import UNKNOWN
+from seqmodels.data.read.pairs import Reader
+from seqmodels.data.sources.pairs import PairsSource, sides_of
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ import csv
 import numpy as np
 import pytest
 
-from seqmodels.data.passages import PassagesSource
-from seqmodels.data.vocabulary import UNKNOWN
+from seqmodels.data.encode.vocabulary import UNKNOWN
+from seqmodels.data.sources.passages import PassagesSource
 
 
 def write(folder, rows, header=("text", "label", "group")) -> str:

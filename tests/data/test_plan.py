@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from seqmodels.data.plan import EMPTY_ROW, cut_stream, make_plan
+from seqmodels.data.batches.plan import EMPTY_ROW, cut_stream, make_plan
 
 RANDOM = np.random.default_rng(0)
 CASES = [

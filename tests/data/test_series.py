@@ -3,16 +3,12 @@
 import numpy as np
 import pytest
 
-from seqmodels.data.covariates import Context
-from seqmodels.data.series import (
-    SeriesRows,
-    forecast_splits,
-    interpolate,
-    new_windows,
-)
-from seqmodels.data.series_ahead import SeriesAhead
-from seqmodels.data.series_splits import split_rows, usual_history
-from seqmodels.data.series_windows import window_starts
+from seqmodels.data.numbers import interpolate
+from seqmodels.data.series.ahead import SeriesAhead
+from seqmodels.data.series.covariates import Context
+from seqmodels.data.series.rows import SeriesRows, forecast_splits, new_windows
+from seqmodels.data.series.splits import split_rows, usual_history
+from seqmodels.data.series.windows import window_starts
 
 NAMES = ("a", "b")
 

@@ -7,10 +7,14 @@ import sys
 import numpy as np
 import pytest
 
-from seqmodels.data import series_files, series_gather, series_store, series_sums, table_chunks
-from seqmodels.data.csv import CSVSource
-from seqmodels.data.scale import fit_scale
-from seqmodels.data.series_sums import Moments
+from seqmodels.data.numbers import fit_scale
+from seqmodels.data.read import chunks as table_chunks
+from seqmodels.data.series import files as series_files
+from seqmodels.data.series import gather as series_gather
+from seqmodels.data.series import store as series_store
+from seqmodels.data.series import sums as series_sums
+from seqmodels.data.series.sums import Moments
+from seqmodels.data.sources.table import CSVSource
 from seqmodels.tasks.baselines.reading import Spread, unbroken
 from tests.data.csv_examples import write
 
@@ -196,8 +200,13 @@ def test_moments_in_pieces_are_those_of_all():
 
 PEAK = """
 import sys, resource, re
-from seqmodels.data import series_store, series_gather, series_settle, series_sums, table_chunks, series_files
-from seqmodels.data.csv import CSVSource
+from seqmodels.data.series import store as series_store
+from seqmodels.data.series import gather as series_gather
+from seqmodels.data.series import settle as series_settle
+from seqmodels.data.series import sums as series_sums
+from seqmodels.data.read import chunks as table_chunks
+from seqmodels.data.series import files as series_files
+from seqmodels.data.sources.table import CSVSource
 for module in (series_store, series_gather, series_settle, series_sums):
     module.ROWS = 1 << 13
 table_chunks.LARGE, table_chunks.PIECE, series_files.MOST_WINDOWS = 100_000, 300_000, 1 << 13

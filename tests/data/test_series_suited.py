@@ -9,10 +9,10 @@ from seqmodels.build import suggest
 from seqmodels.cli.compose import jobs, select
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import prepare
-from seqmodels.data.clock import Clock, infer_clock
-from seqmodels.data.csv import CSVSource
-from seqmodels.data.series import SeriesRows
-from seqmodels.data.series_suited import holds_on, suited, suited_history, usual_period
+from seqmodels.data.columns.clock import Clock, infer_clock
+from seqmodels.data.series.defaults import holds_on, suited, suited_history, usual_period
+from seqmodels.data.series.rows import SeriesRows
+from seqmodels.data.sources.table import CSVSource
 
 STEPS = {
     "5min": 288,

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from seqmodels.data.deltas import with_deltas
-from seqmodels.data.joined import read_joined
-from seqmodels.data.splits import stratified
-from seqmodels.data.spoken import SHIPPED, SpokenDigitsSource, SpokenSpellingSource
+from seqmodels.data.columns.splits import stratified
+from seqmodels.data.encode.deltas import with_deltas
+from seqmodels.data.sources.joined import read_joined
+from seqmodels.data.sources.spoken import SHIPPED, SpokenDigitsSource, SpokenSpellingSource
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqmodels.data.stroke_files import read_drawings
-from seqmodels.data.strokes import StrokesSource, movements, resample
+from seqmodels.data.read.strokes import read_drawings
+from seqmodels.data.sources.strokes import StrokesSource, movements, resample
 
 
 def make(count: int = 30, seed: int = 0) -> list[list[np.ndarray]]:

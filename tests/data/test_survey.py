@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data import survey as module
-from seqmodels.data.alphabet import kmers
+from seqmodels.data import profile as module
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.data.survey import survey
-from seqmodels.data.suspicions import suspicions
+from seqmodels.data.encode.alphabet import kmers
+from seqmodels.data.profile import survey
+from seqmodels.data.quality import suspicions
 
 LABELS = BatchSpec("features", 2, "labels", 3, "sequence", ("u", "v"), ("a", "b", "c"))
 

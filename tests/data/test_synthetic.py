@@ -6,8 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from seqmodels.data.loader import PlanLoader
-from seqmodels.data.synthetic import AddingSource, CopyingSource, ReversalSource, RunningSumSource
+from seqmodels.data.batches.loader import PlanLoader
+from seqmodels.data.sources.synthetic import AddingSource, CopyingSource, ReversalSource, RunningSumSource
 
 SOURCES = [RunningSumSource, AddingSource, CopyingSource, ReversalSource]
 

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
 
-from seqmodels.data import table_chunks
-from seqmodels.data.csv import CSVSource
+from seqmodels.data.read import chunks as table_chunks
+from seqmodels.data.sources.table import CSVSource
 from tests.data.csv_examples import WIDE, series_rows, wide_rows
 
 FORMATS = ["csv", "tsv", "csv.gz", "parquet", "feather", "pieces"]

@@ -8,10 +8,10 @@ import tracemalloc
 
 import pytest
 
-from seqmodels.data import token_file
-from seqmodels.data.loader import PlanLoader
-from seqmodels.data.text import TextSource
-from seqmodels.data.vocabulary import UNKNOWN, decode, encode
+from seqmodels.data.batches.loader import PlanLoader
+from seqmodels.data.encode import token_file
+from seqmodels.data.encode.vocabulary import UNKNOWN, decode, encode
+from seqmodels.data.sources.text import TextSource
 
 LINES = "Ein Käfer kroch, so gut's ging, übers Blatt — und fiel.\nWhat's past is prologue!\n"
 
@@ -37,8 +37,8 @@ def tokens_of(dataset) -> list[int]:
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
 @pytest.mark.parametrize("level", ["character", "byte"])
 def test_the_parts_glued_are_the_text(tmp_path, monkeypatch, level, chunk):
-    monkeypatch.setattr("seqmodels.data.unpack.CHUNK", chunk)
-    monkeypatch.setattr("seqmodels.data.token_file.CHUNK", chunk)
+    monkeypatch.setattr("seqmodels.data.files.unpack.CHUNK", chunk)
+    monkeypatch.setattr("seqmodels.data.encode.token_file.CHUNK", chunk)
     text = LINES * 4
     splits = TextSource(write(tmp_path, text), level=level, val_fraction=0.2, test_fraction=0.1).splits()
     assert list(splits) == ["train", "val", "test"]
@@ -54,7 +54,7 @@ def test_the_parts_glued_are_the_text(tmp_path, monkeypatch, level, chunk):
 
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
 def test_words_are_whole_wherever_the_text_is_cut(tmp_path, monkeypatch, chunk):
-    monkeypatch.setattr("seqmodels.data.unpack.CHUNK", chunk)
+    monkeypatch.setattr("seqmodels.data.files.unpack.CHUNK", chunk)
     train = TextSource(write(tmp_path, LINES * 9), level="word", val_fraction=0).splits()["train"]
     names = train.spec.input_names
     expected = LINES.replace(",", " ,").replace(".", " .").replace("!", " !").split()
@@ -105,7 +105,7 @@ def test_bytes_are_read_as_they_are(tmp_path):
 
 
 def test_line_ends_byte_order_marks_and_encodings(tmp_path, monkeypatch):
-    monkeypatch.setattr("seqmodels.data.unpack.CHUNK", 3)
+    monkeypatch.setattr("seqmodels.data.files.unpack.CHUNK", 3)
     for text, encoding in [
         (b"\xef\xbb\xbfab\r\ncd\re\xc3\xa9", "utf-8"),
         (b"ab\r\ncd\re\xe9", "latin-1"),
@@ -284,7 +284,7 @@ def test_a_text_larger_than_the_memory_used(tmp_path, level):
 )
 @pytest.mark.parametrize("chunk", [4, 1 << 20])
 def test_bad_files_are_refused(tmp_path, monkeypatch, content, options, message, chunk):
-    monkeypatch.setattr("seqmodels.data.unpack.CHUNK", chunk)
+    monkeypatch.setattr("seqmodels.data.files.unpack.CHUNK", chunk)
     with pytest.raises(ValueError, match=message):
         TextSource(write(tmp_path, content), **options).splits()
 

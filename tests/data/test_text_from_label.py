@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from seqmodels.data.collate import collate
-from seqmodels.data.plan import make_plan
-from seqmodels.data.text_from_label import STOP, TextFromLabelSource
-from seqmodels.data.vocabulary import UNKNOWN, decode
+from seqmodels.data.batches.collate import collate
+from seqmodels.data.batches.plan import make_plan
+from seqmodels.data.encode.vocabulary import UNKNOWN, decode
+from seqmodels.data.sources.text_from_label import STOP, TextFromLabelSource
 
 ROWS = [(f"{'ab'[i % 2]}{'xyz'[i % 3]}{i % 7}", "pq"[i % 2]) for i in range(42)]
 

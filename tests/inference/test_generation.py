@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.vocabulary import BYTE_NAMES, decode, decode_pieces, encode, split_words
+from seqmodels.data.columns.words import split_words
+from seqmodels.data.encode.vocabulary import BYTE_NAMES, decode, decode_pieces, encode
 from seqmodels.inference import Model, load
 from tests.inference.small_runs import WORDS
 

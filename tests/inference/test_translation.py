@@ -15,7 +15,7 @@ from rich.console import Console
 from seqmodels.cli.compose import compose, jobs
 from seqmodels.cli.library import Library
 from seqmodels.cli.main import main
-from seqmodels.data.pairs import PairsSource, sides_of
+from seqmodels.data.sources.pairs import PairsSource, sides_of
 from seqmodels.inference import Model
 from seqmodels.training.run import train
 
@@ -156,8 +156,8 @@ def test_where_it_looks_can_be_drawn(trained, tmp_path):
     model = Model.load(trained[0])
     file = tmp_path / "new.tsv"
     file.write_text("".join(f"{number}\t{in_words(number)}\n" for number in ("12", "3", "4567", "89")))
-    from seqmodels.data.collate import collate
-    from seqmodels.data.plan import make_plan
+    from seqmodels.data.batches.collate import collate
+    from seqmodels.data.batches.plan import make_plan
 
     data = PairsSource.open(str(file), model.spec, cache_dir=str(tmp_path))
     batch = collate(data, make_plan(data.lengths, 4)[0])

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from seqmodels.batch import SequenceBatch
-from seqmodels.data.anomaly import AnomalySource
-from seqmodels.data.breaks import KINDS, plant
-from seqmodels.data.collate import collate
+from seqmodels.data.batches.collate import collate
+from seqmodels.data.series.anomalies import KINDS, plant
+from seqmodels.data.sources.anomaly import AnomalySource
 from seqmodels.tasks.anomaly import Anomaly
 from seqmodels.tasks.anomaly_score import Counts, Detector, runs, span_sums
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from seqmodels.data.collate import collate
-from seqmodels.data.covariates import Context
-from seqmodels.data.plan import make_plan
-from seqmodels.data.series import SeriesRows, forecast_splits
-from seqmodels.data.series_splits import split_rows
+from seqmodels.data.batches.collate import collate
+from seqmodels.data.batches.plan import make_plan
+from seqmodels.data.series.covariates import Context
+from seqmodels.data.series.rows import SeriesRows, forecast_splits
+from seqmodels.data.series.splits import split_rows
 from seqmodels.tasks.forecasting import Forecasting
 
 LEVELS = (0.1, 0.5, 0.9)

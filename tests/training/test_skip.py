@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from seqmodels.cells import GRUCell
-from seqmodels.data.csv import CSVSource
+from seqmodels.data.sources.table import CSVSource
 from seqmodels.encoders import FeatureEncoder
 from seqmodels.heads import ManyToOne
 from seqmodels.layers import Recurrent

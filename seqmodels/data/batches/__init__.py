@@ -1,0 +1,1 @@
+"""Windows of sequences dealt onto the rows of batches."""

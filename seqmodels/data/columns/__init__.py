@@ -1,0 +1,1 @@
+"""What columns and items mean: roles, times, targets, splits."""

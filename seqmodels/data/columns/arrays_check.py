@@ -1,0 +1,151 @@
+"""What arrays hold, found out by looking through them one sequence at a time.
+
+N sequences, T steps, F features, V values of one target.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqmodels.data.numbers import CONSTANT, interpolate, usable
+from seqmodels.data.read.arrays import Arrays
+
+KINDS = ("labels", "values", "sets")
+# Whole numbers among decimals are taken for classes up to so many different ones.
+MOST_CLASSES = 20
+
+
+def find_missing(arrays: Arrays) -> np.ndarray:
+    """Of each sequence the first step at which a number is missing, infinite or huge; -1 where all are there."""
+    found = np.full(len(arrays), -1)
+    if arrays.x.dtype.kind != "f":
+        return found
+    for index in range(len(arrays)):
+        finite = usable(arrays.steps(index)).all(axis=1)
+        if not finite.all():
+            found[index] = int(np.argmin(finite))
+    return found
+
+
+def settle_missing(arrays: Arrays, missing: str) -> tuple[np.ndarray, list[str]]:
+    """The sequences to keep ``(n,)``, and notes on those that are not as they were.
+
+    Raises:
+        ValueError: a number is missing and missing="error", or no sequence is left.
+    """
+    places = find_missing(arrays)
+    lacking = np.flatnonzero(places >= 0)
+    if len(lacking) == 0:
+        return np.arange(len(arrays)), []
+    if missing == "error":
+        index, step = int(lacking[0]), int(places[lacking[0]])
+        values = arrays.steps(index, step, step + 1)[0]
+        feature = int(np.argmin(usable(values)))
+        raise ValueError(
+            f"{arrays.place(index)}, step {step}, feature {feature}: expected a number, got {values[feature]} "
+            f"({len(lacking)} of {len(arrays)} sequences have such); mend it, or say data.missing=drop or interpolate"
+        )
+    count = f"{len(lacking)} of {len(arrays)} sequences"
+    if missing == "interpolate":
+        return np.arange(len(arrays)), [f"{count} have missing numbers, interpolated (data.missing=interpolate)"]
+    if len(lacking) == len(arrays):
+        raise ValueError(f"{arrays.path}: every sequence has a missing number, so data.missing=drop leaves none")
+    return np.flatnonzero(places < 0), [f"{count} left out: a number is missing (data.missing=drop)"]
+
+
+def fill(steps: np.ndarray) -> np.ndarray:
+    """Steps ``(T, F)`` with what is missing interpolated between neighbours."""
+    if steps.dtype.kind != "f" or usable(steps).all():
+        return steps
+    return interpolate(np.where(usable(steps), steps, np.nan), np.zeros(len(steps), int))
+
+
+def fit_steps(arrays: Arrays, items: np.ndarray, by: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each feature over some sequences, or of all together, as `scale.fit_scale` has them.
+
+    Sums are put together sequence by sequence (Chan, Golub & LeVeque 1983), so memory does not grow with the data.
+
+    Args:
+        by: "features", "all", or "none" for no scale at all.
+    """
+    if by == "none":
+        return (), ()
+    count, mean, squares = 0, np.zeros(arrays.feature_count), np.zeros(arrays.feature_count)
+    for index in items.tolist():
+        steps = fill(arrays.steps(index)).astype(np.float64)
+        added, own = len(steps), steps.mean(axis=0)
+        squares += ((steps - own) ** 2).sum(axis=0) + (own - mean) ** 2 * count * added / (count + added)
+        mean += (own - mean) * added / (count + added)
+        count += added
+    variance = squares / count
+    if by == "all":
+        variance = np.full_like(mean, (variance + (mean - mean.mean()) ** 2).mean())
+        mean = np.full_like(mean, mean.mean())
+    scale = np.sqrt(variance)
+    scale = np.where(scale > CONSTANT * np.maximum(1.0, np.abs(mean)), scale, 1.0)
+    return tuple(mean.tolist()), tuple(scale.tolist())
+
+
+def settle_target(arrays: Arrays, kind: str | None, per: str | None) -> tuple[str, bool]:
+    """What the targets are, "labels", "values" or "sets", and whether there is one per step.
+
+    Args:
+        kind, per: what the user says; None to find out.
+
+    Raises:
+        ValueError: it cannot be told, or y does not fit what was said.
+    """
+    y = arrays.y
+    if y is None:
+        raise ValueError(f"{arrays.path}: has no targets, which are needed to train or to measure a model")
+    per_step = _settle_per(arrays, y, kind or _kind_of(y), per)
+    inner = y.shape[1 if arrays.starts is not None or not per_step else 2 :]
+    kind = kind or ("values" if inner and y.dtype.kind in "iufb" else _kind_of(y))
+    shown = f"got dtype {y.dtype}, shape {y.shape}"
+    if kind not in KINDS:
+        raise ValueError(f"data.target_kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    if kind == "labels" and inner:
+        raise ValueError(
+            f"{arrays.path}: labels are one class each, {shown}: several at once are data.target_kind=sets"
+        )
+    if kind == "sets" and (len(inner) != 1 or not np.isin(np.unique(y), (0, 1)).all()):
+        raise ValueError(f"{arrays.path}: sets are one 0 or 1 for each class, (sequences, classes), {shown}")
+    if kind != "labels" and (y.dtype.kind not in "iufb" or len(inner) > 1):
+        raise ValueError(f"{arrays.path}: {kind} must be numbers, one or a row of them per target, {shown}")
+    if y.dtype.kind == "f" and not usable(y).all():
+        place = np.argwhere(~usable(y))[0].tolist()
+        raise ValueError(f"{arrays.path}: the target at {place} is {y[tuple(place)]}; mend it or leave it out")
+    if kind == "values" and len(y) > 1 and not np.ptp(y, axis=0).any():
+        raise ValueError(
+            f"{arrays.path}: expected different values to be learned, got {np.ravel(y)[0]:g} for every target"
+        )
+    return kind, per_step
+
+
+def _kind_of(y: np.ndarray) -> str:
+    if y.dtype.kind in "iubUS":
+        return "labels"
+    whole = np.unique(y[: 1 << 20])
+    return "labels" if len(whole) <= MOST_CLASSES and (whole == np.round(whole)).all() else "values"
+
+
+def _settle_per(arrays: Arrays, y: np.ndarray, kind: str, per: str | None) -> bool:
+    count, flat = len(arrays), arrays.starts is not None
+    steps = len(y) == len(arrays.x) if flat else y.ndim >= 2 and y.shape[:2] == arrays.x.shape[:2]
+    steps = steps and arrays.read_by == "rows"
+    whole = len(y) == count
+    if per is None and flat:
+        return not whole
+    if per is None and steps:
+        if kind != "labels" and y.ndim == 2:
+            raise ValueError(
+                f"{arrays.path}: y of shape {y.shape} may be a value for each step, or {y.shape[1]} for each "
+                "sequence: say data.target_per=step or data.target_per=sequence"
+            )
+        return True
+    if not (steps if per == "step" else whole):
+        raise ValueError(
+            f"{arrays.path}: data.target_per={per} does not fit y of shape {y.shape} with x of shape {arrays.x.shape} "
+            f"and {count} sequences"
+        )
+    return per == "step"

@@ -1,0 +1,128 @@
+"""The columns of a table that a user may name, and what their names and cells give away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqmodels.data.read.table import Table
+
+NAMES_OF_TIME = {"time", "date", "datetime", "timestamp", "ds", "t", "step", "day", "week", "month", "year", "hour"}
+# Columns that number the rows, which teach a model nothing it should learn.
+NAMES_OF_ROWS = {"", "id", "index", "row", "unnamed: 0"}
+NAMES_OF_LABELS = {"label", "labels", "class", "classes", "category", "tag"}
+# Whole numbers are taken for classes up to so many different ones.
+MOST_CLASSES = 20
+FEWEST_NUMBERED = 3
+# Of the columns of numbers, the share that must be numbered for the others to be left aside.
+MOSTLY_NUMBERED = 0.75
+DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([ T]\d{1,2}:\d{2}.*)?|\d{4}[ -]?[Qq][1-4]")
+LONGEST_NUMBERED = 200
+NUMBERED = re.compile(r"(.*?)[ _.-]?(\d+)")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Roles of columns that the user has named; None where one is to be inferred."""
+
+    target: str
+    layout: str | None = None
+    features: tuple[str, ...] | None = None
+    time: str | None = None
+    series: str | None = None
+    sequence: str | None = None
+    text: str | None = None
+    group: str | None = None
+    target_per: str | None = None
+    target_kind: str | None = None
+    features_per_step: int | None = None
+    more_targets: tuple[str, ...] = ()
+    weight: str | None = None
+    split: str | None = None
+
+    def named(self) -> dict[str, str]:
+        """The columns that have one meaning each, option -> name."""
+        options = ("target", "time", "series", "sequence", "text", "group", "weight", "split")
+        named = {option: name for option in options if (name := getattr(self, option)) is not None}
+        return named | {f"target[{i + 1}]": name for i, name in enumerate(self.more_targets)}
+
+
+def other_columns(table: Table, asked: Columns) -> list[str]:
+    """Columns without a named meaning, without those that number the rows."""
+    named = set(asked.named().values())
+    return [name for name in table.columns if name not in named and name.lower() not in NAMES_OF_ROWS]
+
+
+def time_columns(table: Table, asked: Columns) -> list[str]:
+    """Columns that may hold times: by their name, or because they hold dates."""
+    found = []
+    for name in other_columns(table, asked):
+        cells = table.columns[name]
+        dates = not table.is_numeric(name) and DATE.fullmatch(cells[0].strip()) and DATE.fullmatch(cells[-1].strip())
+        if dates or name.lower() in NAMES_OF_TIME:
+            found.append(name)
+    return found
+
+
+def _numbered(name: str) -> re.Match[str] | None:
+    return NUMBERED.fullmatch(name) if len(name) <= LONGEST_NUMBERED else None  # a long one is searched for ever
+
+
+def numbered_columns(names: list[str]) -> tuple[list[str], list[str]] | None:
+    """The columns x1, y1, x2, y2, ... in the order of their steps, and the stems (x, y); else None.
+
+    >>> numbered_columns(["x1", "x2", "x3", "y1", "y2", "y3"])
+    (['x1', 'y1', 'x2', 'y2', 'x3', 'y3'], ['x', 'y'])
+    >>> numbered_columns(["height", "x1", "x2"]) is None
+    True
+    """
+    matches = [_numbered(name) for name in names]
+    if not names or not all(matches):
+        return None
+    place = {(m[1], int(m[2])): name for m, name in zip(matches, names, strict=True) if m}
+    stems = list(dict.fromkeys(stem for stem, _ in place))
+    steps = sorted({step for _, step in place})
+    if len(steps) < FEWEST_NUMBERED or not len(place) == len(names) == len(stems) * len(steps):
+        return None
+    return [place[stem, step] for step in steps for stem in stems], stems
+
+
+def numbered_among(names: list[str]) -> list[str] | None:
+    """The numbered columns among the names, where they are most of them and complete; else None.
+
+    >>> numbered_among(["age", "x1", "x2", "x3", "x4"])
+    ['x1', 'x2', 'x3', 'x4']
+    >>> numbered_among(["age", "income", "x1", "x2", "x3"]) is None
+    True
+    """
+    steps: dict[str, set[int]] = {}
+    for name in names:
+        if match := _numbered(name):
+            steps.setdefault(match[1], set()).add(int(match[2]))
+    runs = {stem for stem, own in steps.items() if len(own) > 1}
+    found = [name for name in names if (match := _numbered(name)) and match[1] in runs]
+    if numbered_columns(found) is None or len(found) < MOSTLY_NUMBERED * len(names):
+        return None
+    return found
+
+
+def looks_like_labels(table: Table, name: str) -> bool:
+    """Whether a column names classes: text, or a few different whole numbers."""
+    if not table.is_numeric(name):
+        return True
+    values = np.unique(table.numbers(name))
+    values = values[np.isfinite(values)]
+    return len(values) <= MOST_CLASSES and bool((values == np.round(values)).all())
+
+
+def names(columns: Sequence[str] | str | int | None) -> tuple[str, ...]:
+    """Columns that a user lists: one called 2024 comes from the command line as a number, one alone as no list."""
+    return tuple(map(str, [columns] if isinstance(columns, str | int) else columns or ()))
+
+
+def name_of(column: str | int | None) -> str | None:
+    """A column that a user names."""
+    return None if column is None else str(column)

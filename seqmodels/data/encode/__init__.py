@@ -1,0 +1,1 @@
+"""Encoding: vocabularies, classes, scales, features, and their storage."""

@@ -1,0 +1,114 @@
+"""Letters of DNA and of proteins as numbers, and what is said of a letter that is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+
+from seqmodels.data.read.fasta import Piece, find_bytes
+
+LETTERS = {"dna": "ACGTN", "protein": "ACDEFGHIKLMNPQRSTVWYX"}
+AMBIGUOUS = {"dna": "RYSWKMBDHVN", "protein": "BZJUOX"}  # letters that stand for one of several
+POLICIES = ("unknown", "error")
+NONE = 255
+# What a nucleotide pairs with, by token: A T, C G, N N.
+COMPLEMENT = np.array([3, 2, 1, 0, 4], np.uint8)
+
+
+class Alphabet:
+    """Letters to tokens; the last token stands for what is not known.
+
+    >>> from pathlib import Path
+    >>> Alphabet("dna").encode(Piece("x", Path("x.fa"), 1, b"ACgtUnR")).tolist()
+    [0, 1, 2, 3, 3, 4, 4]
+
+    Args:
+        name: "dna" (A C G T; U is read as T) or "protein". Lower case, which marks repeats, is read as upper case.
+        ambiguous: "unknown" reads letters that stand for one of several (N, R, Y ...) as the unknown
+            one; "error" refuses them.
+
+    Raises:
+        ValueError: another name or word.
+    """
+
+    def __init__(self, name: str = "dna", ambiguous: str = "unknown") -> None:
+        if name not in LETTERS:
+            raise ValueError(f"data.alphabet must be one of {', '.join(LETTERS)}, got {name!r}")
+        if ambiguous not in POLICIES:
+            raise ValueError(f"data.ambiguous must be one of {', '.join(POLICIES)}, got {ambiguous!r}")
+        self.name, self.ambiguous, self.letters = name, ambiguous, tuple(LETTERS[name])
+        known = {letter: i for i, letter in enumerate(self.letters[:-1])} | ({"U": 3} if name == "dna" else {})
+        if ambiguous == "unknown":
+            known |= dict.fromkeys(AMBIGUOUS[name], len(self.letters) - 1)
+        self._table = np.full(256, NONE, np.uint8)
+        for letter, token in known.items():
+            self._table[[ord(letter), ord(letter.lower())]] = token
+
+    def encode(self, piece: Piece) -> np.ndarray:
+        """Tokens uint8 ``(T,)``.
+
+        Raises:
+            ValueError: a letter that is not in the alphabet, and in which line it is.
+        """
+        tokens: np.ndarray = self._table[np.frombuffer(piece.letters, np.uint8)]
+        wrong = np.flatnonzero(tokens == NONE)
+        if len(wrong):
+            letter = piece.letters[wrong[0] : wrong[0] + 1].decode("latin-1")
+            words = "letters of DNA" if self.name == "dna" else "letters of amino acids"
+            known = np.flatnonzero(self._table != NONE).astype(np.uint8).tobytes()
+            line, place = find_bytes(piece.path, piece.line, known) or (piece.line, int(wrong[0]) + 1)
+            cure = self._cure(letter, piece.letters)
+            raise ValueError(f"{piece.path}, line {line}: expected {words}, got {letter!r} at place {place}{cure}")
+        return tokens
+
+    def _cure(self, letter: str, letters: bytes) -> str:
+        if letter.upper() in AMBIGUOUS[self.name]:
+            return "; to read letters that stand for one of several as unknown, set data.ambiguous=unknown"
+        amino = set((LETTERS["protein"] + AMBIGUOUS["protein"]).encode() + b"*")
+        if self.name == "dna" and letter.upper() in "EFILPQ" and set(letters.upper()) <= amino:
+            return "; this looks like protein: set data.alphabet=protein"
+        return "; remove it"
+
+
+def kmers(tokens: np.ndarray, width: int, size: int) -> np.ndarray:
+    """Each token and those before it, `width` in all, as one number with base `size`, int64.
+
+    Before the first the last token of the vocabulary is taken.
+
+    >>> kmers(np.array([0, 1, 2]), width=2, size=5).tolist()
+    [20, 1, 7]
+    """
+    padded = np.concatenate([np.full(width - 1, size - 1), tokens]).astype(np.int64)
+    joined = np.zeros(len(tokens), np.int64)
+    for place in range(width):
+        joined = joined * size + padded[place : place + len(tokens)]
+    return joined
+
+
+def kmer_names(letters: Sequence[str], width: int) -> tuple[str, ...]:
+    """What the numbers are called that `kmers` joins.
+
+    >>> kmer_names("ACGTN", 2)[20], kmer_names("ACGTN", 2)[7]
+    ('NA', 'CG')
+    """
+    return tuple("".join(run) for run in product(letters, repeat=width))
+
+
+def reverse_complement(tokens: np.ndarray) -> np.ndarray:
+    """The other strand of DNA, read in its own direction.
+
+    >>> reverse_complement(np.array([0, 0, 1, 4])).tolist()
+    [4, 2, 3, 3]
+    """
+    return COMPLEMENT[tokens[::-1]]
+
+
+def check_kmer(kmer: int, alphabet: str, most: int = 2_000_000) -> int:
+    """`kmer`, where a table of all runs of so many letters is of reasonable size."""
+    size = len(LETTERS[alphabet])
+    largest = max(k for k in range(1, 30) if size**k <= most)
+    if not isinstance(kmer, int) or isinstance(kmer, bool) or not 1 <= kmer <= largest:
+        raise ValueError(f"data.kmer must be a whole number from 1 to {largest} for {alphabet}, got {kmer!r}")
+    return kmer

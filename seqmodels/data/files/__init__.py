@@ -1,0 +1,1 @@
+"""Files: found, unpacked, read in pieces, cached."""

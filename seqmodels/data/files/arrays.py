@@ -1,0 +1,92 @@
+"""Arrays that lie in memory while they are small, and in files mapped into memory beyond that.
+
+One program then serves data of any size: it allocates by `Space.empty`, works in `blocks`, and never asks
+which of the two an array is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqmodels.atomic import reserve
+
+# Rows handled at a time, the same for every size of data, so that sums do not depend on where an array lies.
+BLOCK = 1 << 18
+# Bytes of one array that are kept in memory unless the user says otherwise.
+MEMORY_LIMIT = 50_000_000
+
+
+class Mapped(np.memmap):
+    """Array in a file; a copy in another process opens the file anew, so that nothing is sent."""
+
+    def __reduce__(self) -> Any:
+        if self.filename is None or isinstance(self.base, np.ndarray):  # a part of one
+            return np.asarray(self).__reduce__()
+        return open_array, (str(self.filename), self.dtype.str, self.shape)
+
+
+def open_array(path: str | Path, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Open an array that `Space.empty` has put into a file, for reading.
+
+    Args:
+        path: of the file.
+        dtype, shape: of the array.
+    """
+    if math.prod(shape) == 0:
+        return np.empty(shape, dtype)
+    return Mapped(path, np.dtype(dtype), "r", shape=shape)
+
+
+@dataclass
+class Space:
+    """Room for arrays: in memory up to a number of bytes each, beyond it in files of a folder.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     space = Space(Path(folder), memory_limit=100)
+    ...     small, large = space.empty(3, np.float64), space.empty((100, 2), np.float64)
+    ...     type(small).__name__, type(large).__name__
+    ('ndarray', 'Mapped')
+
+    Fields:
+        folder: for the files; None to keep everything in memory.
+        memory_limit: bytes of an array in memory.
+    """
+
+    folder: Path | None = None
+    memory_limit: int = MEMORY_LIMIT
+    _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
+
+    def empty(self, shape: int | tuple[int, ...], dtype: Any, name: str | None = None) -> np.ndarray:
+        """Allocate an array to be filled.
+
+        Args:
+            shape, dtype: as of `numpy.empty`.
+            name: of its file, where it is to be found again by `open_array`; None for a number.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        shape = (shape,) if isinstance(shape, int) else shape
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        if self.folder is None or size <= self.memory_limit:
+            return np.empty(shape, dtype)
+        path = self.folder / (name or f"{next(self._numbers)}.bin")
+        reserve(path, size)
+        return Mapped(path, np.dtype(dtype), "r+", shape=shape)
+
+
+def blocks(count: int, size: int = BLOCK) -> Iterator[slice]:
+    """Yield the parts of so many rows, in order.
+
+    >>> list(blocks(5, 2))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))

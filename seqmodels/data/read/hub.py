@@ -1,0 +1,117 @@
+"""Data sets of the `datasets` library, by name or from a local folder."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from seqmodels.data.files.find import FOLDER, expanded, kind_of
+from seqmodels.data.read.columnar import from_arrow
+from seqmodels.data.read.table import Table
+
+DATASETS = "datasets:"
+# What the library's data sets call their splits.
+_SPLITS = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
+
+
+def read_datasets(path: str) -> dict[str, Table]:
+    """The splits of ``datasets:NAME_OR_FOLDER[:CONFIG][@SPLIT]``, or one of them, as "train".
+
+    A folder is one made by `save_to_disk`, or one that `load_dataset` reads. A name that is no folder is
+    loaded by the library, from its cache or from the net.
+
+    Raises:
+        ValueError: the library is missing, the data set cannot be loaded, or has no such split.
+    """
+    name, _, wanted = path.removeprefix(DATASETS).partition("@")
+    loaded = _load(path, name)
+    splits: dict[str, Any] = dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
+    if wanted:
+        if wanted not in splits:
+            raise ValueError(f"{path}: there is no split {wanted!r}; there are {', '.join(splits)}")
+        return {"train": _table(splits[wanted], path)}
+    found = {_SPLITS[key]: _table(own, f"{path}@{key}") for key, own in splits.items() if key in _SPLITS}
+    if "train" not in found:
+        known, first = ", ".join(splits), next(iter(splits))
+        raise ValueError(f"{path}: expected a split called train, got {known}; name one, as {path}@{first}")
+    return found
+
+
+def split_paths(path: str) -> dict[str, str]:
+    """The path of each split, by what seqmodels calls them; of one split, or of any other file, its own."""
+    if not path.startswith(DATASETS) or "@" in path:
+        return {"train": path}
+    loaded = _load(path, path.removeprefix(DATASETS))
+    if not isinstance(loaded, dict):
+        return {"train": path}
+    found = {_SPLITS[key]: f"{path}@{key}" for key in loaded if key in _SPLITS}
+    return found if "train" in found else {"train": path}
+
+
+def read_split(path: str) -> Any:
+    """One split, of which nothing is read yet: a data set of the library.
+
+    Raises:
+        ValueError: as `read_datasets`, or the path names more than one split.
+    """
+    name, _, wanted = path.removeprefix(DATASETS).partition("@")
+    loaded = _load(path, name)
+    if not isinstance(loaded, dict):
+        return loaded
+    if wanted not in loaded:
+        names, last = ", ".join(loaded), next(reversed(loaded))
+        none = f"there is no split {wanted!r}; there are {names}"
+        raise ValueError(
+            f"{path}: {none if wanted else f'expected one table, got {names}: name one, as {path}@{last}'}"
+        )
+    return loaded[wanted]
+
+
+def bytes_of(path: str) -> int:
+    """How large the data set is, its splits together."""
+    loaded = _load(path, path.removeprefix(DATASETS).partition("@")[0])
+    return sum(int(own.data.nbytes) for own in (loaded.values() if isinstance(loaded, dict) else [loaded]))
+
+
+def _load(path: str, name: str) -> Any:
+    try:
+        import datasets
+    except ImportError:
+        raise ValueError(f"{path}: to read it needs the datasets library: pip install 'seqmodels[datasets]'") from None
+    datasets.disable_progress_bars()
+    datasets.config.HF_DATASETS_TRUST_REMOTE_CODE = False  # its versions before 4 run a script that lies beside data
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries, line by line
+    folder, config = expanded(name), None
+    if not kind_of(folder) and ":" in name:
+        name, config = name.rsplit(":", 1)
+        folder = expanded(name)
+    if not name.strip() or (kind := kind_of(folder)) not in ("", FOLDER):
+        got = kind if name.strip() else "a blank"
+        raise ValueError(f"{path}: expected the name of a data set or a folder after {DATASETS!r}, got {got}")
+    try:
+        if (folder / "dataset_dict.json").is_file() or (folder / "dataset_info.json").is_file():
+            return datasets.load_from_disk(str(folder))
+        return datasets.load_dataset(str(folder) if folder.exists() else name, config)
+    except Exception as error:  # the library raises of many kinds
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        here = "" if folder.exists() else f"there is no folder {name!r} (looked from {str(Path.cwd())!r}), and "
+        raise ValueError(f"{path}: {here}the datasets library cannot load it: {first[:200]}") from None
+
+
+def _table(dataset: Any, path: str) -> Table:
+    """One split; classes by their names."""
+    return with_names(from_arrow(dataset.with_format("arrow")[:], path), dataset.features)
+
+
+def with_names(table: Table, features: Any) -> Table:
+    """A table with the names of classes in the place of their numbers."""
+    from datasets import ClassLabel
+
+    for name, feature in features.items():
+        inner = getattr(feature, "feature", feature)
+        cells: Any = table.lists[name].columns if name in table.lists else table.columns
+        if isinstance(inner, ClassLabel) and name in cells:
+            cells[name] = [inner.int2str(int(cell)) if cell not in ("", "-1") else "" for cell in cells[name]]
+            table.forget_numbers(name)
+    return table

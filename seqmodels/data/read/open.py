@@ -1,0 +1,39 @@
+"""Open a table by what its path says it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seqmodels.data.read.delimited import read_lines
+from seqmodels.data.read.table import Table
+
+
+def read_table(path: str) -> Table:
+    """Read a table from a file, by its name's ending; see `read_lines` and `seqmodels.data.read.columnar`.
+
+    Raises:
+        ValueError: what is wrong with the file, and where.
+    """
+    tables = read_tables(path)
+    if len(tables) > 1:
+        raise ValueError(f"{path}: expected one table, got the splits {', '.join(tables)}: name one, as {path}@test")
+    return tables["train"]
+
+
+def read_tables(path: str) -> dict[str, Table]:
+    """The table of a file as "train"; of a data set of the `datasets` library, a table for each of its splits.
+
+    Raises:
+        ValueError: as `read_table`.
+    """
+    if path.startswith("datasets:"):
+        from seqmodels.data.read.hub import read_datasets
+
+        return read_datasets(path)
+    if Path(path).suffix.lower() in (".parquet", ".arrow", ".feather", ".ipc"):
+        from seqmodels.data.read.columnar import read_arrow
+
+        return {"train": read_arrow(path)}
+    if path.lower().endswith((".npz", ".npy", ".ts", ".ts.gz")):
+        raise ValueError(f"{path}: holds arrays, and no table: read it with data=arrays data.path={path}")
+    return {"train": read_lines(path)}

@@ -1,0 +1,162 @@
+"""Columns of text by name, and text as numbers, with errors that name line and column.
+
+Cells are kept as the text they are, so that a label 007 stays 007 and a name "NA" stays a name;
+a column becomes numbers only when it is asked for as numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqmodels.data.numbers import usable
+from seqmodels.data.read.dialect import names_by_place
+from seqmodels.quoting import listed, nearest, shown
+
+# What stands for "no value" in a column of numbers, in any case.
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
+
+
+@dataclass(frozen=True)
+class ListColumn:
+    """A column whose cells are lists, the steps of a sequence each.
+
+    Fields:
+        lengths: int64 ``(rows,)``, steps of each row.
+        columns: the steps of all rows, one after the other; several columns where a step is several numbers.
+    """
+
+    lengths: np.ndarray
+    columns: dict[str, list[str]]
+
+    def is_numeric(self, name: str) -> bool:
+        """Whether the steps are numbers."""
+        return name not in self.columns or not to_numbers(self.columns[name])[1]
+
+
+class Table:
+    """The columns of a file, and where in the file each row lies.
+
+    >>> table = Table("sales.csv", {"day": ["1", "2"], "sales": ["3.5", ""]}, [2, 3])
+    >>> table.numbers("sales").tolist()
+    [3.5, nan]
+    >>> table.place(1, "sales")
+    "sales.csv, line 3, column 'sales'"
+
+    Args:
+        path: named in errors.
+        columns: name -> cells, all of one length.
+        lines: the line of the file on which each row ends.
+        unit: what `lines` count: lines, or rows where a file has no lines.
+        lists: columns whose cells are lists, by name.
+        left_out: columns that could not be read, with their types.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        columns: Mapping[str, Sequence[str]],
+        lines: Sequence[int],
+        unit: str = "line",
+        lists: dict[str, ListColumn] | None = None,
+        left_out: dict[str, str] | None = None,
+    ) -> None:
+        self.path = path
+        self.columns = dict(columns)
+        self.lines = lines
+        self.unit = unit
+        self.lists = lists or {}
+        self.left_out = left_out or {}
+        self._parsed: dict[str, tuple[np.ndarray, list[int]]] = {}
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def place(self, row: int, name: str | None = None) -> str:
+        """Where a row (or a cell of it) is, in words."""
+        where = f"{self.path}, {self.unit} {self.lines[row]}"
+        return where if name is None else f"{where}, column {shown(name)}"
+
+    def cells(self, name: str, option: str) -> list[str]:
+        """The text of a column that the option named `option` asks for.
+
+        Raises:
+            ValueError: no column has that name.
+        """
+        if name not in self.columns:
+            close = nearest(name, self.columns)
+            hint = f"; did you mean {shown(close)}?" if close else "."
+            found = listed([*self.columns, *(f"{other} (lists)" for other in self.lists)])
+            if name in self.left_out:
+                hint = f" that can be read (it is of type {self.left_out[name]})."
+            elif list(self.columns) == names_by_place(len(self.columns)):
+                hint = "; a file whose first line does not name its columns has them called by their place."
+            elif sum(np.isfinite(to_numbers(list(self.columns))[0])) > 1:
+                hint = "; where its first line is data, put a line with the columns' names above it."
+            raise ValueError(f"data.{option}: {self.path} has no column {shown(name)}{hint} Its columns: {found}")
+        cells = self.columns[name]
+        return cells if isinstance(cells, list) else list(cells)
+
+    def is_numeric(self, name: str) -> bool:
+        """Whether the column is meant as numbers: most of its cells that are not missing are."""
+        values, text = self._parse(name)
+        return int(np.isfinite(values).sum()) > len(text)
+
+    def numbers(self, name: str, option: str = "features") -> np.ndarray:
+        """The column as float64 ``(rows,)``; missing, infinite and huge values are NaN.
+
+        Raises:
+            ValueError: a cell holds text.
+        """
+        self.cells(name, option)
+        values, text = self._parse(name)
+        if text:
+            cell = self.columns[name][text[0]]
+            comma = ", with a point, not a comma, before the decimals" if cell.count(",") == 1 else ""
+            leave = ", or leave the column out with data.features=[...]" if option == "features" else ""
+            raise ValueError(
+                f"{self.place(text[0], name)}: expected a number, got {shown(cell)}; write a number{comma}{leave}"
+            )
+        return values
+
+    def know_numbers(self, numbers: dict[str, np.ndarray]) -> None:
+        """Take columns as numbers ``(rows,)`` that need not be read from text."""
+        self._parsed |= {name: (values, []) for name, values in numbers.items()}
+
+    def forget_numbers(self, name: str) -> None:
+        """Read a column anew, which has changed."""
+        self._parsed.pop(name, None)
+
+    def _parse(self, name: str) -> tuple[np.ndarray, list[int]]:
+        if name not in self._parsed:
+            self._parsed[name] = to_numbers(self.columns[name])
+        return self._parsed[name]
+
+    def select(self, rows: np.ndarray) -> Table:
+        """The given rows, in the order given."""
+        picked = rows.tolist()
+        columns = {name: [cells[i] for i in picked] for name, cells in self.columns.items()}
+        return Table(self.path, columns, [self.lines[i] for i in picked], self.unit)
+
+
+def to_numbers(cells: Sequence[str]) -> tuple[np.ndarray, list[int]]:
+    """Cells as float64, NaN where missing, infinite, above 1e30 or text; and the rows that hold text.
+
+    >>> to_numbers(["1", "NA", "2e3", "two"])
+    (array([1.e+00,    nan, 2.e+03,    nan]), [3])
+    """
+    text: list[int] = []
+    try:
+        values = np.fromiter(map(float, cells), np.float64, len(cells))
+    except ValueError:  # the slow way, cell by cell
+        values = np.full(len(cells), np.nan)
+        for row, cell in enumerate(cells):
+            try:
+                values[row] = float(cell)
+            except ValueError:
+                if cell.strip().lower() not in MISSING:
+                    text.append(row)
+    values[~usable(values)] = np.nan
+    return values, text

@@ -1,0 +1,1 @@
+"""Time series: order, gaps, covariates, windows, forecasts."""

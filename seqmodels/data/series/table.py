@@ -1,0 +1,290 @@
+"""A table in the series layout, as data to learn to forecast from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from seqmodels.batch import BatchSpec
+from seqmodels.data.columns.clock import check_timezone
+from seqmodels.data.columns.infer import Layout, infer
+from seqmodels.data.columns.roles import Columns
+from seqmodels.data.files.find import naming
+from seqmodels.data.read.table import Table
+from seqmodels.data.series.ahead import SeriesAhead
+from seqmodels.data.series.covariates import CALENDAR, Context
+from seqmodels.data.series.defaults import suited
+from seqmodels.data.series.gaps import GAPS
+from seqmodels.data.series.reading import DUPLICATES, TRANSFORMS, SeriesReading, read_series
+from seqmodels.data.series.rows import SeriesRows, forecast_splits, new_windows
+from seqmodels.data.series.splits import split_rows, usual_history
+from seqmodels.data.series.windows import SeriesWindows
+from seqmodels.quoting import listed, shown
+
+
+@dataclass(frozen=True)
+class SeriesOptions:
+    """What a user may say of time series; see `seqmodels.data.sources.table.CSVSource`."""
+
+    reading: SeriesReading = field(default_factory=SeriesReading)
+    calendar: tuple[str, ...] = ()
+    identity: bool = False
+    history: int | None = None
+    horizon: int = 1
+    period: int | None = None
+    relative: bool = False
+    fold: str | None = None
+    train_steps: int | None = None
+
+    def check(self) -> None:
+        """Refuse what no file can make good.
+
+        Raises:
+            ValueError: an option out of range, in words.
+        """
+        for option in ("history", "horizon", "period", "train_steps"):
+            value = getattr(self, option)
+            if value is not None and value < 1:
+                raise ValueError(f"data.{option} must be at least 1, got {value}")
+        reading = self.reading
+        chosen: dict[str, tuple[Any, Sequence[str]]] = {"gaps": (reading.gaps, GAPS)}
+        chosen["duplicates"] = (reading.duplicates, DUPLICATES)
+        for option, (value, choices) in chosen.items():
+            if value not in choices:
+                raise ValueError(f"data.{option} must be one of {', '.join(choices)}, got {value!r}")
+        if reading.transform not in (None, *TRANSFORMS):
+            known = ", ".join(TRANSFORMS)
+            raise ValueError(f"data.transform must be one of {known} or null, got {reading.transform!r}")
+        for part in self.calendar:
+            if part not in CALENDAR:
+                raise ValueError(f"data.calendar must be a list of some of {', '.join(CALENDAR)}, got {part!r}")
+        if reading.timezone is not None:
+            check_timezone(reading.timezone)
+        parse_fold(self.fold)
+
+    def given(self) -> list[str]:
+        """The options that mean something for series only, and are set."""
+        own = {name: getattr(self, name) for name in vars(self) if name != "reading"}
+        own |= {name: getattr(self.reading, name) for name in vars(self.reading) if name != "missing"}
+        usual = {**vars(SeriesReading()), **vars(SeriesOptions())}
+        return [name for name, value in own.items() if value != usual[name]]
+
+
+def parse_fold(text: str | None) -> tuple[int, int] | None:
+    """``"2/5"``, the second of five folds, as (2, 5).
+
+    Raises:
+        ValueError: something else.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)/(\d+)", str(text))
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise ValueError(f"data.fold must be such as 2/5, the second of five folds, got {text!r}")
+    return int(match[1]), int(match[2])
+
+
+def infer_layout(table: Table, asked: Columns, options: SeriesOptions) -> Layout:
+    """As `infer`, with columns that are known ahead or static, and targets after every step, understood.
+
+    Raises:
+        ValueError: such a column is not there, or has another meaning too.
+    """
+    extra = {"known": options.reading.known, "static": options.reading.static}
+    taken = {**asked.named(), **{name: name for name in asked.features or ()}}
+    for option, names in extra.items():
+        for name in names:
+            table.cells(name, option)
+            if name in taken.values() or (name in extra["known"] and option == "static"):
+                raise ValueError(
+                    f"data.{option} names the column {name!r}, which has another meaning; leave it out there"
+                )
+    columns = {name: cells for name, cells in table.columns.items() if name not in extra["known"] + extra["static"]}
+    rest = Table(table.path, columns, table.lines)
+    if options.reading.known or options.reading.static or options.calendar or options.identity:
+        asked = replace(asked, layout=asked.layout or "series")
+    if asked.target_per in ("step", "sequence") and asked.sequence is None:
+        layout = infer(rest, replace(asked, target_per=None))
+        if layout.kind == "series":
+            return replace(layout, target_per="step" if asked.target_per == "step" else "sequence")
+    return infer(rest, asked)
+
+
+class SeriesTable:
+    """A table read as series, and split.
+
+    Args:
+        table, layout: of the file.
+        options: what the user said.
+        val_fraction, test_fraction: shares of validation and test.
+    """
+
+    def __init__(
+        self, table: Table, layout: Layout, options: SeriesOptions, val_fraction: float, test_fraction: float
+    ) -> None:
+        self.table, self.layout, self.options = table, layout, options
+        self.fractions = val_fraction, test_fraction
+
+    @cached_property
+    def all_rows(self) -> SeriesRows:
+        """The rows of the file, its future too."""
+        return read_series(self.table, self.layout, self.options.reading)
+
+    @cached_property
+    def rows(self) -> SeriesRows:
+        """The rows up to the last target of each series."""
+        rows = self.all_rows.past()
+        refuse_far(self.options.horizon, len(rows.values), self.table.path)
+        return rows
+
+    @cached_property
+    def masks(self) -> dict[str, np.ndarray]:
+        """The rows of each split."""
+        with naming(self.table.path):
+            return split_rows(self.rows, *self.fractions, parse_fold(self.options.fold), self.options.train_steps)
+
+    @cached_property
+    def history(self) -> int:
+        """L: as asked for, or what is usual."""
+        asked = self.options.history
+        return usual_history(self.rows, self.masks["train"], self.options.period) if asked is None else asked
+
+    @cached_property
+    def context(self) -> Context:
+        """Calendar, static columns and names, from the training part."""
+        options = self.options
+        reading, fitted = options.reading, (self.rows, self.masks["train"])
+        return Context.fit(*fitted, options.calendar, reading.timezone, options.identity, options.relative)
+
+    def suited(self) -> dict[str, str]:
+        """Values for options that the user left open, as settings: see `seqmodels.data.series.defaults`."""
+        options, left_open = self.options, {"period", "history", "relative", "calendar"} - set(self.options.given())
+        if options.reading.transform is not None:  # the targets are changes already
+            left_open.discard("relative")
+        found = suited(self.rows, self.masks["train"], options.horizon, options.period)
+        named = {name: value for name, value in found.items() if name in left_open and value}
+        return {f"data.{name}": _as_setting(value) for name, value in named.items()}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was inferred, left out or filled in."""
+        rows = self.all_rows
+        step = () if rows.clock is None else (f"a step is {rows.clock.words}",)
+        future = int(rows.future.sum())
+        ahead = (f"{future} rows after the last target, of which only what is known ahead is read",) if future else ()
+        return (*self.layout.notes, *step, *rows.notes, *ahead)
+
+    def describe(self) -> str:
+        """What the rows are, in words."""
+        return in_words(self.layout, self.options, len(self.rows.values), len(self.rows.names), self.history)
+
+    def splits(self) -> dict[str, SeriesWindows]:
+        """The windows or streams of each split."""
+        layout, options, rows = self.layout, self.options, self.rows.within(self.context)
+        self._refuse_constant(rows)
+        with naming(self.table.path):
+            return forecast_splits(
+                rows,
+                input_names(layout, options, self.context),
+                self.history,
+                options.horizon,
+                self.masks,
+                options.period,
+                plain_options(layout, options, self.history, self.context),
+                layout.target_per == "step",
+                options.relative,
+            )
+
+    def _refuse_constant(self, rows: SeriesRows) -> None:
+        values = rows.values[self.masks["train"], 0]
+        known = values[np.isfinite(values)]
+        if len(known) > 1 and not np.ptp(known):
+            raise ValueError(
+                f"{self.table.path}, column {shown(self.layout.target)}: expected different values to be learned, got "
+                f"{known[0]:g} everywhere in the training part"
+            )
+
+
+def refuse_far(horizon: int, rows: int, path: str) -> None:
+    """Refuse to forecast further than there are rows, before memory is taken for so many steps.
+
+    Raises:
+        ValueError: it is further.
+    """
+    if horizon > rows:
+        raise ValueError(
+            f"{path}: the series has {rows} rows, too few for the {horizon} steps of data.horizon: choose a shorter one"
+        )
+
+
+def in_words(layout: Layout, options: SeriesOptions, rows: int, series: int, history: int) -> str:
+    """What so many rows of so many series are, with L steps of history."""
+    reading = options.reading
+    many = f"{series} series" if layout.series else "one series"
+    what = f"{rows} rows of {many}, {layout.target!r} forecast from {listed(layout.features)}"
+    for words, names in (("known ahead", reading.known), ("one per series", reading.static)):
+        what += f", {words}: {listed(names)}" if names else ""
+    what += f", calendar: {', '.join(options.calendar)}" if options.calendar else ""
+    if layout.target_per == "step":
+        return f"{what}, after every step {options.horizon} ahead"
+    return f"{what}, {history} steps back, {options.horizon} ahead"
+
+
+def input_names(layout: Layout, options: SeriesOptions, context: Context) -> tuple[str, ...]:
+    """Of the F features."""
+    names = (*layout.feature_names, *options.reading.known, *context.names)
+    transform = options.reading.transform
+    return names if transform is None else (f"{transform} of {names[0]}", *names[1:])
+
+
+def plain_options(layout: Layout, options: SeriesOptions, history: int, context: Context) -> dict[str, Any]:
+    """What the spec keeps, to read other files alike."""
+    return {
+        "layout": layout.to_plain(),
+        "missing": options.reading.missing,
+        "transform": options.reading.transform,
+        "history": history,
+        "reading": options.reading.to_plain(),
+        "context": context.to_plain(),
+    }
+
+
+def _as_setting(value: Any) -> str:
+    """
+    >>> _as_setting(True), _as_setting(12), _as_setting(["hour", "day_of_week"])
+    ('true', '12', '[hour,day_of_week]')
+    """
+    return f"[{','.join(value)}]" if isinstance(value, list) else str(value).lower()
+
+
+def reading_of(options: Mapping[str, Any]) -> tuple[SeriesReading, Context]:
+    """How the training data were read, from what their spec says; older checkpoints say less."""
+    if "reading" not in options:
+        return SeriesReading(options["transform"], options["missing"]), Context()
+    return SeriesReading.from_plain(options["reading"]), Context.from_plain(options["context"])
+
+
+def open_series(table: Table, spec: BatchSpec, targets: bool) -> SeriesWindows:
+    """Another file of the same kind: every window whose targets it holds, or the end of each series."""
+    if not targets:
+        ahead = series_ahead(table, spec)
+        with naming(table.path):
+            return ahead.windows()
+    options = spec.options or {}
+    reading, context = reading_of(options)
+    rows = read_series(table, Layout.from_plain(options["layout"]), reading).within(context, strict=True)
+    with naming(table.path):
+        return new_windows(rows, options["history"], spec)
+
+
+def series_ahead(table: Table, spec: BatchSpec) -> SeriesAhead:
+    """Another file of the same kind, or the training data's own, to be forecast beyond its end."""
+    options = spec.options or {}
+    reading, context = reading_of(options)
+    rows = read_series(table, Layout.from_plain(options["layout"]), reading)
+    return SeriesAhead(rows, options["history"], spec, context)

@@ -1,0 +1,220 @@
+"""A series in which to find what is not as usual: clean to train on, with planted breaks to measure by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from seqmodels.batch import BatchSpec
+from seqmodels.data.columns.infer import Layout
+from seqmodels.data.columns.roles import name_of
+from seqmodels.data.dataset import DataSource, SequenceDataset
+from seqmodels.data.read.open import read_table
+from seqmodels.data.read.table import Table
+from seqmodels.data.series.anomalies import KINDS, LEAST_SHARE, Break, plant, to_plain
+from seqmodels.data.series.reading import read_series
+from seqmodels.data.series.rows import SeriesRows, new_windows
+from seqmodels.data.series.table import SeriesTable, reading_of
+from seqmodels.data.series.windows import SeriesStreams, SeriesWindows
+from seqmodels.data.sources.table import CSVSource
+from seqmodels.registry import register
+
+# What the second number of a target means: 0 as usual, 1 to 5 a planted break, 6 one that the file names.
+NAMED = len(KINDS) + 1
+# Breaks that are planted where nobody says how many.
+PLANTED = 20
+
+
+class LabelledStreams(SeriesStreams):
+    """Streams whose targets are the next value and whether it belongs to a break.
+
+    Args:
+        streams: with a horizon of one step.
+        breaks: int ``(N,)``, of each row what break it belongs to, 0 for none.
+        spec: with two values per target.
+        rows: of the streams, for the times and values beside a prediction.
+    """
+
+    def __init__(self, streams: SeriesWindows, breaks: np.ndarray, spec: BatchSpec, rows: SeriesRows) -> None:
+        stops = streams.starts + streams.lengths
+        super().__init__(streams.values, streams.starts, stops, spec, stream=streams.stream)
+        self.breaks = breaks.astype(np.float32)
+        self.origins = [self._origin(rows, first + 1, last + 1) for first, last in zip(self.starts, stops, strict=True)]
+
+    def _origin(self, rows: SeriesRows, first: int, last: int) -> dict[str, Any]:
+        found: dict[str, Any] = {"series": rows.names[rows.series[first]]} if len(rows.names) > 1 else {}
+        if rows.times is not None and rows.clock is not None:
+            found["time"] = [rows.clock.text(time) for time in rows.times[first:last].tolist()]
+        return {**found, "value": rows.values[first:last, 0].tolist()}
+
+    def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        inputs, targets = super().read(index, start, stop)
+        first = int(self.starts[index]) + start + 1
+        return inputs, np.stack([targets[:, 0], self.breaks[first : first + stop - start]], axis=1)
+
+
+@register("data", "anomaly")
+class AnomalySource(DataSource):
+    """A series forecast one step ahead; the test part holds planted breaks, and the others are taken to be clean.
+
+    The first part is trained on, the next sets the threshold, and breaks are planted into the last: spikes,
+    level shifts, drifts, flat lines and changed seasons, at places that depend on the seed only. Where the
+    file itself says which rows are not as usual (`label`), those are to be found, and none need be planted.
+
+    >>> source = AnomalySource("shipped:sunspots.csv", "sunspots", time="month", period=132, planted=4)
+    >>> test = source.splits()["test"]
+    >>> test.spec.target_names, sorted(set(test.breaks.tolist()))
+    (('sunspots', 'break'), [0.0, 1.0, 2.0, 3.0, 4.0])
+
+    Args:
+        path, target, features, time, series, period, calendar, timezone, gaps, duplicates, missing, val_fraction,
+            test_fraction: as for `seqmodels.data.sources.table.CSVSource`.
+        label: column that says which rows are not as usual: 0, no or a blank for those that are.
+        planted: breaks to plant into the test part; None for 20, or as many as it has room for, and for none where
+            `label` names them.
+        seed: what the planted breaks depend on.
+
+    Raises:
+        ValueError: as `CSVSource`; more breaks than there is room for, or several series to plant into.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        target: str,
+        features: Sequence[str] | None = (),
+        time: str | None = None,
+        series: str | None = None,
+        label: str | int | None = None,
+        period: int | None = None,
+        calendar: Sequence[str] | None = None,
+        timezone: str | None = None,
+        gaps: str = "split",
+        duplicates: str = "error",
+        missing: str = "error",
+        planted: int | None = None,
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.2,
+        seed: int = 0,
+    ) -> None:
+        if planted is not None and planted < 0:
+            raise ValueError(f"data.planted must be at least 0, got {planted}")
+        self.path, self.label, self.seed = str(path), name_of(label), seed
+        self.planted = 0 if planted is None and label is not None else planted
+        self.source = CSVSource(
+            path,
+            target,
+            layout="series",
+            features=features,
+            time=time,
+            series=series,
+            target_per="step",
+            period=period,
+            relative=True,
+            calendar=calendar,
+            timezone=timezone,
+            gaps=gaps,
+            duplicates=duplicates,
+            missing=missing,
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
+        )
+
+    def suggest(self) -> dict[str, str]:
+        return {"task": "anomaly", "head": "many_to_many"}
+
+    def describe(self) -> str:
+        if self.planted == 0:
+            return self.source.describe() + f"; no breaks planted{self._named()}"
+        count = "breaks" if self.planted is None else f"{self.planted} breaks"
+        return self.source.describe() + f"; {count} planted into the test part{self._named()}"
+
+    def _named(self) -> str:
+        return f", those to be found are named by {self.label!r}" if self.label is not None else ""
+
+    def splits(self) -> dict[str, SequenceDataset]:
+        """Training, calibration ("val") and test, with the breaks' places in ``spec.options["planted"]``."""
+        table = self.source.series_table()
+        if self.label in table.layout.features:
+            raise ValueError(f"data.label={self.label} is among data.features, which would tell the model: name others")
+        breaks = named_breaks(table.table, self.label, table.rows)
+        planted = self._plant(table, breaks)
+        streams = table.splits()
+        rows = table.rows
+        plain = to_plain(planted, [self._time(rows, one) for one in planted])
+        self.notes = (*table.notes, *(f"planted: {one['kind']} from {one['time']}" for one in plain))
+        options = {"planted": plain, "label": self.label, "kinds": [*KINDS, "named"]}
+        return {name: labelled(one, breaks, rows, options) for name, one in streams.items()}
+
+    def _time(self, rows: SeriesRows, one: Break) -> str:
+        if rows.times is None or rows.clock is None:
+            return f"row {one.start}"
+        return rows.clock.text(rows.times[one.start].item())
+
+    def _plant(self, table: SeriesTable, breaks: np.ndarray) -> list[Break]:
+        """Plant into the test part of the table, and mark the rows."""
+        if self.planted == 0:
+            return []
+        rows, masks = table.rows, table.masks
+        if len(rows.names) > 1 or "test" not in masks:
+            raise ValueError(
+                "data.planted: breaks are planted into the test part of one series; got "
+                f"{len(rows.names)} series{'' if 'test' in masks else ' and no test part'}: set data.planted=0"
+            )
+        usual = float(np.nanstd(np.diff(rows.values[masks["train"], 0])))
+        where, period = np.flatnonzero(masks["test"]), table.options.period
+        count = min(PLANTED, len(where) // LEAST_SHARE) if self.planted is None else self.planted
+        values = rows.values.copy()
+        values[:, 0], found = plant(values[:, 0], where, count, usual, period, self.seed)
+        for one in found:
+            breaks[one.start : one.stop] = KINDS.index(one.kind) + 1
+        table.rows = replace(rows, values=values)
+        return found
+
+    @classmethod
+    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> LabelledStreams:
+        """Another file of the same kind, nothing planted; with `targets` it must name its breaks.
+
+        Raises:
+            ValueError: as `CSVSource`; no column of breaks where the model is to be measured.
+        """
+        options = spec.options or {}
+        table = read_table(path)
+        label = options["label"]
+        if targets and label is None:
+            raise ValueError(
+                f"{path}: nothing says which of its rows are breaks, so there is nothing to measure a model by: "
+                "train with data.label=COLUMN, or use predict"
+            )
+        reading, context = reading_of(options)
+        rows = read_series(table, Layout.from_plain(options["layout"]), reading)
+        known = label if label in table.columns or targets else None
+        streams = new_windows(rows.within(context, strict=True), options["history"], spec)
+        return labelled(streams, named_breaks(table, known, rows), rows, {})
+
+
+def labelled(streams: SeriesWindows, breaks: np.ndarray, rows: SeriesRows, options: dict[str, Any]) -> LabelledStreams:
+    """Streams with breaks, and a spec that says so."""
+    spec = streams.spec
+    if options:
+        spec = replace(
+            spec,
+            target_size=2,
+            target_names=(spec.input_names[0], "break"),
+            options={**(spec.options or {}), **options},
+        )
+    return LabelledStreams(streams, breaks, spec, rows)
+
+
+def named_breaks(table: Table, column: str | None, rows: SeriesRows) -> np.ndarray:
+    """Int ``(N,)``: the rows that a column of the file says are not as usual."""
+    breaks = np.zeros(len(rows.values), dtype=np.int64)
+    if column is not None:
+        cells = [cell.strip().lower() for cell in table.cells(column, "label")]
+        odd = np.array([cell not in ("", "0", "0.0", "no", "false", "normal") for cell in cells])
+        there = rows.places >= 0
+        breaks[there] = np.where(odd[rows.places[there]], NAMED, 0)
+    return breaks

@@ -1,0 +1,228 @@
+"""Your own data: NumPy arrays and .ts archive files, one flag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from seqmodels.batch import BatchSpec
+from seqmodels.data.batches.augmentation import Variation, Varied
+from seqmodels.data.columns.arrays_check import fit_steps, settle_missing, settle_target
+from seqmodels.data.columns.arrays_splits import split_arrays
+from seqmodels.data.columns.splits import check_fractions
+from seqmodels.data.columns.targets import sort_labels
+from seqmodels.data.dataset import DataSource, SequenceDataset
+from seqmodels.data.encode.arrays import ArraySequences, label_names, targets_of
+from seqmodels.data.numbers import fit_scale
+from seqmodels.data.read.arrays import READ_BY, Arrays, Names, read_arrays
+from seqmodels.data.read.ts import read_ts
+from seqmodels.registry import register
+
+SCALES, MISSING = ("features", "all", "none"), ("error", "drop", "interpolate")
+
+
+@register("data", "arrays")
+class ArraysSource(DataSource):
+    """Sequences of numbers in arrays, or in a .ts file of the UCR and UEA archives.
+
+    ``x`` is ``(N, T, F)`` or ``(N, T)``; with ``lengths``, ``(N, T, F)`` with padding or ``(sum of T, F)`` end to
+    end. ``y`` is a target for each sequence, or for each step. Images ``(N, H, W)`` or ``(N, H, W, C)`` are read row by
+    row, column by column or pixel by pixel. Nothing is ever unpickled; .npy files are mapped into memory and never
+    read as a whole.
+
+    >>> source = ArraysSource("shipped:optdigits.npz", split="split")
+    >>> source.describe()
+    'shipped:optdigits.npz: 5,620 sequences of 8 steps, 8 features each, 10 classes'
+
+    Args:
+        path: a .npz archive, a folder of .npy files, a .npy file with others beside it, or a .ts file.
+        test_path: another such file, all of it for test.
+        x, y, lengths: names of the arrays; lengths need not be there.
+        groups: name of an array of what must not be in two splits, such as a person.
+        classes: name of an array of the classes' names, of which y holds the places.
+        split: name of an array that says "train", "val" or "test" of each sequence.
+        test_groups: the groups that are for test, such as [3, 5, 9].
+        target_kind: "labels", "values" or "sets" (y is ``(N, V)`` of 0 and 1); None: from y's type.
+        target_per: "sequence" or "step"; None: from y's shape.
+        read_by: "rows" (the axis after the first is time), "columns" or "pixels".
+        scale: by the training part: "features" each by its own mean and deviation, "all" by one for all, "none".
+        missing: what becomes of NaN and infinite numbers: "error", "drop" their sequence, or "interpolate".
+        copies: varied copies made of each training sequence; see `Variation` for these and the next.
+        crop: steps cut out of each training sequence at random; None for all. Others are read whole.
+        shift, turn, slant, zoom: how far images move, in pixels, degrees, pixels a row and shares of their size.
+        tilt: how far sensors of three axes are turned, in degrees; their axes want one scale: ``scale=all``.
+        gain, noise: how much numbers change, as a share and in deviations.
+        val_fraction, test_fraction: shares of validation and test, where they are not given.
+        seed: what the random split and the copies depend on.
+
+    Raises:
+        ValueError: an option out of range; from `splits`, `suggest` and `describe`, what is wrong with the files.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        test_path: str | None = None,
+        x: str = "X",
+        y: str = "y",
+        lengths: str = "lengths",
+        groups: str | None = None,
+        classes: str | None = None,
+        split: str | None = None,
+        test_groups: Sequence[str] | None = None,
+        target_kind: str | None = None,
+        target_per: str | None = None,
+        read_by: str = "rows",
+        scale: str = "features",
+        missing: str = "error",
+        copies: int = 1,
+        crop: int | None = None,
+        shift: float = 0.0,
+        turn: float = 0.0,
+        slant: float = 0.0,
+        zoom: float = 0.0,
+        tilt: float = 0.0,
+        gain: float = 0.0,
+        noise: float = 0.0,
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        check_fractions(val_fraction, test_fraction)
+        choices = {"read_by": (read_by, READ_BY), "scale": (scale, SCALES), "missing": (missing, MISSING)}
+        for option, (value, known) in choices.items():
+            if value not in known:
+                raise ValueError(f"data.{option} must be one of {', '.join(known)}, got {value!r}")
+        self.path, self.test_path = str(path), test_path
+        self.names = Names(x, y, lengths, groups, classes, split)
+        self.test_groups = None if test_groups is None else [str(group) for group in test_groups]
+        self.target_kind, self.target_per, self.read_by = target_kind, target_per, read_by
+        self.scale, self.missing = scale, missing
+        self.variation = Variation(copies, crop, shift, turn, slant, zoom, tilt, gain, noise)
+        self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
+        if test_groups is not None and test_path is not None:
+            raise ValueError("data.test_groups and data.test_path both name what is for test: leave one out")
+        self._read: tuple[Arrays, np.ndarray, list[str]] | None = None
+
+    def _load(self) -> tuple[Arrays, np.ndarray, list[str]]:
+        """All sequences, those to keep, and notes on the others; looked through once."""
+        if self._read is None:
+            arrays = _read(self.path, self.names, self.read_by, targets=True)
+            self._read = (arrays, *settle_missing(arrays, self.missing))
+        return self._read
+
+    def describe(self) -> str:
+        """One sentence on what the file was taken for."""
+        arrays, _, _ = self._load()
+        kind, per_step = settle_target(arrays, self.target_kind, self.target_per)
+        shortest, longest = int(arrays.lengths.min()), int(arrays.lengths.max())
+        steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
+        target = f"{len(np.unique(np.asarray(arrays.y)))} classes" if kind == "labels" else kind
+        width = arrays.feature_count
+        features = f"{width} feature{'s' if width > 1 else ''} each"
+        return f"{self.path}: {len(arrays):,} sequences of {steps} steps, {features}, {target}{' per step' * per_step}"
+
+    def splits(self) -> dict[str, SequenceDataset]:
+        """The data sets "train", "val" and "test"; only training sequences are varied."""
+        arrays, kept, missing = self._load()
+        kind, per_step = settle_target(arrays, self.target_kind, self.target_per)
+        labels = label_names(np.asarray(arrays.y)) if kind == "labels" and not per_step else None
+        parts, notes = split_arrays(
+            arrays,
+            kept,
+            labels,
+            self.test_groups,
+            self.val_fraction,
+            self.test_fraction,
+            self.seed,
+            has_test=self.test_path is not None,
+        )
+        self.notes = [*missing, *notes]
+        spec = self._spec(arrays, parts["train"], kind, per_step)
+        found: dict[str, SequenceDataset] = {
+            name: ArraySequences(spec, arrays, items, self.missing) for name, items in parts.items()
+        }
+        if self.variation.tilt and arrays.feature_count % 3:
+            raise ValueError(
+                f"data.tilt: turns sensors of three axes, and there are {arrays.feature_count} features: leave it at 0"
+            )
+        if self.variation.changes:
+            found["train"] = Varied(found["train"], self.variation, self._grid(arrays), self.seed)
+        return found if self.test_path is None else {**found, "test": self.open(self.test_path, spec, True)}
+
+    def _grid(self, arrays: Arrays) -> tuple[int, int, int] | None:
+        """Rows, columns and channels of an image as it is read."""
+        if not self.variation.moves:
+            return None
+        if arrays.starts is not None or arrays.x.ndim < 3 or (arrays.lengths != arrays.lengths[0]).any():
+            raise ValueError("data.shift, turn, slant and zoom move images; x must be (images, rows, columns)")
+        if self.variation.crop is not None:
+            raise ValueError("data.crop: cuts sequences, and images are moved whole: leave out crop, or the movement")
+        rows, columns = arrays.x.shape[1:3]
+        shape = (columns, rows) if self.read_by == "columns" else (rows, columns)
+        return (*shape, int(np.prod(arrays.x.shape[3:], dtype=np.int64)))
+
+    def _spec(self, arrays: Arrays, train: np.ndarray, kind: str, per_step: bool) -> BatchSpec:
+        shift, scale = fit_steps(arrays, train, self.scale)
+        options: dict[str, Any] = {
+            "arrays": {**vars(self.names), "read_by": self.read_by, "missing": self.missing, "per_step": per_step},
+        }
+        spec = BatchSpec(
+            "features",
+            arrays.feature_count,
+            "labels",
+            0,
+            "step" if per_step else "sequence",
+            input_shift=shift,
+            input_scale=scale,
+            options=options,
+        )
+        y = targets_of(arrays, train, per_step)
+        if kind == "labels":
+            classes = sort_labels({str(label) for label in label_names(np.unique(y))})
+            if len(classes) < 2:
+                raise ValueError(
+                    f"{self.path}: expected two classes or more to tell apart in the training part, got only "
+                    f"{classes[0]!r}; if y holds numbers to be predicted, say data.target_kind=values"
+                )
+            return replace(spec, target_size=len(classes), target_names=classes)
+        y = y.reshape(len(y), -1)
+        if kind == "sets":
+            return replace(spec, targets="sets", target_size=y.shape[1])
+        y_shift, y_scale = fit_scale(y)
+        return replace(spec, targets="values", target_size=y.shape[1], shift=y_shift, scale=y_scale)
+
+    @classmethod
+    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> SequenceDataset:
+        """Other arrays of the same names, or another .ts file, scaled as in training.
+
+        Raises:
+            ValueError: as `ArraysSource`, another number of features, or a class that training did not have.
+        """
+        options = dict((spec.options or {})["arrays"])
+        read_by, missing, per_step = options.pop("read_by"), options.pop("missing"), options.pop("per_step")
+        names = replace(Names(**options), groups=None, split=None)
+        arrays = _read(path, names, read_by, targets)
+        kept, _ = settle_missing(arrays, missing)
+        if arrays.feature_count != spec.input_size:
+            raise ValueError(
+                f"{path}: expected {spec.input_size} features per step as in training, got {arrays.feature_count}"
+            )
+        if arrays.y is not None:
+            settle_target(arrays, spec.targets, "step" if per_step else "sequence")
+        dataset = ArraySequences(spec, arrays, kept, missing)
+        lines = arrays.lines
+        dataset.origins = [{"sequence": i} if lines is None else {"line": lines[i]} for i in kept.tolist()]
+        return dataset
+
+
+def _read(path: str, names: Names, read_by: str, targets: bool | None) -> Arrays:
+    if not path.endswith((".ts", ".ts.gz")):
+        return read_arrays(path, names, read_by, targets)
+    arrays = read_ts(path)
+    if targets and arrays.y is None:
+        raise ValueError(f"{path}: has no targets: its header says neither @classLabel true nor @targetLabel true")
+    return arrays if targets is not False else replace(arrays, y=None)

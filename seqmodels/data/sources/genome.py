@@ -1,0 +1,230 @@
+"""Genomes to model letter by letter: FASTA, FASTQ or GenBank files as streams, one per record."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqmodels.batch import BatchSpec
+from seqmodels.data.columns.splits import by_position, check_fractions
+from seqmodels.data.dataset import DataSource, SequenceDataset
+from seqmodels.data.encode.alphabet import Alphabet, check_kmer, kmers, reverse_complement
+from seqmodels.data.encode.token_file import TokenFile, cached, write_tokens
+from seqmodels.data.files.find import naming
+from seqmodels.data.read.fasta import find_records, read_pieces
+from seqmodels.registry import register
+
+
+class GenomeDataset(SequenceDataset):
+    """Parts of a token file: each a stream, in which each step's target is the next letter.
+
+    Args:
+        spec: as `GenomeSource` makes it.
+        tokens: the file, one token per letter.
+        parts: int64 ``(N, 2)``, where each stream begins and ends in it.
+        whole: whether the last letter is an input too, its target being 0, instead of a target only.
+        both: whether each stream is there a second time, as the other strand reads.
+    """
+
+    stream = True
+
+    def __init__(
+        self, spec: BatchSpec, tokens: TokenFile, parts: np.ndarray, whole: bool = False, both: bool = False
+    ) -> None:
+        self.spec, self.tokens = spec, tokens
+        self.parts = np.concatenate([parts, parts]) if both else parts
+        self.forward = len(parts)
+        self.lengths = self.parts[:, 1] - self.parts[:, 0] - (not whole)
+        self.kmer: int = (spec.options or {})["kmer"]
+
+    def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        low, length = max(0, start - self.kmer + 1), int(np.diff(self.parts[index])[0])
+        letters = self._letters(index, low, min(stop + 1, length)).astype(np.int64)
+        if stop + 1 > length:
+            letters = np.append(letters, 0)
+        inputs = kmers(letters[:-1], self.kmer, self.spec.target_size)
+        return inputs[start - low :], letters[start - low + 1 :]
+
+    def _letters(self, index: int, start: int, stop: int) -> np.ndarray:
+        """Tokens `start` to `stop` of a stream, in the direction in which it reads."""
+        first, last = self.parts[index].tolist()
+        if index < self.forward:
+            return self.tokens[first + start : first + stop]
+        return reverse_complement(self.tokens[last - stop : last - start])
+
+
+@register("data", "genome")
+class GenomeSource(DataSource):
+    """Genomes or proteins to model: the first part for training, the last for evaluation.
+
+    >>> source = GenomeSource()
+    >>> source.describe()
+    'shipped:lambda_phage.fasta.gz: 48,502 letters of dna in 1 record; train 38,802, val 4,850, test 4,850'
+    >>> inputs, targets = source.splits()["train"].read(0, 0, 4)
+    >>> inputs.tolist(), targets.tolist()
+    ([2, 2, 2, 1], [2, 2, 1, 2])
+
+    Records are laid end to end and cut by position; each is a stream of its own. With `kmer` above 1 an
+    input is the letter together with those before it, as one of ``size ** kmer`` tokens; the target is
+    always the next letter. Qualities of FASTQ are dropped.
+
+    Args:
+        path: a FASTA, FASTQ or GenBank file (gzipped or not), a folder of them, or a pattern;
+            ``shipped:lambda_phage.fasta.gz`` comes with the package.
+        alphabet: "dna" or "protein"; lower case is read as upper case.
+        ambiguous: letters that stand for one of several (N, R, Y ...) are "unknown", one token, or an "error".
+        kmer: letters in an input.
+        reverse_complement: whether to train on the other strand of the training part too.
+        val_fraction, test_fraction: share of the letters, taken from the end.
+        cache_dir: where the tokens are kept; null for the user's cache folder.
+
+    Raises:
+        ValueError: an option out of range; from `describe` and `splits`, what is wrong with the files.
+    """
+
+    def __init__(
+        self,
+        path: str = "shipped:lambda_phage.fasta.gz",
+        alphabet: str = "dna",
+        ambiguous: str = "unknown",
+        kmer: int = 1,
+        reverse_complement: bool = False,
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        cache_dir: str | None = None,
+    ) -> None:
+        letters = Alphabet(alphabet, ambiguous).letters
+        check_fractions(val_fraction, test_fraction)
+        if reverse_complement and alphabet != "dna":
+            raise ValueError("data.reverse_complement: only DNA has another strand; set it to false")
+        self.path, self.cache_dir, self.alphabet, self.ambiguous = path, cache_dir, alphabet, ambiguous
+        self.both, self.val_fraction, self.test_fraction = reverse_complement, val_fraction, test_fraction
+        self.spec = BatchSpec(
+            inputs="tokens",
+            input_size=len(letters) ** check_kmer(kmer, alphabet),
+            targets="tokens",
+            target_size=len(letters),
+            target_shape="step",
+            input_names=letters,
+            target_names=letters,
+            options={"level": "character", "kmer": kmer, "alphabet": alphabet},
+        )
+
+    def suggest(self) -> dict[str, str]:
+        """The names of the task and the head that fit the data."""
+        return {"task": "language_modelling", "head": "many_to_many"}
+
+    def describe(self) -> str:
+        """One sentence on what the files were taken for."""
+        parts = ", ".join(f"{name} {part.stop - part.start:,}" for name, part in self._cuts().items())
+        count = len(self._tokens.about["edges"]) - 1
+        records = f"{count:,} record{'s' * (count > 1)}"
+        return f"{self.path}: {len(self._tokens):,} letters of {self.alphabet} in {records}; {parts}"
+
+    def splits(self) -> dict[str, SequenceDataset]:
+        """The parts of the records, encoded, or taken from the cache."""
+        edges = np.array(self._tokens.about["edges"], dtype=np.int64)
+        empty, unknown = self._tokens.about["empty"], self._tokens.about["unknown"]
+        if self._tokens.about.get("kinds") == 1:
+            raise ValueError(f"{self.path}: expected different letters, got one only: there is nothing to learn")
+        self.notes = [f"{empty:,} records have no letters and are left out"] if empty else []
+        self.notes += [f"{unknown:,} letters are not known ({self.spec.target_names[-1]})"] if unknown else []
+        splits: dict[str, SequenceDataset] = {}
+        for name, cut in self._cuts().items():
+            parts = clip(edges, cut.start, cut.stop)
+            if not len(parts):
+                raise ValueError(
+                    f"{self.path}: the part {name!r} has {cut.stop - cut.start} letters, and no two in one record; "
+                    "give longer records" + ("" if name == "train" else f", or set data.{name}_fraction=0")
+                )
+            lost = cut.stop - cut.start - int(np.diff(parts).sum())
+            self.notes += [f"{lost:,} letters of {name} have no other beside them and are left out"] if lost else []
+            splits[name] = GenomeDataset(self.spec, self._tokens, parts, both=self.both and name == "train")
+        return splits
+
+    def _cuts(self) -> dict[str, slice]:
+        count = len(self._tokens)
+        with naming(self.path):
+            return by_position(count, self.val_fraction, self.test_fraction)
+
+    @cached_property
+    def _tokens(self) -> TokenFile:
+        return encode_file(self.path, Alphabet(self.alphabet, self.ambiguous), self.ambiguous, self.cache_dir)
+
+    @classmethod
+    def open(
+        cls,
+        path: str,
+        spec: BatchSpec,
+        targets: bool | None = None,
+        ambiguous: str = "unknown",
+        cache_dir: str | None = None,
+    ) -> GenomeDataset:
+        """Other genomes, in the alphabet of the training data.
+
+        Args:
+            path, ambiguous, cache_dir: as for `GenomeSource`.
+            spec: of the training data.
+            targets: true where the next letter of each must be there, as for measuring a model. Else the
+                last one, which has none, is an input too: what comes after it is foretold.
+
+        Raises:
+            ValueError: what is wrong with the files.
+        """
+        alphabet = Alphabet((spec.options or {})["alphabet"], ambiguous)
+        tokens = encode_file(path, alphabet, ambiguous, cache_dir)
+        edges = np.array(tokens.about["edges"], dtype=np.int64)
+        parts = clip(edges, 0, len(tokens), least=2 if targets else 1)
+        if not len(parts):
+            raise ValueError(f"{path}: expected a record of two letters or more, got none")
+        dataset = GenomeDataset(spec, tokens, parts, whole=not targets)
+        names = np.array(tokens.about["names"], dtype=object)
+        dataset.origins = [{"record": name} for name in names[np.searchsorted(edges, parts[:, 0], side="right") - 1]]
+        return dataset
+
+
+def clip(edges: np.ndarray, start: int, stop: int, least: int = 2) -> np.ndarray:
+    """The records that lie between two places, cut there, int64 ``(N, 2)``; none shorter than `least`.
+
+    >>> clip(np.array([0, 4, 9]), 3, 8).tolist()
+    [[4, 8]]
+    """
+    inner = np.unique(np.clip(edges, start, stop))
+    parts = np.array(list(pairwise(inner.tolist())), dtype=np.int64).reshape(-1, 2)
+    return parts[np.diff(parts).ravel() >= least]
+
+
+def encode_file(path: str, alphabet: Alphabet, ambiguous: str, cache_dir: str | None) -> TokenFile:
+    """The letters of all records as a token file, which knows also where records begin and their names."""
+    files = find_records(path)
+    options = {"kind": "genome", "alphabet": alphabet.name, "ambiguous": ambiguous}
+    return cached(cache_dir, files, options, lambda folder: _encode(folder, files, alphabet))
+
+
+def _encode(folder: Path, files: list[Path], alphabet: Alphabet) -> TokenFile:
+    starts: list[int] = []
+    names: list[str] = []
+    about: dict[str, Any] = {}
+    count, seen = 0, np.zeros(len(alphabet.letters), np.int64)
+
+    def parts() -> Any:
+        nonlocal count
+        for piece in (piece for file in files for piece in read_pieces(file)):
+            tokens = alphabet.encode(piece)
+            if piece.first:
+                starts.append(count)
+                names.append(piece.name)
+            seen[:] += np.bincount(tokens, minlength=len(seen))
+            count += len(tokens)
+            yield tokens
+        if count == 0:
+            raise ValueError(f"{', '.join(map(str, files[:3]))}: expected letters, got records without any")
+        full = np.flatnonzero(np.diff([*starts, count]))
+        about.update(edges=[*(starts[i] for i in full), count], names=[names[i] for i in full])
+        about.update(empty=len(starts) - len(full), unknown=int(seen[-1]), kinds=int(np.count_nonzero(seen)))
+
+    return write_tokens(folder, parts(), np.dtype(np.uint8), about)

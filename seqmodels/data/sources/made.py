@@ -1,0 +1,123 @@
+"""What the made data sets share: sequences that are computed when they are read, not stored."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import numpy as np
+
+from seqmodels.batch import BatchSpec
+from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
+from seqmodels.data.encode.vocabulary import encode
+from seqmodels.data.files.find import read_text
+
+Sequence = tuple[np.ndarray, np.ndarray]
+
+
+class MadeDataset(SequenceDataset):
+    """Sequences that are made when they are read; the same at every reading.
+
+    Args:
+        spec: what they are.
+        lengths: steps of each.
+        make: from a random generator and a number of steps to inputs and targets.
+        key: what the generators depend on, besides the sequence's index.
+    """
+
+    def __init__(
+        self,
+        spec: BatchSpec,
+        lengths: np.ndarray,
+        make: Callable[[np.random.Generator, int], Sequence],
+        key: tuple[int, int],
+    ) -> None:
+        self.spec, self.lengths, self.make, self.key = spec, lengths, make, key
+
+    def read(self, index: int, start: int, stop: int) -> Sequence:
+        inputs, targets = self.make(_generator(self.key, index), int(self.lengths[index]))
+        return inputs[start:stop], targets[start:stop] if self.spec.target_shape == "step" else targets
+
+
+class SyntheticSource(DataSource):
+    """What the made data sources share.
+
+    Args:
+        train_size, val_size, test_size: how many sequences of each; 0 for no validation or test.
+        seed: other seeds, other sequences.
+    """
+
+    spec: BatchSpec
+
+    def __init__(self, train_size: int, val_size: int, test_size: int, seed: int) -> None:
+        check_at_least("train_size", train_size, 1)
+        check_at_least("val_size", val_size, 0)
+        check_at_least("test_size", test_size, 0)
+        check_at_least("seed", seed, 0)
+        self.sizes = {"train": train_size, "val": val_size, "test": test_size}
+        self.seed = seed
+
+    @abstractmethod
+    def make(self, generator: np.random.Generator, steps: int) -> Sequence:
+        """One sequence: inputs and targets."""
+
+    @abstractmethod
+    def draw_lengths(self, generator: np.random.Generator, count: int) -> np.ndarray:
+        """The steps of some sequences, int64 ``(count,)``."""
+
+    def splits(self) -> dict[str, SequenceDataset]:
+        """Training, and validation and test where there are such."""
+        found: dict[str, SequenceDataset] = {}
+        for i, (name, size) in enumerate(self.sizes.items()):
+            if size:
+                key = (self.seed, i)
+                found[name] = MadeDataset(self.spec, self.draw_lengths(_generator(key, -1), size), self.make, key)
+        return found
+
+    @classmethod
+    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> ArrayDataset:
+        """Sequences from a text file, one a line; the targets are zeros.
+
+        Tokens are written together (``abca``); numbers with blanks between steps, and commas between
+        the features of a step (``0.3,0 0.5,1``).
+
+        Raises:
+            ValueError: what is wrong with the file, and in which line; or targets are wanted.
+        """
+        if targets:
+            raise ValueError(f"{path}: a file of made sequences holds inputs only, nothing to measure a model by")
+        lines = read_text(path).splitlines()
+        inputs = [_parse(line, spec, f"{path}, line {i}") for i, line in enumerate(lines, 1) if line.strip()]
+        values = (spec.target_size,) if spec.targets == "values" else ()
+        steps = {"step": lambda x: (len(x),), "own": lambda x: (1,), "sequence": lambda x: ()}[spec.target_shape]
+        return ArrayDataset(spec, inputs, [np.zeros(steps(x) + values) for x in inputs])
+
+
+def check_at_least(name: str, value: int, least: int) -> int:
+    """The value, where it is large enough.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if value < least:
+        raise ValueError(f"data.{name} must be at least {least}, got {value!r}")
+    return value
+
+
+def _generator(key: tuple[int, int], index: int) -> np.random.Generator:
+    """The random generator of one sequence; of the lengths, for index -1."""
+    return np.random.Generator(np.random.Philox(key=np.array(key, np.uint64), counter=[0, 0, 0, index + 1]))
+
+
+def _parse(line: str, spec: BatchSpec, place: str) -> np.ndarray:
+    """One sequence of a text file."""
+    try:
+        if spec.inputs == "tokens":
+            return encode(line.strip(), spec)
+        rows = [[float(number) for number in step.split(",")] for step in line.split()]
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+    for t, row in enumerate(rows, 1):
+        if len(row) != spec.input_size:
+            raise ValueError(f"{place}, step {t}: expected {','.join(spec.input_names)}; got {len(row)} number(s)")
+    return (np.array(rows) - (spec.input_shift or 0.0)) / (spec.input_scale or 1.0)

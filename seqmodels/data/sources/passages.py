@@ -1,0 +1,192 @@
+"""Texts with a label, cut into passages: which language, author or kind is it, and how soon can one tell?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from seqmodels.batch import BatchSpec
+from seqmodels.data.columns.roles import name_of
+from seqmodels.data.columns.splits import by_group, check_fractions
+from seqmodels.data.columns.targets import sort_labels
+from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
+from seqmodels.data.encode.encoder import warn_of_lost
+from seqmodels.data.encode.vocabulary import UNKNOWN, Vocabulary
+from seqmodels.data.files.find import naming
+from seqmodels.data.read.open import read_table
+from seqmodels.data.read.table import Table
+from seqmodels.quoting import listed, shown
+from seqmodels.registry import register
+
+# A character seen less often in training is unknown, so that the model learns what an unknown one is like.
+FEWEST_SEEN = 2
+
+
+@register("data", "passages")
+class PassagesSource(DataSource):
+    """Passages of labelled texts, one label each.
+
+    Rows of one label and one group are one text, joined in the file's order. Training texts are cut into passages of
+    every length asked for, each beginning half its length after the one before; validation and test texts into
+    passages of the longest length that do not overlap, to be measured at the shorter ones as well by
+    ``task.lengths``. What is left at a text's end is not used there.
+
+    Whole groups are split: of a text in many languages the same part never is in two splits, in whatever language.
+
+    >>> source = PassagesSource("shipped:udhr_articles.csv.gz", "text", "language", "article", lengths=[20, 100])
+    >>> source.describe()
+    'shipped:udhr_articles.csv.gz: 868 texts of 31 groups, 28 classes, in passages of 20 and 100 characters'
+
+    Args:
+        path: a .csv or .tsv file, gzipped or not.
+        text, label: columns.
+        group: column of what must not be in two splits, such as an article or an author; None for each row.
+        lengths: characters in a passage.
+        val_fraction, test_fraction: shares of the groups.
+        seed: of the random split of the groups.
+
+    Raises:
+        ValueError: an option out of range; from `splits` and `describe`, what is wrong with the file.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        text: str,
+        label: str,
+        group: str | int | None = None,
+        lengths: Sequence[int] = (20, 50, 100),
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        check_fractions(val_fraction, test_fraction)
+        if not lengths or min(lengths) < 1:
+            raise ValueError(f"data.lengths must be numbers of at least 1, such as [20, 50, 100], got {lengths}")
+        self.path, self.text, self.label, self.group = str(path), str(text), str(label), name_of(group)
+        self.lengths = tuple(sorted(set(lengths)))
+        self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
+
+    def suggest(self) -> dict[str, str]:
+        """The names of the task and the head that fit the data, and of the recipe."""
+        return {"task": "classification", "head": "many_to_one", "recipe": "identify"}
+
+    def describe(self) -> str:
+        """One sentence on what the file was taken for."""
+        texts = self._texts()
+        groups, labels = {group for group, _ in texts}, {label for _, label in texts}
+        lengths = " and ".join(map(str, self.lengths))
+        return (
+            f"{self.path}: {len(texts):,} texts of {len(groups)} groups, {len(labels)} classes, in passages of "
+            f"{lengths} characters"
+        )
+
+    def splits(self) -> dict[str, SequenceDataset]:
+        """The data sets "train", "val" and "test"."""
+        texts = self._texts()
+        names = list(dict.fromkeys(group for group, _ in texts))
+        with naming(self.path):
+            parts = by_group(names, self.val_fraction, self.test_fraction, self.seed)
+        of = {names[i]: split for split, items in parts.items() for i in items.tolist()}
+        found: dict[str, list[tuple[str, str, str]]] = {split: [] for split in parts}
+        short = 0
+        for (group, label), text in texts.items():
+            passages = self._cut(text, of[group] == "train")
+            short += not passages
+            found[of[group]] += [(group, label, passage) for passage in passages]
+        self.notes = [f"{short} of {len(texts)} texts left out: shorter than a passage (data.lengths)"] if short else []
+        empty = next((split for split, passages in found.items() if not passages), None)
+        if empty is not None:
+            raise ValueError(f"{self.path}: no text of the {empty} split is long enough: choose shorter data.lengths")
+        spec = self._spec(found["train"])
+        return {split: self._encode(spec, passages) for split, passages in found.items()}
+
+    def _texts(self) -> dict[tuple[str, str], str]:
+        """(group, label) -> text."""
+        table = read_table(self.path)
+        cells, labels = read_texts(table, self.text), table.cells(self.label, "label")
+        groups = list(map(str, table.lines)) if self.group is None else table.cells(self.group, "group")
+        parts: dict[tuple[str, str], list[str]] = {}
+        for row, (group, label, cell) in enumerate(zip(groups, labels, cells, strict=True)):
+            if not label.strip() or not group.strip():
+                column = self.label if not label.strip() else str(self.group)
+                raise ValueError(f"{table.place(row, column)}: expected a name, got a blank; fill it in")
+            parts.setdefault((group, label), []).append(cell)
+        if len(set(labels)) < 2:
+            raise ValueError(
+                f"{self.path}, column {shown(self.label)}: expected two classes or more to tell apart, got only "
+                f"{shown(labels[0])}"
+            )
+        return {key: " ".join(texts) for key, texts in parts.items()}
+
+    def _cut(self, text: str, training: bool) -> list[str]:
+        lengths = self.lengths if training else self.lengths[-1:]
+        return [
+            text[start : start + length]
+            for length in lengths
+            for start in range(0, len(text) - length + 1, max(1, length // 2) if training else length)
+        ]
+
+    def _spec(self, train: list[tuple[str, str, str]]) -> BatchSpec:
+        seen = Counter(character for _, _, passage in train for character in passage)
+        tokens = (UNKNOWN, *sorted(character for character, count in seen.items() if count >= FEWEST_SEEN))
+        classes = sort_labels({label for _, label, _ in train})
+        options = {"level": "character", "passages": {"text": self.text, "label": self.label}}
+        return BatchSpec("tokens", len(tokens), "labels", len(classes), "sequence", tokens, classes, options=options)
+
+    def _encode(self, spec: BatchSpec, passages: list[tuple[str, str, str]]) -> ArrayDataset:
+        dataset = encode(spec, [text for _, _, text in passages], [label for _, label, _ in passages], self.path)
+        dataset.groups = [group for group, _, _ in passages]
+        return dataset
+
+    @classmethod
+    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> SequenceDataset:
+        """Other texts, one a row, each read as a whole.
+
+        Raises:
+            ValueError: no column of the texts, an empty text, or a label that training did not have.
+        """
+        columns = (spec.options or {})["passages"]
+        table = read_table(path)
+        texts = read_texts(table, columns["text"])
+        wanted = columns["label"] in table.columns if targets is None else targets
+        labels = table.cells(columns["label"], "label") if wanted else [spec.target_names[0]] * len(texts)
+        blank = next((row for row, label in enumerate(labels) if not label.strip()), None)
+        if blank is not None:
+            place = table.place(blank, columns["label"])
+            raise ValueError(f"{place}: expected a name, got a blank; fill it in, or leave the column out")
+        warn_of_lost(path, texts, spec.input_names)
+        dataset = encode(spec, texts, labels, path, table.lines)
+        dataset.origins = [{"line": line} for line in table.lines]
+        return dataset
+
+
+def read_texts(table: Table, column: str) -> list[str]:
+    """The texts of a column, none of them empty."""
+    cells = table.cells(column, "text")
+    empty = next((row for row, cell in enumerate(cells) if not cell.strip()), None)
+    if empty is not None:
+        raise ValueError(f"{table.place(empty, column)}: the text is empty; fill it in, or remove the line")
+    return cells
+
+
+def encode(
+    spec: BatchSpec, texts: Sequence[str], labels: Sequence[str], path: str, lines: Sequence[int] | None = None
+) -> ArrayDataset:
+    """Texts as tokens, labels as numbers of classes.
+
+    Raises:
+        ValueError: a label that training did not have.
+    """
+    vocabulary, code = Vocabulary.of(spec), {label: i for i, label in enumerate(spec.target_names)}
+    unknown = next((i for i, label in enumerate(labels) if label not in code), None)
+    if unknown is not None:
+        place = path if lines is None else f"{path}, line {lines[unknown]}"
+        raise ValueError(
+            f"{place}: the label {shown(labels[unknown])} was never seen in training, which had: "
+            f"{listed(spec.target_names)}; mend it, or train with examples of it"
+        )
+    inputs = [vocabulary.tokens(text, unknown=True) for text in texts]
+    return ArrayDataset(spec, inputs, [np.array(code[label]) for label in labels])

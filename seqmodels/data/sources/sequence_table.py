@@ -1,0 +1,162 @@
+"""Tables of sequences, from their options to data sets: the wide, long and text layouts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from seqmodels.data.columns.infer import Layout
+from seqmodels.data.columns.sequence_splits import given_splits, split_sequences
+from seqmodels.data.columns.sequences import LEVELS, MISSING_CHOICES, Reading, Sequences, read_sequences
+from seqmodels.data.columns.targets import check_targets, label_lists
+from seqmodels.data.dataset import ArrayDataset
+from seqmodels.data.encode.encoder import encode, make_spec, refuse_weightless
+from seqmodels.data.encode.summary import FEWEST_SEEN
+from seqmodels.data.read.table import Table
+from seqmodels.quoting import listed, shown
+
+
+@dataclass(frozen=True)
+class SequenceOptions:
+    """What the user asked for, of sequences; see `seqmodels.data.sources.table.CSVSource`."""
+
+    reading: Reading = field(default_factory=Reading)
+    min_count: int = FEWEST_SEEN
+    weight: str | None = None
+    split: str | None = None
+    val_fraction: float = 0.1
+    test_fraction: float = 0.1
+    seed: int = 0
+
+    def check(self) -> None:
+        """Refuse values out of range.
+
+        Raises:
+            ValueError: one is.
+        """
+        for option, value in {"min_count": self.min_count, "max_length": self.reading.max_length}.items():
+            if value is not None and value < 1:
+                raise ValueError(f"data.{option} must be at least 1, got {value}")
+        for option, choices in {"level": LEVELS, "missing": MISSING_CHOICES}.items():
+            if getattr(self.reading, option) not in choices:
+                got = getattr(self.reading, option)
+                raise ValueError(f"data.{option} must be one of {', '.join(choices)}, got {got!r}")
+
+    def ignored(self, layout: Layout) -> list[str]:
+        """The options that were given and have no meaning in a layout."""
+        how, kind, text = self.reading, layout.kind, layout.text
+        there = {
+            "level": how.level != "character" and kind != "text",
+            "lowercase": how.lowercase and kind != "text",
+            "min_count": self.min_count != FEWEST_SEEN and text is None,
+            "max_length": how.max_length is not None and kind == "series",
+            "differences": how.differences and (kind == "series" or text is not None),
+            "missing=end": how.missing == "end" and kind != "wide",
+            "missing=interpolate": how.missing == "interpolate" and text is not None,
+        }
+        return [option for option, given in there.items() if given]
+
+
+class SequenceTable:
+    """Sequences with targets in one table, or in one for each split.
+
+    Args:
+        tables: split -> table; of "train" the splits that have no table of their own are taken.
+        layout: of all of them.
+        options: what the user asked for.
+    """
+
+    def __init__(self, tables: dict[str, Table], layout: Layout, options: SequenceOptions) -> None:
+        self.tables, self.layout, self.options = tables, layout, options
+
+    @cached_property
+    def sequences(self) -> dict[str, Sequences]:
+        """The sequences of each table."""
+        how = self.options.reading
+        return {
+            name: check_targets(read_sequences(table, self.layout, how), how.missing)
+            for name, table in self.tables.items()
+        }
+
+    @cached_property
+    def _split(self) -> tuple[dict[str, Sequences], int]:
+        """The sequences of each split, and how many are copies.
+
+        What neither a file nor the column `split` gives is taken from training, by its fraction.
+        """
+        main, options = self.sequences["train"], self.options
+        given = {name: own for name, own in self.sequences.items() if name != "train"}
+        if options.split is not None:
+            items = given_splits(main, options.split)
+            given = {name: main.select(own) for name, own in items.items() if name != "train"} | given
+            main = main.select(items["train"])
+        val, test = (
+            0.0 if name in given else share
+            for name, share in (("val", options.val_fraction), ("test", options.test_fraction))
+        )
+        parts, copies = split_sequences(main, val, test, options.seed)
+        found = {name: main.select(items) for name, items in parts.items()} | given
+        return {name: found[name] for name in ("train", "val", "test") if name in found}, copies
+
+    def splits(self) -> dict[str, ArrayDataset]:
+        """The data sets; only training has weights.
+
+        Raises:
+            ValueError: what is wrong with the sequences.
+        """
+        parts, options = self._split[0], self.options
+        spec = make_spec(parts["train"], options.reading, options.min_count)
+        weights = {"train": options.weight}
+        found = {name: encode(own, spec, targets=True, weight=weights.get(name)) for name, own in parts.items()}
+        refuse_weightless(self.tables["train"].path, options.weight, found["train"].weights)
+        return found
+
+    def describe(self) -> str:
+        """What the table was taken for, in words."""
+        layout, found = self.layout, list(self.sequences.values())
+        lengths = [len(x) for sequences in found for x in sequences.inputs]
+        shortest, longest = min(lengths), max(lengths)
+        steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
+        unit = "words of" if self.options.reading.level == "word" else "text in"
+        of_what = listed(layout.feature_names) if layout.text is None else f"{unit} {layout.text!r}"
+        parts = self._split[0]
+        per = " per step" if layout.target_per == "step" else ""
+        names = listed(layout.targets, quoted=True)
+        target, shares = self._target()
+        notes = [f"{len(lengths)} sequences of {steps} steps ({of_what}), {target}{per} in {names}"]
+        notes += [f"layout {layout.kind}", *layout.notes, *shares]
+        notes.append(", ".join(f"{len(own)} {name}" for name, own in parts.items()))
+        notes += [f"weighted by {self.options.weight!r} in training"] if self.options.weight else []
+        return "; ".join(notes)
+
+    def _target(self) -> tuple[str, list[str]]:
+        """What is to be learned, and how often the rarest and the commonest class hold."""
+        if self.layout.target_kind == "values":
+            return "values", []
+        lists = [labels for own in self.sequences.values() for steps in label_lists(own) for labels in steps]
+        counts = Counter(label for labels in lists for label in labels).most_common()
+        low, high = (f"{count / len(lists):.1%} ({shown(label)})" for label, count in (counts[-1], counts[0]))
+        what = "labels at once" if self.layout.target_kind == "sets" else "classes"
+        return f"{len(counts)} {what}", [f"shares from {low} to {high}"]
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out of the sequences, filled in or kept together, in words."""
+        layout, how = self.layout, self.options.reading
+        notes, used = list(layout.notes), sum(len(rows) for own in self.sequences.values() for rows in own.rows)
+        total = sum(map(len, self.tables.values()))
+        if how.missing == "drop" and used < total:
+            what = "a number, a text or the target is missing (data.missing=drop)"
+            notes.append(f"{total - used:,} of {total:,} rows left out: {what}")
+        if how.missing == "interpolate":
+            columns = [table.numbers(name) for table in self.tables.values() for name in layout.features]
+            cells = sum(int(np.isnan(column).sum()) for column in columns)
+            notes += [f"{cells:,} missing numbers filled in between their neighbours"] if cells else []
+        copies = self._split[1]
+        if copies:
+            notes.append(f"{copies:,} sequences are copies of another one, and kept in its split")
+        cut = sum(own.cut for own in self.sequences.values())
+        return (*notes, f"{cut:,} sequences cut at {how.max_length} steps") if cut else tuple(notes)

@@ -1,0 +1,217 @@
+"""Spoken digits as cepstral coefficients: one by one, and spelt one after the other.
+
+T frames, F features.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqmodels.batch import BatchSpec
+from seqmodels.data.columns.splits import stratified
+from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
+from seqmodels.data.encode.deltas import delta_names, with_deltas
+from seqmodels.data.numbers import apply_scale, fit_scale
+from seqmodels.data.sources.joined import read_joined
+from seqmodels.registry import register
+
+SHIPPED = "shipped:fsdd_mfcc13.npz"
+
+
+class _Recordings:
+    """Recordings of one digit each, dealt to the splits, with the training part's scale and digits."""
+
+    def __init__(self, path: str, deltas: int, val_fraction: float, test_fraction: float, seed: int) -> None:
+        joined = read_joined(path)
+        if joined.targets is None or any(len(target) != 1 for target in joined.targets):
+            raise ValueError(f"{path}: expected y with one digit for each sequence, to learn from")
+        self.frames = joined.inputs
+        digits = np.concatenate(joined.targets)
+        self.parts = stratified(digits.tolist(), val_fraction, test_fraction, seed)
+        seen = np.unique(digits)
+        self.names = tuple(map(str, seen.tolist()))
+        self.digits = np.searchsorted(seen, digits)
+        self.deltas = deltas
+        raw = np.concatenate([with_deltas(self.frames[i], deltas) for i in self.parts["train"]])
+        self.shift, self.scale = fit_scale(raw)
+
+    def spec(self, targets: str, shape: str) -> BatchSpec:
+        """What the sequences hold: "labels" per "sequence", or "tokens" of their "own" length."""
+        features = len(self.frames[0][0])
+        names = delta_names(tuple(f"cepstrum {i}" for i in range(features)), self.deltas)
+        return BatchSpec(
+            *("features", len(names), targets, len(self.names), shape),  # type: ignore[arg-type]
+            input_names=names,
+            target_names=self.names,
+            input_shift=self.shift,
+            input_scale=self.scale,
+            options={"deltas": self.deltas},
+        )
+
+
+def _encode(frames: np.ndarray, spec: BatchSpec) -> np.ndarray:
+    """Scaled features of one sequence, with their changes."""
+    deltas = int((spec.options or {})["deltas"])
+    return apply_scale(with_deltas(frames, deltas), spec.input_shift, spec.input_scale)
+
+
+def _open(path: str, spec: BatchSpec, targets: bool | None) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
+    """Encoded features of a new file, and its targets where they are wanted and there."""
+    joined = read_joined(path)
+    width = spec.input_size // (int((spec.options or {})["deltas"]) + 1)
+    if joined.inputs[0].shape[1] != width:
+        raise ValueError(f"{path}: X has {joined.inputs[0].shape[1]} features a frame, and the model reads {width}")
+    if targets and joined.targets is None:
+        raise ValueError(f"{path}: has no y, which is needed to measure the model")
+    inputs = [_encode(frames, spec) for frames in joined.inputs]
+    if targets is False or joined.targets is None:
+        return inputs, None
+    known = {int(name): i for i, name in enumerate(spec.target_names)}
+    for row, values in enumerate(joined.targets):
+        for value in values.tolist():
+            if value not in known:
+                raise ValueError(f"{path}, sequence {row}: the model knows {', '.join(spec.target_names)}, got {value}")
+    return inputs, [np.array([known[v] for v in values.tolist()], np.int64) for values in joined.targets]
+
+
+@register("data", "spoken_digits")
+class SpokenDigitsSource(DataSource):
+    """Which digit is spoken: 3,000 recordings of 6 speakers, 13 mel-frequency cepstral coefficients a frame.
+
+    >>> train = SpokenDigitsSource().splits()["train"]
+    >>> inputs, target = train.read(0, 0, int(train.lengths[0]))
+    >>> inputs.shape[1], train.spec.target_names[int(target)]
+    (26, '5')
+
+    Args:
+        path: an .npz file with ``X`` (all frames one after the other), ``lengths`` (frames of each
+            recording) and ``y`` (its digit).
+        deltas: 1 to see how the coefficients change beside what they are, 2 for changes of changes too.
+        val_fraction: share of the recordings for validation.
+        test_fraction: share for test; both with each digit in the same share.
+        seed: what the random split depends on.
+
+    Raises:
+        ValueError: what is wrong with the file.
+    """
+
+    def __init__(
+        self,
+        path: str = SHIPPED,
+        deltas: int = 1,
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.2,
+        seed: int = 0,
+    ) -> None:
+        self.path, self.deltas = path, deltas
+        self.fractions, self.seed = (val_fraction, test_fraction), seed
+
+    def suggest(self) -> dict[str, str]:
+        """The names of the task and the head that fit the data."""
+        return {"task": "classification", "head": "many_to_one"}
+
+    def describe(self) -> str:
+        """One sentence on the data."""
+        counts = ", ".join(f"{len(split):,} {name}" for name, split in self.splits().items())
+        return f"spoken digits ({counts}) as cepstral coefficients, from {self.path}"
+
+    def splits(self) -> dict[str, SequenceDataset]:
+        """The data sets "train", "val" and "test"."""
+        all_of_them = _Recordings(self.path, self.deltas, *self.fractions, self.seed)
+        spec = all_of_them.spec("labels", "sequence")
+        return {
+            name: ArrayDataset(spec, [_encode(all_of_them.frames[i], spec) for i in part], all_of_them.digits[part])
+            for name, part in all_of_them.parts.items()
+        }
+
+    @classmethod
+    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> SequenceDataset:
+        """Other recordings, in a file of the same form; ``y`` may be missing.
+
+        Raises:
+            ValueError: what is wrong with the file, or a digit that was not there in training.
+        """
+        inputs, known = _open(path, spec, targets)
+        if known is not None and any(len(target) != 1 for target in known):
+            raise ValueError(f"{path}: expected one digit for each sequence in y; leave out target_lengths")
+        return ArrayDataset(spec, inputs, [0] * len(inputs) if known is None else [int(one[0]) for one in known])
+
+
+@register("data", "spoken_spelling")
+class SpokenSpellingSource(DataSource):
+    """Numbers spelt aloud: strings of digits, joined from recordings of single ones.
+
+    What is joined is always of one split, so no recording that is learned from is heard in the test.
+    Each recording of a split is used about equally often.
+
+    >>> source = SpokenSpellingSource(train_size=3, val_size=2, test_size=2)
+    >>> train = source.splits()["train"]
+    >>> [len(train.read(i, 0, 1)[1]) for i in range(3)], train.lengths.tolist()
+    ([6, 5, 4], [128, 78, 79])
+
+    Args:
+        path: as for `SpokenDigitsSource`.
+        deltas: the same.
+        shortest, longest: digits in a string, each number of them alike often.
+        train_size, val_size, test_size: strings in each split; 0 for a split that is left out.
+        seed: what the split of the recordings (70, 10 and 20 %) and the strings depend on.
+
+    Raises:
+        ValueError: what is wrong with the file, or no string of a length can be made.
+    """
+
+    def __init__(
+        self,
+        path: str = SHIPPED,
+        deltas: int = 1,
+        shortest: int = 2,
+        longest: int = 6,
+        train_size: int = 4000,
+        val_size: int = 400,
+        test_size: int = 600,
+        seed: int = 0,
+    ) -> None:
+        if not 1 <= shortest <= longest:
+            raise ValueError(f"data.shortest must be from 1 to data.longest={longest}, got {shortest}")
+        self.path, self.deltas, self.seed = path, deltas, seed
+        self.shortest, self.longest = shortest, longest
+        self.sizes = {"train": train_size, "val": val_size, "test": test_size}
+
+    def suggest(self) -> dict[str, str]:
+        """The names of the task and the head that fit the data."""
+        return {"task": "transcription", "head": "ctc"}
+
+    def describe(self) -> str:
+        """One sentence on the data."""
+        counts = ", ".join(f"{size:,} {name}" for name, size in self.sizes.items() if size)
+        return f"numbers of {self.shortest} to {self.longest} digits spelt aloud ({counts}), joined from {self.path}"
+
+    def splits(self) -> dict[str, SequenceDataset]:
+        """The data sets "train", "val" and "test"."""
+        recordings = _Recordings(self.path, self.deltas, 0.1, 0.2, self.seed)
+        spec = recordings.spec("tokens", "own")
+        parts = {name: recordings.parts[name] for name, size in self.sizes.items() if size}
+        return {name: self._strings(recordings, spec, name, part) for name, part in parts.items()}
+
+    def strings(self, name: str, recordings: np.ndarray) -> list[np.ndarray]:
+        """Which of a split's recordings are joined in each of its strings."""
+        generator = np.random.default_rng([self.seed, list(self.sizes).index(name)])
+        counts = generator.integers(self.shortest, self.longest + 1, self.sizes[name])
+        rounds = -(-int(counts.sum()) // len(recordings))
+        order = np.concatenate([generator.permutation(recordings) for _ in range(rounds)])
+        return np.split(order[: counts.sum()], np.cumsum(counts)[:-1])
+
+    def _strings(self, recordings: _Recordings, spec: BatchSpec, name: str, part: np.ndarray) -> ArrayDataset:
+        strings = self.strings(name, part)
+        inputs = [_encode(np.concatenate([recordings.frames[i] for i in string]), spec) for string in strings]
+        return ArrayDataset(spec, inputs, [recordings.digits[string] for string in strings])
+
+    @classmethod
+    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> SequenceDataset:
+        """Other spelt numbers, in a file of the same form: ``target_lengths`` says how many of ``y`` each has.
+
+        Raises:
+            ValueError: what is wrong with the file, or a digit that was not there in training.
+        """
+        inputs, known = _open(path, spec, targets)
+        return ArrayDataset(spec, inputs, [np.zeros(0)] * len(inputs) if known is None else known)

@@ -1,0 +1,324 @@
+"""Your own data: a table in a file, one flag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from seqmodels.batch import BatchSpec
+from seqmodels.data.columns.cuts import check_cuts, cut_numbers
+from seqmodels.data.columns.infer import Layout
+from seqmodels.data.columns.lists import unnest
+from seqmodels.data.columns.roles import Columns, name_of, names
+from seqmodels.data.columns.sequences import Reading
+from seqmodels.data.columns.splits import check_fractions
+from seqmodels.data.dataset import DataSource, SequenceDataset
+from seqmodels.data.encode.summary import FEWEST_SEEN
+from seqmodels.data.read.chunks import is_large
+from seqmodels.data.read.hub import split_paths
+from seqmodels.data.read.open import read_table
+from seqmodels.data.read.table import Table
+from seqmodels.data.series.ahead import SeriesAhead
+from seqmodels.data.series.large import LargeSeriesTable, large_series_ahead
+from seqmodels.data.series.reading import SeriesReading
+from seqmodels.data.series.table import SeriesOptions, SeriesTable, infer_layout, series_ahead
+from seqmodels.data.sources.large_sequences import LargeSequenceTable
+from seqmodels.data.sources.open_table import first_tables, open_table, prepare_table, whole_tables
+from seqmodels.data.sources.sequence_table import SequenceOptions, SequenceTable
+from seqmodels.quoting import listed
+from seqmodels.registry import register
+
+
+@register("data", "csv")
+class CSVSource(DataSource):
+    """A table in a file, read as time series or as sequences with labels or values.
+
+    What the columns mean is inferred where there is one reading only, `describe` says it in a
+    sentence, and each option overrides it:
+
+    - *series*: a row is a point in time; the target is forecast from its own past and the features'.
+      Split by time; scaled by the training part; targets never reach into the next split, inputs of
+      a split may begin in the one before.
+    - *wide*: a row is a sequence, its columns x1, x2, ... or x1, y1, x2, y2, ... the steps.
+    - *long*: a row is a step of the sequence that the column `sequence` names.
+    - *text*: a row is a sequence, the characters or words of the column `text`.
+    - *nested*: a row is a sequence, a column of lists holds its steps (Parquet, Arrow, datasets).
+
+    Copies of a sequence stay in one split, and classes have the same shares in each.
+
+    >>> source = CSVSource("shipped:pendigits.csv.gz", target="label", test_fraction=0.2)
+    >>> source.describe()  # doctest: +ELLIPSIS
+    "shipped:pendigits.csv.gz: 10992 sequences of 8 steps (x, y), 10 classes in 'label'; layout wide; ...
+    >>> source.suggest()
+    {'task': 'classification', 'head': 'many_to_one'}
+
+    Args:
+        path: a .csv or .tsv file, gzipped or not; .parquet, .arrow, .feather or .ipc; "shipped:NAME" for
+            one that comes with the package; "datasets:NAME_OR_FOLDER[:CONFIG][@SPLIT]" for a data set of
+            the datasets library, whose own splits are kept.
+        target: the column to be learned, or, of sequences, several of them.
+        layout: "series", "wide", "long", "text" or "nested".
+        features: columns of numbers to learn from; None for all that have no other meaning. Of a
+            series, the target's own past is always the first.
+        time: column to order rows by. Rows that are out of order are sorted, and `describe` says so.
+        series: column that tells many series apart. With times, all are cut at the same ones.
+        sequence: column that says which sequence a row is a step of.
+        text: column whose characters or words are the steps; in the long layout, whose cells are.
+        level: of the text layout, whether a step is a "character" or a "word"; signs are words of their own.
+        lowercase: whether text is read in lower case.
+        min_count: characters or words seen less often in training are unknown.
+        max_length: steps after which a sequence is cut; null for none.
+        group: column of what must not be in two splits, such as a writer.
+        weight: column that says how much each sequence counts in training, 0 or more. The loss of
+            training is weighted; the loss of validation and test and all metrics count every sequence alike.
+        split: column that says train, val or test. A split that is not given is taken from training.
+        val_path, test_path: files with the same columns, which are all for validation or test.
+        target_per: "sequence" or "step"; of series, a forecast at the end of a window or after every step of a stream.
+        target_kind: "labels", "values", or "sets": several labels at once, in columns of 0 and 1 or in one
+            column as names with "|" between them, blank for none.
+        target_cuts: numbers at which a target of numbers is cut into classes; [0] for negative and not.
+        features_per_step: of wide rows, how many neighbouring columns make one step.
+        differences: whether each step also holds the change from the step before (wide and long).
+        transform: what to forecast instead of the target: its "difference" from the step before, or
+            its "log_return".
+        history: steps that a forecast looks back; None for 24 or one period, less for a short series.
+        horizon: steps that a forecast reaches ahead.
+        period: steps in a season, for the baseline that repeats the last season.
+        relative: whether to learn the change from the last value to each step ahead, and not the values.
+        known: columns of numbers known ahead, such as a price; see `seqmodels.data.series.windows`. A new file
+            gives them in rows after the last target, with blank targets.
+        static: columns with one value per series: numbers, or names.
+        calendar: parts of the date to learn from, of `seqmodels.data.series.covariates.CALENDAR`.
+        identity: whether the name of a series is learned from.
+        timezone: of times without an offset, and of the calendar, such as Europe/Berlin; None for UTC.
+        gaps: missing time stamps: "allow" (rows follow each other as they are), "error", "fill" (put in rows
+            without values: never targets) or "split" (no window reaches over one).
+        duplicates: of a time that a series has twice: "error", or which line counts, "first" or "last".
+        fold: "2/5" for the second of five folds that walk forward through the test part; None for all of it.
+        train_steps: time steps to train on, the last ones before validation; None for all.
+        missing: what becomes of a blank or infinite number: "error"; "drop" its row; "interpolate"
+            between neighbours (such values are never targets, nor made from them); "end" ends a wide row.
+        val_fraction, test_fraction: shares of validation and test, where they are not given.
+        seed: what the random split depends on; time series are not split at random.
+        cache_dir: folder for what is made of a file of more than 50 MB, which is read in pieces; None for ~/.cache.
+
+    Raises:
+        ValueError: an option out of range; from `splits`, `suggest` and `describe`, what is wrong with
+            the file and where, or what cannot be told from it and has to be said.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        target: str | Sequence[str],
+        layout: str | None = None,
+        features: Sequence[str] | None = None,
+        time: str | None = None,
+        series: str | None = None,
+        sequence: str | None = None,
+        text: str | None = None,
+        level: str = "character",
+        lowercase: bool = False,
+        min_count: int = FEWEST_SEEN,
+        max_length: int | None = None,
+        group: str | None = None,
+        weight: str | None = None,
+        split: str | None = None,
+        val_path: str | None = None,
+        test_path: str | None = None,
+        target_per: str | None = None,
+        target_kind: str | None = None,
+        target_cuts: Sequence[float] | None = None,
+        features_per_step: int | None = None,
+        differences: bool = False,
+        transform: str | None = None,
+        history: int | None = None,
+        horizon: int = 1,
+        period: int | None = None,
+        relative: bool = False,
+        known: Sequence[str] | None = None,
+        static: Sequence[str] | None = None,
+        calendar: Sequence[str] | None = None,
+        identity: bool = False,
+        timezone: str | None = None,
+        gaps: str = "allow",
+        duplicates: str = "error",
+        fold: str | None = None,
+        train_steps: int | None = None,
+        missing: str = "error",
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        seed: int = 0,
+        cache_dir: str | None = None,
+    ) -> None:
+        first, *others = names(target) or ("",)
+        self.columns = Columns(
+            first,
+            layout,
+            None if features is None else names(features),
+            time=name_of(time),
+            series=name_of(series),
+            sequence=name_of(sequence),
+            text=name_of(text),
+            group=name_of(group),
+            target_per=target_per,
+            target_kind=target_kind,
+            features_per_step=features_per_step,
+            more_targets=tuple(others),
+            weight=name_of(weight),
+            split=name_of(split),
+        )
+        self.path, self.missing, self.cache_dir = str(path), missing, cache_dir
+        self.target_cuts = check_cuts(target_cuts or (), layout)
+        given = {"val": val_path, "test": test_path}
+        self.more_paths = {name: str(other) for name, other in given.items() if other is not None}
+        reading = Reading(missing, differences, level, lowercase, max_length)
+        shares = (val_fraction, test_fraction, seed)
+        self.sequences = SequenceOptions(reading, min_count, self.columns.weight, self.columns.split, *shares)
+        how = SeriesReading(transform, missing, gaps, duplicates, timezone, names(known), names(static))
+        parts = names(calendar)
+        self.series = SeriesOptions(how, parts, identity, history, horizon, period, relative, fold, train_steps)
+        self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
+        check_fractions(val_fraction, test_fraction)
+        self.series.check()
+        self.sequences.check()
+        self._read: tuple[Table, Layout] | None = None
+        self._tables: dict[str, Table] = {}
+        self._sequence_table: SequenceTable | LargeSequenceTable | None = None
+        self._large_series: LargeSeriesTable | None = None
+        self._in_pieces = False
+
+    def _load(self) -> tuple[Table, Layout]:
+        """The table and what its columns mean; the file is read once."""
+        if self._read is None:
+            self._tables, self._in_pieces = first_tables(self.path, self.more_paths)
+            self._read = self._understand()
+        return self._read
+
+    def _understand(self) -> tuple[Table, Layout]:
+        if self.target_cuts:
+            cut_numbers(self._tables["train"], self.columns.target, self.target_cuts)
+        table, asked, lists = unnest(self._tables["train"], self.columns, self.missing)
+        layout = replace(infer_layout(table, asked, self.series), target_cuts=self.target_cuts)
+        if lists:
+            note = f"lists written out: {listed(lists)}"
+            layout = replace(layout, lists=lists, notes=(note, *layout.notes))
+        self._check_meaning(layout)
+        return table, layout
+
+    def _check_meaning(self, layout: Layout) -> None:
+        """Refuse options that the layout would ignore."""
+        of_series = layout.kind == "series"
+        given = [] if of_series else self.series.given()
+        given += self.sequences.ignored(layout)
+        given += [f"{name}_path" for name in self.more_paths] if of_series else []
+        if of_series and not given and len(self._tables) > 1:
+            raise ValueError(
+                f"{self.path}: a time series is split by time, and this data set comes in {', '.join(self._tables)}: "
+                f"name one of them, as data.path={self.path}@train"
+            )
+        if given:
+            words = " of text" if layout.text is not None and layout.kind == "long" else ""
+            raise ValueError(f"data.{given[0]} has no meaning in the {layout.kind} layout{words}; leave it out")
+
+    def suggest(self) -> dict[str, str]:
+        """The names of the task and the head that fit the data; of series also options of theirs left open."""
+        _, layout = self._load()
+        if layout.kind == "series":
+            return {"task": "forecasting", "head": self._head(layout), **self._suited(layout)}
+        per_step = layout.target_per == "step"
+        of_labels = "tagging" if per_step else "classification"
+        task = {"labels": of_labels, "values": "regression", "sets": "multilabel"}[layout.target_kind]
+        if per_step:
+            return {"task": task, "head": "many_to_many"}
+        if task == "regression" and layout.text is not None:
+            # Texts are learned by heart without the dropout of this recipe, whatever is learned from them.
+            return {"task": task, "head": "many_to_one", "recipe": "classify"}
+        single = layout.kind == "wide" and len(layout.features) == len(layout.feature_names)
+        return {"task": task, "head": "one_to_one" if single else "many_to_one"}
+
+    def _suited(self, layout: Layout) -> dict[str, str]:
+        """Of series what suits them, by name; of a large file as its first piece has it."""
+        if layout.target_per == "step":
+            return {}
+        table = SeriesTable(*self._load(), self.series, self.val_fraction, self.test_fraction)
+        return table.suited()
+
+    def describe(self) -> str:
+        """One sentence on what the file was taken for."""
+        if self._load()[1].kind == "series":
+            found = self._series()
+            return "; ".join([f"{self.path}: {found.describe()}", "layout series", *found.notes])
+        return f"{self.path}: {self._sequences().describe()}"
+
+    def splits(self) -> dict[str, SequenceDataset]:
+        """The data sets "train", "val" and "test"."""
+        found = self._series() if self._load()[1].kind == "series" else self._sequences()
+        self.notes = found.notes
+        return {**found.splits()}
+
+    def series_table(self) -> SeriesTable:
+        """The file read as series, at once; for data in the series layout."""
+        if self._load()[1].kind == "series" and self._in_pieces:
+            self._in_pieces, self._tables = False, whole_tables(self.path, self.more_paths)
+            self._read = self._understand()
+        return SeriesTable(*self._load(), self.series, self.val_fraction, self.test_fraction)
+
+    def _series(self) -> SeriesTable | LargeSeriesTable:
+        layout = self._load()[1]
+        if not self._in_pieces:
+            return self.series_table()
+        if self._large_series is None:
+            shares = self.val_fraction, self.test_fraction
+            self._large_series = LargeSeriesTable(self.path, layout, self.series, *shares, self.cache_dir)
+        return self._large_series
+
+    def _head(self, layout: Layout) -> str:
+        if layout.target_per == "step":
+            return "many_to_many"
+        # Of a large file the usual history is not known before all of it is read; it is never 1.
+        history = self.series.history if self._in_pieces else self.series_table().history
+        return "one_to_one" if history == 1 else "many_to_one"
+
+    def _sequences(self) -> SequenceTable | LargeSequenceTable:
+        if self._sequence_table is None:
+            table, layout = self._load()
+            prepare = partial(prepare_table, layout=layout, missing=self.missing)
+            if self._in_pieces:
+                paths = {**split_paths(self.path), **self.more_paths}
+                self._sequence_table = LargeSequenceTable(paths, layout, self.sequences, prepare, self.cache_dir)
+            else:
+                more = {name: prepare(other) for name, other in self._tables.items() if name != "train"}
+                self._sequence_table = SequenceTable({"train": table, **more}, layout, self.sequences)
+        return self._sequence_table
+
+    @classmethod
+    def open(
+        cls, path: str, spec: BatchSpec, targets: bool | None = None, cache_dir: str | None = None
+    ) -> SequenceDataset:
+        """Another file with the same columns, encoded and scaled as in training.
+
+        Args:
+            path: the file.
+            spec: of the training data.
+            targets: true if the file must hold them, as for measuring a model; false to put zeros. None
+                takes them where they are there. Of a series, true means every window whose targets
+                the file holds, and false or None one per series: its end, from which to forecast on.
+            cache_dir: as for `CSVSource`.
+
+        Raises:
+            ValueError: as `CSVSource`, and for a label that was never seen in training.
+        """
+        return open_table(path, spec, targets, cache_dir)
+
+    @classmethod
+    def ahead(cls, path: str, spec: BatchSpec) -> SeriesAhead:
+        """The series of a file, from which to forecast beyond its end.
+
+        Raises:
+            ValueError: as `open`, and where the model was not trained on series.
+        """
+        if (spec.options or {}).get("layout", {}).get("kind") != "series":
+            raise ValueError("this model was not trained on time series, so there is nothing to forecast: use predict")
+        return large_series_ahead(path, spec, None) if is_large(path) else series_ahead(read_table(path), spec)

@@ -1,0 +1,151 @@
+"""Plain text as one long stream of tokens, each step's target the next token."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from seqmodels.batch import BatchSpec
+from seqmodels.data.columns.splits import check_fractions
+from seqmodels.data.dataset import DataSource, SequenceDataset
+from seqmodels.data.encode.text_tokens import build_tokens, encode_tokens
+from seqmodels.data.encode.token_file import TokenFile, cached
+from seqmodels.data.encode.vocabulary import LEVELS, UNKNOWN, Vocabulary, describe
+from seqmodels.data.files.text import find_texts
+from seqmodels.registry import register
+
+
+class TextDataset(SequenceDataset):
+    """Part of a token file: one stream, in which each step's target is the next token.
+
+    Args:
+        spec: as `TextSource` makes it.
+        tokens: the file.
+        start, stop: which of its tokens; at least two.
+        whole: whether the last token is an input too, its target being 0, instead of a target only.
+    """
+
+    stream = True
+
+    def __init__(self, spec: BatchSpec, tokens: TokenFile, start: int, stop: int, whole: bool = False) -> None:
+        self.spec, self.tokens, self.start, self.stop = spec, tokens, start, stop
+        self.lengths = np.array([stop - start - (not whole)], dtype=np.int64)
+
+    def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        first, last = self.start + start, self.start + stop + 1
+        tokens = self.tokens[first : min(last, self.stop)].astype(np.int64)
+        tokens = tokens if last <= self.stop else np.append(tokens, 0)
+        return tokens[:-1], tokens[1:]
+
+
+@register("data", "text")
+class TextSource(DataSource):
+    """A text to model: the first part for training, the last for evaluation.
+
+    >>> source = TextSource()
+    >>> source.describe()
+    'shipped:shakespeare.txt.gz: 5,052,271 characters, vocabulary of 84; train 4,799,657, val 252,614'
+    >>> inputs, targets = source.splits()["train"].read(0, 0, 4)
+    >>> inputs.tolist(), targets.tolist()
+    ([27, 38, 38, 5], [38, 38, 5, 45])
+
+    Args:
+        path: a file (gzipped or not), a folder of .txt files, or a pattern such as ``books/*.md``;
+            ``shipped:shakespeare.txt.gz`` is the book that comes with the package.
+        level: what a token is: "character", "byte" or "word".
+        val_fraction, test_fraction: share of the tokens, taken from the end.
+        min_count: characters or words that occur less often in the training part are unknown.
+        max_size: at most so many characters or words, the most frequent; null for all.
+        encoding: of the files; not used for bytes.
+        cache_dir: where the tokens are kept; null for the user's cache folder.
+
+    Raises:
+        ValueError: an option out of range; from `describe` and `splits`, what is wrong with the files.
+    """
+
+    def __init__(
+        self,
+        path: str = "shipped:shakespeare.txt.gz",
+        level: str = "character",
+        val_fraction: float = 0.05,
+        test_fraction: float = 0.0,
+        min_count: int = 1,
+        max_size: int | None = None,
+        encoding: str = "utf-8",
+        cache_dir: str | None = None,
+    ) -> None:
+        if level not in LEVELS:
+            raise ValueError(f"data.level must be one of {', '.join(LEVELS)}, got {level!r}")
+        check_fractions(val_fraction, test_fraction)
+        if min_count < 1 or (max_size is not None and max_size < 1):
+            raise ValueError(f"data.min_count and data.max_size must be at least 1, got {min_count} and {max_size}")
+        if level == "byte" and (min_count > 1 or max_size is not None):
+            raise ValueError("data.min_count and data.max_size do not apply to bytes: all 256 are in the vocabulary")
+        self.path, self.level, self.cache_dir = path, level, cache_dir
+        self._options: dict[str, Any] = {
+            "level": level,
+            "val_fraction": val_fraction,
+            "test_fraction": test_fraction,
+            "min_count": min_count,
+            "max_size": max_size,
+            "encoding": encoding,
+        }
+
+    def suggest(self) -> dict[str, str]:
+        """The names of the task and the head that fit the data."""
+        return {"task": "language_modelling", "head": "many_to_many"}
+
+    def describe(self) -> str:
+        """One sentence on what the text was taken for."""
+        parts = [f"{name} {stop - start:,}" for name, (start, stop) in self._tokens.about["parts"].items()]
+        kinds = "256 values" if self.level == "byte" else f"vocabulary of {len(self._tokens.about['names']):,}"
+        return f"{self.path}: {len(self._tokens):,} {self.level}s, {kinds}; {', '.join(parts)}"
+
+    def splits(self) -> dict[str, SequenceDataset]:
+        """The text's parts, encoded, or taken from the cache."""
+        about = self._tokens.about
+        self.notes = tuple(
+            f"{part} has {describe(count, some, self.level)} outside the vocabulary, read as {UNKNOWN}"
+            for part, (count, some) in about["missing"].items()
+        )
+        names = tuple(about["names"])
+        size, options = len(names), {"level": self.level}
+        spec = BatchSpec("tokens", size, "tokens", size, "step", names, names, options=options)
+        return {name: TextDataset(spec, self._tokens, start, stop) for name, (start, stop) in about["parts"].items()}
+
+    @cached_property
+    def _tokens(self) -> TokenFile:
+        files, options = find_texts(self.path), self._options
+        return cached(self.cache_dir, files, options, lambda folder: build_tokens(folder, files, **options))
+
+    @classmethod
+    def open(
+        cls,
+        path: str,
+        spec: BatchSpec,
+        targets: bool | None = None,
+        encoding: str = "utf-8",
+        cache_dir: str | None = None,
+    ) -> TextDataset:
+        """Another text, as the training data's vocabulary encodes it.
+
+        Args:
+            path: as for `TextSource`.
+            spec: of the training data.
+            targets: true where the next token of each must be there, as for measuring a model. Else
+                the last token, which has none, is an input too: what comes after it is foretold.
+            encoding, cache_dir: as for `TextSource`.
+
+        Raises:
+            ValueError: what is wrong with the file, or characters that the vocabulary has not.
+        """
+        files, vocabulary = find_texts(path), Vocabulary.of(spec)
+        options = {"level": vocabulary.level, "names": vocabulary.names, "encoding": encoding}
+        tokens = cached(cache_dir, files, options, lambda folder: encode_tokens(folder, files, vocabulary, encoding))
+        least = 2 if targets else 1
+        if len(tokens) < least:
+            what = f"{least} {vocabulary.level}{'s' if targets else ''}"
+            raise ValueError(f"{path}: expected a text of at least {what}, got {len(tokens)}")
+        return TextDataset(spec, tokens, 0, len(tokens), whole=not targets)

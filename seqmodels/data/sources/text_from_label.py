@@ -1,0 +1,137 @@
+"""From one label to a text: what a name sounds like in a language."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from seqmodels.batch import BatchSpec
+from seqmodels.data.columns.infer import Layout
+from seqmodels.data.columns.sequence_splits import split_sequences
+from seqmodels.data.columns.sequences import Reading, Sequences, read_sequences
+from seqmodels.data.columns.splits import check_fractions
+from seqmodels.data.columns.targets import check_targets, encode_labels, sort_labels
+from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
+from seqmodels.data.encode.encoder import origins, warn_of_lost
+from seqmodels.data.encode.summary import FEWEST_SEEN
+from seqmodels.data.encode.vocabulary import UNKNOWN
+from seqmodels.data.read.open import read_table
+from seqmodels.data.read.table import Table
+from seqmodels.registry import register
+
+STOP = "<stop>"
+
+
+@register("data", "text_from_label")
+class TextFromLabelSource(DataSource):
+    """A table of labels and texts, the label being the input and the text, with a stop token, the target.
+
+    Labels have the same shares in all splits; copies of a text stay in one.
+
+    >>> source = TextFromLabelSource("shipped:surnames_by_language.csv.gz", label="language", text="name")
+    >>> train = source.splits()["train"]
+    >>> inputs, targets = train.read(0, 0, 1)
+    >>> train.spec.input_names[inputs[0]], "".join(train.spec.target_names[i] for i in targets)
+    ('Croatian', 'Abramović<stop>')
+
+    Args:
+        path: a .csv or .tsv file, gzipped or not; "shipped:NAME" for one that comes with the package.
+        label: column of labels.
+        text: column of texts.
+        val_fraction, test_fraction: shares of validation and test.
+        seed: what the random split depends on.
+        missing: what becomes of a row without a label or a text: "error", or "drop" to leave it out.
+
+    Raises:
+        ValueError: an option out of range; from `splits`, for a file that does not fit.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        label: str,
+        text: str,
+        val_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        seed: int = 0,
+        missing: str = "error",
+    ) -> None:
+        check_fractions(val_fraction, test_fraction)
+        if missing not in ("error", "drop"):
+            raise ValueError(f"data.missing must be error or drop, got {missing!r}")
+        self.path, self.label, self.text, self.missing = path, str(label), str(text), missing
+        self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
+
+    def suggest(self) -> dict[str, str]:
+        """The names of the task and the head that fit the data."""
+        return {"task": "sequence_generation", "head": "one_to_many"}
+
+    def describe(self) -> str:
+        """One sentence on what the file holds."""
+        sequences = self._sequences()
+        labels = len(set(sequences.cells(self.label)))
+        return f"{self.path}: {len(sequences)} texts in {self.text!r}, from {labels} labels in {self.label!r}"
+
+    def _sequences(self) -> Sequences:
+        return _read(read_table(self.path), self.label, self.text, self.missing)
+
+    def splits(self) -> dict[str, SequenceDataset]:
+        """The data sets "train", "val" and "test"."""
+        sequences = self._sequences()
+        parts, copies = split_sequences(sequences, self.val_fraction, self.test_fraction, self.seed)
+        lost = len(sequences.table) - len(sequences)
+        self.notes = [f"{lost:,} rows left out: no label or no text (data.missing=drop)"] if lost else []
+        self.notes += [f"{copies:,} texts are copies of another one, and kept in its split"] if copies else []
+        train = sequences.select(parts["train"])
+        seen = Counter(letter for text in train.inputs for letter in text)
+        letters = (*sorted(letter for letter, count in seen.items() if count >= FEWEST_SEEN), UNKNOWN, STOP)
+        labels = sort_labels(set(train.cells(self.label)))
+        spec = BatchSpec(
+            inputs="tokens",
+            input_size=len(labels),
+            targets="tokens",
+            target_size=len(letters),
+            target_shape="own",
+            input_names=labels,
+            target_names=letters,
+            stop=len(letters) - 1,
+            options={"level": "character", "label": self.label, "text": self.text},
+        )
+        return {name: _encode(sequences.select(items), spec, targets=True) for name, items in parts.items()}
+
+    @classmethod
+    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None, missing: str = "error") -> SequenceDataset:
+        """Another table, encoded as in training; of the text column only if it is there.
+
+        Args:
+            path: the file.
+            spec: of the training data.
+            targets: true if the texts must be there, false to leave them out; None takes them where
+                they are there. Without them the targets are empty texts.
+            missing: as for `TextFromLabelSource`.
+
+        Raises:
+            ValueError: what is wrong with the file, or a label never seen in training.
+        """
+        options = spec.options or {}
+        table = read_table(path)
+        wanted = options["text"] in table.columns if targets is None else targets
+        text = options["text"] if wanted else options["label"]
+        sequences = _read(table, options["label"], text, missing)
+        if wanted:
+            warn_of_lost(path, sequences.inputs, spec.target_names)
+        return _encode(sequences, spec, wanted)
+
+
+def _read(table: Table, label: str, text: str, missing: str) -> Sequences:
+    """The texts of a table, in the roles that a classifier would give them: label as target."""
+    layout = Layout("text", label, "labels", "sequence", text=text)
+    return check_targets(read_sequences(table, layout, Reading(missing)), missing)
+
+
+def _encode(sequences: Sequences, spec: BatchSpec, targets: bool) -> ArrayDataset:
+    code = {letter: i for i, letter in enumerate(spec.target_names)}
+    texts = [[code.get(letter, code[UNKNOWN]) for letter in text] if targets else [] for text in sequences.inputs]
+    inputs = [label[None] for label in encode_labels(sequences, spec.input_names, per_step=False)]
+    dataset = ArrayDataset(spec, inputs, [[*text, code[STOP]] for text in texts])
+    dataset.origins = origins(sequences)
+    return dataset
