@@ -109,8 +109,8 @@ def _wrong_outside(one: Import, path: Path, room: str, top: str) -> str | None:
         return None
     if top in HYDRA:
         return "only cli may import Hydra"
-    if top in LIGHTNING and room != "training" and path.as_posix() != "data/module.py":
-        return "only training and data/module.py may import Lightning"
+    if top in LIGHTNING and room != "training" and path.as_posix() != "data/batches/module.py":
+        return "only training and data/batches/module.py may import Lightning"
     if top == "triton" and path.parts[0] == "scan" and path.stem.endswith("_triton"):
         return None  # files of kernels, brought in where Triton is installed and there is a GPU
     if path.parent.as_posix() == "tasks/metrics" and top == "torchmetrics":
@@ -145,7 +145,7 @@ BROKEN = [
     ("build.py", "import seqmodels.cli.main", "points up"),
     ("tasks/bad.py", "from seqmodels.data.dataset import SequenceDataset", "must not import each other"),
     ("data/bad.py", "def late():\n    import seqmodels.tasks", "must not import each other"),
-    ("data/bad.py", "import pytorch_lightning as pl", "only training and data/module.py may import Lightning"),
+    ("data/bad.py", "import pytorch_lightning as pl", "only training and data/batches/module.py may import Lightning"),
     ("tasks/bad.py", "def late():\n    import lightning", "may import Lightning"),
     ("heads/bad.py", "from lightning.pytorch import Trainer", "may import Lightning"),
     ("training/bad.py", "from omegaconf import OmegaConf", "only cli may import Hydra"),
@@ -158,7 +158,7 @@ BROKEN = [
 SOUND = [
     ("layers/good.py", "from seqmodels.cells import Cell\nfrom .stack import Stack\nimport torch.nn"),
     ("scan/good_triton.py", "import triton.language as tl"),
-    ("data/module.py", "import pytorch_lightning as pl\nimport numpy as np"),
+    ("data/batches/module.py", "import pytorch_lightning as pl\nimport numpy as np"),
     ("tasks/good.py", "def late():\n    import pandas\n    from sklearn import svm"),
     ("tasks/good.py", "if TYPE_CHECKING:\n    from torchmetrics import MetricCollection"),
     (
