@@ -208,7 +208,7 @@ def _refuse_bad(table: Table, name: str, bad: np.ndarray) -> None:
         )
 
 
-def _refuse_mixed(table: Table, name: str, cells: list[str]) -> None:
+def _refuse_mixed(table: Table, name: str, cells: Sequence[str]) -> None:
     has = [_has_offset(cell) for cell in cells]
     if any(has) and not all(has):
         row = has.index(not has[0])
@@ -220,7 +220,7 @@ def _refuse_mixed(table: Table, name: str, cells: list[str]) -> None:
 
 
 def _parse_dates(
-    cells: list[str], timezone: str | None = None, orders: Sequence[Mapping[str, Any]] = DATE_ORDERS
+    cells: Sequence[str], timezone: str | None = None, orders: Sequence[Mapping[str, Any]] = DATE_ORDERS
 ) -> tuple[np.ndarray, np.ndarray]:
     """Dates as int64 nanoseconds in UTC, and the rows that hold none."""
     import pandas as pd
@@ -252,7 +252,7 @@ def _has_offset(cell: str) -> bool:
     return len(cell) <= LONGEST and WITH_OFFSET.fullmatch(cell) is not None
 
 
-def _is_quarter(cells: list[str]) -> bool:
+def _is_quarter(cells: Sequence[str]) -> bool:
     return bool(cells) and QUARTER.fullmatch(cells[0]) is not None
 
 

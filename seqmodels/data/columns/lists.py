@@ -8,6 +8,7 @@ row  label  x            row  label  x
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -82,7 +83,7 @@ def explode(table: Table, chosen: tuple[str, ...], missing: str) -> Table:
             "leave such rows out with data.missing=drop"
         )
     owner = np.repeat(np.arange(len(table)), lengths)
-    columns: dict[str, list[str]] = {ROW: [str(table.lines[i]) for i in owner.tolist()]}
+    columns: dict[str, Sequence[str]] = {ROW: [str(table.lines[i]) for i in owner.tolist()]}
     for name, cells in table.columns.items():
         columns.setdefault(name, [cells[i] for i in owner.tolist()])
     for column in lists.values():

@@ -4,28 +4,42 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seqmodels.data.files.arrays import MEMORY_LIMIT
 from seqmodels.data.read.delimited import read_lines
 from seqmodels.data.read.table import Table
+from seqmodels.data.read.table_cache import stamp
 
 
-def read_table(path: str) -> Table:
+def read_table(path: str, memory_limit: int = MEMORY_LIMIT, cache_dir: str | None = None) -> Table:
     """Read a table from a file, by its name's ending; see `read_lines` and `seqmodels.data.read.columnar`.
+
+    Args:
+        path: of the file.
+        memory_limit: bytes of the file, unpacked, from which on its columns lie in a database on disk.
+        cache_dir: folder for that database; None for the user's cache.
 
     Raises:
         ValueError: what is wrong with the file, and where.
     """
-    tables = read_tables(path)
+    tables = read_tables(path, memory_limit, cache_dir)
     if len(tables) > 1:
         raise ValueError(f"{path}: expected one table, got the splits {', '.join(tables)}: name one, as {path}@test")
     return tables["train"]
 
 
-def read_tables(path: str) -> dict[str, Table]:
+def read_tables(path: str, memory_limit: int = MEMORY_LIMIT, cache_dir: str | None = None) -> dict[str, Table]:
     """The table of a file as "train"; of a data set of the `datasets` library, a table for each of its splits.
 
     Raises:
         ValueError: as `read_table`.
     """
+    tables = _read(path)
+    for table in tables.values():
+        table.stamp = stamp(table.path)
+    return tables
+
+
+def _read(path: str) -> dict[str, Table]:
     if path.startswith("datasets:"):
         from seqmodels.data.read.hub import read_datasets
 

@@ -6,11 +6,13 @@ a column becomes numbers only when it is asked for as numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 
+from seqmodels.data.files.arrays import BLOCK, Space, blocks
 from seqmodels.data.numbers import usable
 from seqmodels.data.read.dialect import names_by_place
 from seqmodels.quoting import listed, nearest, shown
@@ -29,7 +31,7 @@ class ListColumn:
     """
 
     lengths: np.ndarray
-    columns: dict[str, list[str]]
+    columns: dict[str, Sequence[str]]
 
     def is_numeric(self, name: str) -> bool:
         """Whether the steps are numbers."""
@@ -38,6 +40,10 @@ class ListColumn:
 
 class Table:
     """The columns of a file, and where in the file each row lies.
+
+    A table that does not fit in memory gives the same through the same methods: its cells are read in blocks
+    when they are asked for, and its arrays are files mapped into memory. So nothing that works block by block
+    has to know which of the two it has.
 
     >>> table = Table("sales.csv", {"day": ["1", "2"], "sales": ["3.5", ""]}, [2, 3])
     >>> table.numbers("sales").tolist()
@@ -52,6 +58,9 @@ class Table:
         unit: what `lines` count: lines, or rows where a file has no lines.
         lists: columns whose cells are lists, by name.
         left_out: columns that could not be read, with their types.
+        space: room for arrays made from the table, in memory or on disk.
+        notes: what was decided in reading it, in words.
+        stamp: plain values that tell the file's contents from others, a key for what is kept of them.
     """
 
     def __init__(
@@ -62,6 +71,9 @@ class Table:
         unit: str = "line",
         lists: dict[str, ListColumn] | None = None,
         left_out: dict[str, str] | None = None,
+        space: Space | None = None,
+        notes: Sequence[str] = (),
+        stamp: Sequence[object] = (),
     ) -> None:
         self.path = path
         self.columns = dict(columns)
@@ -69,7 +81,10 @@ class Table:
         self.unit = unit
         self.lists = lists or {}
         self.left_out = left_out or {}
-        self._parsed: dict[str, tuple[np.ndarray, list[int]]] = {}
+        self.space = space or Space()
+        self.notes = tuple(notes)
+        self.stamp = list(stamp)
+        self._parsed: dict[str, tuple[np.ndarray, Sequence[int]]] = {}
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -79,7 +94,7 @@ class Table:
         where = f"{self.path}, {self.unit} {self.lines[row]}"
         return where if name is None else f"{where}, column {shown(name)}"
 
-    def cells(self, name: str, option: str) -> list[str]:
+    def cells(self, name: str, option: str) -> Sequence[str]:
         """The text of a column that the option named `option` asks for.
 
         Raises:
@@ -96,8 +111,31 @@ class Table:
             elif sum(np.isfinite(to_numbers(list(self.columns))[0])) > 1:
                 hint = "; where its first line is data, put a line with the columns' names above it."
             raise ValueError(f"data.{option}: {self.path} has no column {shown(name)}{hint} Its columns: {found}")
+        return self.columns[name]
+
+    def blocks(self, name: str) -> Iterator[list[str]]:
+        """Yield the cells of a column in order, `BLOCK` rows at a time; of a large table no more are in memory."""
         cells = self.columns[name]
-        return cells if isinstance(cells, list) else list(cells)
+        return (list(cells[part]) for part in blocks(len(cells), BLOCK))
+
+    def codes(self, name: str, option: str = "series") -> tuple[np.ndarray, list[str]]:
+        """Number the distinct cells of a column in order of their first appearance.
+
+        >>> Table("a.csv", {"shop": ["b", "a", "b"]}, [2, 3, 4]).codes("shop")
+        (array([0, 1, 0], dtype=int32), ['b', 'a'])
+
+        Returns:
+            int32 ``(rows,)``, the number of each row's cell, in `space`; and the cells by their number.
+
+        Raises:
+            ValueError: no column has that name.
+        """
+        self.cells(name, option)
+        numbers = self.space.empty(len(self), np.int32)
+        seen: dict[str, int] = {}
+        for part, cells in zip(blocks(len(self)), self.blocks(name), strict=True):
+            numbers[part] = [seen.setdefault(cell, len(seen)) for cell in cells]
+        return numbers, list(seen)
 
     def is_numeric(self, name: str) -> bool:
         """Whether the column is meant as numbers: most of its cells that are not missing are."""
@@ -112,7 +150,7 @@ class Table:
         """
         self.cells(name, option)
         values, text = self._parse(name)
-        if text:
+        if len(text):
             cell = self.columns[name][text[0]]
             comma = ", with a point, not a comma, before the decimals" if cell.count(",") == 1 else ""
             leave = ", or leave the column out with data.features=[...]" if option == "features" else ""
@@ -129,10 +167,20 @@ class Table:
         """Read a column anew, which has changed."""
         self._parsed.pop(name, None)
 
-    def _parse(self, name: str) -> tuple[np.ndarray, list[int]]:
+    def _parse(self, name: str) -> tuple[np.ndarray, Sequence[int]]:
         if name not in self._parsed:
             self._parsed[name] = to_numbers(self.columns[name])
         return self._parsed[name]
+
+    def without(self, names: Sequence[str]) -> Table:
+        """The same rows without some columns; what is known of the others is kept.
+
+        >>> list(Table("a.csv", {"x": ["1"], "y": ["2"]}, [2]).without(["x"]).columns)
+        ['y']
+        """
+        found = copy(self)
+        found.columns = {name: cells for name, cells in self.columns.items() if name not in names}
+        return found
 
     def select(self, rows: np.ndarray) -> Table:
         """The given rows, in the order given."""

@@ -163,7 +163,7 @@ class PassagesSource(DataSource):
         return dataset
 
 
-def read_texts(table: Table, column: str) -> list[str]:
+def read_texts(table: Table, column: str) -> Sequence[str]:
     """The texts of a column, none of them empty."""
     cells = table.cells(column, "text")
     empty = next((row for row, cell in enumerate(cells) if not cell.strip()), None)
