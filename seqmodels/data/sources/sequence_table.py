@@ -11,10 +11,10 @@ import numpy as np
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.sequence_splits import given_splits, split_sequences
 from seqmodels.data.columns.sequences import LEVELS, MISSING_CHOICES, Reading, Sequences, read_sequences
-from seqmodels.data.columns.targets import check_targets, label_lists
+from seqmodels.data.columns.targets import Labels, check_targets, used_rows
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.encode.encoder import encode, make_spec, refuse_weightless
-from seqmodels.data.encode.summary import FEWEST_SEEN
+from seqmodels.data.encode.vocabulary import FEWEST_SEEN
 from seqmodels.data.read.table import Table
 from seqmodels.quoting import listed, shown
 
@@ -117,8 +117,8 @@ class SequenceTable:
     def describe(self) -> str:
         """What the table was taken for, in words."""
         layout, found = self.layout, list(self.sequences.values())
-        lengths = [len(x) for sequences in found for x in sequences.inputs]
-        shortest, longest = min(lengths), max(lengths)
+        lengths = np.concatenate([sequences.inputs.lengths for sequences in found])
+        shortest, longest = lengths.min(), lengths.max()
         steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
         unit = "words of" if self.options.reading.level == "word" else "text in"
         of_what = listed(layout.feature_names) if layout.text is None else f"{unit} {layout.text!r}"
@@ -136,9 +136,14 @@ class SequenceTable:
         """What is to be learned, and how often the rarest and the commonest class hold."""
         if self.layout.target_kind == "values":
             return "values", []
-        lists = [labels for own in self.sequences.values() for steps in label_lists(own) for labels in steps]
-        counts = Counter(label for labels in lists for label in labels).most_common()
-        low, high = (f"{count / len(lists):.1%} ({shown(label)})" for label, count in (counts[-1], counts[0]))
+        counted: Counter[str] = Counter()
+        total = 0
+        for own in self.sequences.values():
+            labels, rows = Labels(own.table, self.layout), used_rows(own)
+            total += int(rows.lengths.sum())
+            counted.update({name: n for name, n in zip(labels.names, labels.counts(rows).tolist(), strict=True) if n})
+        counts = counted.most_common()
+        low, high = (f"{count / total:.1%} ({shown(label)})" for label, count in (counts[-1], counts[0]))
         what = "labels at once" if self.layout.target_kind == "sets" else "classes"
         return f"{len(counts)} {what}", [f"shares from {low} to {high}"]
 
@@ -146,7 +151,7 @@ class SequenceTable:
     def notes(self) -> tuple[str, ...]:
         """What was left out of the sequences, filled in or kept together, in words."""
         layout, how = self.layout, self.options.reading
-        notes, used = list(layout.notes), sum(len(rows) for own in self.sequences.values() for rows in own.rows)
+        notes, used = list(layout.notes), sum(int(own.rows.lengths.sum()) for own in self.sequences.values())
         total = sum(map(len, self.tables.values()))
         if how.missing == "drop" and used < total:
             what = "a number, a text or the target is missing (data.missing=drop)"

@@ -14,7 +14,7 @@ from seqmodels.data.columns.roles import Columns, name_of, names
 from seqmodels.data.columns.sequences import Reading
 from seqmodels.data.columns.splits import check_fractions
 from seqmodels.data.dataset import DataSource, SequenceDataset
-from seqmodels.data.encode.summary import FEWEST_SEEN
+from seqmodels.data.encode.vocabulary import FEWEST_SEEN
 from seqmodels.data.read.chunks import is_large
 from seqmodels.data.read.hub import split_paths
 from seqmodels.data.read.open import read_table
