@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.files.ragged import Ragged
@@ -79,7 +78,7 @@ class ArrayDataset(SequenceDataset):
         self,
         spec: BatchSpec,
         inputs: Ragged | Sequence[np.ndarray],
-        targets: Ragged | Sequence[ArrayLike] | np.ndarray,
+        targets: Ragged | Sequence[Any] | np.ndarray,
         stream: bool = False,
     ) -> None:
         if len(inputs) != len(targets):
@@ -89,10 +88,12 @@ class ArrayDataset(SequenceDataset):
         of_targets = np.float32 if spec.targets in ("values", "sets") else np.int64
         self.inputs = inputs if isinstance(inputs, Ragged) else Ragged.of(inputs, of_inputs)
         self.targets: Ragged | np.ndarray
-        if spec.target_shape == "sequence":
+        if isinstance(targets, Ragged):
+            self.targets = targets
+        elif spec.target_shape == "sequence":
             self.targets = np.asanyarray(targets, of_targets)
         else:
-            self.targets = targets if isinstance(targets, Ragged) else Ragged.of(targets, of_targets)
+            self.targets = Ragged.of(targets, of_targets)
         self.lengths = self.inputs.lengths
         empty = np.flatnonzero(self.lengths == 0)
         if len(empty):

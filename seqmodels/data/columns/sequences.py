@@ -179,7 +179,7 @@ class _Lacking:
 
 def _ends(there: np.ndarray) -> np.ndarray:
     """The steps up to the last that holds anything, of bool ``(N, T, F)``."""
-    some = there.any(axis=2)
+    some = np.asarray(there.any(axis=2))
     return np.where(some.any(axis=1), some.shape[1] - some[:, ::-1].argmax(axis=1), 0)
 
 
@@ -215,9 +215,7 @@ def _read_long(table: Table, layout: Layout, missing: str) -> Sequences:
     return Sequences(table, layout, Ragged.packed(values, lengths), Ragged.packed(rows, lengths), tokens)
 
 
-def _steps(
-    table: Table, layout: Layout, rows: np.ndarray
-) -> tuple[np.ndarray, Sequence[str], np.ndarray, np.ndarray]:
+def _steps(table: Table, layout: Layout, rows: np.ndarray) -> tuple[np.ndarray, Sequence[str], np.ndarray, np.ndarray]:
     """What the rows of a table hold, in the order given: numbers ``(N, F)`` or tokens ``(N,)`` with their names;
     and where something is missing, places among the rows ``(L,)`` and bool ``(L, F)``."""
     lacking, width = _Lacking(), max(1, len(layout.features))

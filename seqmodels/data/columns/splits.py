@@ -7,6 +7,7 @@ arguments give the same split on every machine.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -65,22 +66,22 @@ def by_group(
     return _items_of(owner, len(names), parts)
 
 
-def number(names: Sequence[Hashable] | np.ndarray) -> tuple[np.ndarray, Sequence[Hashable]]:
-    """Number names in order of appearance: int64 ``(N,)``, and the names by their number.
+def number(names: Sequence[Hashable] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number names in order of appearance: int64 ``(N,)``, and the place where each first appears.
 
     >>> number(["b", "a", "b"])
-    (array([0, 1, 0]), ['b', 'a'])
+    (array([0, 1, 0]), array([0, 1]))
     >>> number(np.array([7, 3, 7]))
-    (array([0, 1, 0]), array([7, 3]))
+    (array([0, 1, 0]), array([0, 1]))
     """
     if not isinstance(names, np.ndarray):
         code = {name: i for i, name in enumerate(dict.fromkeys(names))}
-        return np.fromiter((code[name] for name in names), np.int64, len(names)), list(code)
+        names = np.fromiter((code[name] for name in names), np.int64, len(names))
     _, first, place = np.unique(names, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    return rank[place], names[first[order]]
+    return rank[place], first[order]
 
 
 def _items_of(owner: np.ndarray, count: int, parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -94,7 +95,7 @@ def _items_of(owner: np.ndarray, count: int, parts: dict[str, np.ndarray]) -> di
 
 
 def stratified(
-    labels: Sequence[Hashable] | np.ndarray,
+    labels: Sequence[Any] | np.ndarray,
     val_fraction: float = 0.1,
     test_fraction: float = 0.1,
     seed: int = 0,
@@ -116,16 +117,17 @@ def stratified(
         ValueError: a label has fewer items than there are splits.
     """
     check_fractions(val_fraction, test_fraction)
-    owner, found = number(labels)
+    owner, first = number(labels)
     wanted = [name for name, share in zip(NAMES, (1, val_fraction, test_fraction), strict=True) if share > 0]
     generator = np.random.default_rng(seed)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
     order = np.argsort(owner, kind="stable")
-    for label, own in zip(found, np.split(order, np.cumsum(np.bincount(owner))[:-1]), strict=True):
+    for place, own in zip(first.tolist(), np.split(order, np.cumsum(np.bincount(owner))[:-1]), strict=True):
         items = generator.permutation(own)
         if len(items) < len(wanted):
+            label = labels[place] if names is None else names[labels[place]]
             raise ValueError(
-                f"the class {shown(str(label if names is None else names[label]))} has {_items(len(items))}, too few to be in {', '.join(wanted)} "
+                f"the class {shown(str(label))} has {_items(len(items))}, too few to be in {', '.join(wanted)} "
                 "(copies count once): add others, leave the class out, or set data.val_fraction or data.test_fraction "
                 "to 0"
             )

@@ -166,9 +166,7 @@ def origins(sequences: Sequences) -> Origins:
     column, table = sequences.layout.sequence, sequences.table
     if column is not None:
         return Origins(column, *sequences.codes(column))
-    lines = table.lines
-    if not isinstance(lines, np.ndarray):
-        lines = np.fromiter(lines, np.int64, len(lines))
+    lines = table.lines if isinstance(table.lines, np.ndarray) else np.fromiter(table.lines, np.int64, len(table))
     return Origins(table.unit, lines[sequences.rows.first])
 
 

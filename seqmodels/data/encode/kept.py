@@ -23,9 +23,9 @@ def keep(writer: StoreWriter, name: str, dataset: ArrayDataset) -> None:
         if dataset.origins.names is not None:
             _keep_names(writer, f"{name}.names", dataset.origins.names)
     if dataset.groups is not None:
-        codes, names = number(dataset.groups)
+        codes, first = number(dataset.groups)
         writer.put(f"{name}.group", codes)
-        _keep_names(writer, f"{name}.groups", [str(one) for one in names])
+        _keep_names(writer, f"{name}.groups", [dataset.groups[i] for i in first.tolist()])
     if dataset.weights is not None:
         writer.put(f"{name}.weights", dataset.weights)
 

@@ -44,22 +44,20 @@ class Ragged(Sequence[np.ndarray]):
         >>> Ragged.packed(np.arange(3), np.array([1, 2]))[1].tolist()
         [1, 2]
         """
-        counts = np.asarray(lengths, np.int64)
-        return cls(values, np.cumsum(counts) - counts, counts)
+        counts = np.asanyarray(lengths, np.int64)
+        return cls(values, _begins(counts), counts)
 
     @classmethod
-    def of(cls, arrays: Sequence[ArrayLike], dtype: Any = None) -> Ragged:
+    def of(cls, arrays: Sequence[Any] | np.ndarray, dtype: Any = None) -> Ragged:
         """Return a list of arrays as one, in memory."""
         made = [np.asarray(one, dtype) for one in arrays]
         values = np.concatenate(made) if made else np.zeros(0, dtype or np.float64)
         return cls.packed(values, np.fromiter(map(len, made), np.int64, len(made)))
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_plain": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._plain = np.asarray(self.values)
+    def __reduce__(self) -> Any:
+        if np.array_equal(self.starts, _begins(self.lengths)):
+            return Ragged.packed, (self.values, self.lengths)
+        return Ragged, (self.values, self.starts, self.lengths)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -94,13 +92,13 @@ class Ragged(Sequence[np.ndarray]):
         """The first value of each array, ``(N, ...)``; each must have one."""
         return self._plain[self.starts]
 
-    def parts(self, size: int = BLOCK) -> Iterator[slice]:
-        """Yield the arrays some at a time, about `size` values each.
+    def parts(self, size: int | None = None) -> Iterator[slice]:
+        """Yield the arrays some at a time, about `size` values each; None for `BLOCK`.
 
         >>> list(Ragged.of([[1, 2], [3], [4, 5, 6], [7]]).parts(3))
         [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
         """
-        ends, start = np.cumsum(self.lengths), 0
+        ends, start, size = np.cumsum(self.lengths), 0, BLOCK if size is None else size
         while start < len(self):
             done = ends[start] - self.lengths[start]
             stop = max(start + 1, int(np.searchsorted(ends, done + size, side="right")))
@@ -153,6 +151,11 @@ class Ragged(Sequence[np.ndarray]):
             sums = np.add.reduceat(np.append(mixed, np.uint64(0)), starts) if len(starts) else mixed[:0]
             found[part] = mix(np.where(lengths > 0, sums, np.uint64(0)) + lengths.astype(np.uint64))
         return found
+
+
+def _begins(lengths: np.ndarray) -> np.ndarray:
+    """Where each of some arrays begins that follow each other."""
+    return np.asarray(np.cumsum(lengths) - lengths)
 
 
 def mix(numbers: np.ndarray) -> np.ndarray:

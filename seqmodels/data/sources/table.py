@@ -192,6 +192,9 @@ class CSVSource(DataSource):
         if self._read is None:
             self._tables, self._in_pieces = first_tables(self.path, self.more_paths)
             self._read = self._understand()
+            if self._in_pieces and self._read[1].kind != "series":
+                self._in_pieces, self._tables = False, whole_tables(self.path, self.more_paths)
+                self._read = self._understand()
         return self._read
 
     def _understand(self) -> tuple[Table, Layout]:
