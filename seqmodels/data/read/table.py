@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqmodels.data.files.arrays import BLOCK, Space, blocks
-from seqmodels.data.numbers import usable
+from seqmodels.data.number_text import to_numbers, to_truth
 from seqmodels.data.read.dialect import names_by_place
 from seqmodels.quoting import listed, nearest, shown
 
-# What stands for "no value" in a column of numbers, in any case.
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
+# Spellings of true, false and nothing that one column may have.
+WORDS_OF_TRUTH = 40
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,8 @@ class Table:
         """
         self.cells(name, option)
         values, text = self._parse(name)
+        if len(text) and not np.isfinite(values).any() and (truth := self._truth(name)) is not None:
+            return truth
         if len(text):
             cell = self.columns[name][text[0]]
             comma = ", with a point, not a comma, before the decimals" if cell.count(",") == 1 else ""
@@ -172,6 +174,12 @@ class Table:
             self._parsed[name] = to_numbers(self.columns[name])
         return self._parsed[name]
 
+    def _truth(self, name: str) -> np.ndarray | None:
+        """A column of yes and no, or of true and false, as 1 and 0; None where it holds other words."""
+        numbers, words = self.codes(name)
+        values = to_truth(words) if len(words) <= WORDS_OF_TRUTH else None
+        return None if values is None else np.array(values)[numbers]
+
     def without(self, names: Sequence[str]) -> Table:
         """The same rows without some columns; what is known of the others is kept.
 
@@ -187,24 +195,3 @@ class Table:
         picked = rows.tolist()
         columns = {name: [cells[i] for i in picked] for name, cells in self.columns.items()}
         return Table(self.path, columns, [self.lines[i] for i in picked], self.unit)
-
-
-def to_numbers(cells: Sequence[str]) -> tuple[np.ndarray, list[int]]:
-    """Cells as float64, NaN where missing, infinite, above 1e30 or text; and the rows that hold text.
-
-    >>> to_numbers(["1", "NA", "2e3", "two"])
-    (array([1.e+00,    nan, 2.e+03,    nan]), [3])
-    """
-    text: list[int] = []
-    try:
-        values = np.fromiter(map(float, cells), np.float64, len(cells))
-    except ValueError:  # the slow way, cell by cell
-        values = np.full(len(cells), np.nan)
-        for row, cell in enumerate(cells):
-            try:
-                values[row] = float(cell)
-            except ValueError:
-                if cell.strip().lower() not in MISSING:
-                    text.append(row)
-    values[~usable(values)] = np.nan
-    return values, text
