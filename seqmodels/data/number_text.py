@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -71,10 +72,14 @@ class Style:
 
     def plain(self, cell: str) -> str:
         """Write a cell as programs do, or return it as it is where it is written otherwise."""
-        found = re.fullmatch(self.pattern, cell)
+        found = self._compiled.fullmatch(cell)
         if found is None:
             return cell
         return (found[1] + found[2]).replace(self.group, "").replace(self.decimal, ".")
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile(self.pattern)
 
     def note(self) -> str:
         """Say how numbers are written where that is not as usual."""
