@@ -23,7 +23,7 @@ MISSING = frozenset(
 TRUE, FALSE = frozenset({"true", "yes", "t"}), frozenset({"false", "no", "f"})
 # Blanks around a number, those of typesetters included.
 BLANKS = " \t\r\n\f\v\u00a0\u202f"
-# A number as programs write it; digits of other scripts and 1_000 are text. Both Python and DuckDB (RE2) read this.
+# A number as programs write it; digits of other scripts and 1_000 are text.
 NUMBER = (
     r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:[iI][nN][fF](?:[iI][nN][iI][tT][yY])?|[nN][aA][nN])"
 )
@@ -76,6 +76,15 @@ class Style:
         if found is None:
             return cell
         return (found[1] + found[2]).replace(self.group, "").replace(self.decimal, ".")
+
+    def sql(self, cell: str) -> str:
+        """Return `plain` as an SQL expression of DuckDB's."""
+        pattern, group, decimal = (part.replace("'", "''") for part in (self.pattern, self.group, self.decimal))
+        number = f"regexp_replace({cell}, '^{pattern}$', '\\1\\2')"
+        number = f"replace({number}, '{group}', '')" if group else number
+        return (
+            f"CASE WHEN regexp_full_match({cell}, '{pattern}') THEN replace({number}, '{decimal}', '.') ELSE {cell} END"
+        )
 
     @cached_property
     def _compiled(self) -> re.Pattern[str]:

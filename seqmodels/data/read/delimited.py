@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 
 from seqmodels.data.files.find import read_text
-from seqmodels.data.number_text import styles_of
+from seqmodels.data.number_text import Style, styles_of
 from seqmodels.data.read.dialect import START, Dialect, find_dialect
 from seqmodels.data.read.table import Table
 
@@ -78,8 +78,12 @@ def read_lines(path: str) -> Table:
     styles = styles_of(columns, dialect.delimiter)
     for name, style in styles.items():
         columns[name] = list(map(style.plain, columns[name]))
-    notes = [f"{name!r} {note}" for name, style in styles.items() if (note := style.note())]
-    return Table(path, columns, lines, notes=(*dialect.notes, *notes))
+    return Table(path, columns, lines, notes=(*dialect.notes, *notes_of(styles)))
+
+
+def notes_of(styles: Mapping[str, Style]) -> list[str]:
+    """Say which columns of numbers are written in a way of their own."""
+    return [f"{name!r} {note}" for name, style in styles.items() if (note := style.note())]
 
 
 def no_rows(path: str) -> ValueError:
@@ -87,7 +91,7 @@ def no_rows(path: str) -> ValueError:
     return ValueError(f"{path}: expected rows of data below the header line, got none")
 
 
-def rows_of(path: str, dialect: Dialect, lines: Lines) -> Iterator[tuple[list[str], int]]:
+def rows_of(path: str, dialect: Dialect, lines: Lines) -> Generator[tuple[list[str], int], None, None]:
     """Yield the cells of each row, and the line of the file on which it ends.
 
     Raises:

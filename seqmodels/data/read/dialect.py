@@ -9,9 +9,10 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from seqmodels.quoting import listed
 
@@ -48,6 +49,12 @@ class Dialect:
     width: int
     blanks: bool = False
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Dialect:
+        """Make one of its fields, which were kept as plain values."""
+        fields: dict[str, Any] = {key: tuple(own) if isinstance(own, list) else own for key, own in plain.items()}
+        return cls(**fields)
 
 
 def find_dialect(path: str, start: str) -> Dialect:
