@@ -14,7 +14,7 @@ import numpy as np
 
 from seqmodels.data.columns.dates import DAY
 from seqmodels.data.columns.times import EPOCHS
-from seqmodels.data.columns.zones import local, utc
+from seqmodels.data.columns.zones import local, local_one, utc
 from seqmodels.data.files.arrays import blocks
 
 # Named units of a fixed step, in nanoseconds, largest first.
@@ -89,7 +89,7 @@ class Clock:
         """The time stamp `count` steps after one."""
         if self.unit == "fixed":
             return time + count * (int(self.size) if self.dated else self.size)
-        wall = int(local(np.array([time], np.int64), self.timezone)[0])
+        wall = local_one(time, self.timezone)
         date: Any = np.datetime64(wall // DAY, "D")
         rest = wall % DAY
         if self.unit == "day":
@@ -108,7 +108,7 @@ class Clock:
             return number_text(time)
         if self.written in EPOCHS:
             return str(int(time) // EPOCHS[self.written])
-        wall = int(local(np.array([time], np.int64), self.timezone)[0])
+        wall = local_one(time, self.timezone)
         if self.written.startswith("%"):
             return (datetime(1970, 1, 1) + timedelta(microseconds=wall // 1000)).strftime(self.written)
         if self.written == "clock":

@@ -74,8 +74,9 @@ class Layout:
         return (self.target, *self.more_targets)
 
     def to_plain(self) -> dict[str, Any]:
-        """As a dict of plain values."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
+        """As a dict of plain values; a format that was not needed is left out, as in older checkpoints."""
+        fields = {key: value for key, value in vars(self).items() if (key, value) != ("time_format", None)}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Layout:

@@ -246,7 +246,7 @@ class _Column:
         tokens = [tokens_of(text) for text in dates]
         usual = tuple(kind for kind, _ in tokens[0])
         like = [one for one in tokens if tuple(kind for kind, _ in one) == usual]
-        orders = orders_of(like)
+        orders = orders_of(like) or orders_of(tokens[:1])  # one cell may be odd
         if ("d", "m", "y") in orders and "." in dates[0]:  # nobody writes the month first between points
             orders = [("d", "m", "y")]
         if order is not None:

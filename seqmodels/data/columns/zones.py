@@ -40,6 +40,11 @@ def local(times: np.ndarray, timezone: str | None) -> np.ndarray:
     return _index(times).tz_localize("UTC").tz_convert(timezone).tz_localize(None).as_unit("ns").asi8
 
 
+def local_one(time: float, timezone: str | None) -> int:
+    """What clocks show at one time in UTC, which without a zone may be any."""
+    return int(time) if timezone is None else int(local(np.array([time], np.int64), timezone)[0])
+
+
 def utc(wall: int, timezone: str | None) -> int:
     """Return the time in UTC at which clocks show `wall`: the first one, or where they skip it the next there is."""
     if timezone is None:
