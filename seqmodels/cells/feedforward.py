@@ -1,6 +1,8 @@
-"""Feedforward layer in place of a cell, as a baseline without recurrence.
+"""Feedforward layer in place of a cell.
 
     y_t = tanh(W x_t + b)      (or relu)
+
+The baseline for what can be reached without recurrence.
 """
 
 from __future__ import annotations

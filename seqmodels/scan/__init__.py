@@ -1,6 +1,6 @@
-"""How a cell is run over time. Cells know nothing of engines, and engines nothing of particular cells.
+"""Engines that run cells over time; cells and engines do not depend on each other.
 
-To add an engine: a file here with an `Engine`, and a line in `ENGINES` (in ``dispatch.py``).
+To add an engine, write a file here with an `Engine`, and a line in `ENGINES` (in ``dispatch.py``).
 """
 
 from seqmodels.scan.arguments import check_inputs, settle_lengths
