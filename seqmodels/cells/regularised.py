@@ -110,7 +110,7 @@ class Regularised(Cell):
         u, *noise = u.split((u.shape[-1] - sum(sizes), *sizes), dim=-1)
         return u, {field: k.detach() for field, k in zip(self.zoneout, noise, strict=True)}
 
-    def _settle(self, old: State, new: State, kept: Mapping[str, Any]) -> State:
+    def _finish(self, old: State, new: State, kept: Mapping[str, Any]) -> State:
         """Apply zoneout and gradient clipping to the state after a step."""
         fields = new._asdict()
         for field, k in kept.items():
@@ -132,7 +132,7 @@ class RegularisedGated(Regularised, GatedCell):
 
     def update(self, u: Tensor, r: Tensor, state: State) -> State:
         u, kept = self._split(u)
-        return self._settle(state, super().update(u, r, state), kept)
+        return self._finish(state, super().update(u, r, state), kept)
 
 
 class RegularisedLinear(Regularised, LinearCell):
@@ -185,6 +185,6 @@ class RegularisedStep(Regularised):
                 f"recurrent_dropout cannot act on {type(self).__name__.removeprefix('Regularised')}: "
                 "its step does not read the state through recurrent_input; leave recurrent_dropout out"
             )
-        after = self._settle(state, new, kept)
+        after = self._finish(state, new, kept)
         # If the output is h itself, it is the h after zoneout.
         return (after.h if y is getattr(new, "h", None) else y), after

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from seqmodels.batch import step_mask
 from seqmodels.layers.base import Layer, split_state
-from seqmodels.scan import keep, settle_lengths
+from seqmodels.scan import keep, prepare_lengths
 from seqmodels.state import State
 
 
@@ -77,7 +77,7 @@ class Stack(Layer):
     ) -> tuple[Tensor, State]:
         before = split_state(state, [f"state of layer {i}" for i in range(len(self.layers))])
         if inputs.dim() == 3:
-            lengths = settle_lengths(lengths, inputs)
+            lengths = prepare_lengths(lengths, inputs)
             if lengths is not None and self.residual:  # the residual path carries the padding too
                 inputs = keep(step_mask(lengths, inputs.shape[1]).unsqueeze(-1), inputs)
         after = []

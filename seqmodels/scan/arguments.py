@@ -15,7 +15,7 @@ from seqmodels.scan.gate import resolve
 from seqmodels.state import State, describe, leaves, map_state, same_form, where
 
 
-def settle(
+def prepare(
     cell: Cell, inputs: Tensor, state: State, lengths: Tensor | None, reset: Tensor | None, reverse: bool
 ) -> tuple[Tensor, State, Tensor | None, Tensor | None]:
     """Return the inputs, the initial state, the lengths (None if all are T), and resets ``(B, T)`` or None.
@@ -24,9 +24,9 @@ def settle(
         ValueError: a wrong shape, dtype or value; the message names the argument.
     """
     check_inputs(cell, inputs)
-    lengths = settle_lengths(lengths, inputs)
-    reset = _settle_reset(reset, inputs, lengths, reverse)
-    state = _settle_state(cell, inputs, state, reset)
+    lengths = prepare_lengths(lengths, inputs)
+    reset = _prepare_reset(reset, inputs, lengths, reverse)
+    state = _prepare_state(cell, inputs, state, reset)
     if not traced():
         inputs = resolve(inputs)
     # Resets of the first step are applied to the state, so that any engine can run.
@@ -68,7 +68,7 @@ def check_inputs(cell: Cell, inputs: Tensor) -> None:
         )
 
 
-def _settle_state(cell: Cell, inputs: Tensor, state: State, reset: Tensor | None) -> State:
+def _prepare_state(cell: Cell, inputs: Tensor, state: State, reset: Tensor | None) -> State:
     """Return the state to start from: `state`, or the initial state if there is none or a row resets."""
     fresh = cell.initial_state(inputs.shape[0], inputs)
     if state is None:
@@ -95,7 +95,7 @@ def _check_readable(name: str, tensor: Tensor, inputs: Tensor) -> None:
     check_memory(name, tensor)
 
 
-def settle_lengths(lengths: Tensor | None, inputs: Tensor) -> Tensor | None:
+def prepare_lengths(lengths: Tensor | None, inputs: Tensor) -> Tensor | None:
     """Check `lengths` and move them to the device of `inputs` ``(B, T, F)``; return None if all are T.
 
     Raises:
@@ -120,7 +120,7 @@ def settle_lengths(lengths: Tensor | None, inputs: Tensor) -> Tensor | None:
     return None if low == steps else lengths.to(inputs.device, torch.int64, copy=True)
 
 
-def _settle_reset(reset: Tensor | None, inputs: Tensor, lengths: Tensor | None, reverse: bool) -> Tensor | None:
+def _prepare_reset(reset: Tensor | None, inputs: Tensor, lengths: Tensor | None, reverse: bool) -> Tensor | None:
     """Check `reset`; return it as ``(B,)`` if only the first step resets, else as ``(B, T)``."""
     if reset is None:
         return None

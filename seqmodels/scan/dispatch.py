@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqmodels.cells.base import Cell
 from seqmodels.cells.checks import check_weights, own_tensors, traced, watch_backward
-from seqmodels.scan.arguments import settle
+from seqmodels.scan.arguments import prepare
 from seqmodels.scan.engine import Engine
 from seqmodels.scan.fused import FUSED
 from seqmodels.scan.gate import unreadable
@@ -68,7 +68,7 @@ def scan(
         ValueError: a wrong shape, dtype or engine; the message names the argument.
     """
     inputs, state = _begin_call(cell, inputs, state)
-    inputs, state, lengths, reset = settle(cell, inputs, state, lengths, reset, reverse)
+    inputs, state, lengths, reset = prepare(cell, inputs, state, lengths, reset, reverse)
     if engine == "auto" and lengths is None and reset is None and _is_one_step_on_cpu(inputs):
         y, state = cell.forward(inputs[:, 0], state)
         return y.unsqueeze(1), state
@@ -90,7 +90,7 @@ def scan_states(
 ) -> tuple[Tensor, State]:
     """Run as `scan` by the plain loop; return the states after all steps, leaves ``(B, T, ...)``."""
     inputs, state = _begin_call(cell, inputs, state)
-    inputs, state, lengths, reset = settle(cell, inputs, state, lengths, reset, reverse)
+    inputs, state, lengths, reset = prepare(cell, inputs, state, lengths, reset, reverse)
     check_weights(cell, inputs)
     steps = reference_steps(cell, flip(inputs, lengths) if reverse else inputs, state, lengths, reset)
     outputs, states = torch.stack(steps[0], dim=1), stack_steps(steps[1])
