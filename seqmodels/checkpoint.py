@@ -108,7 +108,7 @@ def locate(run: str | Path, prefer: str = "best") -> Path:
 
 @contextmanager
 def damage(path: Path) -> Iterator[None]:
-    """Convert errors inside the context to messages about an incomplete checkpoint."""
+    """Report errors inside the context as a damaged checkpoint."""
     try:
         yield
     except KeyError as error:

@@ -71,7 +71,7 @@ def check_file(path: Path) -> None:
 
 
 def _check_pickle(content: bytes, rooms: dict[str, int]) -> None:
-    """Run the opcodes of a pickle on a stack of the sizes of their results."""
+    """Run the opcodes of a pickle, without loading it, on a stack with the sizes of results."""
     stack: list[Any] = []
     memo: dict[int, Any] = {}
     value: Any
