@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from seqmodels.batch import step_mask
 from seqmodels.heads.base import check_dropout, check_size
 from seqmodels.layers import Masking
-from seqmodels.scan import keep, settle_lengths
+from seqmodels.scan import keep, prepare_lengths
 from seqmodels.scan.engine import traced
 
 # Of the hash of a run of tokens; a prime, so that it has no factor in common with a number of buckets.
@@ -119,7 +119,7 @@ class TokenEncoder(nn.Module):
             raise ValueError(f"inputs must be tokens (whole numbers), got {inputs.dtype}: call inputs.long()")
         if inputs.dim() != 2 or 0 in inputs.shape:
             raise ValueError(f"inputs must be tokens (batch, steps), at least one of each, got {tuple(inputs.shape)}")
-        lengths = settle_lengths(lengths, inputs)
+        lengths = prepare_lengths(lengths, inputs)
         if lengths is not None:
             inputs = keep(step_mask(lengths, inputs.shape[1]), inputs)
         inputs = inputs.long()
@@ -169,7 +169,7 @@ class FeatureEncoder(nn.Module):
                 f"inputs must be features (batch, steps, {self.output_size}), at least one of each, "
                 f"got {tuple(inputs.shape)}"
             )
-        lengths = settle_lengths(lengths, inputs)
+        lengths = prepare_lengths(lengths, inputs)
         if lengths is not None:
             inputs = keep(step_mask(lengths, inputs.shape[1]).unsqueeze(-1), inputs)
         return self.dropout(self.masking(inputs, lengths))

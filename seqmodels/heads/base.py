@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from seqmodels.batch import TargetShape, step_mask
-from seqmodels.scan import keep, settle_lengths
+from seqmodels.scan import keep, prepare_lengths
 
 
 class Head(nn.Module):
@@ -74,7 +74,7 @@ class Head(nn.Module):
                 f"features must be (batch, steps, {self.input_size}), at least one of each, got "
                 f"{tuple(features.shape)}: this {type(self).__name__} was built with input_size={self.input_size}"
             )
-        lengths = settle_lengths(lengths, features)
+        lengths = prepare_lengths(lengths, features)
         if lengths is None:
             return features, torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
         valid = step_mask(lengths, features.shape[1])
