@@ -16,8 +16,8 @@ from seqmodels.registry import register
 from seqmodels.tasks.anomaly_score import Counts, Detector
 from seqmodels.tasks.base import check_range
 from seqmodels.tasks.baselines.reading import histories
+from seqmodels.tasks.comparison import compare
 from seqmodels.tasks.values import Predictor, ValueTask, undo
-from seqmodels.tasks.verdict import verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -200,8 +200,8 @@ class Anomaly(ValueTask):
         edges = np.cumsum(dataset.lengths)[:-1]
         return list(zip(np.split(errors, edges), np.split(kinds.astype(np.int64), edges), strict=True))
 
-    def verdict(self, model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
-        return verdict(model, baselines, ("f1", "max") if "f1" in model else self.monitor)
+    def compare(self, model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
+        return compare(model, baselines, ("f1", "max") if "f1" in model else self.monitor)
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
         """Each row's steps: what was expected, the score, and whether it is above the threshold.

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from seqmodels.batch import BatchSpec, SequenceBatch, step_mask
 from seqmodels.registry import find, names
-from seqmodels.tasks.verdict import verdict
+from seqmodels.tasks.comparison import compare
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -160,9 +160,9 @@ class Task:
         """
         raise NotImplementedError
 
-    def verdict(self, model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
-        """In a plain sentence, whether the model is better than the baselines."""
-        return verdict(model, baselines, self.monitor)
+    def compare(self, model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
+        """Return a sentence on whether the model beats the baselines."""
+        return compare(model, baselines, self.monitor)
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
         """Each row's prediction in plain Python values and original units."""

@@ -21,10 +21,10 @@ from seqmodels.tasks.base import Task, check_range, join_tokens, name_of, real_i
 from seqmodels.tasks.baselines.mean_sequence import mean_sequence
 from seqmodels.tasks.baselines.ngram import Ngram
 from seqmodels.tasks.baselines.reading import own_items
+from seqmodels.tasks.comparison import compare, compare_by
 from seqmodels.tasks.language_modelling import perplexity
 from seqmodels.tasks.rewriting import check_sacrebleu, known, rewriters, rewritten, written_text
 from seqmodels.tasks.values import undo
-from seqmodels.tasks.verdict import verdict, verdict_by
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -198,9 +198,9 @@ class SequenceGeneration(Task):
                 found[name] = self._scores().add(rewritten(write, evaluation, self.spec)).compute()
         return found
 
-    def verdict(self, model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
-        written = verdict_by(model, baselines, (("bleu", "max"), ("chrf", "max"), ("token_error_rate", "min")))
-        return written or verdict(model, baselines, ("loss" if self.of_tokens else "rmse", "min"))
+    def compare(self, model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
+        written = compare_by(model, baselines, (("bleu", "max"), ("chrf", "max"), ("token_error_rate", "min")))
+        return written or compare(model, baselines, ("loss" if self.of_tokens else "rmse", "min"))
 
     def _mean_baseline(self, train: Any, evaluation: Any) -> dict[str, float]:
         targets = [evaluation.read(i, 0, 1)[1] for i in range(len(evaluation.lengths))]

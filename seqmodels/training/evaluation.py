@@ -41,7 +41,7 @@ def score(learner: Learner, data: SequenceDataModule, options: dict[str, Any]) -
         if split in data.splits and options[f"limit_{split}_batches"] != 0:
             scores[split] = evaluate_split(learner, data, split, options)
             scores["baseline"][split] = learner.task.baselines(train, _some(data.splits[split], split))
-            verdicts[split] = learner.task.verdict(scores[split], scores["baseline"][split])
+            verdicts[split] = learner.task.compare(scores[split], scores["baseline"][split])
     return scores, verdicts
 
 

@@ -188,7 +188,7 @@ def test_baselines_use_the_models_metrics(name, spec, steps):
     for values in baselines.values():
         assert set(values) <= set(measured)
         assert all(math.isfinite(value) for value in values.values())
-    assert task.verdict(measured, baselines).startswith("The model ")
+    assert task.compare(measured, baselines).startswith("The model ")
 
 
 @every
