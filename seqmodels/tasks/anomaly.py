@@ -227,10 +227,10 @@ class Anomaly(ValueTask):
             for step in range(len(decoded["score"]))
         ]
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        from seqmodels.tasks.pictures.anomaly import anomaly_figure
+        from seqmodels.tasks.plots.anomaly import anomaly_figure
 
         if metrics is None or self.detector is None:
             return {}

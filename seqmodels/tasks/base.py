@@ -180,7 +180,7 @@ class Task:
         """The rows that a prediction makes in a file: one, unless a task has one for each step."""
         return [decoded]
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
         """Figures worth looking at.
@@ -191,7 +191,7 @@ class Task:
         """
         return {}
 
-    def drawings(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
+    def sample_plots(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
         """Figures of what the model makes freely."""
         return {}
 

@@ -159,11 +159,11 @@ class Classification(LabelTask):
         rows = zip(batch.inputs.tolist(), batch.lengths.tolist(), strict=True)
         return [[name_of(self.spec.input_names, token) for token in row[:length]] for row, length in rows]
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        from seqmodels.tasks.pictures.attention import early_figure
-        from seqmodels.tasks.pictures.confusion import confusion_figure
+        from seqmodels.tasks.plots.attention import early_figure
+        from seqmodels.tasks.plots.confusion import confusion_figure
 
         figures: dict[str, Figure] = {}
         if metrics is None:
@@ -176,9 +176,9 @@ class Classification(LabelTask):
             )
         return {"confusion matrix": confusion_figure(confusion_of(metrics), self.names), **figures}
 
-    def drawings(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
+    def sample_plots(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
         """Some sequences with what each of their steps counted, where the head pools by attention."""
-        from seqmodels.tasks.pictures.attention import attention_figure
+        from seqmodels.tasks.plots.attention import attention_figure
 
         first = SequenceBatch(*(part[:SHOWN] for part in batch[:4]))
         reading = read_partly(model, first.inputs, first.lengths, ())

@@ -250,10 +250,10 @@ class Forecasting(SeriesTask):
             return values
         return values[torch.arange(len(values)), (batch.lengths - 1).clamp(min=0)]
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        from seqmodels.tasks.pictures.windows import Window, forecast_figure
+        from seqmodels.tasks.plots.windows import Window, forecast_figure
 
         if self.spec.target_feature is None or self.spec.inputs != "features":
             return {}
@@ -279,7 +279,7 @@ class Forecasting(SeriesTask):
         if not self.predictive.has_interval or metrics is None:
             return {}
         from seqmodels.tasks.metrics.intervals import interval_metric
-        from seqmodels.tasks.pictures.calibration import calibration_figure
+        from seqmodels.tasks.plots.calibration import calibration_figure
 
         counted = interval_metric(metrics)
         return {} if counted is None else {"calibration": calibration_figure(counted)}

@@ -151,10 +151,10 @@ class Multilabel(Task):
         named = {name: round(p, 7) for name, p in zip(self.names, probabilities, strict=True)}
         return {"labels": [name for name, p in named.items() if p >= self.threshold], "probabilities": named}
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        from seqmodels.tasks.pictures.labels import labels_figure
+        from seqmodels.tasks.plots.labels import labels_figure
 
         if not bool((batch.lengths > 0).any()):
             return {}

@@ -52,10 +52,10 @@ class Regression(ValueTask):
             for row, length in zip(rows, lengths, strict=True)
         ]
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        from seqmodels.tasks.pictures.scatter import scatter_figure
+        from seqmodels.tasks.plots.scatter import scatter_figure
 
         predicted, truth = (self.unscale(values).float().cpu() for values in self.real(prediction, batch))
         return {"prediction against truth": scatter_figure(truth, predicted, self.names)} if len(truth) else {}

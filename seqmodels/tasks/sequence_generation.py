@@ -263,13 +263,13 @@ class SequenceGeneration(Task):
         lines = [f"{a}{b}   (true: {c})" for a, b, c in zip(given, made, truth, strict=True)]
         return {"generated": "\n".join(lines)}
 
-    def drawings(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
+    def sample_plots(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
         """For tokens, what a decoder with attention looks at in some rows while it writes."""
         head: Any = model.head
         rows = (batch.lengths > 0).nonzero()[: self.shown, 0]
         if not self.of_tokens or self.spec.inputs != "tokens" or head.attention is None or len(rows) == 0:
             return {}
-        from seqmodels.tasks.pictures.alignment import alignment_figure, alignments
+        from seqmodels.tasks.plots.alignment import alignment_figure, alignments
 
         chosen = batch._replace(inputs=batch.inputs[rows], targets=batch.targets[rows], lengths=batch.lengths[rows])
         made = self.generate(model, chosen)
@@ -281,11 +281,11 @@ class SequenceGeneration(Task):
         tokens = batch.inputs[row, : int(batch.lengths[row])].tolist()
         return join_tokens(tokens, self.spec.input_names, (self.spec.options or {}).get("source_level")) + " -> "
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
         """For values, some rows' first value over the steps, predicted and true."""
-        from seqmodels.tasks.pictures.windows import Window, forecast_figure
+        from seqmodels.tasks.plots.windows import Window, forecast_figure
 
         if self.of_tokens:
             return {}

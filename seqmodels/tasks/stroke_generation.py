@@ -124,9 +124,9 @@ class StrokeGeneration(Task):
         rows = zip(undo(prediction.detach(), self.spec.shift, self.spec.scale), batch.lengths.tolist(), strict=True)
         return [{"strokes": strokes_of(row) if length else []} for row, length in rows]
 
-    def drawings(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
+    def sample_plots(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
         """Some of the model's own drawings beside true ones of the same kinds."""
-        from seqmodels.tasks.pictures.strokes import drawings_figure
+        from seqmodels.tasks.plots.strokes import drawings_figure
 
         rows = (batch.lengths > 0).nonzero()[: self.shown, 0]
         if len(rows) == 0:

@@ -173,11 +173,11 @@ class Tagging(LabelTask):
             for row, shares, length in zip(tags.tolist(), chosen.tolist(), batch.lengths.tolist(), strict=True)
         ]
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        from seqmodels.tasks.pictures.confusion import confusion_figure
-        from seqmodels.tasks.pictures.tags import tags_figure
+        from seqmodels.tasks.plots.confusion import confusion_figure
+        from seqmodels.tasks.plots.tags import tags_figure
 
         figures = {}
         row = int(batch.lengths.argmax())

@@ -220,11 +220,11 @@ class Transcription(Task):
         truth = [self._named(row)["text"] for row in self._truth(chosen)]
         return {"transcribed": "\n".join(f"{a['text']}   (true: {b})" for a, b in zip(made, truth, strict=True))}
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
         """Of the row with the most tokens, the probability of each token at each step."""
-        from seqmodels.tasks.pictures.spikes import spikes_figure
+        from seqmodels.tasks.plots.spikes import spikes_figure
 
         counts = torch.where(batch.lengths > 0, self._target_lengths(batch), -1)
         row = int(counts.argmax())

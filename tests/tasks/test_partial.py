@@ -67,7 +67,7 @@ def test_early_accuracy_is_counted_and_shown():
     assert values["accuracy_at_2"] == pytest.approx(float(right))
     row = task.decode(made, batch)[0]
     assert row["label_at_4"] == SPEC.target_names[int(made.after[4][0].argmax())]
-    assert set(task.pictures(made.prediction, batch, metrics)) == {"confusion matrix", "accuracy after the first steps"}
+    assert set(task.plots(made.prediction, batch, metrics)) == {"confusion matrix", "accuracy after the first steps"}
 
 
 def test_nothing_is_read_twice_where_nothing_is_asked_for():
@@ -82,8 +82,8 @@ def test_attention_stands_beside_the_words():
     for row, tokens, length in zip(rows, batch.inputs.tolist(), batch.lengths.tolist(), strict=True):
         assert [name for name, _ in row["attention"]] == ["abcde"[token] for token in tokens[:length]]
         assert sum(weight for _, weight in row["attention"]) == pytest.approx(1.0 if length else 0.0, abs=1e-3)
-    assert list(task.drawings(model, batch, torch.Generator())) == ["attention"]
-    assert task.drawings(make_model("mean", True), batch, torch.Generator()) == {}
+    assert list(task.sample_plots(model, batch, torch.Generator())) == ["attention"]
+    assert task.sample_plots(make_model("mean", True), batch, torch.Generator()) == {}
 
 
 @pytest.mark.parametrize("kind", ["tokens", "features"])

@@ -150,7 +150,7 @@ def test_what_is_drawn_ends_and_is_the_same_for_the_same_seed():
 
 
 def test_pictures_can_be_drawn(tmp_path):
-    figures = StrokeGeneration(SPEC).drawings(make_model(), make_batch(), torch.Generator().manual_seed(0))
+    figures = StrokeGeneration(SPEC).sample_plots(make_model(), make_batch(), torch.Generator().manual_seed(0))
     figures["drawings"].savefig(tmp_path / "drawings.png", dpi=30)
     empty = make_batch()._replace(lengths=torch.zeros(4, dtype=torch.long))
-    assert StrokeGeneration(SPEC).drawings(make_model(), empty, torch.Generator()) == {}
+    assert StrokeGeneration(SPEC).sample_plots(make_model(), empty, torch.Generator()) == {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqmodels.tasks.pictures.style import BASELINE, MODEL
+from seqmodels.tasks.plots.style import BASELINE, MODEL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqmodels.tasks.anomaly_score import Detector, runs
-from seqmodels.tasks.pictures.style import MODEL, TRUTH, WRONG, new_figure, tidy
+from seqmodels.tasks.plots.style import MODEL, TRUTH, WRONG, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

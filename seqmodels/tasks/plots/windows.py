@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from seqmodels.tasks.pictures.style import BASELINE, MODEL, TRUTH, legend_below, new_figure, tidy
+from seqmodels.tasks.plots.style import BASELINE, MODEL, TRUTH, legend_below, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqmodels.tasks.pictures.style import BASELINE, MODEL, TRUTH, new_figure, tidy
+from seqmodels.tasks.plots.style import BASELINE, MODEL, TRUTH, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

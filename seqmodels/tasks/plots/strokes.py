@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from seqmodels.tasks.pictures.style import MODEL, TRUTH
+from seqmodels.tasks.plots.style import MODEL, TRUTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

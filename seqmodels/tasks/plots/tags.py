@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from seqmodels.tasks.pictures.style import WRONG, new_figure
+from seqmodels.tasks.plots.style import WRONG, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from seqmodels.tasks.pictures.style import MODEL, TRUTH, legend_below, new_figure, tidy
+from seqmodels.tasks.plots.style import MODEL, TRUTH, legend_below, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

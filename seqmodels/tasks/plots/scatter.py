@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from seqmodels.tasks.pictures.style import MODEL, TRUTH, new_figure, tidy
+from seqmodels.tasks.plots.style import MODEL, TRUTH, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

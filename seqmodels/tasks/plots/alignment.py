@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.tasks.base import name_of
-from seqmodels.tasks.pictures.style import TRUTH, WRONG, new_figure
+from seqmodels.tasks.plots.style import TRUTH, WRONG, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
