@@ -1,4 +1,4 @@
-"""Figures of predictions, made without pyplot's global state, to be read at the size that TensorBoard shows.
+"""Plots of predictions, one file per kind, without pyplot's global state and legible in TensorBoard.
 
-One file for each kind. matplotlib is imported when the first is drawn.
+matplotlib is imported when the first is drawn.
 """
