@@ -70,7 +70,7 @@ class InOrder:
         return self
 
     def write(self, source: np.ndarray) -> list[int]:
-        """The target tokens of a source; a token never seen stands for nothing."""
+        """Return the target tokens of a source; unseen tokens are dropped."""
         return [token for s in source.tolist() for token in self.best.get(s, [])]
 
     def _keys(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -156,7 +156,7 @@ class WordByWord:
         return self
 
     def write(self, source: np.ndarray) -> list[int]:
-        """The target tokens of a source; a token never seen stands for nothing."""
+        """Return the target tokens of a source; unseen tokens are dropped."""
         return [self.best[s] for s in source.tolist() if s in self.best]
 
 
