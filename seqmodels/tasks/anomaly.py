@@ -30,7 +30,7 @@ class Anomaly(ValueTask):
 
     The model forecasts one step ahead. After training, a `seqmodels.tasks.anomaly_score.Detector` is fitted to
     its errors on the validation split, which is assumed to be clean, with a threshold that flags a share
-    `rate` of these steps. Spread and threshold are stored in the checkpoint.
+    `rate` of these steps. Subset and threshold are stored in the checkpoint.
 
     Metrics: mae and rmse of the forecasts in original units; false_alarms, the share of clean steps flagged;
     with anomalies, injected or labelled: precision (of runs of flags, those that touch an anomaly), recall
@@ -130,7 +130,7 @@ class Anomaly(ValueTask):
         """
         from seqmodels.tasks.metrics.anomaly import AnomalyMetric
 
-        seen, kept = AnomalyMetric(None, self.kinds), Kept(self.spec)
+        seen, kept = AnomalyMetric(None, self.kinds), JoinedWindows(self.spec)
         for prediction, batch in batches:
             seen.update(**self.steps(prediction, batch))
             kept.add(batch)
@@ -240,11 +240,11 @@ class Anomaly(ValueTask):
         return {"anomaly": anomaly_figure(errors, kinds, values, self.detector, self.kinds)}
 
 
-class Kept:
+class JoinedWindows:
     """Data set of whole sequences, joined from the windows of batches.
 
     >>> import torch
-    >>> kept, one = Kept(BatchSpec("features", 1, "values", 2, "step")), torch.ones(1, 3, 1)
+    >>> kept, one = JoinedWindows(BatchSpec("features", 1, "values", 2, "step")), torch.ones(1, 3, 1)
     >>> for start in (True, False, True):
     ...     kept.add(SequenceBatch(one, one.expand(1, 3, 2), torch.tensor([3]), torch.tensor([start])))
     >>> kept.lengths.tolist(), kept.read(0, 2, 5)[0].shape

@@ -15,7 +15,7 @@ from seqmodels.tasks.base import check_range, name_of
 from seqmodels.tasks.baselines.labels import nearest_neighbour, ngram_regression, place_regression, stretched_neighbour
 from seqmodels.tasks.baselines.reading import labels
 from seqmodels.tasks.labels import LabelTask, confusion_of
-from seqmodels.tasks.partial import First, Joined, Reading, read_partly
+from seqmodels.tasks.partial import Concatenated, PartialPrediction, Truncated, predict_partial
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,12 +84,12 @@ class Classification(LabelTask):
         metrics.update(torch.from_numpy(predicted.astype(np.int64)), torch.from_numpy(truth))
         return self.summary(metrics.compute())
 
-    def generate(self, model: SequenceModel, batch: SequenceBatch) -> Reading | None:
+    def generate(self, model: SequenceModel, batch: SequenceBatch) -> PartialPrediction | None:
         """Predict after the first steps, and return the attention; None if neither applies."""
-        reading = read_partly(model, batch.inputs, batch.lengths, self.lengths)
+        reading = predict_partial(model, batch.inputs, batch.lengths, self.lengths)
         return reading if self.lengths or reading.attention is not None else None
 
-    def update_generated(self, metrics: MetricCollection, made: Reading, batch: SequenceBatch) -> None:
+    def update_generated(self, metrics: MetricCollection, made: PartialPrediction, batch: SequenceBatch) -> None:
         for steps, prediction in made.after.items():
             predicted, truth = self.real(prediction, batch)
             metrics[_at(steps)].update((predicted.argmax(-1) == truth).float())
@@ -110,27 +110,27 @@ class Classification(LabelTask):
     def _predict_simply(self, train: Any, evaluation: Any) -> dict[str, Sequence[np.ndarray | None]]:
         """Predict labels by simple methods, from whole sequences and from the first steps of each."""
         known = labels(train)
-        parts = [evaluation, *(First(evaluation, steps) for steps in self.lengths)]
+        parts = [evaluation, *(Truncated(evaluation, steps) for steps in self.lengths)]
         majority = np.full(len(evaluation.lengths), int(np.bincount(known).argmax()))
         found: dict[str, Sequence[np.ndarray | None]] = {"majority class": [majority] * len(parts)}
         if self.spec.inputs == "tokens":  # counted once for all lengths
-            predicted = ngram_regression(train, known, Joined(parts))
+            predicted = ngram_regression(train, known, Concatenated(parts))
             split = [None] * len(parts) if predicted is None else np.split(predicted, len(parts))
             places: list[np.ndarray | None] = [place_regression(train, known, evaluation), *[None] * len(self.lengths)]
             found["logistic regression on places"] = places
             return {**found, "n-grams with logistic regression": split}
-        seen = [train, *(First(train, steps) for steps in self.lengths)]
+        seen = [train, *(Truncated(train, steps) for steps in self.lengths)]
         methods = {"nearest neighbour": nearest_neighbour, "nearest neighbour, stretched": stretched_neighbour}
         for name, method in methods.items():
             found[name] = [method(one, known, part) for one, part in zip(seen, parts, strict=True)]
         return found
 
-    def decode(self, prediction: Tensor | Reading, batch: SequenceBatch) -> list[dict[str, Any]]:
+    def decode(self, prediction: Tensor | PartialPrediction, batch: SequenceBatch) -> list[dict[str, Any]]:
         """Return each row's label and the probability of every class; nothing for rows of length 0.
 
         Followed by the predictions after the first steps with `lengths`, and by the attention of each step.
         """
-        reading = prediction if isinstance(prediction, Reading) else Reading(prediction, {}, None)
+        reading = prediction if isinstance(prediction, PartialPrediction) else PartialPrediction(prediction, {}, None)
         decoded = self._decode_labels(reading.prediction, batch)
         for steps, early in reading.after.items():
             for row, then in zip(decoded, self._decode_labels(early, batch), strict=True):
@@ -140,8 +140,8 @@ class Classification(LabelTask):
                 row["attention"] = [[name, round(weight, 4)] for name, weight in zip(names, weights, strict=False)]
         return decoded
 
-    def shares(self, prediction: Tensor | Reading, batch: SequenceBatch) -> Tensor:
-        return super().shares(prediction.prediction if isinstance(prediction, Reading) else prediction, batch)
+    def shares(self, prediction: Tensor | PartialPrediction, batch: SequenceBatch) -> Tensor:
+        return super().shares(prediction.prediction if isinstance(prediction, PartialPrediction) else prediction, batch)
 
     def _decode_labels(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
         decoded: list[dict[str, Any]] = []
@@ -180,7 +180,7 @@ class Classification(LabelTask):
         from seqmodels.tasks.plots.attention import attention_figure
 
         first = SequenceBatch(*(part[:SHOWN] for part in batch[:4]))
-        reading = read_partly(model, first.inputs, first.lengths, ())
+        reading = predict_partial(model, first.inputs, first.lengths, ())
         if reading.attention is None:
             return {}
         rows = self.decode(reading, first)

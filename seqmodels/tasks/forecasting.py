@@ -15,7 +15,7 @@ from torch import Tensor
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.registry import register
 from seqmodels.tasks.base import check_range, real_items
-from seqmodels.tasks.baselines.reading import histories, item_count, spread
+from seqmodels.tasks.baselines.reading import evenly_spaced, histories, item_count
 from seqmodels.tasks.distributions import NegativeBinomial, Point, pinball
 from seqmodels.tasks.predictive import Predictive, check_counts, check_levels, make_output
 from seqmodels.tasks.series_task import SeriesTask
@@ -261,7 +261,7 @@ class Forecasting(SeriesTask):
         season = self.spec.period if (self.spec.period or 0) <= batch.inputs.shape[1] else None
         windows = []
         full = [row for row, length in enumerate(lengths) if length]
-        for row in (full[i] for i in spread(len(full), self.shown)):
+        for row in (full[i] for i in evenly_spaced(len(full), self.shown)):
             past = batch.inputs[row : row + 1, : lengths[row]].cpu().numpy()
             baseline = self.naive(past, np.array([lengths[row]]), season or 1)[0]
             band = None if bands is None else bands[row]

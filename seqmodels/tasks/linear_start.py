@@ -48,17 +48,17 @@ def ridge_start(
     errors = targets - ridge.predict(inputs)
     if len(errors) < FEW_ITEMS:  # pooled over the horizon
         errors = np.broadcast_to(errors.reshape(-1, 1), (errors.size, errors.shape[1]))
-    numbers, grows = usual_numbers(output, errors, targets)
+    numbers, grows = initial_outputs(output, errors, targets)
     weight = ridge.weight.T[:, None, :] * grows[:, None]
     bias = ridge.bias[:, None] * grows + numbers
     return weight.reshape(-1, weight.shape[-1]), bias.reshape(-1)
 
 
-def usual_numbers(output: Output, errors: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def initial_outputs(output: Output, errors: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the outputs for a forecast of 0 with such errors, and which of them shift with the forecast.
 
-    >>> numbers, grows = usual_numbers(Quantiles((0.25, 0.5, 0.75)), np.array([[-1.0], [0.0], [1.0]]), np.zeros((3, 1)))
-    >>> numbers.tolist(), grows.tolist()
+    >>> outputs, grows = initial_outputs(Quantiles((0.25, 0.5, 0.75)), np.array([[-1], [0], [1]]), np.zeros((3, 1)))
+    >>> outputs.tolist(), grows.tolist()
     ([[-0.5, 0.0, 0.5]], [1.0, 1.0, 1.0])
 
     For counts, whose outputs are no linear function of the history, they match the targets' mean and variance.

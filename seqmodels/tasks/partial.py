@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 
-class Reading(NamedTuple):
+class PartialPrediction(NamedTuple):
     """Prediction with its partial predictions and attention.
 
     Fields:
@@ -25,7 +25,7 @@ class Reading(NamedTuple):
     attention: Tensor | None
 
 
-def read_partly(model: Any, inputs: Tensor, lengths: Tensor, after: tuple[int, ...]) -> Reading:
+def predict_partial(model: Any, inputs: Tensor, lengths: Tensor, after: tuple[int, ...]) -> PartialPrediction:
     """Predict from all steps, and from the first steps alone.
 
     The features of a unidirectional model are computed once; a bidirectional one is run for each number of steps.
@@ -45,10 +45,10 @@ def read_partly(model: Any, inputs: Tensor, lengths: Tensor, after: tuple[int, .
             found[steps] = model(inputs[:, :steps], None, first)[0]
     attends = getattr(model.head, "attention", None) is not None and hasattr(model.head, "attention_weights")
     attention = model.head.attention_weights(features, lengths) if attends else None
-    return Reading(model.head(features, lengths), found, attention)
+    return PartialPrediction(model.head(features, lengths), found, attention)
 
 
-class First:
+class Truncated:
     """Data set truncated to the first steps of each sequence.
 
     Args:
@@ -65,7 +65,7 @@ class First:
         return self.dataset.read(index, start, stop)
 
 
-class Joined:
+class Concatenated:
     """Concatenation of data sets."""
 
     def __init__(self, datasets: list[Any]) -> None:

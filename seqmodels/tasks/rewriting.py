@@ -9,7 +9,7 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.tasks.base import join_tokens
-from seqmodels.tasks.baselines.reading import sequences, spread
+from seqmodels.tasks.baselines.reading import evenly_spaced, sequences
 from seqmodels.tasks.baselines.token_by_token import InOrder, WordByWord, shared_names, training_pairs
 
 # Numbers of unknown tokens in targets and in generated text; they differ, so that unknown is never correct.
@@ -33,11 +33,11 @@ def known(spec: BatchSpec, tokens: list[int]) -> list[int]:
     return [TRUE_UNKNOWN if token == unknown else token for token in tokens] if unknown in tokens else tokens
 
 
-def written_text(spec: BatchSpec, tokens: Sequence[int]) -> str:
+def target_text(spec: BatchSpec, tokens: Sequence[int]) -> str:
     """Return target tokens, without a stop token, as text.
 
     >>> spec = BatchSpec("tokens", 1, "tokens", 3, "own", (), ("a", "b", "<stop>"), 2)
-    >>> written_text(spec, [0, 1, 1])
+    >>> target_text(spec, [0, 1, 1])
     'abb'
     """
     names = {TRUE_UNKNOWN: "\ufffd", WRITTEN_UNKNOWN: "<unk>"}
@@ -64,5 +64,5 @@ def rewriters(train: Any, spec: BatchSpec) -> dict[str, Write]:
 
 def rewritten(write: Write, dataset: Any, spec: BatchSpec) -> Iterator[tuple[list[int], list[int], list[int]]]:
     """Yield source, generated and true tokens of each row."""
-    for source, target in sequences(dataset, spread(len(dataset.lengths), MOST_ROWS)):
+    for source, target in sequences(dataset, evenly_spaced(len(dataset.lengths), MOST_ROWS)):
         yield source.tolist(), write(source), known(spec, target[target != spec.stop].tolist())

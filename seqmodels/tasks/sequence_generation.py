@@ -20,10 +20,10 @@ from seqmodels.registry import register
 from seqmodels.tasks.base import Task, check_range, join_tokens, name_of, real_items
 from seqmodels.tasks.baselines.mean_sequence import mean_sequence
 from seqmodels.tasks.baselines.ngram import Ngram
-from seqmodels.tasks.baselines.reading import own_items
+from seqmodels.tasks.baselines.reading import target_items
 from seqmodels.tasks.comparison import compare, compare_by
 from seqmodels.tasks.language_modelling import perplexity
-from seqmodels.tasks.rewriting import check_sacrebleu, known, rewriters, rewritten, written_text
+from seqmodels.tasks.rewriting import check_sacrebleu, known, rewriters, rewritten, target_text
 from seqmodels.tasks.values import undo
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class SequenceGeneration(Task):
         from seqmodels.tasks.metrics.free_running import FreeRunning
 
         grouped = bool((self.spec.options or {}).get("references")) and self.spec.inputs == "tokens"
-        return FreeRunning(grouped, partial(written_text, self.spec) if self.translation_scores else None)
+        return FreeRunning(grouped, partial(target_text, self.spec) if self.translation_scores else None)
 
     def _rows(self, made: Tensor, batch: SequenceBatch) -> list[tuple[list[int], list[int], list[int]]]:
         """Return source, generated and true tokens of each nonempty row."""
@@ -188,10 +188,10 @@ class SequenceGeneration(Task):
             return {"mean of train": self._mean_baseline(train, evaluation)}
         found = {}
         for order in (1, 3):
-            model = Ngram(order, self.output_size + 1, self.output_size).fit(own_items(train, 2))
-            found[model.name] = self.summary({"loss": model.cross_entropy(own_items(evaluation, 2))})
-        counts = sum(np.bincount(tokens, minlength=self.output_size) for _, tokens in own_items(train, 2))
-        truth = np.concatenate([tokens for _, tokens in own_items(evaluation, 2)])
+            model = Ngram(order, self.output_size + 1, self.output_size).fit(target_items(train, 2))
+            found[model.name] = self.summary({"loss": model.cross_entropy(target_items(evaluation, 2))})
+        counts = sum(np.bincount(tokens, minlength=self.output_size) for _, tokens in target_items(train, 2))
+        truth = np.concatenate([tokens for _, tokens in target_items(evaluation, 2)])
         found["unigram"]["accuracy"] = float((truth == np.argmax(counts)).mean())
         if self.free_running and self.spec.inputs == "tokens":
             for name, write in rewriters(train, self.spec).items():
@@ -238,7 +238,7 @@ class SequenceGeneration(Task):
     def _named(self, tokens: list[int]) -> dict[str, Any]:
         tokens = self._cut(tokens)
         names = [name_of(self.spec.target_names, token) for token in tokens]
-        return {"tokens": names, "text": written_text(self.spec, tokens)}
+        return {"tokens": names, "text": target_text(self.spec, tokens)}
 
     def texts(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, str]:
         """Return generated and true sequences of some rows."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqmodels.batch import BatchSpec
 from seqmodels.tasks.baselines.climatology import Climatology, calendar_columns
-from seqmodels.tasks.baselines.reading import histories, sequences, spread, unbroken
+from seqmodels.tasks.baselines.reading import evenly_spaced, histories, last_stretch, sequences
 from seqmodels.tasks.baselines.smoothing import LEAST_STEPS, MOST_STEPS, Smoothing
 from seqmodels.tasks.values import Predictor, ValueTask, logger, undo
 
@@ -87,7 +87,7 @@ class SeriesTask(ValueTask):
         if m is None or self.spec.target_feature is None:
             return None
         total, count = 0.0, 0
-        for inputs, _ in sequences(train, spread(len(train.lengths), MOST_SEQUENCES)):
+        for inputs, _ in sequences(train, evenly_spaced(len(train.lengths), MOST_SEQUENCES)):
             series = self.series(torch.from_numpy(inputs).double())
             total += float((series[m:] - series[:-m]).abs().sum())
             count += max(len(series) - m, 0)
@@ -101,7 +101,7 @@ class SeriesTask(ValueTask):
             return {}
         if self._smoothing is None or self._smoothing[0] is not train:
             try:
-                series = self.series(torch.from_numpy(unbroken(train, MOST_STEPS)).double()).numpy()
+                series = self.series(torch.from_numpy(last_stretch(train, MOST_STEPS)).double()).numpy()
                 self._smoothing = train, Smoothing.fit(series, self.spec.period)
             except (ImportError, ValueError) as error:
                 logger.warning("exponential smoothing is skipped: %s", error)

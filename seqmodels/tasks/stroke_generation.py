@@ -14,7 +14,7 @@ from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.heads.mixture import log_likelihood
 from seqmodels.registry import register
 from seqmodels.tasks.base import Task, check_range, name_of
-from seqmodels.tasks.baselines.strokes import drawn, memoryless_mixture, one_gaussian, regression_on_the_last
+from seqmodels.tasks.baselines.strokes import drawn, linear_regression, memoryless_mixture, one_gaussian
 from seqmodels.tasks.values import undo
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class StrokeGeneration(Task):
         found = {
             "one Gaussian": one_gaussian(known, truth),
             "mixture without memory": memoryless_mixture(known, truth, self.components),
-            "regression on the last": regression_on_the_last(known, truth),
+            "regression on the last": linear_regression(known, truth),
         }
         return {name: self.summary(values) for name, values in found.items()}
 

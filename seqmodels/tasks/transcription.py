@@ -15,7 +15,7 @@ from torch.nn import functional
 from seqmodels.batch import BatchSpec, SequenceBatch, step_mask
 from seqmodels.registry import register
 from seqmodels.tasks.base import Task, blank, check_range, join_tokens, name_of
-from seqmodels.tasks.baselines.transcripts import equal_cuts, mean_token_run, most_frequent
+from seqmodels.tasks.baselines.transcripts import equal_parts, mean_token_run, most_frequent
 from seqmodels.tasks.edit_distance import edit_distance
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class Transcription(Task):
             "most frequent token": [mean_token_run(known)] * len(truth),
         }
         if self.spec.inputs == "features":
-            made["equal cuts, nearest neighbour"] = equal_cuts(train, known, evaluation)
+            made["equal cuts, nearest neighbour"] = equal_parts(train, known, evaluation)
         return {name: self._score(rows, truth) for name, rows in made.items()}
 
     def _score(self, made: list[list[int]], truth: list[list[int]]) -> dict[str, float]:

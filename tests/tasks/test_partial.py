@@ -10,7 +10,7 @@ from seqmodels.data.dataset import ArrayDataset
 from seqmodels.heads.many_to_one import ManyToOne
 from seqmodels.model import SequenceModel, TokenEncoder
 from seqmodels.tasks.classification import Classification
-from seqmodels.tasks.partial import First, Joined, read_partly
+from seqmodels.tasks.partial import Concatenated, Truncated, predict_partial
 
 SPEC = BatchSpec("tokens", 5, "labels", 3, "sequence", tuple("abcde"), ("x", "y", "z"))
 LAYERS = {
@@ -42,7 +42,7 @@ def make_batch(seed: int = 0) -> SequenceBatch:
 def test_a_decision_after_some_steps_is_that_on_them_alone(pooling, bidirectional):
     model, batch = make_model(pooling, bidirectional), make_batch()
     with torch.no_grad():
-        reading = read_partly(model, batch.inputs, batch.lengths, (2, 4, 9))
+        reading = predict_partial(model, batch.inputs, batch.lengths, (2, 4, 9))
         torch.testing.assert_close(reading.prediction, model(batch.inputs, None, batch.lengths)[0])
         torch.testing.assert_close(reading.after[9], reading.prediction)
         for steps in (2, 4):
@@ -107,9 +107,9 @@ def test_baselines_decide_at_the_same_places(kind):
 
 def test_views_read_what_they_should():
     data = ArrayDataset(SPEC, [np.arange(n) % 5 for n in (4, 2, 5)], [0, 1, 2])
-    first = First(data, 3)
+    first = Truncated(data, 3)
     assert first.lengths.tolist() == [3, 2, 3]
-    joined = Joined([data, first])
+    joined = Concatenated([data, first])
     assert joined.lengths.tolist() == [4, 2, 5, 3, 2, 3]
     for index in range(6):
         inputs, target = joined.read(index, 0, int(joined.lengths[index]))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from seqmodels.tasks.baselines.counts import Counts, look_up
-from seqmodels.tasks.baselines.reading import joined, sequences, spread, step_items
+from seqmodels.tasks.baselines.reading import evenly_spaced, joined, sequences, step_items
 
 # Limits on the training data, so that no baseline takes longer than seconds.
 MOST_TOKENS, MOST_NEIGHBOURS, MOST_STEPS = 2_000_000, 20_000, 50_000
@@ -35,7 +35,7 @@ def ngram_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> n
     from sklearn.multiclass import OneVsRestClassifier
 
     share = min(1.0, MOST_TOKENS / int(np.sum(train.lengths)))
-    chosen = spread(len(train.lengths), max(1, int(share * len(train.lengths))))
+    chosen = evenly_spaced(len(train.lengths), max(1, int(share * len(train.lengths))))
     known = train_labels[chosen]
     if len(np.unique(known)) < 2:
         return None
@@ -62,7 +62,7 @@ def place_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> n
 
     steps, size = int(train.lengths[0]), train.spec.input_size
     lengths = np.concatenate([train.lengths, evaluation.lengths])
-    chosen = spread(len(train.lengths), MOST_NEIGHBOURS)
+    chosen = evenly_spaced(len(train.lengths), MOST_NEIGHBOURS)
     if (lengths != steps).any() or steps * size > MOST_NUMBERS or len(np.unique(train_labels[chosen])) < 2:
         return None
 
@@ -91,7 +91,7 @@ def nearest_neighbour(train: Any, train_labels: np.ndarray, evaluation: Any) -> 
     """
     from sklearn.neighbors import KNeighborsClassifier
 
-    chosen = spread(len(train.lengths), MOST_NEIGHBOURS)
+    chosen = evenly_spaced(len(train.lengths), MOST_NEIGHBOURS)
     lengths = np.concatenate([train.lengths, evaluation.lengths])
     whole = len(np.unique(lengths)) == 1 and lengths[0] * train.spec.input_size <= MOST_NUMBERS
     describe = np.ravel if whole else statistics
@@ -119,7 +119,7 @@ def stretched_neighbour(train: Any, train_labels: np.ndarray, evaluation: Any) -
     lengths = np.concatenate([train.lengths, evaluation.lengths])
     if len(np.unique(lengths)) == 1 or STRETCHED_STEPS * train.spec.input_size > MOST_NUMBERS:
         return None
-    chosen = spread(len(train.lengths), MOST_NEIGHBOURS)
+    chosen = evenly_spaced(len(train.lengths), MOST_NEIGHBOURS)
     known = np.stack([stretch(inputs, STRETCHED_STEPS) for inputs, _ in sequences(train, chosen)])
     asked = np.stack([stretch(inputs, STRETCHED_STEPS) for inputs, _ in sequences(evaluation)])
     return KNeighborsClassifier(1).fit(known, train_labels[chosen]).predict(asked)

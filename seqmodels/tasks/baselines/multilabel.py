@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from seqmodels.tasks.baselines.labels import MOST_STEPS, MOST_TOKENS, as_text, statistics
-from seqmodels.tasks.baselines.reading import neighbourhoods, sequences, spread
+from seqmodels.tasks.baselines.reading import evenly_spaced, neighbourhoods, sequences
 
 
 def label_sets(dataset: Any) -> np.ndarray:
@@ -50,7 +50,7 @@ def _probability(inputs: Any, holds: np.ndarray, asked: Any) -> np.ndarray:
 def _per_sequence(train: Any, evaluation: Any) -> tuple[np.ndarray, Any, Any]:
     """Return the training indices, their features, and those of the evaluation sequences."""
     share = min(1.0, MOST_TOKENS / int(np.sum(train.lengths)))
-    chosen = spread(len(train.lengths), max(1, int(share * len(train.lengths))))
+    chosen = evenly_spaced(len(train.lengths), max(1, int(share * len(train.lengths))))
     if train.spec.inputs == "tokens":
         return chosen, *_runs(train, chosen, evaluation)
     return chosen, *_standardised(

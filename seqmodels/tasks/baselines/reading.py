@@ -17,10 +17,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 ITEMS, NUMBERS = 1 << 18, 1 << 22
 
 
-def spread(count: int, most: int) -> np.ndarray:
+def evenly_spaced(count: int, most: int) -> np.ndarray:
     """Return at most `most` evenly spaced indices from 0 to count - 1.
 
-    >>> spread(10, 4).tolist()
+    >>> evenly_spaced(10, 4).tolist()
     [0, 3, 6, 9]
     """
     return np.arange(count) if count <= most else np.linspace(0, count - 1, most).round().astype(np.int64)
@@ -43,7 +43,7 @@ def sequences(dataset: Any, indices: Iterable[int] | None = None) -> Iterator[tu
         yield dataset.read(int(i), 0, int(dataset.lengths[i]))
 
 
-def unbroken(dataset: Any, most: int) -> np.ndarray:
+def last_stretch(dataset: Any, most: int) -> np.ndarray:
     """Return features ``(T, F)`` of the last contiguous stretch of a data set, at most `most` steps.
 
     Windows that overlap by all but one step, or as their `starts` say, are joined; of whole sequences it is
@@ -90,7 +90,7 @@ def step_items(dataset: Any, before: int, after: int = 0) -> Iterator[tuple[np.n
     return joined(parts())
 
 
-class Spread:
+class Subset:
     """Evenly spaced subset of the sequences of a data set.
 
     Args:
@@ -99,7 +99,7 @@ class Spread:
     """
 
     def __init__(self, dataset: Any, most: int) -> None:
-        self.dataset, self.spec, self.indices = dataset, dataset.spec, spread(len(dataset.lengths), most)
+        self.dataset, self.spec, self.indices = dataset, dataset.spec, evenly_spaced(len(dataset.lengths), most)
         self.lengths = np.asarray(dataset.lengths)[self.indices]
 
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -121,7 +121,7 @@ class NewestTokens:
         return inputs % self.spec.input_size, targets
 
 
-def own_items(dataset: Any, before: int) -> Iterator[tuple[np.ndarray, ...]]:
+def target_items(dataset: Any, before: int) -> Iterator[tuple[np.ndarray, ...]]:
     """Yield contexts ``(n, before)`` and tokens ``(n,)`` of all target sequences in chunks."""
 
     def parts() -> Iterator[tuple[np.ndarray, ...]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.tasks.baselines.reading import spread
+from seqmodels.tasks.baselines.reading import evenly_spaced
 
 # Maximum number of movements for a mixture, and the regularization of covariances.
 MOST, RIDGE = 20_000, 1e-6
@@ -33,13 +33,13 @@ def memoryless_mixture(train: list[np.ndarray], evaluation: list[np.ndarray], co
     from sklearn.mixture import GaussianMixture
 
     known, truth = np.concatenate(train), np.concatenate(evaluation)
-    some = known[spread(len(known), MOST), :2]
+    some = known[evenly_spaced(len(known), MOST), :2]
     count = min(components, len(np.unique(some, axis=0)))
     mixture = GaussianMixture(count, reg_covar=RIDGE, random_state=0).fit(some)
     return _scores(mixture.score_samples(truth[:, :2]), *_pen(known, truth))
 
 
-def regression_on_the_last(train: list[np.ndarray], evaluation: list[np.ndarray]) -> dict[str, float]:
+def linear_regression(train: list[np.ndarray], evaluation: list[np.ndarray]) -> dict[str, float]:
     """Score least squares on the previous movement with Gaussian errors, and pen states given the previous."""
     known, truth = np.concatenate(train), np.concatenate(evaluation)
     before, now = (np.concatenate([_before(one) for one in part]) for part in (train, evaluation))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.tasks.baselines.reading import sequences, spread
+from seqmodels.tasks.baselines.reading import evenly_spaced, sequences
 
 ROUNDS = 5
 MOST_PAIRS, MOST_STEPS, MOST_CELLS = 20_000, 60, 6_000_000
@@ -21,7 +21,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 def training_pairs(train: Any, stop: int | None) -> list[Pair]:
     """Return evenly spaced training pairs without stop tokens; long and empty ones are left out."""
-    pairs = ((s, t[t != stop]) for s, t in sequences(train, spread(len(train.lengths), MOST_PAIRS)))
+    pairs = ((s, t[t != stop]) for s, t in sequences(train, evenly_spaced(len(train.lengths), MOST_PAIRS)))
     return [(s, t) for s, t in pairs if 0 < len(s) <= MOST_STEPS and 0 < len(t) <= MOST_STEPS]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.tasks.baselines.reading import sequences, spread
+from seqmodels.tasks.baselines.reading import evenly_spaced, sequences
 
 # Maximum number of training sequences, and steps to which each part is resampled.
 MOST_SEQUENCES, CUT_STEPS = 4000, 8
@@ -37,14 +37,14 @@ def mean_token_run(known: list[list[int]]) -> list[int]:
     return [counts.most_common(1)[0][0]] * mean if counts else []
 
 
-def equal_cuts(train: Any, known: list[list[int]], evaluation: Any) -> list[list[int]]:
+def equal_parts(train: Any, known: list[list[int]], evaluation: Any) -> list[list[int]]:
     """Label equal parts of each sequence by their nearest neighbours; its length gives their number.
 
     Training sequences are cut into as many parts as they have tokens.
     """
     from sklearn.neighbors import KNeighborsClassifier
 
-    chosen = [i for i in spread(len(known), MOST_SEQUENCES).tolist() if known[i]]
+    chosen = [i for i in evenly_spaced(len(known), MOST_SEQUENCES).tolist() if known[i]]
     if not chosen:
         return [[] for _ in evaluation.lengths]
     seen = [cut for (x, _), i in zip(sequences(train, chosen), chosen, strict=True) for cut in _cuts(x, len(known[i]))]
