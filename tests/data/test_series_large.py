@@ -15,7 +15,7 @@ from seqmodels.data.series import store as series_store
 from seqmodels.data.series import sums as series_sums
 from seqmodels.data.series.sums import Moments
 from seqmodels.data.sources.table import CSVSource
-from seqmodels.tasks.baselines.reading import Subset, unbroken
+from seqmodels.tasks.baselines.reading import Subset, last_stretch
 from tests.data.csv_examples import write
 
 
