@@ -17,8 +17,8 @@ from seqmodels.cli.report_page import markdown
 from seqmodels.cli.screen import report
 from seqmodels.escaping import fenced, in_cell, in_markdown, on_screen
 from seqmodels.inference.writing import write_predictions
-from seqmodels.tasks.pictures.confusion import confusion_figure
-from seqmodels.tasks.pictures.style import plain
+from seqmodels.tasks.plots.confusion import confusion_figure
+from seqmodels.tasks.plots.style import plain
 from seqmodels.terminal import Screen
 from seqmodels.training import backtest
 from seqmodels.training.diagnostics.board import Board

@@ -70,9 +70,9 @@ def unrolled(trained: Model, prompt: str, options: Sampling, beam: int) -> str:
         head: Any = trained.model.head
         tokens = head.generate(features, None, *options, beam=beam)[0][0].tolist()
     if "target_level" in (trained.spec.options or {}):
-        from seqmodels.tasks.rewriting import written_text
+        from seqmodels.tasks.rewriting import target_text
 
-        return written_text(trained.spec, [token for token in tokens if token != trained.spec.stop])
+        return target_text(trained.spec, [token for token in tokens if token != trained.spec.stop])
     from seqmodels.data.encode.vocabulary import decode
 
     return decode(tokens, trained.spec)

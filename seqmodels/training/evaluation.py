@@ -14,8 +14,8 @@ from lightning_fabric.utilities import move_data_to_device
 from seqmodels import checkpoint
 from seqmodels.data.batches.module import SequenceDataModule
 from seqmodels.data.dataset import SequenceDataset
-from seqmodels.tasks.baselines.reading import Spread
-from seqmodels.tasks.partial import First
+from seqmodels.tasks.baselines.reading import Subset
+from seqmodels.tasks.partial import Truncated
 from seqmodels.training.learner import Learner
 from seqmodels.training.processes.environments import Alone
 from seqmodels.training.truncation import Carried
@@ -41,7 +41,7 @@ def score(learner: Learner, data: SequenceDataModule, options: dict[str, Any]) -
         if split in data.splits and options[f"limit_{split}_batches"] != 0:
             scores[split] = evaluate_split(learner, data, split, options)
             scores["baseline"][split] = learner.task.baselines(train, _some(data.splits[split], split))
-            verdicts[split] = learner.task.verdict(scores[split], scores["baseline"][split])
+            verdicts[split] = learner.task.compare(scores[split], scores["baseline"][split])
     return scores, verdicts
 
 
@@ -50,11 +50,11 @@ def _some(held: SequenceDataset, split: str) -> Any:
     steps, own = int(np.sum(held.lengths)), len(held)
     if held.spec.target_shape == "step" and held.spec.targets == "values" and steps > MOST_FORECASTS >= own:
         _log.warning("baselines are scored on the first %d of the %d %s steps", MOST_FORECASTS, steps, split)
-        return First(held, MOST_FORECASTS // own)
+        return Truncated(held, MOST_FORECASTS // own)
     if own <= MOST_SCORED:
         return held
     _log.warning("baselines are scored on %d of the %d %s sequences, evenly spread", MOST_SCORED, own, split)
-    return Spread(held, MOST_SCORED)
+    return Subset(held, MOST_SCORED)
 
 
 def calibrate(learner: Learner, data: SequenceDataModule, path: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from seqmodels.batch import SequenceBatch
 from seqmodels.build import build_evaluation
 from seqmodels.inference import load
-from seqmodels.tasks.pictures.style import plain
+from seqmodels.tasks.plots.style import plain
 from seqmodels.training.learner import Learner
 from seqmodels.training.quiet import quieten
 
@@ -63,7 +63,7 @@ def picture(run: Path, plugins: Iterable[str] = ()) -> Shown:
             return Shown(None, "", {})
         metrics.compute()
         generator = torch.Generator().manual_seed(0)
-        figures = {**task.drawings(model, first[1], generator), **task.pictures(first[0], first[1], metrics)}
+        figures = {**task.sample_plots(model, first[1], generator), **task.plots(first[0], first[1], metrics)}
         texts = task.texts(model, first[1], generator)
     title = next(iter(figures), "")
     return Shown(plain(figures[title]) if title else None, title, texts)

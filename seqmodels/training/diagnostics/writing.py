@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from seqmodels.batch import SequenceBatch
-from seqmodels.tasks.pictures.style import plain
+from seqmodels.tasks.plots.style import plain
 from seqmodels.training.diagnostics.board import Board
 from seqmodels.training.diagnostics.cuts import predict
 from seqmodels.training.diagnostics.gates import gate_activations, saturation
@@ -93,7 +93,7 @@ def write_shown(
 def _write_pictures(board: Board, model: Any, task: Task, batch: SequenceBatch, metrics: Any) -> None:
     with evaluating(model):
         prediction = predict(model, batch, task)
-    for name, figure in task.pictures(prediction, batch, metrics).items():
+    for name, figure in task.plots(prediction, batch, metrics).items():
         board.figure(f"pictures/{name}", plain(figure))
 
 
@@ -104,5 +104,5 @@ def _write_texts(board: Board, model: Any, task: Task, batch: SequenceBatch) -> 
     with evaluating(model):
         for name, words in task.texts(model, batch, generator).items():
             board.text(f"texts/{name}", words)
-        for name, figure in task.drawings(model, batch, generator).items():
+        for name, figure in task.sample_plots(model, batch, generator).items():
             board.figure(f"pictures/{name}", plain(figure))
