@@ -1,4 +1,4 @@
-"""What is compared with what, as one table. To add a comparison: one line in `TABLE`.
+"""The table of comparisons; add one as a line of `TABLE`.
 
 F features, H units.
 """
@@ -25,15 +25,15 @@ MakeLayer = Callable[[int, int], nn.Module]
 
 
 class Case(NamedTuple):
-    """A cell of ours, and the layer of torch's that it is held against.
+    """A cell of this package and the torch layer it is compared with.
 
-    Fields:
+    Attributes:
         cell: ``(F, H) -> Cell``.
-        peer: "LSTM", "GRU" or "RNN": torch's layer, and the cell of a single step.
+        peer: "LSTM", "GRU" or "RNN": torch's layer, and its cell in mode "step".
         layer: ``(F, H) -> layer`` that runs the cell, batch first.
-        loop: ``(F, H) -> layer``, the same as a plain loop in Python.
-        modes: those of `seqmodels.benchmark.shapes.MODES` that are tried unless others are asked for.
-        shapes: the names of the shapes that are.
+        loop: ``(F, H) -> layer``, the same as a plain Python loop.
+        modes: default modes, from `seqmodels.benchmark.shapes.MODES`.
+        shapes: names of the default shapes.
     """
 
     cell: MakeCell
@@ -45,7 +45,7 @@ class Case(NamedTuple):
 
 
 class TorchLoop(nn.Module):
-    """What one writes where there is no layer: a Python loop over one of torch's cells."""
+    """A plain Python loop over one of torch's cells."""
 
     def __init__(self, peer: str, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class TorchLoop(nn.Module):
 
 
 class TwoMemories(NamedTuple):
-    """Output `h`, a memory that changes at once, and one that follows it slowly."""
+    """State of a `TwoMemoryCell`: output `h`, a fast memory, and a slow one that follows it."""
 
     h: Tensor
     fast: Tensor
@@ -68,7 +68,7 @@ class TwoMemories(NamedTuple):
 
 
 class TwoMemoryCell(GatedCell):
-    """A cell that no library has, in twenty lines: what a researcher might write."""
+    """A custom cell that no library provides, as an example of research code."""
 
     state_type = TwoMemories
     gates = ("f", "s", "n", "o")
@@ -99,7 +99,7 @@ ZONEOUT_AND_LOCKED_DROPOUT = Regularisers(
     input_dropout=0.25, recurrent_dropout=0.25, output_dropout=0.25, zoneout_h=0.05, zoneout_c=0.15
 )
 
-#: What is not a registered cell with its default options, by the name that ``--cells`` takes.
+#: Cases other than registered cells with default options, by the name that ``--cells`` takes.
 TABLE: dict[str, Case] = {
     "lstm": _dropin(LSTM, LSTMCell, MODES),
     "gru": _dropin(GRU, GRUCell, ("train", "infer")),
@@ -108,19 +108,19 @@ TABLE: dict[str, Case] = {
     "zoneout_lstm": _own(LSTMCell, regularisers=ZONEOUT_AND_LOCKED_DROPOUT),
     "two_memories": _own(TwoMemoryCell, modes=("train", "first", "memory")),
 }
-_HIDDEN = ("elman", "feedforward")  # the table's rnn; nothing recurrent
+_HIDDEN = ("elman", "feedforward")  # listed as rnn in the table; not recurrent
 
 
 def known() -> list[str]:
-    """The names that `find` takes: those of the table, then all other registered cells."""
+    """Return the names that `find` accepts: the table's, then all other registered cells."""
     return [*TABLE, *(name for name in registry.names("cell") if name not in (*TABLE, *_HIDDEN))]
 
 
 def find(name: str) -> Case:
-    """The comparison called `name`: one of the table's, a registered cell, or ``package.module:Class``.
+    """Return the case called `name`: a name in the table, a registered cell, or ``package.module:Class``.
 
     Raises:
-        ValueError: no such cell.
+        ValueError: unknown cell.
     """
     if name in TABLE:
         return TABLE[name]
@@ -128,7 +128,7 @@ def find(name: str) -> Case:
         hint = suggest(name, known())
         raise ValueError(f"there is no cell {name!r} to compare{hint} Known: {', '.join(known())}")
     cls: Any = _imported(name) if ":" in name else registry.find("cell", name)
-    # torch has no linear cell: the GRU is what these are used in the place of.
+    # torch has no linear cell; these usually replace a GRU.
     return _own(cls, "GRU", shapes=("long",)) if issubclass(cls, LinearCell) else _own(cls)
 
 

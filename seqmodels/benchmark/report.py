@@ -1,4 +1,4 @@
-"""The outcome as tables for the screen and for Markdown, and as JSON."""
+"""Benchmark results as tables, Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Table(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """All that a run found: one list of rows or figures for each comparison."""
+    """All results of a run: one list of rows or figures per comparison."""
 
     machine: dict[str, Any]
     found: list[list[Row] | list[Figure]]
@@ -52,7 +52,7 @@ class Outcome(NamedTuple):
 
 
 def machine(settings: Settings, peak: float, **more: str) -> dict[str, Any]:
-    """What the numbers were measured on, and `more` that is to be kept: "command", and "seqmodels", its version."""
+    """Describe the machine and versions; `more` adds "command" and "seqmodels", the package's version."""
     return {
         **more,
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="minutes"),
@@ -70,7 +70,7 @@ def machine(settings: Settings, peak: float, **more: str) -> dict[str, Any]:
 
 
 def in_words(machine: dict[str, Any]) -> str:
-    """The machine in one paragraph."""
+    """Describe the machine in one paragraph."""
     device = "" if machine["device"] == "cpu" else f", {machine['device']}"
     return (
         f"{machine['processor']}, {machine['cores']} cores{device}; {machine['threads']} threads, {machine['dtype']}; "
@@ -80,7 +80,7 @@ def in_words(machine: dict[str, Any]) -> str:
 
 
 def table(found: Sequence[Row] | Sequence[Figure]) -> Table:
-    """The outcome of one comparison."""
+    """Tabulate the results of one comparison."""
     rows = [one for one in found if isinstance(one, Row)]
     figures = [one for one in found if isinstance(one, Figure)]
     if figures:
@@ -101,7 +101,7 @@ def _line(row: Row) -> tuple[str, ...]:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in three digits.
+    """Format seconds with three digits.
 
     >>> duration(0.0015), duration(0.123), duration(1.234), duration(4.81e-5)
     ('1.50 ms', '123 ms', '1.23 s', '48.1 µs')
@@ -137,7 +137,7 @@ def _against(one: Figure) -> tuple[str, ...]:
 
 
 def targets_table(verdicts: Sequence[Verdict]) -> Table:
-    """Each target beside what came."""
+    """Tabulate targets and measured values."""
     return Table("targets", ("what", "value", "must", "aim", "verdict"), [_verdict_line(one) for one in verdicts])
 
 
@@ -151,14 +151,14 @@ def _verdict_line(one: Verdict) -> tuple[str, ...]:
 
 
 def as_markdown(outcome: Outcome) -> str:
-    """The machine, the legend, and all tables."""
+    """Format the machine, the legend and all tables as Markdown."""
     tables = [table(found) for found in outcome.found] + [targets_table(outcome.verdicts)] * bool(outcome.verdicts)
     opening = f"# Benchmark\n\nMade by `{outcome.machine['command']}`.\n\n{in_words(outcome.machine)}\n"
     return "\n".join([opening, f"{LEGEND}\n", *(one.markdown() for one in tables)])
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
-    """Everything, as plain values; times in seconds, memory in MiB."""
+    """Convert all results to plain values; times in seconds, memory in MiB."""
     means = [
         {"cell": rows[0].cell, "mode": rows[0].mode, "ratio": mean_ratio(rows)}
         for rows in ([row for row in found if isinstance(row, Row)] for found in outcome.found)
@@ -169,7 +169,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """NamedTuples as mappings."""
+    """Convert NamedTuples to dicts, recursively."""
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return {key: _plain(item) for key, item in value._asdict().items()}
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What is hoped for, and what must be: held against the outcome by ``seqmodels benchmark --targets``."""
+"""Performance targets, checked by ``seqmodels benchmark --targets``."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from seqmodels.benchmark.shapes import SHAPES, Shape
 
 
 class Target(NamedTuple):
-    """One number to reach.
+    """A number to reach.
 
-    Fields:
-        cell, mode: what it is about.
-        figure: "mean" or "least" of the ratio over shapes, "share" of the peak; or the name of a
-            `Figure`, which is to be at most this: "first" and "cached" in seconds, "memory" and
-            "tbptt" as a ratio.
-        must, aim: None where there is none.
-        shape: the only one it is about, if it is.
+    Attributes:
+        cell, mode: the comparison.
+        figure: "mean" or "least" of the ratio over shapes, "share" of the peak; or the name of a `Figure` with an
+            upper bound: "first" and "cached" in seconds, "memory" and "tbptt" as a ratio.
+        must, aim: required and desired bound; None for none.
+        shape: the only shape that counts; None for all.
     """
 
     cell: str
@@ -35,12 +34,12 @@ class Target(NamedTuple):
         return self.mode in ("first", "memory")
 
     def met(self, value: float, bound: float | None) -> bool:
-        """Whether a value is on the right side of a bound; any is where there is none."""
+        """Return whether a value satisfies a bound; None is no bound."""
         return bound is None or (value <= bound if self.at_most else value >= bound)
 
 
 class Verdict(NamedTuple):
-    """A target, what came, and "aim", "pass" or "short"."""
+    """A target, the measured value, and "aim", "pass" or "short"."""
 
     target: Target
     value: float
@@ -82,12 +81,12 @@ ON_CUDA = (
 
 
 def mean_ratio(rows: Sequence[Row]) -> float:
-    """The geometric mean of the ratios over shapes."""
+    """Return the geometric mean of the ratios over shapes."""
     return math.exp(sum(math.log(row.ratio.median) for row in rows) / len(rows))
 
 
 def judge(targets: Iterable[Target], rows: Sequence[Row], figures: Sequence[Figure]) -> list[Verdict]:
-    """The verdict on each target that the outcome says something about."""
+    """Compare the results with each target that they cover."""
     verdicts = []
     for target in targets:
         value = _value(target, rows, figures)
