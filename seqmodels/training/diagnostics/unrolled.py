@@ -31,10 +31,10 @@ def unrolled_figure(model: SequenceModel, window: int | None = None, k2: int | N
         window: k1 of truncated backpropagation; if given, the carried state is drawn at the borders.
         k2: steps the gradient reaches back, if different from `window`.
     """
-    return _Drawing(anatomy(model), window, k2).draw()
+    return _Plot(anatomy(model), window, k2).draw()
 
 
-class _Drawing:
+class _Plot:
     """A plot under construction; `x` and `y` convert columns and floors to coordinates."""
 
     def __init__(self, parts: Anatomy, window: int | None, k2: int | None) -> None:

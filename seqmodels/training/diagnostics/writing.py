@@ -85,12 +85,12 @@ def write_shown(
     board: Board, model: SequenceModel, task: Task, batch: SequenceBatch, metrics: MetricCollection | None
 ) -> None:
     """Write the task's plots `pictures/NAME` and texts `texts/NAME`."""
-    board.attempt("pictures", lambda: _write_pictures(board, model, task, batch, metrics))
+    board.attempt("pictures", lambda: _write_plots(board, model, task, batch, metrics))
     board.attempt("texts", lambda: _write_texts(board, model, task, batch))
 
 
 @torch.no_grad()
-def _write_pictures(board: Board, model: Any, task: Task, batch: SequenceBatch, metrics: Any) -> None:
+def _write_plots(board: Board, model: Any, task: Task, batch: SequenceBatch, metrics: Any) -> None:
     with evaluating(model):
         prediction = predict(model, batch, task)
     for name, figure in task.pictures(prediction, batch, metrics).items():

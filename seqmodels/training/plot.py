@@ -30,7 +30,7 @@ class Shown(NamedTuple):
     texts: dict[str, str]
 
 
-def picture(run: Path, plugins: Iterable[str] = ()) -> Shown:
+def plot(run: Path, plugins: Iterable[str] = ()) -> Shown:
     """Return the run's first plot, of free generations if there are any, else of predictions, and its texts.
 
     Args:
