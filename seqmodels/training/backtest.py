@@ -66,7 +66,7 @@ def backtest(
     monitor = _monitor(config, results[0])
     write_text(_as_csv(rows), folder / "backtest.csv")
     _print(rows, monitor, folds, console)
-    console.print(Text(verdict(rows, monitor)))
+    console.print(Text(comparison(rows, monitor)))
     console.print(Text(f"\nAll numbers: {folder / 'backtest.csv'}"))
     return rows
 
@@ -116,11 +116,11 @@ def mean_and_spread(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str,
     }
 
 
-def verdict(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
+def comparison(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
     """Say whether the model beats each baseline, and in how many folds.
 
     >>> rows = [{"fold": 1, "method": "model", "mae": 2.0}, {"fold": 1, "method": "no change", "mae": 1.0}]
-    >>> print(verdict(rows, "mae"))
+    >>> print(comparison(rows, "mae"))
     Mean mae over 1 fold: 2 (model).
       It does NOT beat no change (1); it was better in 0 of 1.
     """

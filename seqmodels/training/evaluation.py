@@ -36,13 +36,13 @@ def score(learner: Learner, data: SequenceDataModule, options: dict[str, Any]) -
     """
     train = data.splits["train"].original or data.splits["train"]
     scores: dict[str, Any] = {"val": None, "test": None, "baseline": {}}
-    verdicts: dict[str, str] = {}
+    comparisons: dict[str, str] = {}
     for split in ("val", "test"):
         if split in data.splits and options[f"limit_{split}_batches"] != 0:
             scores[split] = evaluate_split(learner, data, split, options)
             scores["baseline"][split] = learner.task.baselines(train, _some(data.splits[split], split))
-            verdicts[split] = learner.task.verdict(scores[split], scores["baseline"][split])
-    return scores, verdicts
+            comparisons[split] = learner.task.verdict(scores[split], scores["baseline"][split])
+    return scores, comparisons
 
 
 def _some(held: SequenceDataset, split: str) -> Any:

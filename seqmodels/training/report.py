@@ -82,12 +82,12 @@ def _cell(value: float) -> str:
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e8 else f"{value:.4g}"
 
 
-def print_results(metrics: dict[str, Any], verdicts: dict[str, str], console: Console) -> None:
+def print_results(metrics: dict[str, Any], comparisons: dict[str, str], console: Console) -> None:
     """Print the table and the comparison in words for each evaluated split."""
-    for split, verdict in verdicts.items():
+    for split, comparison in comparisons.items():
         console.print()
         console.print(result_table(split, metrics[split], metrics["baseline"].get(split, {})))
-        console.print(verdict, markup=False, highlight=False, soft_wrap=True)
+        console.print(comparison, markup=False, highlight=False, soft_wrap=True)
 
 
 def log_hyperparameters(trainer: pl.Trainer, config: dict[str, Any], metrics: dict[str, Any]) -> None:

@@ -173,20 +173,20 @@ def report(
     learner.load_state_dict(checkpoint.read(best)["state_dict"])
     if learner.task.calibrates:
         calibrate(learner, data, best)
-    scores, verdicts = score(learner, data, config["trainer"])
+    scores, comparisons = score(learner, data, config["trainer"])
     metrics = {
         "task": config["task"]["name"],
         "parameters": parameter_count(learner.model),
         "seconds": round(last[checkpoint.KEY]["seconds"], 2),
         "steps": last["global_step"],
         **scores,
-        "verdict": verdicts,
+        "verdict": comparisons,
         "data": hide(taken_for, config),
         "machine": machine(),
     }
     write_json(metrics, run_dir / "metrics.json")
     log_hyperparameters(trainer, config, metrics)
-    print_results(metrics, verdicts, console)
+    print_results(metrics, comparisons, console)
     console.print(
         f"\nResults: {run_dir / 'metrics.json'}\nWatch it: tensorboard --logdir {shlex.quote(str(run_dir))}",
         markup=False,
@@ -249,6 +249,6 @@ def evaluate(
     data = build_evaluation(trained.config, trained.spec, other)
     trained.task.prepare(data.splits["train"])
     learner = Learner(trained.model, trained.task, window=trained.config["training"]["window"])
-    metrics, verdicts = score(learner, data, trained.config["trainer"])
-    print_results(metrics, verdicts, console)
+    metrics, comparisons = score(learner, data, trained.config["trainer"])
+    print_results(metrics, comparisons, console)
     return metrics
