@@ -12,7 +12,7 @@ import torch
 
 from seqmodels.benchmark.probes import Figure
 from seqmodels.benchmark.run import Row, Settings
-from seqmodels.benchmark.targets import Verdict, mean_ratio
+from seqmodels.benchmark.targets import TargetResult, mean_ratio
 from seqmodels.scan.fused.compiler import describe
 from seqmodels.training.machine import processor
 
@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
 
     machine: dict[str, Any]
     found: list[list[Row] | list[Figure]]
-    verdicts: list[Verdict]
+    results: list[TargetResult]
 
     @property
     def rows(self) -> list[Row]:
@@ -136,23 +136,23 @@ def _against(one: Figure) -> tuple[str, ...]:
     return _WORDS[one.name], f"{one.value:.1f} MiB", f"{_AGAINST[one.name]} {one.other:.1f} MiB", ratio
 
 
-def targets_table(verdicts: Sequence[Verdict]) -> Table:
+def targets_table(results: Sequence[TargetResult]) -> Table:
     """Tabulate targets and measured values."""
-    return Table("targets", ("what", "value", "must", "aim", "verdict"), [_verdict_line(one) for one in verdicts])
+    return Table("targets", ("what", "value", "must", "aim", "status"), [_target_line(one) for one in results])
 
 
-def _verdict_line(one: Verdict) -> tuple[str, ...]:
+def _target_line(one: TargetResult) -> tuple[str, ...]:
     target = one.target
     sign = "≤" if target.at_most else "≥"
     bounds = ("" if value is None else f"{sign} {value:.3g}" for value in (target.must, target.aim))
     mode = "" if target.at_most else f"{target.mode}, "
     where = "" if target.shape is None else f" at {target.shape}"
-    return f"{target.cell}: {mode}{_WORDS[target.figure]}{where}", f"{one.value:.3g}", *bounds, one.verdict
+    return f"{target.cell}: {mode}{_WORDS[target.figure]}{where}", f"{one.value:.3g}", *bounds, one.status
 
 
 def as_markdown(outcome: Outcome) -> str:
     """Format the machine, the legend and all tables as Markdown."""
-    tables = [table(found) for found in outcome.found] + [targets_table(outcome.verdicts)] * bool(outcome.verdicts)
+    tables = [table(found) for found in outcome.found] + [targets_table(outcome.results)] * bool(outcome.results)
     opening = f"# Benchmark\n\nMade by `{outcome.machine['command']}`.\n\n{in_words(outcome.machine)}\n"
     return "\n".join([opening, f"{LEGEND}\n", *(one.markdown() for one in tables)])
 
@@ -164,7 +164,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         for rows in ([row for row in found if isinstance(row, Row)] for found in outcome.found)
         if rows
     ]
-    parts = {"rows": outcome.rows, "means": means, "figures": outcome.figures, "targets": outcome.verdicts}
+    parts = {"rows": outcome.rows, "means": means, "figures": outcome.figures, "targets": outcome.results}
     return {"machine": outcome.machine, **{name: _plain(part) for name, part in parts.items()}}
 
 

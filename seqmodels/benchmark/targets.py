@@ -38,12 +38,12 @@ class Target(NamedTuple):
         return bound is None or (value <= bound if self.at_most else value >= bound)
 
 
-class Verdict(NamedTuple):
+class TargetResult(NamedTuple):
     """A target, the measured value, and "aim", "pass" or "short"."""
 
     target: Target
     value: float
-    verdict: str
+    status: str
 
 
 VARIANTS = ("layer_norm_lstm", "peephole_lstm", "zoneout_lstm", "two_memories")
@@ -85,15 +85,15 @@ def mean_ratio(rows: Sequence[Row]) -> float:
     return math.exp(sum(math.log(row.ratio.median) for row in rows) / len(rows))
 
 
-def judge(targets: Iterable[Target], rows: Sequence[Row], figures: Sequence[Figure]) -> list[Verdict]:
+def judge(targets: Iterable[Target], rows: Sequence[Row], figures: Sequence[Figure]) -> list[TargetResult]:
     """Compare the results with each target that they cover."""
-    verdicts = []
+    results = []
     for target in targets:
         value = _value(target, rows, figures)
         if value is not None:
             reached = "aim" if target.met(value, target.aim) else "pass"
-            verdicts.append(Verdict(target, value, reached if target.met(value, target.must) else "short"))
-    return verdicts
+            results.append(TargetResult(target, value, reached if target.met(value, target.must) else "short"))
+    return results
 
 
 def _value(target: Target, rows: Sequence[Row], figures: Sequence[Figure]) -> float | None:
