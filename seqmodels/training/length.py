@@ -35,10 +35,10 @@ def automatic(updates: int) -> dict[str, int]:
     return {"max_epochs": epochs, "check_val_every_n_epoch": math.ceil(RARE / updates)}
 
 
-def settled(trainer: dict[str, Any], batches: int) -> dict[str, Any]:
+def resolve_length(trainer: dict[str, Any], batches: int) -> dict[str, Any]:
     """Return the Trainer's settings with "auto" resolved; settings that the user changed stay.
 
-    >>> settled({"max_epochs": "auto", "max_steps": 50, "val_check_interval": None}, 10_000)
+    >>> resolve_length({"max_epochs": "auto", "max_steps": 50, "val_check_interval": None}, 10_000)
     {'max_epochs': 1, 'max_steps': 50, 'val_check_interval': 50, 'check_val_every_n_epoch': 1}
 
     Args:

@@ -17,7 +17,7 @@ from seqmodels.training.diagnostics import Diagnostics
 from seqmodels.training.event_log import RunLog
 from seqmodels.training.last_checkpoint import LastCheckpoint
 from seqmodels.training.learner import Learner, epoch_batches
-from seqmodels.training.length import settled
+from seqmodels.training.length import resolve_length
 from seqmodels.training.processes import launchers
 from seqmodels.training.processes.environments import Alone, Launched
 from seqmodels.training.processes.fit import process_count
@@ -48,7 +48,7 @@ def make_trainer(
 ) -> pl.Trainer:
     """Build Lightning's Trainer with this package's callbacks, writing to the run folder."""
     batches = epoch_batches(data, config["trainer"]["limit_train_batches"])
-    options = dict(settled(config["trainer"], batches))
+    options = dict(resolve_length(config["trainer"], batches))
     # RunState after Diagnostics, which may log before a checkpoint.
     callbacks: list[pl.Callback] = [Diagnostics(**config["diagnostics"]), RunState(run_content(config, data))]
     if options.pop("enable_progress_bar", True):
