@@ -18,8 +18,8 @@ from seqmodels.training.machine import processor
 
 LEGEND = (
     "times: medians; ratio: torch's time / seqmodels', median and quartiles over the rounds; "
-    "loop: a plain Python loop (in mode step: our step as it is written); "
-    "peak: our share of what one large matrix product reaches"
+    "loop: a plain Python loop (in mode step: the cell's uncompiled step); "
+    "peak: FLOP/s relative to one large matrix product"
 )
 
 
