@@ -74,7 +74,7 @@ def test_a_page_keeps_its_form(words: str) -> None:
 def test_a_report_with_hostile_data(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from seqmodels.cli import report_page
     from seqmodels.cli.library import Library
-    from seqmodels.training.picture import Shown
+    from seqmodels.training.plot import Shown
 
     monkeypatch.setattr(report_page, "command", lambda config, library: "seqmodels train")
     config = {"name": "run", "data": {"name": "csv", "path": "a.csv"}, "task": {"name": "classification"}}
