@@ -136,7 +136,7 @@ def _read_wide(table: Table, layout: Layout, missing: str) -> Sequences:
 
 
 def _read_long(table: Table, layout: Layout, missing: str) -> Sequences:
-    order = order_rows(table, layout.sequence, "sequence", layout.time)
+    order = order_rows(table, layout.sequence, "sequence", layout.time, time_format=layout.time_format)
     rows, owner = order.rows, order.owner
     if layout.text is not None:
         cells = np.array(table.cells(layout.text, "text"), dtype=object)[rows]
