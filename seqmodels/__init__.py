@@ -1,7 +1,7 @@
 """Recurrent sequence models in PyTorch: define one time step, train with exact truncated BPTT.
 
-Public names are found on first use, so that `seqmodels --help` and config errors need no torch.
-To add one: a line in `_HOMES`, and the same import under `TYPE_CHECKING`.
+Public names are imported on first use, so that `seqmodels --help` and config errors need no torch.
+To add one, write a line in `_HOMES` and the same import under `TYPE_CHECKING`.
 """
 
 from __future__ import annotations

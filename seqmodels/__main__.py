@@ -1,17 +1,17 @@
-"""`python -m seqmodels` is the command `seqmodels`."""
+"""Entry point of `python -m seqmodels`, the same as the command `seqmodels`."""
 
 import os
 import sys
 
 
 def leave_working_folder() -> None:
-    """Take back what `-m` did: the working folder first on the path, where any file shadows a library's module.
+    """Undo the effect of `-m`, which puts the working folder first on the path, where its files shadow libraries.
 
-    Where the package itself lies there, as in a checkout, the folder stays, last. One in PYTHONPATH stays as it is.
+    If it contains the package, as in a checkout, it is moved to the end. A folder in PYTHONPATH is unchanged.
     """
     try:
         working = os.getcwd()
-    except OSError:  # removed
+    except OSError:  # the folder was removed
         working = ""
     if getattr(sys.flags, "safe_path", False) or sys.path[:1] not in ([""], [working]):
         return

@@ -1,7 +1,7 @@
-"""Files and folders that are written whole or not at all; what a kill leaves of them is swept later.
+"""Atomic writing of files and folders; remains of killed writers are removed later.
 
-While it is written, a file NAME lies beside its place as ``.NAME.RANDOM.tmp``, made by its writer alone and locked,
-so that others can tell a file that is being written from one whose writer was killed.
+A file NAME is written as ``.NAME.RANDOM.tmp`` in the same folder, created exclusively and locked, so that others can
+tell a file being written from one whose writer was killed.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-# Letters of a name that are repeated in a temporary one: the system allows 255 bytes.
+# Length of the name in a temporary one: the system allows 255 bytes.
 KEPT = 50
-# Seconds after which a temporary file has been locked, if somebody is writing it.
+# Seconds after which a temporary file that is being written is certainly locked.
 YOUNG = 2.0
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file beside `path` to write to, which takes its place at the end; after an error `path` is as it was.
+    """Yield a temporary file that replaces `path` at the end; after an error `path` is unchanged.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -38,13 +38,13 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = _temporary(path.parent, path.name)
     made, lock = False, None
     try:
-        # Exclusively: a link that somebody else has put there is not followed.
+        # Exclusive, so that a link planted by others is not followed.
         file = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
         made, lock = True, _kept(file)
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        if error.filename in (None, temporary, str(temporary)):  # a name that the user knows
+        if error.filename in (None, temporary, str(temporary)):  # report the name that the user knows
             error.filename = str(path)
         raise
     finally:
@@ -56,13 +56,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def scratch(folder: Path, name: str) -> Iterator[Path]:
-    """A folder in `folder` to be filled, and renamed or left to be removed at the end."""
+    """Yield a temporary folder in `folder` to fill and rename; it is removed otherwise."""
     sweep(folder)
     temporary = _temporary(folder, name)
     temporary.mkdir(mode=0o700)
     lock = None
     try:
-        with contextlib.suppress(OSError):  # not every system opens folders
+        with contextlib.suppress(OSError):  # not all systems open folders
             lock = _kept(os.open(temporary, os.O_RDONLY))
         yield temporary
     finally:
@@ -72,11 +72,11 @@ def scratch(folder: Path, name: str) -> Iterator[Path]:
 
 
 def sweep(folder: Path, name: str | None = None) -> None:
-    """Remove what writers of `folder` left that were killed; what is being written, by whomever, stays.
+    """Remove temporary files of killed writers in `folder`; files still being written stay.
 
     Args:
-        folder: to look in, not below.
-        name: of what was being written; None for anything.
+        folder: folder to search, without subfolders.
+        name: name of the file that was written; None for any.
     """
     pattern = re.compile(rf"\.{'.+' if name is None else re.escape(name[:KEPT])}\.[0-9a-f]{{16}}\.tmp", re.DOTALL)
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
@@ -86,7 +86,7 @@ def sweep(folder: Path, name: str | None = None) -> None:
 
 
 def _sweep(entry: os.DirEntry[str]) -> None:
-    """Remove a temporary file or folder, unless somebody holds its lock or may not have come to it."""
+    """Remove a temporary file or folder, unless it is locked or too new to be."""
     if time.time() - entry.stat(follow_symlinks=False).st_mtime < YOUNG:
         return
     if entry.is_symlink():
@@ -104,9 +104,9 @@ def _sweep(entry: os.DirEntry[str]) -> None:
 
 
 def reserve(path: Path, size: int) -> None:
-    """Make a file of so many bytes for all of which there is room.
+    """Create a file of `size` bytes with its disk space allocated.
 
-    What is written through a memory map of a file without room kills the process.
+    Writing to a memory-mapped file on a full disk kills the process.
 
     Raises:
         OSError: the disk is full.
@@ -114,7 +114,7 @@ def reserve(path: Path, size: int) -> None:
     with path.open("wb") as file:
         try:
             os.posix_fallocate(file.fileno(), 0, max(1, size))
-        except (OSError, AttributeError) as error:  # not every file system and system has it
+        except (OSError, AttributeError) as error:  # not on all systems and file systems
             if isinstance(error, OSError) and error.errno in FULL:
                 error.filename = str(path)
                 raise
@@ -127,9 +127,9 @@ def _temporary(folder: Path, name: str) -> Path:
 
 
 def _kept(file: int) -> int | None:
-    """The open file, locked for as long as this process lives; closed, and None, where it cannot be.
+    """Lock an open file for the life of this process; close it and return None if that fails.
 
-    Where there are no locks nothing is swept, and a file must be closed before it is renamed.
+    Systems without locks also require closing before renaming; nothing is swept there.
     """
     try:
         import fcntl

@@ -1,6 +1,6 @@
-"""From a plain mapping to objects, in dependency order: data, sizes, cells, layers, head, task.
+"""Construction of data, models and tasks from a config of plain values.
 
-Knows nothing of Hydra, and imports Lightning only for the data module, so that a trained model loads
+Does not use Hydra, and imports Lightning only for the data module, so that a trained model loads
 without them.
 """
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 Config = Mapping[str, Any]
 
-# Numbers that a skip connection fitted by ridge regression reads, at most.
+# Largest number of inputs of a skip connection fitted by ridge regression.
 MOST_INPUTS = 1024
 
 
 def import_plugins(names: Iterable[str]) -> None:
-    """Import the packages a user has named, so that their parts register themselves.
+    """Import packages named by the user, so that their parts register themselves.
 
     Raises:
         ValueError: a package that cannot be imported.
@@ -44,10 +44,10 @@ def import_plugins(names: Iterable[str]) -> None:
 
 
 def build_source(config: Config) -> DataSource:
-    """The data source named in ``config["data"]``.
+    """Build the data source named in ``config["data"]``.
 
     Raises:
-        ValueError: no such source, an option that it does not take, or a class of another kind.
+        ValueError: an unknown source or option, or a class of another kind.
     """
     from seqmodels.data.dataset import DataSource
 
@@ -60,7 +60,7 @@ def build_source(config: Config) -> DataSource:
 
 
 def suggest(config: Config) -> dict[str, str]:
-    """The task and head that suit the data, as config groups, and settings by name; empty without an opinion.
+    """Suggest the task and head for the data, as config groups, and settings by name; may be empty.
 
     Raises:
         ValueError: data that cannot be read.
@@ -70,27 +70,27 @@ def suggest(config: Config) -> dict[str, str]:
 
 
 def build_data(config: Config, source: DataSource | None = None) -> SequenceDataModule:
-    """The data module: the source's splits, cut and dealt as ``config["training"]`` says.
+    """Build the data module: the splits of the source, in windows and batches as in ``config["training"]``.
 
     Args:
         config: the whole config.
-        source: the data source where it is built already.
+        source: the data source, if already built.
     """
     return _dealt(config, (source or build_source(config)).splits())
 
 
 def build_evaluation(config: Config, spec: BatchSpec, path: str | Path | None = None) -> SequenceDataModule:
-    """The data to score a trained model on: its own, or its own training part and another file as "test".
+    """Build the data to evaluate a trained model on: its own, or its training split and another file as "test".
 
-    The training part is what baselines are made from.
+    Baselines are fitted on the training split.
 
     Args:
-        config: the run's config; ``config["data"]`` is of the data it was trained on.
-        spec: of the data it was trained on, which encodes the other file.
+        config: config of the run; ``config["data"]`` is the data it was trained on.
+        spec: specification of that data, which encodes the other file.
         path: the other file, with targets.
 
     Raises:
-        ValueError: bad data, or the run's own have changed since.
+        ValueError: bad data, or data of the run that have changed since.
     """
     splits = build_source(config).splits()
     if splits["train"].spec != spec:
@@ -104,7 +104,7 @@ def build_evaluation(config: Config, spec: BatchSpec, path: str | Path | None = 
 
 
 def open_data(config: Config, spec: BatchSpec, path: str | Path, targets: bool | None = None) -> SequenceDataset:
-    """Another file, encoded as the data that ``config["data"]`` names: see `DataSource.open`."""
+    """Open another file, encoded as the data in ``config["data"]``; see `DataSource.open`."""
     source: Any = find("data", config["data"]["name"])
     accepted = set(inspect.signature(source.open).parameters) - {"path", "spec", "targets"}
     options = {name: value for name, value in config["data"].items() if name in accepted}
@@ -127,7 +127,7 @@ def _dealt(config: Config, splits: dict[str, SequenceDataset]) -> SequenceDataMo
 
 
 def build_task(config: Config, spec: BatchSpec) -> Task:
-    """The task named in ``config["task"]``, for batches as `spec` describes them."""
+    """Build the task named in ``config["task"]`` for the batches of `spec`."""
     options = dict(config["task"])
     from seqmodels.tasks.base import SHAPES
 
@@ -146,7 +146,7 @@ def build_task(config: Config, spec: BatchSpec) -> Task:
 
 
 def build_model(config: Config, spec: BatchSpec, task: Task) -> SequenceModel:
-    """Encoder, layers and head as ``config["model"]`` says, in sizes that fit `spec` and `task`."""
+    """Build the encoder, layers and head of ``config["model"]``, in sizes that fit `spec` and `task`."""
     options = config["model"]
     encoder: TokenEncoder | FeatureEncoder
     masking = Masking(**options.get("masking", {}))  # older checkpoints have none
@@ -169,10 +169,10 @@ def build_model(config: Config, spec: BatchSpec, task: Task) -> SequenceModel:
 
 
 def build_skip(options: Config, spec: BatchSpec, task: Task) -> Skip | None:
-    """The skip connection that ``options["skip_steps"]`` asks for.
+    """Build the skip connection of ``options["skip_steps"]``.
 
-    Of a series it reads the one that is forecast, over its history at most; with ``skip_fit="ridge"`` all features,
-    unless they are too many.
+    It reads the forecast feature, over at most its history; with ``skip_fit="ridge"`` all features, unless they are
+    too many.
 
     Raises:
         ValueError: inputs that are tokens.
@@ -190,7 +190,7 @@ def build_skip(options: Config, spec: BatchSpec, task: Task) -> Skip | None:
 
 
 def build_layers(options: Config, input_size: int) -> Stack:
-    """A stack with one layer for each of ``options["hidden_sizes"]``."""
+    """Build a stack with one layer for each of ``options["hidden_sizes"]``."""
     layers: list[Layer] = []
     for hidden_size in options["hidden_sizes"]:
         layer = build_layer(options, input_size, hidden_size)
@@ -200,7 +200,7 @@ def build_layers(options: Config, input_size: int) -> Stack:
 
 
 def build_layer(options: Config, input_size: int, hidden_size: int) -> Layer:
-    """One recurrent layer, in one direction or both."""
+    """Build one recurrent layer, in one direction or both."""
     regularisers = Regularisers(**options.get("regularisers", {}))  # older checkpoints have none
 
     def recurrent(reverse: bool) -> Recurrent:
@@ -214,5 +214,5 @@ def build_layer(options: Config, input_size: int, hidden_size: int) -> Layer:
 
 
 def parameter_count(model: nn.Module) -> int:
-    """Numbers that are trained."""
+    """Return the number of trainable parameters."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)

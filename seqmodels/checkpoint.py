@@ -1,7 +1,7 @@
-"""Checkpoint files: written whole or not at all, read without unpickling anything.
+"""Checkpoint files, written atomically and read without executing code.
 
-A checkpoint holds tensors and plain values. Under the key "seqmodels" lie the resolved config,
-what the batches hold (`BatchSpec`), and the data's fingerprint: enough to rebuild the model.
+A checkpoint holds tensors and plain values. The key "seqmodels" has the resolved config, the
+`BatchSpec` and the fingerprint of the data, from which the model is rebuilt.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ KEY = "seqmodels"
 
 
 def save(content: dict[str, Any], path: str | Path) -> None:
-    """Write a checkpoint so that a crash or a full disk leaves the previous file as it was.
+    """Write a checkpoint; a crash or a full disk leaves the previous file unchanged.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written; the message says that the
-            previous checkpoint is kept.
+        OSError: the disk is full or the folder not writable; the message says that the previous
+            checkpoint is kept.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def save(content: dict[str, Any], path: str | Path) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """What the system said; torch's writer, which fails in its turn when it closes the file, hides it."""
+    """Return the system's error, hidden by torch's writer, which fails again when it closes the file."""
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, OSError):
@@ -55,10 +55,10 @@ def read(path: str | Path, own: bool = True) -> dict[str, Any]:
 
     Args:
         path: the file.
-        own: whether it must be a checkpoint of seqmodels, with its config inside.
+        own: whether it must be a checkpoint of seqmodels, with a config.
 
     Raises:
-        ValueError: no such file, a damaged one, one that holds code, or another program's.
+        ValueError: a file that is missing, damaged, contains code, or is from another program.
     """
     path = Path(path)
     if not path.is_file():
@@ -69,7 +69,7 @@ def read(path: str | Path, own: bool = True) -> dict[str, Any]:
         check_values(content, most=path.stat().st_size)
     except pickle.UnpicklingError as error:
         raise ValueError(f"{path} holds more than tensors and plain values, or is damaged: refused") from error
-    except Exception as error:  # bytes that are no checkpoint can go wrong in any way
+    except Exception as error:  # arbitrary bytes can fail in any way
         raise ValueError(f"{path} is damaged or cut short, not a checkpoint: {str(error)[:300]}") from error
     if own:
         _refuse_foreign(content, path)
@@ -87,14 +87,14 @@ def _refuse_foreign(content: Any, path: Path) -> None:
 
 
 def locate(run: str | Path, prefer: str = "best") -> Path:
-    """The checkpoint file of a run folder (or the file itself).
+    """Return the checkpoint file of a run folder (or the file itself).
 
     Args:
         run: a run folder, its `checkpoints` folder, or a checkpoint file.
-        prefer: "best" or "last"; the other one where the preferred is missing.
+        prefer: "best" or "last"; the other one if the preferred is missing.
 
     Raises:
-        ValueError: nothing there.
+        ValueError: no checkpoint there.
     """
     run = Path(run)
     if run.is_file():
@@ -108,7 +108,7 @@ def locate(run: str | Path, prefer: str = "best") -> Path:
 
 @contextmanager
 def damage(path: Path) -> Iterator[None]:
-    """Say in words what a checkpoint lacks."""
+    """Report errors inside the context as a damaged checkpoint."""
     try:
         yield
     except KeyError as error:

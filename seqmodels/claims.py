@@ -1,7 +1,7 @@
-"""What a checkpoint claims, seen before anything is made of it: every byte that it promises must lie in the file.
+"""Validation of checkpoint files before loading: declared sizes must match the bytes in the file.
 
-torch's own reading without code (`weights_only`) believes sizes: a storage may be named larger than its bytes, an
-archive may unpack to more than memory holds, one word may ask for a buffer of any length.
+torch's reading without code (`weights_only`) trusts declared sizes: a storage may be declared larger than its bytes,
+an archive may unpack to more than memory holds, one opcode may ask for a buffer of any length.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
-# Groups inside groups; a checkpoint of ours has twelve.
+# Largest nesting depth; our checkpoints have twelve levels.
 DEEPEST = 64
-# Bytes of a number in each kind of storage.
+# Bytes per number by storage type.
 WIDTHS = {
     f"torch {name}Storage": width
     for width, kinds in {
@@ -29,18 +29,18 @@ WIDTHS = {
     for name in kinds
 }
 REBUILD = "torch._utils _rebuild_tensor_v2"
-# What may be called besides: all of it makes no more than it is given.
+# Other callables allowed, whose results are no larger than their arguments.
 HARMLESS = {"collections OrderedDict", "torch._utils _rebuild_parameter", "torch Size", "__builtin__ set"}
 
 
 class _Name(NamedTuple):
-    """Something in a module."""
+    """Name in a module."""
 
     of: str
 
 
 class _Made(NamedTuple):
-    """A group or a tensor, of which only is known how many bytes it stands on."""
+    """Container or tensor, known only by the number of its bytes."""
 
     room: int = 0
 
@@ -49,11 +49,11 @@ _MARK = object()
 
 
 def check_file(path: Path) -> None:
-    """Refuse a checkpoint file that promises more than it holds.
+    """Reject a checkpoint file that declares more than it contains.
 
     Raises:
-        ValueError: what it promises, or that it is no such file.
-        UnpicklingError: it asks for more than tensors and plain values.
+        ValueError: a false declaration, or not a checkpoint.
+        UnpicklingError: contents other than tensors and plain values.
     """
     size = path.stat().st_size
     with zipfile.ZipFile(path) as archive:
@@ -71,7 +71,7 @@ def check_file(path: Path) -> None:
 
 
 def _check_pickle(content: bytes, rooms: dict[str, int]) -> None:
-    """Follow a pickle's words on a stack of what they would make."""
+    """Run the opcodes of a pickle, without loading it, on a stack with the sizes of results."""
     stack: list[Any] = []
     memo: dict[int, Any] = {}
     value: Any
@@ -134,7 +134,7 @@ def _call(stack: list[Any], rooms: dict[str, int]) -> None:
     given, function = stack.pop(), stack.pop()
     if function.of == REBUILD:
         storage, _, shape, *_ = given
-        # A number takes a byte at least; what is repeated is no more than it is for its bytes.
+        # A number takes at least one byte; expanded tensors may not exceed their bytes.
         if math.prod(shape) > max(1, storage.room):
             raise ValueError(f"a tensor of {'x'.join(map(str, shape))[:80]} stands on {storage.room:,} bytes")
     elif function.of not in HARMLESS:
@@ -167,12 +167,12 @@ _CHANGES = {
 
 
 def check_values(content: Any, most: int) -> None:
-    """Refuse values that are nested deeply or in themselves, or that are more than `most` when all are counted.
+    """Reject values that are nested too deeply or cyclically, or more than `most` in number.
 
     >>> check_values({"a": [1, 2]}, 10)
 
     Raises:
-        ValueError: they are.
+        ValueError: invalid values.
     """
     count = 0
     way: list[Iterator[Any]] = [iter((content,))]
@@ -193,7 +193,7 @@ def check_values(content: Any, most: int) -> None:
 
 
 def refuse_code(config: Any, path: str) -> None:
-    """A config that names Python objects to call is not ours: say so instead of ignoring it."""
+    """Reject a config that names Python objects to call, which ours never do."""
     if isinstance(config, Mapping):
         for key, value in config.items():
             if str(key).startswith("_") and str(key).endswith("_"):

@@ -1,4 +1,4 @@
-"""What layers read: tokens as vectors, features as they are.
+"""Encoders: token embeddings and features.
 
 B rows, T steps, F features.
 """
@@ -11,36 +11,35 @@ from torch import Tensor, nn
 from seqmodels.batch import step_mask
 from seqmodels.heads.base import check_dropout, check_size
 from seqmodels.layers import Masking
-from seqmodels.scan import keep, settle_lengths
+from seqmodels.scan import keep, prepare_lengths
 from seqmodels.scan.engine import traced
 
-# Of the hash of a run of tokens; a prime, so that it has no factor in common with a number of buckets.
+# Multiplier of the n-gram hash; a prime, so that it shares no factor with the number of buckets.
 _FACTOR = 1_000_003
 
 
 class TokenEncoder(nn.Module):
-    """Tokens to vectors, by a table.
+    """Token embedding, with optional hashed n-gram embeddings.
 
     >>> import torch
     >>> TokenEncoder(10, 4)(torch.tensor([[1, 9, 0]])).shape
     torch.Size([1, 3, 4])
 
-    With `ngrams` = n a step also reads the n - 1 tokens before it: to the token's vector are added
-    those of the runs of 2, 3 ... n tokens that end in it, which begin at zero. A run has no table
-    entry of its own but that of its hash, so that two runs may share one.
+    With `ngrams` = n the embeddings of the 2-, 3-, ... n-grams that end at a step, initialized to
+    zero, are added to the token's own. N-grams are hashed into buckets and may collide.
 
         x_t = E[w_t] + sum over k = 2 ... n of E_k[hash(w_(t-k+1) ... w_t)]
 
-    The n - 1 tokens before a step are a state, which goes from window to window as that of a layer.
+    The n - 1 tokens before a step are a state, carried from window to window like that of a layer.
 
     Source: Bojanowski et al. 2017, "Enriching word vectors with subword information", section 3.2.
 
     Args:
-        vocabulary: number of tokens.
-        size: width of the vectors.
-        dropout: probability of dropping an entry of a vector in training.
-        ngrams: n, the longest run of tokens that has a vector.
-        buckets: entries in the table of each length of run.
+        vocabulary: vocabulary size.
+        size: embedding dimension.
+        dropout: dropout probability on the embeddings.
+        ngrams: n, length of the longest n-gram with an embedding.
+        buckets: number of hash buckets for each n-gram length.
     """
 
     def __init__(self, vocabulary: int, size: int, dropout: float = 0.0, ngrams: int = 1, buckets: int = 16384) -> None:
@@ -56,18 +55,18 @@ class TokenEncoder(nn.Module):
 
     @property
     def remembers(self) -> bool:
-        """Whether it has a state."""
+        """Whether the encoder is stateful."""
         return self.ngrams > 1
 
     def initial_state(self, batch_size: int, like: Tensor) -> Tensor:
-        """No tokens yet: int64 ``(B, n - 1)`` of zeros. A token w is held as w + 1, the newest last."""
+        """Return int64 zeros ``(B, n - 1)``, no tokens yet; a token w is stored as w + 1, the newest last."""
         return torch.zeros(batch_size, self.ngrams - 1, dtype=torch.int64, device=like.device)
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """``(B, T, size)`` from tokens ``(B, T)``; in the padding any number will do.
+        """Return embeddings ``(B, T, size)`` of tokens ``(B, T)``; padding may hold any number.
 
         Raises:
-            ValueError: not whole numbers, not ``(B, T)``, or a token outside the vocabulary.
+            ValueError: inputs that are not integers, not ``(B, T)``, or outside the vocabulary.
         """
         if self.remembers:
             return self.read(inputs, None, lengths)[0]
@@ -77,16 +76,16 @@ class TokenEncoder(nn.Module):
     def read(
         self, inputs: Tensor, state: Tensor | None, lengths: Tensor | None = None, reset: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """The vectors ``(B, T, size)``, and the tokens that the next window has before it.
+        """Return embeddings ``(B, T, size)`` and the state for the next window.
 
         Args:
             inputs: tokens ``(B, T)``.
-            state: the tokens before the first step; None for none.
+            state: tokens before the first step; None for none.
             lengths: int64 ``(B,)``.
-            reset: bool ``(B,)`` or ``(B, T)``; at such a step there is nothing before it.
+            reset: bool ``(B,)`` or ``(B, T)``; a reset step sees no earlier tokens.
 
         Raises:
-            ValueError: inputs as in `forward`, or a state of another form.
+            ValueError: inputs as in `forward`, or a state of the wrong shape or dtype.
         """
         inputs, lengths = self._settle(inputs, lengths)
         before = self.initial_state(len(inputs), inputs) if state is None else state
@@ -107,7 +106,7 @@ class TokenEncoder(nn.Module):
         return self.dropout(vectors), self._newest(tokens, first, lengths)
 
     def _newest(self, tokens: Tensor, first: Tensor | None, lengths: Tensor | None) -> Tensor:
-        """The n - 1 tokens that end each row, of ``(B, n - 1 + T)`` with those before the window."""
+        """Return the last n - 1 tokens of each row of ``(B, n - 1 + T)``, the state included."""
         steps = tokens.shape[1] - (self.ngrams - 1)
         end = torch.full((len(tokens), 1), steps, device=tokens.device) if lengths is None else lengths.unsqueeze(1)
         place = end + torch.arange(self.ngrams - 1, device=tokens.device)
@@ -119,7 +118,7 @@ class TokenEncoder(nn.Module):
             raise ValueError(f"inputs must be tokens (whole numbers), got {inputs.dtype}: call inputs.long()")
         if inputs.dim() != 2 or 0 in inputs.shape:
             raise ValueError(f"inputs must be tokens (batch, steps), at least one of each, got {tuple(inputs.shape)}")
-        lengths = settle_lengths(lengths, inputs)
+        lengths = prepare_lengths(lengths, inputs)
         if lengths is not None:
             inputs = keep(step_mask(lengths, inputs.shape[1]), inputs)
         inputs = inputs.long()
@@ -128,7 +127,7 @@ class TokenEncoder(nn.Module):
         return inputs, lengths
 
     def _check_range(self, inputs: Tensor) -> None:
-        # Looked at here, because a GPU's own answer to a wrong index is to end the process.
+        # Checked here because an index out of range on a GPU aborts the process.
         low, high = torch.stack(inputs.aminmax()).tolist()
         if low < 0 or high >= self.vocabulary:
             raise ValueError(
@@ -138,7 +137,7 @@ class TokenEncoder(nn.Module):
 
 
 class FeatureEncoder(nn.Module):
-    """Features as they are.
+    """Identity encoder for features, with dropout and masking.
 
     >>> import torch
     >>> FeatureEncoder(3)(torch.ones(1, 2, 3), lengths=torch.tensor([1])).sum().item()
@@ -146,8 +145,8 @@ class FeatureEncoder(nn.Module):
 
     Args:
         size: F.
-        dropout: probability of dropping a feature in training.
-        masking: what else is hidden in training, and noise; None for nothing.
+        dropout: dropout probability on the features.
+        masking: other masking and noise in training; None for none.
     """
 
     def __init__(self, size: int, dropout: float = 0.0, masking: Masking | None = None) -> None:
@@ -157,10 +156,10 @@ class FeatureEncoder(nn.Module):
         self.masking = masking or Masking()
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """``(B, T, F)``, with zeros in the padding.
+        """Return features ``(B, T, F)`` with zeros in the padding.
 
         Raises:
-            ValueError: not floating, or not ``(B, T, F)``.
+            ValueError: inputs that are not floating point or not ``(B, T, F)``.
         """
         if not inputs.is_floating_point():
             raise ValueError(f"inputs must be features (floating), got {inputs.dtype}: call inputs.float()")
@@ -169,14 +168,14 @@ class FeatureEncoder(nn.Module):
                 f"inputs must be features (batch, steps, {self.output_size}), at least one of each, "
                 f"got {tuple(inputs.shape)}"
             )
-        lengths = settle_lengths(lengths, inputs)
+        lengths = prepare_lengths(lengths, inputs)
         if lengths is not None:
             inputs = keep(step_mask(lengths, inputs.shape[1]).unsqueeze(-1), inputs)
         return self.dropout(self.masking(inputs, lengths))
 
 
 def _first_known(reset: Tensor | None, lengths: Tensor | None, inputs: Tensor) -> Tensor | None:
-    """For each step ``(B, T)`` the first whose token it may know: that of the last reset, or one before all windows."""
+    """Return the earliest step visible from each step ``(B, T)``: the last reset, or one before all windows."""
     if reset is None:
         return None
     steps = torch.arange(inputs.shape[1], device=inputs.device)

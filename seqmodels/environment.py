@@ -1,4 +1,4 @@
-"""Settings in the environment, `${oc.env:NAME}` or `${oc.env:NAME,default}`: read at use, stored as written."""
+"""Settings from the environment, `${oc.env:NAME}` or `${oc.env:NAME,default}`: read at use, stored as written."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 
 import yaml
 
-# Settings that name another setting that names another.
+# Largest number of references from setting to setting.
 MOST_STEPS = 10
 _NAMED = re.compile(r"\$\{oc\.env:\s*([^{},\s]+)\s*(?:,\s*([^{}]*))?\}")
 
 
 class Resolved(dict[str, Any]):
-    """A config with what the environment says in it; `written` is the same config as it was written."""
+    """Config with environment variables resolved; `written` is the same config as written."""
 
     written: Mapping[str, Any]
 
 
 def resolved(config: Mapping[str, Any], strict: bool = False) -> Resolved:
-    """The config with what the environment says in it.
+    """Resolve the environment variables in a config.
 
     Args:
         config: plain values.
-        strict: whether each variable must be set; else a setting whose variable is not is as it was written.
+        strict: whether all variables must be set; else settings with unset variables stay as written.
 
     Raises:
         ValueError: a variable that is not set.
@@ -36,12 +36,12 @@ def resolved(config: Mapping[str, Any], strict: bool = False) -> Resolved:
 
 
 def as_written(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The config as it is to be stored."""
+    """Return the config in the form to store."""
     return config.written if isinstance(config, Resolved) else config
 
 
 def named(written: Any, values: Any, but: Collection[str] = ()) -> Any:
-    """The values, in which a setting that names a variable, itself or by another setting, is as it was written.
+    """Return the values with each setting that refers to a variable, directly or not, as written.
 
     >>> named({"path": "${oc.env:DATA}/a", "seed": 0}, {"path": "/data/a", "seed": 1})
     {'path': '${oc.env:DATA}/a', 'seed': 1}
@@ -49,7 +49,7 @@ def named(written: Any, values: Any, but: Collection[str] = ()) -> Any:
     Args:
         written: plain values, unresolved.
         values: the same, resolved.
-        but: dotted names of settings, or groups of them, that are new.
+        but: dotted names of new settings or groups.
     """
 
     def one(text: Any, value: Any, place: str) -> Any:
@@ -77,7 +77,7 @@ def _at(written: Any, name: str) -> Any:
 
 
 def hide(text: str, config: Mapping[str, Any]) -> str:
-    """A text about a run in which what the environment said is as it was written."""
+    """Replace values from the environment in a text about a run by the settings as written."""
     for written, value in _differing(as_written(config), config):
         text = text.replace(value, written)
     return text

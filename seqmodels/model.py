@@ -1,4 +1,4 @@
-"""A sequence model: encoder, layers, head.
+"""Sequence model: encoder, layers and head.
 
 B rows, T steps, F features, S target steps, V classes or values.
 """
@@ -21,10 +21,9 @@ __all__ = ["FeatureEncoder", "ModelState", "SequenceModel", "Skip", "TokenEncode
 
 
 class Skip(nn.Module):
-    """A linear map from the last k steps straight to the prediction, past the layers.
+    """Linear skip connection from the last k input steps to the prediction.
 
-    With a series as input this is an autoregression, which the layers then need not learn; it
-    begins at zero.
+    On a series this is an autoregression, which the layers then need not learn; initialized to zero.
 
     >>> import torch
     >>> skip = Skip(2, 3, output_size=5, features=(0,))
@@ -36,9 +35,9 @@ class Skip(nn.Module):
 
     Args:
         input_size: F.
-        steps: k; where a row has fewer, zeros stand before them.
+        steps: k; shorter rows are padded with zeros on the left.
         output_size: V.
-        features: which of the F are read; None for all.
+        features: indices of the features read; None for all.
     """
 
     def __init__(self, input_size: int, steps: int, output_size: int, features: tuple[int, ...] | None = None) -> None:
@@ -50,7 +49,7 @@ class Skip(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """``(B, V)`` from features ``(B, T, F)``; what lies after a row's length is not read."""
+        """Return ``(B, V)`` from features ``(B, T, F)``; padding is not read."""
         inputs = inputs[..., list(self.features)]
         if lengths is None:
             lengths = torch.full((len(inputs),), inputs.shape[1], device=inputs.device)
@@ -59,7 +58,7 @@ class Skip(nn.Module):
         return self.linear(keep((step >= 0).unsqueeze(-1), last).flatten(1))
 
     def fix(self, weight: Tensor, bias: Tensor) -> None:
-        """Take a map found by other means, ``(V, k F')`` and ``(V,)``, which the training then leaves as it is."""
+        """Set and freeze the weight ``(V, k F')`` and bias ``(V,)``."""
         with torch.no_grad():
             self.linear.weight.copy_(weight)
             self.linear.bias.copy_(bias)
@@ -67,11 +66,11 @@ class Skip(nn.Module):
 
 
 class ModelState(NamedTuple):
-    """The state of a model whose encoder has one: see `TokenEncoder`.
+    """State of a model with a stateful encoder (see `TokenEncoder`).
 
     Attributes:
-        tokens: int64 ``(B, n - 1)``, those before the next step.
-        layers: the layers' state.
+        tokens: int64 ``(B, n - 1)``, the tokens before the next step.
+        layers: state of the layers.
     """
 
     tokens: Any
@@ -94,10 +93,10 @@ class SequenceModel(nn.Module):
         encoder: inputs to ``(B, T, encoder.output_size)``.
         layers: any `seqmodels.layers.Layer`.
         head: features to a prediction.
-        skip: what is added to the prediction, from the last inputs; only for one prediction per sequence.
+        skip: term added to the prediction from the last inputs; only for one prediction per sequence.
 
     Raises:
-        ValueError: parts whose sizes or shapes do not fit.
+        ValueError: sizes or shapes that do not match.
     """
 
     def __init__(
@@ -121,18 +120,18 @@ class SequenceModel(nn.Module):
 
     @property
     def carries(self) -> bool:
-        """Whether a window may start from the state of the window before it."""
+        """Whether the state can be carried from one window to the next."""
         return self.layers.carries
 
     def initial_state(self, batch_size: int, like: Tensor) -> State:
-        """The state before the first step: the layers', with the encoder's where it has one (`ModelState`)."""
+        """Return the layers' initial state, with the encoder's if it has one (`ModelState`)."""
         state = self.layers.initial_state(batch_size, like)
         encoder = self._remembering
         return state if encoder is None else ModelState(encoder.initial_state(batch_size, like), state)
 
     @property
     def _remembering(self) -> TokenEncoder | None:
-        """The encoder, where it has a state."""
+        """The encoder if it is stateful, else None."""
         return self.encoder if isinstance(self.encoder, TokenEncoder) and self.encoder.remembers else None
 
     def features(
@@ -142,7 +141,7 @@ class SequenceModel(nn.Module):
         lengths: Tensor | None = None,
         reset: Tensor | None = None,
     ) -> tuple[Tensor, State]:
-        """The layers' outputs ``(B, T, F)`` and last state: all but the head."""
+        """Return the layers' outputs ``(B, T, F)`` and last state, without applying the head."""
         encoder = self._remembering
         if encoder is None:
             return self.layers(self.encoder(inputs, lengths), state, lengths, reset)
@@ -165,17 +164,17 @@ class SequenceModel(nn.Module):
         reset: Tensor | None = None,
         teacher: Tensor | None = None,
     ) -> tuple[Tensor, State]:
-        """The head's prediction and the layers' last state.
+        """Return the head's prediction and the last state.
 
         Args:
             inputs: tokens ``(B, T)`` or features ``(B, T, F)``.
-            state: the state before the first step; None for the initial state.
-            lengths: int64 ``(B,)``, each 0 to T; what lies after is not read, NaN included.
-            reset: bool ``(B,)`` or ``(B, T)``; where true the row starts afresh.
-            teacher: the targets, for heads that feed on their own output.
+            state: state before the first step; None for the initial state.
+            lengths: int64 ``(B,)``, each 0 to T; padding is not read, NaN included.
+            reset: bool ``(B,)`` or ``(B, T)``; true resets the row's state before that step.
+            teacher: targets for teacher forcing, for heads that decode step by step.
 
         Raises:
-            ValueError: inputs, lengths, state or teacher of a wrong shape, dtype or range.
+            ValueError: wrong shape, dtype or range of inputs, lengths, state or teacher.
         """
         features, state = self.features(inputs, state, lengths, reset)
         return self.predict(features, inputs, lengths, teacher), state
@@ -183,6 +182,6 @@ class SequenceModel(nn.Module):
     def predict(
         self, features: Tensor, inputs: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None
     ) -> Tensor:
-        """The prediction from the layers' outputs, and from the inputs where there is a skip connection."""
+        """Return the prediction from the layers' outputs, plus the skip connection from the inputs if there is one."""
         prediction: Tensor = self.head(features, lengths, teacher)
         return prediction if self.skip is None else prediction + self.skip(inputs, lengths)

@@ -1,4 +1,4 @@
-"""Folders and files whose contents are trusted, as compiled code is: nobody else may have put them there."""
+"""Folders and files that only the user can write, for trusted contents such as compiled code."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-MOST_LINKS = 40  # as many as Linux follows
+MOST_LINKS = 40  # the limit of Linux
 
 
 def user_cache() -> Path | None:
-    """The user's cache folder: $XDG_CACHE_HOME, which its standard ignores where it is relative, or ``~/.cache``."""
+    """Return the user's cache folder: $XDG_CACHE_HOME, if absolute as its standard requires, or ``~/.cache``."""
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if named.is_absolute():
         return named
-    with contextlib.suppress(RuntimeError):  # no home
+    with contextlib.suppress(RuntimeError):  # no home folder
         if (home := Path.home()).is_absolute():
             return home / ".cache"
     return None
 
 
 def make_own(folder: Path) -> Path:
-    """Make a folder for the user alone, whatever the umask, and check that nobody else can have put anything there.
+    """Create a folder for the user alone, whatever the umask, and check that nobody else can write to it.
 
     Returns:
-        Where it is in truth: absolute, without links.
+        The absolute path without links.
 
     Raises:
-        OSError: it cannot be made.
-        PermissionError: others can write to it, or put another in its place.
+        OSError: it cannot be created.
+        PermissionError: others can write to it or replace it.
     """
     folder = Path.cwd() / folder
     for path in reversed((folder, *folder.parents)):
@@ -43,7 +43,7 @@ def make_own(folder: Path) -> Path:
 
 
 def read_own(file: Path) -> bytes | None:
-    """What a file holds that only the user can have written; None where there is no such file."""
+    """Read a file that only the user can have written; return None if there is none."""
     try:
         handle = os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError:
@@ -58,26 +58,26 @@ def read_own(file: Path) -> bytes | None:
 
 
 def shared(folder: Path) -> str | None:
-    """Why somebody else could have put files into a folder that is there; None where only the user can."""
+    """Return why others can write to an existing folder, or None if only the user can."""
     if not hasattr(os, "getuid"):
         return None
     if folder.is_symlink():
         return f"{folder} is a link"
-    # Whoever owns the root folder owns the machine: in a container that is not always number 0.
+    # The owner of the root folder is trusted: in a container that is not always user 0.
     trusted = {os.getuid(), 0, os.stat("/").st_uid}
     for path in _way(folder):
         found = path.lstat()
         is_end = path == folder
         if found.st_uid not in ({os.getuid()} if is_end else trusted):
             return f"{path} belongs to another user"
-        sticky = found.st_mode & stat.S_ISVTX and not is_end  # others can add to it, and not take away
+        sticky = found.st_mode & stat.S_ISVTX and not is_end  # others can add files, but not remove them
         if found.st_mode & 0o022 and not sticky and not stat.S_ISLNK(found.st_mode):
             return f"others can write to {path} (mode {stat.S_IMODE(found.st_mode):04o})"
     return None
 
 
 def _way(path: Path) -> Iterator[Path]:
-    """Every folder and link that is passed on the way to an absolute path, and the path itself."""
+    """Yield all folders and links on the way to an absolute path, and the path itself."""
     here, parts, links = Path(path.anchor), list(path.parts[:0:-1]), 0
     yield here
     while parts:

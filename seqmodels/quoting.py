@@ -1,4 +1,4 @@
-"""What comes from data or from a command line, quoted in messages: short, and nothing in it acts on a terminal."""
+"""Quoting of data and command-line text in messages: short, and without effect on a terminal."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from collections.abc import Iterable
 
 from seqmodels.escaping import on_screen
 
-# Characters of one quoted piece, of a quoted path, of a whole message and its shown end; and pieces of a list.
+# Largest length of a quoted value, a quoted path, a message and its end, and of a list of names.
 PIECE, PATH, MESSAGE, TAIL, LISTED = 60, 250, 1500, 500, 20
-# Names that are searched for one that was meant.
+# Largest number of names searched for a suggestion.
 SEARCHED = 2000
 
 
 def shown(value: object, most: int = PIECE) -> str:
-    r"""A value quoted as Python writes it, its middle left out where it is long.
+    r"""Return the repr of a value, with the middle of a long one omitted.
 
     >>> shown("spam"), shown("x" * 9999, 10), shown("a\x1b[2J"), shown(b"\0")
     ("'spam'", "'xxx … xxxx'", "'a\\x1b[2J'", "b'\\x00'")
     """
-    if isinstance(value, str) and len(value) > 2 * most:  # without all of megabytes written once more
+    if isinstance(value, str) and len(value) > 2 * most:  # without escaping megabytes
         value = value[:most] + value[-most:]
     return _shortened(repr(value), most + 2, most // 2)
 
 
 def listed(names: Iterable[str], most: int = LISTED, quoted: bool = False) -> str:
-    """Names with commas between them: the first, and how many more there are.
+    """Join names by commas: the first ones, and the number of the rest.
 
     >>> listed(["a", "b"]), listed(map(str, range(30)), 3), listed(["a", "b"], quoted=True)
     ('a, b', '0, 1, 2 and 27 more', "'a', 'b'")
@@ -37,9 +37,9 @@ def listed(names: Iterable[str], most: int = LISTED, quoted: bool = False) -> st
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The name that is closest to a word, as a whole or in one of its parts; None if none is close.
+    """Return the name closest to a word, as a whole or in one of its parts; None if none is close.
 
-    Words and lists so long that it would take seconds are not searched.
+    Long words and lists, which would take seconds, are not searched.
 
     >>> nearest("lable", ["x", "label"]), nearest("hiden", ["dropout", "hidden_sizes"]), nearest("x" * 9999, ["x"])
     ('label', 'hidden_sizes', None)
@@ -56,7 +56,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` where one of `known` is close to `word`, else nothing.
+    """Return ``; did you mean 'x'?`` if one of `known` is close to `word`, else an empty string.
 
     >>> suggest("lsmt", ["gru", "lstm"])
     "; did you mean 'lstm'?"
@@ -70,18 +70,19 @@ def _alike(one: str, other: str) -> float:
 
 
 def bounded(message: str) -> str:
-    r"""A message of bounded length, without its middle, and with control characters written out.
+    r"""Shorten a message to bounded length by omitting its middle, and escape control characters.
 
     >>> bounded("my.csv, line 3: got '\x1b[31m'")
     "my.csv, line 3: got '\\x1b[31m'"
     """
     if len(message) > 2 * MESSAGE:
-        message = message[: 2 * MESSAGE - TAIL] + message[-TAIL:]  # its own shortening needs no more
+        message = message[: 2 * MESSAGE - TAIL] + message[-TAIL:]  # enough for the shortening below
     return _shortened(on_screen(message), MESSAGE, TAIL)
 
 
 def _shortened(text: str, most: int, tail: int) -> str:
-    """
+    """Omit the middle of a text longer than `most`, keeping `tail` characters of its end.
+
     >>> _shortened("abcdefghij", 8, 2)
     'abc … ij'
     """

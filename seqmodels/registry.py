@@ -1,8 +1,7 @@
-"""Names of parts: what a config or a checkpoint may call by name.
+"""Registry of parts by name, for configs and checkpoints.
 
-A part registers itself with a decorator; its name then works in config, in `seqmodels list`
-and in checkpoints. A name resolves only to what was registered: no import path is ever
-taken from a config or a checkpoint.
+A part registers itself with a decorator; its name then works in configs, in `seqmodels list` and in
+checkpoints. Only registered names resolve: no import path is taken from a config or a checkpoint.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from seqmodels.quoting import suggest
 
 PartT = TypeVar("PartT", bound=type)
 
-# The kinds of part, and the package in which seqmodels keeps its own, found on first use.
+# Kinds of part, each with the package of built-in parts, imported on first use.
 KINDS = {
     "cell": "seqmodels.cells",
     "head": "seqmodels.heads",
@@ -30,12 +29,12 @@ KINDS = {
 
 _parts: dict[str, dict[str, type]] = {kind: {} for kind in KINDS}
 _found: set[str] = set()
-# These register nothing, and bring in Lightning or torchmetrics, which takes seconds.
+# Modules without parts that import Lightning or torchmetrics, which takes seconds.
 _WITHOUT_PARTS = ("seqmodels.tasks.metrics.",)
 
 
 def register(kind: str, name: str) -> Callable[[PartT], PartT]:
-    """Class decorator: make a part known by `name`.
+    """Register the decorated class as the part `name`.
 
     >>> import torch
     >>> from seqmodels.cells import GatedCell, HiddenState
@@ -61,16 +60,16 @@ def register(kind: str, name: str) -> Callable[[PartT], PartT]:
 
 
 def names(kind: str) -> list[str]:
-    """All registered names of one kind, sorted."""
+    """Return all registered names of one kind, sorted."""
     _discover(kind)
     return sorted(_parts[kind])
 
 
 def find(kind: str, name: str) -> type:
-    """The class registered under `name`.
+    """Return the class registered under `name`.
 
     Raises:
-        ValueError: nothing has that name; the message suggests the nearest.
+        ValueError: unknown name; the message suggests the nearest.
     """
     _discover(kind)
     if name not in _parts[kind]:
@@ -95,9 +94,9 @@ def make(kind: str, name: str, /, *args: Any, **options: Any) -> Any:
 
 
 def import_named(name: str) -> ModuleType:
-    """The module that the user has named.
+    """Import a module that the user has named.
 
-    One that is nowhere else may lie in the working folder, which is looked into for no other reason, and last.
+    The working folder is searched last, and only for this.
     """
     try:
         return importlib.import_module(name)
@@ -109,7 +108,7 @@ def import_named(name: str) -> ModuleType:
 
 
 def _discover(kind: str) -> None:
-    """Import every module of the kind's package once, so that its parts register themselves."""
+    """Import all modules of the kind's package once, so that its parts register themselves."""
     if kind in _found:
         return
     _found.add(kind)
@@ -119,5 +118,5 @@ def _discover(kind: str) -> None:
             if not module.name.startswith(_WITHOUT_PARTS):
                 importlib.import_module(module.name)
     except BaseException:
-        _found.discard(kind)  # or the next search would say that there are no parts, and not why
+        _found.discard(kind)  # so that the next search fails with the same error
         raise

@@ -1,9 +1,7 @@
-"""What a recurrent state is, and the few things one may do with any state.
+"""Operations on recurrent states.
 
-A *state* is a NamedTuple of tensors whose first axis is the batch, such as
-``LSTMState(h, c)``, or a tuple of states, such as that of a stack of layers.
-Nothing here knows which cell a state belongs to, so nothing elsewhere needs
-``if lstm``.
+A *state* is a NamedTuple of tensors whose first axis is the batch, such as ``LSTMState(h, c)``, or a
+tuple of states, such as that of a stack of layers. The operations work for the state of any cell.
 """
 
 from __future__ import annotations
@@ -14,15 +12,15 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-# A NamedTuple of tensors or a (nested) tuple of those; ``Any`` because Python has
-# no spelling for "some NamedTuple class".
+# A NamedTuple of tensors or a (nested) tuple of those; ``Any`` because Python has no type for
+# "any NamedTuple class".
 State: TypeAlias = Any
 
 
 def map_state(function: Callable[..., Tensor], *states: State) -> State:
     """Apply `function` to the corresponding tensors of one or more states.
 
-    The states must have the same structure; the result has it too.
+    The states must have the same structure, which is that of the result.
 
     >>> from seqmodels.cells import LSTMState
     >>> import torch
@@ -42,7 +40,7 @@ def map_state(function: Callable[..., Tensor], *states: State) -> State:
 
 
 def leaves(state: State) -> Iterator[Tensor]:
-    """All tensors of a state, in order."""
+    """Yield all tensors of a state, in order."""
     if isinstance(state, Tensor):
         yield state
     else:
@@ -51,12 +49,12 @@ def leaves(state: State) -> Iterator[Tensor]:
 
 
 def detach(state: State) -> State:
-    """The same values, cut from the graph that made them."""
+    """Detach all tensors of a state from the graph."""
     return map_state(Tensor.detach, state)
 
 
 def where(reset: Tensor, fresh: State, carried: State) -> State:
-    """Row by row: `fresh` where `reset` is true, `carried` elsewhere.
+    """Select `fresh` for the rows where `reset` is true, else `carried`.
 
     Args:
         reset: bool ``(B,)``.
@@ -70,17 +68,17 @@ def where(reset: Tensor, fresh: State, carried: State) -> State:
 
 
 def select(state: State, rows: Tensor) -> State:
-    """The given rows of a state, for beam search and for reordering a batch."""
+    """Select rows of a state, for beam search and for reordering a batch."""
     return map_state(lambda leaf: leaf.index_select(0, rows), state)
 
 
 def stack_steps(states: list[State]) -> State:
-    """T states of ``(B, ...)`` as one state of ``(B, T, ...)``."""
+    """Stack T states of ``(B, ...)`` to one state of ``(B, T, ...)``."""
     return map_state(lambda *steps: torch.stack(steps, dim=1), *states)
 
 
 def same_form(one: State, other: State) -> bool:
-    """Whether two states have the same classes and shapes throughout."""
+    """Return whether two states have the same classes and shapes throughout."""
     if isinstance(one, Tensor) or isinstance(other, Tensor):
         return isinstance(one, Tensor) and isinstance(other, Tensor) and one.shape == other.shape
     if type(one) is not type(other) or not isinstance(one, tuple) or len(one) != len(other):
@@ -89,7 +87,7 @@ def same_form(one: State, other: State) -> bool:
 
 
 def describe(state: State) -> str:
-    """A state's structure in words, for error messages: ``LSTMState(h: (2, 3), c: (2, 3))``."""
+    """Describe the structure of a state for error messages, as ``LSTMState(h: (2, 3), c: (2, 3))``."""
     if isinstance(state, Tensor):
         return str(tuple(state.shape))
     if not isinstance(state, tuple):

@@ -1,7 +1,7 @@
-"""How a signal stops a command: in one line, in time, and at a moment at which nothing is lost.
+"""Signal handling of commands: stop in time, without loss of work, and with a one-line message.
 
-A signal raises `Stopped` where the program is, or, while something is `held`, waits for whoever holds it to look at
-`asked`. Whatever happens, the process has ended `watch.END` seconds after the signal.
+A signal raises `Stopped` in the main thread or, during a `hold`, waits until the holder reads `asked`. In any
+case the process ends within `watch.END` seconds of the signal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from seqmodels.watch import LOOK, REPEAT, SIGNALS, Watch
 
-# What stands for a reader of the output that went away, as in `| head`.
+# Signal of a closed output pipe, as in `| head`.
 READER_LEFT = getattr(signal, "SIGPIPE", None)
 AGAIN = "the same command begins again"
 NOTHING_YET = f" before the first step, with nothing to save; {AGAIN}"
@@ -33,7 +33,7 @@ class Stopped(BaseException):
 
     @property
     def code(self) -> int:
-        """The exit code, as shells give it."""
+        """Exit code, as given by shells."""
         return 128 + self.number
 
     def __str__(self) -> str:
@@ -41,23 +41,23 @@ class Stopped(BaseException):
 
 
 def in_words(number: int) -> str:
-    """What happened, where the program was, and how to go on."""
+    """Return what happened, where the program was, and how to go on."""
     cause = "because its output is read no more" if number == READER_LEFT else f"by {signal.Signals(number).name}"
     return f"stopped {cause}{_state.where() if callable(_state.where) else _state.where}"
 
 
 class _State:
-    """What the process, which has one set of handlers, knows of being stopped."""
+    """Signal state of the process."""
 
     def __init__(self, title: str = "") -> None:
         self.title = title
         self.where: str | Callable[[], str] = f"; {AGAIN}"
         self.asked: int | None = None
-        self.holders: list[Callable[[], Any]] = []  # each told of every signal
+        self.holders: list[Callable[[], Any]] = []  # called at each signal
         self.presses = 0  # of Ctrl-C
         self.pressed, self.once = float("-inf"), 0.0
         self.forced = self.on_its_way = self.over = self.said = self.is_child = False
-        self.handlers: dict[int, Any] = {}  # those of before
+        self.handlers: dict[int, Any] = {}  # previous handlers
         self.hook: Callable[[Any], Any] = sys.unraisablehook
         self.watch: Watch | None = None
 
@@ -65,11 +65,11 @@ class _State:
         gone = [file for file in (1, 2) if _is_gone(file)]
         for file in gone:
             discard(file)
-        if number == READER_LEFT and not gone and self.asked is None:  # it is of another pipe
+        if number == READER_LEFT and not gone and self.asked is None:  # from another pipe
             return
         self.asked = self.asked or number
         _let_children_end()
-        # With several processes one Ctrl-C comes as SIGINT from the terminal and as SIGTERM from the first.
+        # With several processes one Ctrl-C arrives as SIGINT from the terminal and as SIGTERM from the first.
         now = time.monotonic()
         self.presses += number == signal.SIGINT and now - self.pressed >= self.once
         self.pressed = now if number == signal.SIGINT else self.pressed
@@ -87,7 +87,7 @@ class _State:
             raise Stopped(self.asked)
 
     def unraisable(self, args: Any) -> None:
-        """Raise once more what a finalizer has swallowed."""
+        """Raise `Stopped` again after a finalizer has swallowed it."""
         if isinstance(args.exc_value, Stopped) and self.watch is not None:
             self.on_its_way = False
             self.watch.wake(REPEAT)
@@ -99,7 +99,7 @@ _state = _State()
 
 
 def listen(title: str) -> None:
-    """Answer signals from now on, in the main thread; those that were ignored, as by nohup, stay so."""
+    """Install the handlers, in the main thread; signals that are ignored, as by nohup, stay ignored."""
     global _state
     if _state.handlers:
         return
@@ -116,12 +116,12 @@ def listen(title: str) -> None:
 
 
 def ended() -> None:
-    """What is left to do is to say how it went: a signal changes that no more."""
+    """Mark the command as ended, after which signals have no effect."""
     _state.over = _state.said = True
 
 
 def leave() -> None:
-    """Answer signals as before."""
+    """Restore the previous handlers."""
     if not _state.handlers:
         return
     sys.unraisablehook = _state.hook
@@ -132,35 +132,35 @@ def leave() -> None:
 
 
 def at(where: str | Callable[[], str]) -> None:
-    """Say what follows "stopped by SIGTERM" from now on: where the program is, and how to go on."""
+    """Set the text after "stopped by SIGTERM": where the program is, and how to go on."""
     _state.where = where
 
 
 def asked() -> int | None:
-    """The first signal that came, if one did."""
+    """Return the first signal received, or None."""
     return _state.asked
 
 
 def check() -> None:
-    """Stop here, if a signal came that nobody has answered."""
+    """Raise `Stopped` if a signal is pending."""
     if _state.asked is not None and not _state.holders and not _state.on_its_way:
         _state.on_its_way = True
         raise Stopped(_state.asked)
 
 
 def count_once(seconds: float) -> None:
-    """Take Ctrl-C that comes again so soon for the same: from a terminal, and passed on by a launcher."""
+    """Count repeats of Ctrl-C within `seconds` once: from the terminal, and passed on by a launcher."""
     _state.once = seconds
 
 
 def hold(tell: Callable[[], Any] = lambda: None) -> Callable[[], None]:
-    """Let signals wait until what is given back is called; a second Ctrl-C does not, nor does one for long.
+    """Defer signals until the returned function is called, except for a second Ctrl-C or a timeout.
 
     Args:
         tell: called at each signal.
     """
     alone = not _state.handlers
-    if alone:  # in a program of somebody else's, or a process of a training
+    if alone:  # in another program, or a training process
         where = _state.where
         listen("")
         at(where)
@@ -178,7 +178,7 @@ def hold(tell: Callable[[], Any] = lambda: None) -> Callable[[], None]:
 
 @contextmanager
 def starting(spare: tuple[int, ...] = ()) -> Iterator[None]:
-    """Start processes that signals to the whole group, as of a terminal, do not reach, but for those of `spare`."""
+    """Start processes inside the context that block signals to the process group, except those in `spare`."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -187,8 +187,8 @@ def starting(spare: tuple[int, ...] = ()) -> Iterator[None]:
     release = hold()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
-        sys.warnoptions.append("ignore:resource_tracker")  # what a killed run leaves it takes away without a word
-        resource_tracker.ensure_running()  # so that it does not end before us; it lifts the block of some
+        sys.warnoptions.append("ignore:resource_tracker")  # so that it cleans up after a killed run without a warning
+        resource_tracker.ensure_running()  # so that it does not end before us; it unblocks some signals
         sys.warnoptions.pop()
         signal.pthread_sigmask(signal.SIG_BLOCK, set(SIGNALS) - set(spare))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, spare)
@@ -200,7 +200,7 @@ def starting(spare: tuple[int, ...] = ()) -> Iterator[None]:
 
 
 def started() -> None:
-    """In a process of a training: hear signals again, which wait until its callbacks look at them."""
+    """Receive signals again in a training process, where they wait for its callbacks."""
     follow_parent()
     hold()
     _state.is_child = True
@@ -208,11 +208,11 @@ def started() -> None:
 
 
 def follow_parent(deaf: bool = False, at_once: bool = False) -> None:
-    """End this process when the one that started it has ended, however that was.
+    """End this process when its parent has ended in any way.
 
     Args:
-        deaf: whether signals are blocked here, as `starting` does, for good: but for the parent's SIGTERM.
-        at_once: whether the system is to see to it, where it can: also when the *thread* ends that started this.
+        deaf: whether signals stay blocked as by `starting`, except for the parent's SIGTERM.
+        at_once: whether to use the system's death signal if possible, which also follows the parent *thread*.
     """
     from multiprocessing import parent_process
 
@@ -238,15 +238,15 @@ def _follow(parent: int, deaf: bool) -> None:
 
 
 def reader_left() -> None:
-    """A write found that nobody reads the output any more."""
+    """Handle a failed write to a closed output."""
     if READER_LEFT is not None:
         signal.raise_signal(READER_LEFT)
 
 
 def discard(file: int) -> None:
-    """Let what is still written to a file descriptor go nowhere."""
+    """Redirect a file descriptor to the null device."""
     nowhere = os.open(os.devnull, os.O_RDWR)
-    if nowhere == file:  # it was closed
+    if nowhere == file:  # the descriptor was closed
         os.set_inheritable(nowhere, True)
     else:
         os.dup2(nowhere, file)
@@ -254,7 +254,7 @@ def discard(file: int) -> None:
 
 
 def end_children() -> None:
-    """End the processes of a command that stops, such as those that read data ahead: waiting for each takes seconds."""
+    """End child processes, such as data loader workers: waiting for each takes seconds."""
     children = sys.modules.get("multiprocessing.process")
     if _let_children_end() and children is not None:
         for child in children.active_children():
@@ -262,15 +262,15 @@ def end_children() -> None:
 
 
 def _let_children_end() -> bool:
-    """Let processes that read data end without a word: torch would raise wherever this one is, as within a save."""
-    is_ours = bool(_state.title or _state.is_child)  # and not of a program that uses the package
+    """Let data loader workers end silently: torch would raise at any place, as within a save."""
+    is_ours = bool(_state.title or _state.is_child)  # not of a program that uses the package
     if is_ours and hasattr(signal, "SIGCHLD"):
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     return is_ours
 
 
 def _is_gone(file: int) -> bool:
-    """Whether nobody is at the other end: of a pipe that is read no more, or a terminal that was closed."""
+    """Return whether the other end is closed, of a pipe or a terminal."""
     if not hasattr(select, "poll"):
         return False
     poll = select.poll()

@@ -1,4 +1,4 @@
-"""Rich's console, on which nothing that is printed acts by itself: no markup, and no control characters in it."""
+"""Rich console without markup and with control characters escaped."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from seqmodels.escaping import on_screen
 
 
 class _WrittenOut(NamedTuple):
-    """Something to print, its control characters written out."""
+    """Renderable with control characters escaped."""
 
     content: Any
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         for segment in console.render(self.content, options):
-            ours = segment.control or segment.text == "\r"  # a line that is to be written over
+            ours = segment.control or segment.text == "\r"  # a line to overwrite
             yield segment if ours else segment._replace(text=on_screen(segment.text))
 
 
@@ -29,9 +29,9 @@ class _WriteOut(RenderHook):
 
 
 class Screen(Console):
-    """A console that writes out the control characters in what comes from data.
+    """Console that escapes control characters from data.
 
-    That its reader goes away, as in ``| head``, stops the command as a signal does.
+    A closed output, as in ``| head``, stops the command like a signal.
     """
 
     def __init__(self, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""A thread that keeps time after a signal, and sees that nobody reads the output any more."""
+"""Watchdog thread: enforces a time limit after a signal, and detects a closed output."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Protocol
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
-# Seconds after a signal at which what still waits is broken off, and at which the process ends wherever it is.
+# Seconds after a signal until waiting work is interrupted, and until the process ends.
 PATIENCE, END = 7.5, 9.5
-# What the watch is woken with, beside the numbers of signals: to look at what was asked, and to send it again.
+# Wake-up bytes beside the numbers of signals: check for a pending signal, and send it again.
 LOOK, REPEAT = 255, 254
 
 
 class Watched(Protocol):
-    """What the watch asks, and tells, of the process's state; see `seqmodels.stopping`."""
+    """State of the process that the watch reads and sets; see `seqmodels.stopping`."""
 
     title: str
     asked: int | None
@@ -30,7 +30,7 @@ class Watched(Protocol):
 
 
 class Watch:
-    """A thread that is awake while the main one is busy: it keeps time after a signal, and sees a reader leave."""
+    """Thread that enforces the time limit after a signal and detects a closed output while the main thread is busy."""
 
     def __init__(self, state: Watched, in_words: Callable[[int], str]) -> None:
         self.state, self.in_words = state, in_words
@@ -70,7 +70,7 @@ class Watch:
                 self._hurry(time.monotonic() - self.came, self.number)
 
     def _begin(self, reasons: bytes) -> None:
-        # A main thread that is deep in a library has not heard of the signal yet.
+        # A main thread inside a library has not run its handler yet.
         heard = [number for number in reasons if number in SIGNALS]
         if self.came is None and (heard or self.state.asked is not None):
             self.came, self.number = time.monotonic(), self.state.asked or heard[0]

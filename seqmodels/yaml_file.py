@@ -1,4 +1,4 @@
-"""YAML from others, as plain values: nothing in a file makes more of it than is written there."""
+"""Reading of untrusted YAML files as plain values of bounded size."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import yaml
 
 from seqmodels.claims import check_values
 
-# Bytes and values of a file; the config of a run has three thousand and two hundred.
+# Largest number of bytes and values of a file; the config of a run has 3,000 and 200.
 MOST_BYTES, MOST_VALUES = 1 << 20, 20_000
 _BETWEEN = re.compile(r"[,:\n\[{?-]")
 
 
 class _Loader(yaml.SafeLoader):
-    """Without `<<`, by which a few lines grow into millions of values."""
+    """Safe loader without `<<`, by which a few lines expand to millions of values."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
@@ -24,10 +24,10 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_yaml(file: Path) -> Any:
-    """The plain values in a YAML file.
+    """Read the plain values of a YAML file.
 
     Raises:
-        ValueError: it is no YAML, or holds too much, or values inside themselves.
+        ValueError: invalid YAML, too large, or values that contain themselves.
         OSError: it cannot be read.
     """
     if file.stat().st_size > MOST_BYTES:

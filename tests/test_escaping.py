@@ -17,8 +17,8 @@ from seqmodels.cli.report_page import markdown
 from seqmodels.cli.screen import report
 from seqmodels.escaping import fenced, in_cell, in_markdown, on_screen
 from seqmodels.inference.writing import write_predictions
-from seqmodels.tasks.pictures.confusion import confusion_figure
-from seqmodels.tasks.pictures.style import plain
+from seqmodels.tasks.plots.confusion import confusion_figure
+from seqmodels.tasks.plots.style import plain
 from seqmodels.terminal import Screen
 from seqmodels.training import backtest
 from seqmodels.training.diagnostics.board import Board
@@ -74,7 +74,7 @@ def test_a_page_keeps_its_form(words: str) -> None:
 def test_a_report_with_hostile_data(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from seqmodels.cli import report_page
     from seqmodels.cli.library import Library
-    from seqmodels.training.picture import Shown
+    from seqmodels.training.plot import Shown
 
     monkeypatch.setattr(report_page, "command", lambda config, library: "seqmodels train")
     config = {"name": "run", "data": {"name": "csv", "path": "a.csv"}, "task": {"name": "classification"}}

@@ -1,5 +1,5 @@
-"""Speed and memory against torch's own layers, side by side in one run: ``seqmodels benchmark``.
+"""Speed and memory benchmarks against torch's layers: ``seqmodels benchmark``.
 
-`shapes` what sizes and modes there are; `cases` what is compared with what; `timing` how; `run` one
-comparison; `probes` what needs a fresh process; `targets` what is hoped for; `report` how it is shown.
+`shapes`: sizes and modes; `cases`: the cells and their peers; `timing`: the clock; `run`: one comparison;
+`probes`: measurements in fresh processes; `targets`: expected figures; `report`: tables and JSON.
 """

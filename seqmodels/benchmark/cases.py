@@ -60,7 +60,7 @@ class TorchLoop(nn.Module):
 
 
 class TwoMemories(NamedTuple):
-    """Output `h`, a memory that changes at once, and one that follows it slowly."""
+    """Output `h`, a fast memory, and a slow one that follows it."""
 
     h: Tensor
     fast: Tensor
@@ -68,7 +68,7 @@ class TwoMemories(NamedTuple):
 
 
 class TwoMemoryCell(GatedCell):
-    """A cell that no library has, in twenty lines: what a researcher might write."""
+    """Cell with a fast and a slow memory, as a researcher might write it."""
 
     state_type = TwoMemories
     gates = ("f", "s", "n", "o")

@@ -1,4 +1,4 @@
-"""Which comparisons a run makes, and making them."""
+"""Planning and running the comparisons of a benchmark."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqmodels.benchmark.probes import Figure
 from seqmodels.benchmark.run import Row, Settings, compare
 from seqmodels.benchmark.shapes import SHAPES, TIMED, USUAL, Shape
 
-#: What is compared unless other cells are asked for.
+#: Cells compared by default.
 CELLS = (
     *("lstm", "gru", "rnn", "layer_norm_lstm", "peephole_lstm", "zoneout_lstm", "two_memories"),
     *("mingru", "lru"),
@@ -19,7 +19,7 @@ CELLS = (
 
 
 class Comparison(NamedTuple):
-    """A cell in one mode, at some shapes."""
+    """A cell in one mode at one or more shapes."""
 
     cell: str
     mode: str
@@ -29,14 +29,14 @@ class Comparison(NamedTuple):
 def plan(
     cells: Iterable[str], modes: Sequence[str] | None, shapes: Sequence[Shape] | None, device: str
 ) -> Iterator[Comparison]:
-    """The comparisons of a run, in order.
+    """Yield the comparisons of a run in order.
 
     >>> [one.mode for one in plan(["gru"], None, None, "cpu")]
     ['train', 'infer']
 
     Args:
-        cells: as `seqmodels.benchmark.cases.find` takes them.
-        modes, shapes: None for those of each cell.
+        cells: names, see `seqmodels.benchmark.cases.find`.
+        modes, shapes: None for each cell's defaults.
         device: "cpu" or "cuda".
     """
     for name in cells:
@@ -57,7 +57,7 @@ def _usual(case: Case, mode: str, device: str) -> list[Shape]:
 
 
 def measure(one: Comparison, settings: Settings, peak: float) -> list[Row] | list[Figure]:
-    """Make a comparison: a row for each shape, or the figures that fresh processes give."""
+    """Run a comparison; return one row per shape, or figures measured in fresh processes."""
     if one.mode in TIMED:
         return [compare(one.cell, one.mode, shape, settings, peak) for shape in one.shapes]
     probe = {"first": probes.first_use, "memory": probes.memory}[one.mode]

@@ -1,4 +1,4 @@
-"""What only a fresh process can tell: the first use of a cell, and the most memory that it takes."""
+"""Measurements that need a fresh process: time of a cell's first use, and peak memory."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from seqmodels.benchmark.shapes import Shape
 from seqmodels.state import map_state
 from seqmodels.stopping import starting
 
-# A text of so many windows, once short and once long: the peak must be the same.
+# Windows of a short and a long text, whose peaks must be the same.
 _WINDOWS = (10, 40)
 
 
 class Figure(NamedTuple):
-    """One number, and the one that it is held against, if any: seconds or MiB."""
+    """A measured number (seconds or MiB), and the one it is compared with, if any."""
 
     cell: str
     name: str
@@ -38,19 +38,19 @@ class Figure(NamedTuple):
 
     @property
     def ratio(self) -> float | None:
-        """The number in units of the other."""
+        """The number divided by the other."""
         return None if not self.other else self.value / self.other
 
 
 def first_use(cell: str, shape: Shape, settings: Settings) -> list[Figure]:
-    """Seconds that the first training step takes beyond the second: with an empty cache, and again."""
+    """Measure the extra seconds of the first training step over the second, with an empty and a warm cache."""
     with tempfile.TemporaryDirectory() as cache:
         new, cached = (_in_fresh_process(_first_call, cache, cell, shape, settings) for _ in range(2))
     return [Figure(cell, "first", shape, new), Figure(cell, "cached", shape, cached)]
 
 
 def memory(cell: str, shape: Shape, settings: Settings) -> list[Figure]:
-    """MiB at the most above the level before: of a training step against torch's layer, and of short and long texts."""
+    """Measure peak memory of a training step, against torch's layer, and of a long text, against a short one."""
 
     def peak(probe: Callable[..., float], what: str | int) -> float:
         return _in_fresh_process(probe, None, cell, shape, settings, what)
@@ -77,8 +77,8 @@ def _prepared(
 
 
 def _first_call(cell: str, shape: Shape, settings: Settings) -> float:
-    shape = shape._replace(steps=min(shape.steps, 8))  # large tensors are slow to touch first, whoever does
-    train_call(_layer(cell, "torch", shape, settings), shape, settings)()  # nor does torch's own first use count
+    shape = shape._replace(steps=min(shape.steps, 8))  # the first touch of large tensors is slow for any layer
+    train_call(_layer(cell, "torch", shape, settings), shape, settings)()  # excludes torch's own first use
     layer = _layer(cell, "seqmodels", shape, settings)
     start = time.perf_counter()
     call = train_call(layer, shape, settings)
@@ -98,7 +98,7 @@ def _step_peak(cell: str, shape: Shape, settings: Settings, which: str) -> float
 
 
 def _windows_peak(cell: str, shape: Shape, settings: Settings, windows: int) -> float:
-    """Truncated backpropagation through a text of so many windows."""
+    """Return the peak of truncated backpropagation through `windows` windows of a text, in MiB."""
     layer = _layer(cell, "seqmodels", shape, settings)
     train_call(layer, shape._replace(steps=2), settings)()
     with _Peak(settings.device) as peak:
@@ -118,7 +118,7 @@ def _layer(cell: str, which: str, shape: Shape, settings: Settings) -> nn.Module
 
 
 class _Peak:
-    """The most memory that is held inside a ``with`` block, above the level before, in MiB."""
+    """Context manager that measures peak memory inside the block, above the level before, in MiB."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -127,7 +127,7 @@ class _Peak:
     def __enter__(self) -> _Peak:
         if self.device.startswith("cuda"):
             torch.cuda.reset_peak_memory_stats()
-        with contextlib.suppress(OSError):  # Linux: what importing took at the most is over
+        with contextlib.suppress(OSError):  # Linux: resets the peak that imports left
             Path("/proc/self/clear_refs").write_text("5")
         self._before = self._most()
         return self
@@ -139,7 +139,7 @@ class _Peak:
         if self.device.startswith("cuda"):
             return torch.cuda.max_memory_allocated() / 2**20
         status = Path("/proc/self/status")
-        if status.exists():  # `ru_maxrss` would start from the parent's peak
+        if status.exists():  # `ru_maxrss` starts from the parent's peak
             (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
             return int(line.split()[1]) / 2**10
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,4 +1,4 @@
-"""The outcome as tables for the screen and for Markdown, and as JSON."""
+"""Benchmark results as tables, Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import torch
 
 from seqmodels.benchmark.probes import Figure
 from seqmodels.benchmark.run import Row, Settings
-from seqmodels.benchmark.targets import Verdict, mean_ratio
+from seqmodels.benchmark.targets import TargetResult, mean_ratio
 from seqmodels.scan.fused.compiler import describe
 from seqmodels.training.machine import processor
 
 LEGEND = (
     "times: medians; ratio: torch's time / seqmodels', median and quartiles over the rounds; "
-    "loop: a plain Python loop (in mode step: our step as it is written); "
-    "peak: our share of what one large matrix product reaches"
+    "loop: a plain Python loop (in mode step: the cell's uncompiled step); "
+    "peak: FLOP/s relative to one large matrix product"
 )
 
 
@@ -36,11 +36,11 @@ class Table(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """All that a run found: one list of rows or figures for each comparison."""
+    """All results of a run: one list of rows or figures per comparison."""
 
     machine: dict[str, Any]
     found: list[list[Row] | list[Figure]]
-    verdicts: list[Verdict]
+    results: list[TargetResult]
 
     @property
     def rows(self) -> list[Row]:
@@ -52,7 +52,7 @@ class Outcome(NamedTuple):
 
 
 def machine(settings: Settings, peak: float, **more: str) -> dict[str, Any]:
-    """What the numbers were measured on, and `more` that is to be kept: "command", and "seqmodels", its version."""
+    """Describe the machine and versions; `more` adds "command" and "seqmodels", the package's version."""
     return {
         **more,
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="minutes"),
@@ -70,7 +70,7 @@ def machine(settings: Settings, peak: float, **more: str) -> dict[str, Any]:
 
 
 def in_words(machine: dict[str, Any]) -> str:
-    """The machine in one paragraph."""
+    """Describe the machine in one paragraph."""
     device = "" if machine["device"] == "cpu" else f", {machine['device']}"
     return (
         f"{machine['processor']}, {machine['cores']} cores{device}; {machine['threads']} threads, {machine['dtype']}; "
@@ -80,7 +80,7 @@ def in_words(machine: dict[str, Any]) -> str:
 
 
 def table(found: Sequence[Row] | Sequence[Figure]) -> Table:
-    """The outcome of one comparison."""
+    """Tabulate the results of one comparison."""
     rows = [one for one in found if isinstance(one, Row)]
     figures = [one for one in found if isinstance(one, Figure)]
     if figures:
@@ -101,7 +101,7 @@ def _line(row: Row) -> tuple[str, ...]:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in three digits.
+    """Format seconds with three digits.
 
     >>> duration(0.0015), duration(0.123), duration(1.234), duration(4.81e-5)
     ('1.50 ms', '123 ms', '1.23 s', '48.1 µs')
@@ -136,40 +136,40 @@ def _against(one: Figure) -> tuple[str, ...]:
     return _WORDS[one.name], f"{one.value:.1f} MiB", f"{_AGAINST[one.name]} {one.other:.1f} MiB", ratio
 
 
-def targets_table(verdicts: Sequence[Verdict]) -> Table:
-    """Each target beside what came."""
-    return Table("targets", ("what", "value", "must", "aim", "verdict"), [_verdict_line(one) for one in verdicts])
+def targets_table(results: Sequence[TargetResult]) -> Table:
+    """Tabulate targets and measured values."""
+    return Table("targets", ("what", "value", "must", "aim", "status"), [_target_line(one) for one in results])
 
 
-def _verdict_line(one: Verdict) -> tuple[str, ...]:
+def _target_line(one: TargetResult) -> tuple[str, ...]:
     target = one.target
     sign = "≤" if target.at_most else "≥"
     bounds = ("" if value is None else f"{sign} {value:.3g}" for value in (target.must, target.aim))
     mode = "" if target.at_most else f"{target.mode}, "
     where = "" if target.shape is None else f" at {target.shape}"
-    return f"{target.cell}: {mode}{_WORDS[target.figure]}{where}", f"{one.value:.3g}", *bounds, one.verdict
+    return f"{target.cell}: {mode}{_WORDS[target.figure]}{where}", f"{one.value:.3g}", *bounds, one.status
 
 
 def as_markdown(outcome: Outcome) -> str:
-    """The machine, the legend, and all tables."""
-    tables = [table(found) for found in outcome.found] + [targets_table(outcome.verdicts)] * bool(outcome.verdicts)
+    """Format the machine, the legend and all tables as Markdown."""
+    tables = [table(found) for found in outcome.found] + [targets_table(outcome.results)] * bool(outcome.results)
     opening = f"# Benchmark\n\nMade by `{outcome.machine['command']}`.\n\n{in_words(outcome.machine)}\n"
     return "\n".join([opening, f"{LEGEND}\n", *(one.markdown() for one in tables)])
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
-    """Everything, as plain values; times in seconds, memory in MiB."""
+    """Convert all results to plain values; times in seconds, memory in MiB."""
     means = [
         {"cell": rows[0].cell, "mode": rows[0].mode, "ratio": mean_ratio(rows)}
         for rows in ([row for row in found if isinstance(row, Row)] for found in outcome.found)
         if rows
     ]
-    parts = {"rows": outcome.rows, "means": means, "figures": outcome.figures, "targets": outcome.verdicts}
+    parts = {"rows": outcome.rows, "means": means, "figures": outcome.figures, "targets": outcome.results}
     return {"machine": outcome.machine, **{name: _plain(part) for name, part in parts.items()}}
 
 
 def _plain(value: Any) -> Any:
-    """NamedTuples as mappings."""
+    """Convert NamedTuples to dicts, recursively."""
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return {key: _plain(item) for key, item in value._asdict().items()}
     if isinstance(value, dict):

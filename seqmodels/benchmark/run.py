@@ -1,4 +1,4 @@
-"""One comparison: a cell, in one mode, at one shape.
+"""One comparison: a cell in one mode at one shape.
 
 T steps, B rows, F features, H units.
 """
@@ -18,12 +18,12 @@ from seqmodels.layers import Recurrent
 from seqmodels.scan import choose
 from seqmodels.state import State
 
-# A plain loop is up to twenty times as slow, and needs no fine reading.
+# A plain loop is up to twenty times slower, and its time need not be precise.
 _LOOP_ROUNDS = 3
 
 
 class Settings(NamedTuple):
-    """What all comparisons of a run share; plain values, so that fresh processes can be told them."""
+    """Settings shared by all comparisons of a run; plain values that can be pickled to fresh processes."""
 
     device: str = "cpu"
     dtype: str = "float32"
@@ -32,11 +32,11 @@ class Settings(NamedTuple):
     loop: bool = True
 
     def like(self) -> dict[str, Any]:
-        """The keywords of a tensor factory."""
+        """Return keyword arguments for a tensor factory."""
         return {"device": self.device, "dtype": getattr(torch, self.dtype)}
 
     def apply(self) -> None:
-        """Set what torch holds for the whole process: its threads, and the device whose clock is read."""
+        """Set torch's process-wide state: the number of threads and the current CUDA device."""
         if self.threads:
             torch.set_num_threads(self.threads)
         if self.device != "cpu":
@@ -44,11 +44,11 @@ class Settings(NamedTuple):
 
 
 class Row(NamedTuple):
-    """The outcome of one comparison; times in seconds.
+    """Result of one comparison; times in seconds.
 
-    Fields:
-        ratio: torch's time over ours within each round: above 1 we are faster.
-        share: our arithmetic per second, as a share of what one large product reaches.
+    Attributes:
+        ratio: torch's time over ours, per round; above 1 ours is faster.
+        share: our FLOP/s relative to one large matrix product.
     """
 
     cell: str
@@ -62,14 +62,14 @@ class Row(NamedTuple):
 
 
 def compare(name: str, mode: str, shape: Shape, settings: Settings, peak: float) -> Row:
-    """Time our layer, torch's, and the plain loop.
+    """Time our layer, torch's layer, and the plain loop.
 
     Args:
-        name: a cell, as `seqmodels.benchmark.cases.find` takes it.
-        mode: "train", "infer" or "step"; the last takes one step of one row, whatever the shape.
-        shape: the sizes.
+        name: a cell, see `seqmodels.benchmark.cases.find`.
+        mode: "train", "infer" or "step"; the last runs one step of one row for any shape.
+        shape: sizes.
         settings: device, dtype and repeats.
-        peak: what `peak_of_products` gave.
+        peak: result of `peak_of_products`.
     """
     case = find(name)
     if mode == "step":
@@ -92,7 +92,7 @@ def compare(name: str, mode: str, shape: Shape, settings: Settings, peak: float)
 
 
 def contenders(case: Case, mode: str, shape: Shape, settings: Settings) -> dict[str, Call]:
-    """What is timed, by name: "seqmodels", "torch", and "loop" where it is wanted."""
+    """Return the calls to time by name: "seqmodels", "torch", and "loop" if enabled."""
     if mode == "step":
         return _step_calls(case, shape, settings)
     sizes = shape.features, shape.units
@@ -104,7 +104,7 @@ def contenders(case: Case, mode: str, shape: Shape, settings: Settings) -> dict[
 
 
 def train_call(layer: nn.Module, shape: Shape, settings: Settings) -> Call:
-    """Forward and backward, from a gradient for the outputs to all weights and the inputs."""
+    """Return a call that runs forward and backward, with gradients of all weights and the inputs."""
     inputs = _inputs(shape, settings).requires_grad_()
     tensors = [inputs, *layer.parameters()]
     width = layer(inputs[:, :2])[0].shape[-1]
@@ -130,7 +130,7 @@ def _infer_call(layer: nn.Module, shape: Shape, settings: Settings) -> Call:
 
 
 def _step_calls(case: Case, shape: Shape, settings: Settings) -> dict[str, Call]:
-    """One step from a given state: our cell called, torch's cell, and our cell's step as it is written."""
+    """Return calls of one step from a given state: our cell, torch's cell, and our cell without compilation."""
     sizes, like = (shape.features, shape.units), settings.like()
     theirs = getattr(nn, f"{case.peer}Cell")(*sizes).to(**like)
     cell = case.cell(*sizes).to(**like).eval()
@@ -173,19 +173,19 @@ def _engine(case: Case, mode: str, shape: Shape, settings: Settings) -> str:
 
 
 def arithmetic(case: Case, shape: Shape) -> int:
-    """Additions and multiplications of the products of one forward pass, ``2 T B G H (F + H)`` for G gates.
+    """Count the FLOPs of the matrix products of one forward pass, ``2 T B G H (F + H)`` for G gates.
 
     >>> arithmetic(find("lstm"), Shape(2, 3, 5, 7)) == 2 * 2 * 3 * 4 * 7 * (5 + 7)
     True
 
-    The backward pass takes twice as many.
+    The backward pass needs twice as many.
     """
     weights = case.cell(shape.features, shape.units).parameters()
     return 2 * shape.steps * shape.rows * sum(weight.numel() for weight in weights if weight.dim() == 2)
 
 
 def peak_of_products(settings: Settings, size: int = 2048) -> float:
-    """Additions and multiplications a second of one large matrix product: the fastest of some."""
+    """Return the FLOP/s of one large matrix product, the fastest of nine."""
     a, b = (torch.randn(size, size, **settings.like()) for _ in range(2))
     torch.mm(a, b)
     return 2 * size**3 / min(seconds(lambda: torch.mm(a, b), 1, settings.device) for _ in range(9))

@@ -1,4 +1,4 @@
-"""The sizes that are tried, by name. Needs no torch, so that a wrong flag is answered at once.
+"""Named benchmark shapes; free of torch, so that a wrong flag is reported at once.
 
 T steps, B rows, F features, H units.
 """
@@ -15,7 +15,7 @@ TIMED = ("train", "infer", "step")
 
 
 class Shape(NamedTuple):
-    """The sizes of one comparison."""
+    """Sizes of one comparison."""
 
     steps: int
     rows: int
@@ -37,18 +37,18 @@ SHAPES = {
     "flash": Shape(1024, 16, 768, 768),
     "tiny": Shape(6, 2, 3, 4),
 }
-#: Those of a comparison with torch's layers, unless others are asked for.
+#: Default shapes of a comparison with torch's layers.
 USUAL = ("small", "medium", "wide", "pixels", "single", "words")
 
 
 def parse_shape(text: str) -> Shape:
-    """A shape by name or as TxBxFxH.
+    """Parse a shape given by name or as TxBxFxH.
 
     >>> parse_shape("100x32x64x128") == parse_shape("small")
     True
 
     Raises:
-        ValueError: neither of the two.
+        ValueError: neither.
     """
     if text in SHAPES:
         return SHAPES[text]

@@ -1,4 +1,4 @@
-"""What is hoped for, and what must be: held against the outcome by ``seqmodels benchmark --targets``."""
+"""Performance targets, checked by ``seqmodels benchmark --targets``."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from seqmodels.benchmark.shapes import SHAPES, Shape
 
 
 class Target(NamedTuple):
-    """One number to reach.
+    """A number to reach.
 
-    Fields:
-        cell, mode: what it is about.
-        figure: "mean" or "least" of the ratio over shapes, "share" of the peak; or the name of a
-            `Figure`, which is to be at most this: "first" and "cached" in seconds, "memory" and
-            "tbptt" as a ratio.
-        must, aim: None where there is none.
-        shape: the only one it is about, if it is.
+    Attributes:
+        cell, mode: the comparison.
+        figure: "mean" or "least" of the ratio over shapes, "share" of the peak; or the name of a `Figure` with an
+            upper bound: "first" and "cached" in seconds, "memory" and "tbptt" as a ratio.
+        must, aim: required and desired bound; None for none.
+        shape: the only shape that counts; None for all.
     """
 
     cell: str
@@ -35,16 +34,16 @@ class Target(NamedTuple):
         return self.mode in ("first", "memory")
 
     def met(self, value: float, bound: float | None) -> bool:
-        """Whether a value is on the right side of a bound; any is where there is none."""
+        """Return whether a value satisfies a bound; None is no bound."""
         return bound is None or (value <= bound if self.at_most else value >= bound)
 
 
-class Verdict(NamedTuple):
-    """A target, what came, and "aim", "pass" or "short"."""
+class TargetResult(NamedTuple):
+    """A target, the measured value, and "aim", "pass" or "short"."""
 
     target: Target
     value: float
-    verdict: str
+    status: str
 
 
 VARIANTS = ("layer_norm_lstm", "peephole_lstm", "zoneout_lstm", "two_memories")
@@ -82,19 +81,19 @@ ON_CUDA = (
 
 
 def mean_ratio(rows: Sequence[Row]) -> float:
-    """The geometric mean of the ratios over shapes."""
+    """Return the geometric mean of the ratios over shapes."""
     return math.exp(sum(math.log(row.ratio.median) for row in rows) / len(rows))
 
 
-def judge(targets: Iterable[Target], rows: Sequence[Row], figures: Sequence[Figure]) -> list[Verdict]:
-    """The verdict on each target that the outcome says something about."""
-    verdicts = []
+def judge(targets: Iterable[Target], rows: Sequence[Row], figures: Sequence[Figure]) -> list[TargetResult]:
+    """Compare the results with each target that they cover."""
+    results = []
     for target in targets:
         value = _value(target, rows, figures)
         if value is not None:
             reached = "aim" if target.met(value, target.aim) else "pass"
-            verdicts.append(Verdict(target, value, reached if target.met(value, target.must) else "short"))
-    return verdicts
+            results.append(TargetResult(target, value, reached if target.met(value, target.must) else "short"))
+    return results
 
 
 def _value(target: Target, rows: Sequence[Row], figures: Sequence[Figure]) -> float | None:

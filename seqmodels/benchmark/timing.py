@@ -1,4 +1,4 @@
-"""Timing contenders in turn, A B A B ..., so that what else the machine does falls on all of them alike."""
+"""Interleaved timing, A B A B ..., so that other load on the machine affects all contenders alike."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import torch
 
 Call = Callable[[], object]
 
-# A call shorter than this is repeated until it fills it, so that the clock's own cost does not count.
+# Shorter calls are repeated to fill this time, so that the cost of reading the clock is negligible.
 _SAMPLE_SECONDS = 0.02
 
 
 class Spread(NamedTuple):
-    """A median between its quartiles."""
+    """Median and quartiles."""
 
     median: float
     low: float
@@ -24,12 +24,12 @@ class Spread(NamedTuple):
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Median and quartiles of some numbers.
+    """Return the median and quartiles of some numbers.
 
     >>> spread([1.0, 2.0, 3.0, 4.0, 9.0])
     Spread(median=3.0, low=2.0, high=4.0)
     """
-    values = [*values, *values] if len(values) == 1 else values  # `quantiles` wants two
+    values = [*values, *values] if len(values) == 1 else values  # `quantiles` needs two
     low, median, high = statistics.quantiles(values, n=4, method="inclusive")
     return Spread(median, low, high)
 
@@ -37,7 +37,7 @@ def spread(values: Sequence[float]) -> Spread:
 def in_turn(
     calls: Mapping[str, Call], repeats: int, device: str = "cpu", limits: Mapping[str, int] | None = None
 ) -> dict[str, list[float]]:
-    """The seconds of each call, each contender once a round, after a warm-up.
+    """Time each call once per round, after a warm-up; return its seconds.
 
     >>> times = in_turn({"a": lambda: sum(range(10)), "b": lambda: None}, repeats=3, limits={"b": 2})
     >>> len(times["a"]), len(times["b"])
@@ -45,9 +45,9 @@ def in_turn(
 
     Args:
         calls: the contenders by name.
-        repeats: rounds.
-        device: where they run.
-        limits: for slow contenders, the number of rounds that they take part in.
+        repeats: number of rounds.
+        device: where the calls run.
+        limits: number of rounds for slow contenders.
     """
     counts = {name: _warm_up(call, device) for name, call in calls.items()}
     times: dict[str, list[float]] = {name: [] for name in calls}
@@ -59,7 +59,7 @@ def in_turn(
 
 
 def _warm_up(call: Call, device: str) -> int:
-    """Run a call until it is warm; how often it fits into one sample."""
+    """Warm up a call; return the number of repeats that fill one sample."""
     call()
     count = max(1, round(_SAMPLE_SECONDS / seconds(call, 1, device)))
     seconds(call, count, device)
@@ -67,7 +67,7 @@ def _warm_up(call: Call, device: str) -> int:
 
 
 def seconds(call: Call, count: int, device: str) -> float:
-    """The mean time of `count` calls in a row."""
+    """Return the mean time of `count` calls in a row."""
     if device.startswith("cuda"):
         return _seconds_by_events(call, count)
     start = time.perf_counter()
@@ -77,7 +77,7 @@ def seconds(call: Call, count: int, device: str) -> float:
 
 
 def _seconds_by_events(call: Call, count: int) -> float:
-    """On CUDA, calls return before their work is done: the device's own clock counts."""
+    """Time by CUDA events, because calls return before their work is done."""
     start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
     torch.cuda.synchronize()
     start.record()

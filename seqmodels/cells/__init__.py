@@ -1,7 +1,7 @@
-"""Cells: one time step of a recurrence each, one small file per family.
+"""Recurrent cells, each one time step of a recurrence.
 
-To add one: a file here with a class under ``@register("cell", "name")``, and a YAML file of
-its options in ``configs/model/cell/`` ("Adding something" in ``docs/design.md`` has the whole list).
+To add one, write a file here with a class under ``@register("cell", "name")``, and a YAML file of
+its options in ``configs/model/cell/`` (see "Adding something" in ``docs/design.md``).
 """
 
 from seqmodels.cells.base import Cell, HiddenState, VendorForm

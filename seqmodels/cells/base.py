@@ -1,4 +1,4 @@
-"""What a cell is: one time step of a recurrence.
+"""Base class of recurrent cells.
 
 B rows, F input features, H units; `...` any leading axes.
 """
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 
 
 class HiddenState(NamedTuple):
-    """The state of a cell that remembers only its output."""
+    """State of a cell whose only memory is its output."""
 
     h: Tensor
 
 
 class VendorForm(NamedTuple):
-    """How torch's own fused layers would run a cell: the function's name and its weights."""
+    """Equivalent fused torch layer of a cell: function name and weights."""
 
     kind: str
     weights: list[Tensor]
 
 
 class Cell(nn.Module):
-    """One time step of a recurrence; time itself lives in `seqmodels.layers.Recurrent`.
+    """One time step of a recurrence; `seqmodels.layers.Recurrent` runs it over time.
 
-    A subclass sets `state_type`, and writes `project` and `step`. It never loops over time.
+    A subclass sets `state_type` and implements `project` and `step`, without loops over time.
 
     Attributes:
-        state_type: the NamedTuple class of its state.
+        state_type: NamedTuple class of the state.
         input_size: F.
         hidden_size: H.
-        output_size: width of y.
+        output_size: width of the output.
     """
 
     state_type: ClassVar[type[Any]] = HiddenState
@@ -55,15 +55,15 @@ class Cell(nn.Module):
         self.output_size = hidden_size
 
     def state_sizes(self) -> dict[str, int]:
-        """Width of each field of the state; H for all unless a subclass says otherwise."""
+        """Return the width of each field of the state, H by default."""
         return dict.fromkeys(self.state_type._fields, self.hidden_size)
 
     def initial_state(self, batch_size: int, like: Tensor) -> State:
-        """The state before the first step: zeros, or learned (see `learn_initial_state`).
+        """Return the state before the first step: zeros, or learned (see `learn_initial_state`).
 
         Args:
             batch_size: B.
-            like: any tensor with the wanted device and floating dtype.
+            like: tensor with the wanted device and floating dtype.
         """
         dtype = like.dtype if like.is_floating_point() else torch.get_default_dtype()
         fields = []
@@ -76,7 +76,7 @@ class Cell(nn.Module):
         return self.state_type(*fields)
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of weights, by path, which each call checks first; here those of parts that are `nn.Linear`."""
+        """Return the weight shapes that each call checks, by path; by default those of `nn.Linear` submodules."""
         shapes: dict[str, tuple[int, ...]] = {}
         for name, part in self._modules.items():
             if isinstance(part, nn.Linear):
@@ -99,18 +99,18 @@ class Cell(nn.Module):
             setattr(self, f"initial_{name}", nn.Parameter(torch.zeros(size, device=like.device, dtype=like.dtype)))
 
     def project(self, x: Tensor) -> Tensor:
-        """What does not read the state, for all steps in one product: ``(..., F) -> (..., U)``."""
+        """Compute the part of the steps that does not read the state: ``(..., F) -> (..., U)``."""
         raise NotImplementedError
 
     def step(self, u: Tensor, state: State) -> tuple[Tensor, State]:
-        """One step from projected input ``(B, U)``: the output ``(B, output_size)`` and the new state.
+        """Take one step from projected input ``(B, U)``; return the output ``(B, output_size)`` and the new state.
 
-        A cell without a state must take any leading axes in place of B: all its steps are done at once.
+        A cell without a state must accept any leading axes in place of B: its steps are run at once.
         """
         raise NotImplementedError
 
     def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
-        """One step from the input ``(B, F)``: the output and the new state.
+        """Take one step from the input ``(B, F)``; return the output and the new state.
 
         >>> from seqmodels.cells import GatedCell
         >>> cell = GatedCell(3, 5)
@@ -126,15 +126,15 @@ class Cell(nn.Module):
         return y, state
 
     def activations(self, u: Tensor, state: State) -> dict[str, Tensor]:
-        """The named gates of one step, for diagnostics; each ``(B, H)``. Empty where there are none."""
+        """Return the gates of one step by name, each ``(B, H)``, for diagnostics; empty by default."""
         return {}
 
     def vendor(self) -> VendorForm | None:
-        """How torch's fused layers would run this very cell, or None where they cannot."""
+        """Return the equivalent fused torch layer, or None if there is none."""
         return None
 
     def bind(self, parameters: Mapping[str, Tensor | None]) -> Self:
-        """The same cell with other tensors for its parameters; it shares all else with this one.
+        """Return the same cell with other tensors as parameters; everything else is shared.
 
         >>> from seqmodels.cells import GatedCell
         >>> cell = GatedCell(3, 5)
@@ -142,14 +142,14 @@ class Cell(nn.Module):
         >>> torch.equal(bound.weight_ih, cell.weight_ih * 2), bound.weight_hh is cell.weight_hh
         (True, True)
 
-        Unlike a parameter, the tensors keep their graph: gradients go to what they were made of.
+        The tensors keep their graph: gradients flow on to what they were computed from.
         """
         bound = object.__new__(type(self))
         bound.__dict__.update(self.__dict__, _parameters={**self._parameters, **parameters})
         return bound
 
     def computes_as(self, cls: type[Cell], *methods: str) -> bool:
-        """Whether no subclass of `cls` has changed what a step computes, in these `methods` or the usual ones."""
+        """Return whether this cell inherits the step of `cls` unchanged: the usual methods and `methods`."""
         names = ("project", "step", "recurrent_input", "recur", "update", *methods)
         return all(getattr(type(self), name) is getattr(cls, name) for name in names)
 

@@ -1,7 +1,7 @@
-"""What must hold of a cell's tensors before anything reads them.
+"""Checks of a cell's tensors before they are read.
 
-torch does not see all of it: it reads past the end of a weight whose storage was freed, and takes
-numbers from a weight on the meta device, which has none.
+torch misses some faults: it reads past the end of a weight whose storage was freed, and returns
+arbitrary numbers for a weight on the meta device.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from seqmodels.state import State, leaves
 if TYPE_CHECKING:
     from seqmodels.cells.base import Cell
 
-#: Tensors that are what their memory holds; a subclass may be anything.
+#: Tensor classes whose memory holds their values; a subclass may be anything.
 PLAIN = (Tensor, nn.Parameter)
 
 
 def transformed() -> bool:
-    """Whether a `torch.func` transform or forward-mode differentiation is under way."""
+    """Return whether a `torch.func` transform or forward-mode differentiation is active."""
     return torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
 
 
 def traced() -> bool:
-    """Whether values cannot be looked at, because a compiler, an exporter or a transform is at work."""
+    """Return whether values cannot be inspected: a compiler, exporter or transform is active."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing() or transformed()
 
 
 def check_call(cell: Cell, x: Tensor, state: State) -> None:
-    """Refuse what a step would misread: see `check_weights` and `check_memory`.
+    """Reject tensors that a step would misread; see `check_weights` and `check_memory`.
 
     Raises:
-        ValueError: the message names the tensor, what was expected, what came and the cure.
+        ValueError: the message names the tensor, what was expected, what was given and the cure.
     """
     if traced():
         return
@@ -49,10 +49,10 @@ def check_call(cell: Cell, x: Tensor, state: State) -> None:
 
 
 def check_weights(cell: Cell, like: Tensor) -> None:
-    """Refuse weights that are not where `like` is, whose memory was freed, or of a wrong shape or dtype.
+    """Reject weights on another device than `like`, with freed memory, or of a wrong shape or dtype.
 
     Raises:
-        ValueError: the message names the weight, what was expected, what came and the cure.
+        ValueError: the message names the weight, what was expected, what was given and the cure.
     """
     if traced():
         return
@@ -77,7 +77,7 @@ def check_weights(cell: Cell, like: Tensor) -> None:
 
 
 def sound(tensor: Tensor, device: torch.device) -> bool:
-    """Whether a tensor is the usual one, on `device` and in memory; what else may be sound is asked for one by one."""
+    """Return whether a tensor is plain, contiguous, in memory and on `device`: the fast path of the checks."""
     return (
         tensor.device == device
         and type(tensor) in PLAIN
@@ -88,7 +88,7 @@ def sound(tensor: Tensor, device: torch.device) -> bool:
 
 
 def own_tensors(cell: nn.Module, names: Iterable[str] = ()) -> Iterator[tuple[str, Tensor]]:
-    """Parameters and buffers of a cell and its parts, by path; of its other attributes those in `names`."""
+    """Yield the parameters and buffers of a cell and its submodules by path, and its attributes in `names`."""
     parts = cell.named_modules() if cell._modules else (("", cell),)
     for prefix, module in parts:
         for home in (module._parameters, module._buffers):
@@ -102,10 +102,10 @@ def own_tensors(cell: nn.Module, names: Iterable[str] = ()) -> Iterator[tuple[st
 
 
 def check_device(name: str, tensor: Tensor, like: Tensor) -> None:
-    """Refuse a tensor on another device than `like`; a single number on the CPU can be read from anywhere.
+    """Reject a tensor on another device than `like`; a scalar on the CPU can be read from anywhere.
 
     Raises:
-        ValueError: it is on another.
+        ValueError: the device differs.
     """
     if tensor.device == like.device or (tensor.dim() == 0 and tensor.device.type == "cpu"):
         return
@@ -119,10 +119,10 @@ def check_device(name: str, tensor: Tensor, like: Tensor) -> None:
 
 
 def check_memory(name: str, tensor: Tensor) -> None:
-    """Refuse a tensor that reaches past the end of its storage.
+    """Reject a tensor that reaches past the end of its storage.
 
     Raises:
-        ValueError: its storage is too small.
+        ValueError: the storage is too small.
     """
     if type(tensor) not in PLAIN or tensor.layout is not torch.strided or tensor.device.type == "meta":
         return
@@ -136,21 +136,21 @@ def check_memory(name: str, tensor: Tensor) -> None:
 
 
 def _extent(tensor: Tensor) -> int:
-    """How many numbers lie between a tensor's first and its last, both included."""
+    """Return the number of storage elements from a tensor's first to its last, inclusive."""
     if tensor.is_contiguous():
         return tensor.numel()
     return 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
 
 
 def one_precision(dtype: torch.dtype, like: Tensor) -> bool:
-    """Whether numbers of `dtype` can be computed with those of `like`; autocast brings together all but float64."""
+    """Return whether `dtype` can be mixed with the dtype of `like`; autocast allows all but float64."""
     if torch.is_autocast_enabled(like.device.type):
         return (dtype == torch.float64) == (like.dtype == torch.float64)
     return dtype == like.dtype
 
 
 def watch_backward(cell: Cell, results: Iterable[Tensor]) -> None:
-    """Refuse a backward through `results` where the memory of a weight was freed since; torch would read past its end.
+    """Reject a backward through `results` after the memory of a weight was freed; torch would read past its end.
 
     Raises:
         ValueError: in backward; the message names the weight.

@@ -1,4 +1,4 @@
-"""A gradient clamped on its way back through a state.
+"""Gradient clipping inside a recurrence.
 
     y = x;   dL/dx = min(max(dL/dy, -v), v)
 
@@ -12,28 +12,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# An operation of its own, so that whatever traces a step sees it as one. It has no gradient: the
-# Function below has, since those of operations do not work inside `torch.func`.
+# A custom operator, so that tracers see one operation. The gradient is on the Function below,
+# because gradients of custom operators do not work inside `torch.func`.
 torch.library.define("seqmodels::clip_gradient", "(Tensor x, float limit) -> Tensor")
 torch.library.impl("seqmodels::clip_gradient", "CompositeExplicitAutograd", lambda x, limit: x.clone())
 
 
 def clip_gradient(x: Tensor, limit: float) -> Tensor:
-    """`x` itself; its gradient is clamped, number by number, to the range from -limit to limit.
+    """Return `x`; its gradient is clamped elementwise to [-limit, limit].
 
     >>> import torch
     >>> x = torch.zeros(2, requires_grad=True)
     >>> torch.autograd.grad(clip_gradient(x, 1.0) @ torch.tensor([0.5, 3.0]), x)
     (tensor([0.5000, 1.0000]),)
 
-    It can be differentiated twice and mapped over. A tracer sees it as `seqmodels::clip_gradient`.
+    Supports double backward and vmap. A tracer sees `seqmodels::clip_gradient`.
 
     Args:
-        x: of any shape.
+        x: tensor of any shape.
         limit: v, above 0.
 
     Raises:
-        ValueError: in forward mode, where nothing flows backwards.
+        ValueError: in forward-mode differentiation.
     """
     clipped: Tensor = _ClipGradient.apply(x, limit)
     return clipped

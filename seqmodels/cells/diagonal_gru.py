@@ -1,9 +1,9 @@
-"""Gated recurrent unit with diagonal recurrent matrices: each unit sees of the past only itself.
+"""Gated recurrent unit with diagonal recurrent matrices: each unit reads only its own past.
 
 The equations of `seqmodels.cells.gru` with ``W_hr``, ``W_hz`` and ``W_hn`` diagonal.
 
-Source: Li et al. 2018, "Independently Recurrent Neural Network (IndRNN)", section 3, whose
-recurrence this gives to a GRU.
+Source: Li et al. 2018, "Independently Recurrent Neural Network (IndRNN)", section 3; its
+recurrence applied to a GRU.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from seqmodels.registry import register
 
 @register("cell", "diagonal_gru")
 class DiagonalGRUCell(GRUCell):
-    """`GRUCell` with as many heads as units: 3H recurrent weights in place of 3H^2.
+    """Gated recurrent unit with one head per unit: 3H recurrent weights instead of 3H^2.
 
     >>> DiagonalGRUCell(3, 5).weight_hh.shape
     torch.Size([15, 1])

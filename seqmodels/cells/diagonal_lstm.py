@@ -1,4 +1,4 @@
-"""Long short-term memory with diagonal recurrent matrices: each unit sees of the past only itself.
+"""Long short-term memory with diagonal recurrent matrices: each unit reads only its own past.
 
 The equations of `seqmodels.cells.lstm` with ``W_hi``, ``W_hf``, ``W_hg`` and ``W_ho`` diagonal.
 
@@ -13,7 +13,7 @@ from seqmodels.registry import register
 
 @register("cell", "diagonal_lstm")
 class DiagonalLSTMCell(LSTMCell):
-    """`LSTMCell` with as many heads as units: 4H recurrent weights in place of 4H^2.
+    """Long short-term memory with one head per unit: 4H recurrent weights instead of 4H^2.
 
     >>> DiagonalLSTMCell(3, 5, forget_bias=1.0).weight_hh.shape
     torch.Size([20, 1])

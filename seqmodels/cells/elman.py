@@ -1,4 +1,4 @@
-"""The simple recurrent network.
+"""Simple recurrent network.
 
     h_t = tanh(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh)      (or relu)
 

@@ -1,8 +1,8 @@
-"""No memory at all.
+"""Feedforward layer in place of a cell.
 
-    y_t = tanh(W x_t + b)
+    y_t = tanh(W x_t + b)      (or relu)
 
-The honest baseline: what it reaches needs no recurrence.
+The baseline for what can be reached without recurrence.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from seqmodels.registry import register
 
 
 class NoState(NamedTuple):
-    """The state of a cell without memory: nothing."""
+    """Empty state of a cell without memory."""
 
 
 @register("cell", "feedforward")
 class FeedforwardCell(Cell):
-    """A layer without memory, in the place of a cell: the baseline that recurrence must beat.
+    """Feedforward layer in place of a cell: the baseline that recurrence must beat.
 
     >>> import torch
     >>> cell = FeedforwardCell(3, 5)
@@ -33,9 +33,9 @@ class FeedforwardCell(Cell):
 
     Args:
         input_size: F.
-        hidden_size: H, the output's width.
+        hidden_size: H, the width of the output.
         nonlinearity: "tanh" or "relu".
-        bias: whether there is a `bias`.
+        bias: whether to add a bias.
     """
 
     state_type = NoState

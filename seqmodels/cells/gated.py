@@ -1,4 +1,4 @@
-"""Cells with gates: an input product, a recurrent product, and an update without loops or branches.
+"""Base class of gated cells: an input product, a recurrent product and a pointwise update.
 
 B rows, F input features, H units, G gates; `...` any leading axes.
 """
@@ -21,10 +21,10 @@ from seqmodels.state import State
 
 
 class _Steps(threading.local):
-    """How gated cells take single steps in this thread."""
+    """Per-thread setting for single steps of gated cells."""
 
     def __init__(self) -> None:
-        self.plain = False  # there from the start, for a compiler would see it appear
+        self.plain = False  # set here because a compiler would see it appear later
 
 
 def _no_quick_step(cell: GatedCell, u: Tensor, state: State, projected: bool) -> tuple[Tensor, State] | None:
@@ -33,20 +33,20 @@ def _no_quick_step(cell: GatedCell, u: Tensor, state: State, projected: bool) ->
 
 _steps = _Steps()
 _quick_step: Callable[[GatedCell, Tensor, State, bool], tuple[Tensor, State] | None] = _no_quick_step
-#: What whoever takes quick steps has prepared, until an attribute of the cell is set. Not on the cell: there it would
-#: be copied and saved with it, and a compiler would see it appear.
+#: State prepared by the quick step, kept until an attribute of the cell is set. Not stored on the cell, where it would
+#: be copied and saved with it, and seen by a compiler.
 prepared: weakref.WeakKeyDictionary[GatedCell, dict[bool, Any]] = weakref.WeakKeyDictionary()
 
 
 def offer_quick_step(function: Callable[[GatedCell, Tensor, State, bool], tuple[Tensor, State] | None]) -> None:
-    """Let gated cells take steps without gradients by ``function(cell, u, state, projected)``, where it can."""
+    """Register ``function(cell, u, state, projected)`` for steps without gradients; it returns None where it cannot."""
     global _quick_step
     _quick_step = function
 
 
 @contextlib.contextmanager
 def plain_steps() -> Iterator[None]:
-    """Within it, steps are taken as they are written; while a compiler looks on they always are."""
+    """Disable the quick step inside the context; compilers never see it."""
     if torch.compiler.is_compiling():
         yield
         return
@@ -58,10 +58,10 @@ def plain_steps() -> Iterator[None]:
 
 
 class GatedCell(Cell):
-    """Input product + recurrent product + `update`, a pure function of tensors.
+    """Cell made of an input product, a recurrent product and `update`, a pure function of tensors.
 
-    A subclass names its `gates` (the blocks of H rows in the weights, in order) and writes
-    `update`, in plain PyTorch and without Python branches on values:
+    A subclass names its `gates` (the blocks of H rows in the weights, in order) and implements
+    `update` in plain PyTorch, without Python branches on values:
 
     >>> import torch
     >>> from seqmodels.cells import GatedCell, HiddenState
@@ -78,25 +78,25 @@ class GatedCell(Cell):
 
     Parameters, named and shaped as in torch: `weight_ih` ``(G*H, F)``, `weight_hh`
     ``(G*H, H)``, `bias_ih` and `bias_hh` ``(G*H,)``. With several heads the recurrent matrix of
-    each gate is block-diagonal, and `weight_hh`, ``(G*H, H/heads)``, holds the blocks only:
-    a unit sees the units of its own head. With as many heads as units it sees only itself.
+    each gate is block-diagonal, and `weight_hh` ``(G*H, H/heads)`` holds only the blocks:
+    a unit reads the units of its own head, with one head per unit only itself.
 
     Args:
         input_size: F.
         hidden_size: H.
-        heads: groups of units that do not see each other's past; must divide hidden_size.
-        bias: whether there are `bias_ih` and `bias_hh`.
+        heads: number of groups of units that do not read each other's past; must divide hidden_size.
+        bias: whether to add `bias_ih` and `bias_hh`.
         init: "uniform" (torch's own), "orthogonal", "chrono" or "identity"; see
             `seqmodels.cells.initialise`.
-        forget_bias: where given, the keep gate's bias at the start.
-        chrono_steps: the longest dependency to expect, in steps; needed by ``init="chrono"``.
+        forget_bias: initial bias of the keep gate, if given.
+        chrono_steps: longest expected dependency, in steps; required by ``init="chrono"``.
     """
 
-    #: The blocks of H rows in the weights; set per instance where an option changes them.
+    #: Blocks of H rows in the weights; set per instance if an option changes them.
     gates: tuple[str, ...] = ("h",)
-    #: The gate that keeps the old state when it is near 1, for forget-bias and chrono.
+    #: Gate that keeps the old state when near 1, for forget_bias and chrono.
     keep_gate: ClassVar[str | None] = None
-    #: The gate that lets new values in, set to the opposite by chrono; without a `keep_gate`, also by forget-bias.
+    #: Gate that writes new values, set to the opposite by chrono and, without a `keep_gate`, by forget_bias.
     write_gate: ClassVar[str | None] = None
     weight_ih: nn.Parameter
     weight_hh: nn.Parameter
@@ -126,7 +126,7 @@ class GatedCell(Cell):
         self.reset_parameters()
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of all weights; a subclass with others, or of other sizes, says so here, and they are made so."""
+        """Return the shapes of all weights; a subclass with other weights overrides this."""
         rows = len(self.gates) * self.hidden_size
         shapes: dict[str, tuple[int, ...]] = {
             "weight_ih": (rows, self.input_size),
@@ -135,14 +135,14 @@ class GatedCell(Cell):
         return shapes | (dict.fromkeys(("bias_ih", "bias_hh"), (rows,)) if self.bias else {})
 
     def reset_parameters(self) -> None:
-        """Draw the weights afresh, by the scheme named in `init`."""
+        """Initialise the weights by the scheme named in `init`."""
         initialise(self, self.init, forget_bias=self.forget_bias, chrono_steps=self.chrono_steps)
 
     def project(self, x: Tensor) -> Tensor:
         return linear(x, self.weight_ih, self.bias_ih)
 
     def forward(self, x: Tensor, state: State = None) -> tuple[Tensor, State]:
-        # A compiler sees the step as it is written.
+        # A compiler gets the plain step.
         if not (state is None or torch.is_grad_enabled() or torch.compiler.is_compiling() or _steps.plain):
             done = _quick_step(self, x, state, False)
             if done is not None:
@@ -164,24 +164,24 @@ class GatedCell(Cell):
 
     @property
     def usual_step(self) -> bool:
-        """Whether a step is ``update(u, recur(state), state)``; not where a subclass has its own `step` or `recur`."""
+        """Whether a step is ``update(u, recur(state), state)``: no subclass overrides `step` or `recur`."""
         return type(self).step is GatedCell.step and type(self).recur is GatedCell.recur
 
     @property
     def usual_project(self) -> bool:
-        """Whether the projected input is ``weight_ih x + bias_ih``, followed by what `noise` gives."""
+        """Whether the projected input is ``weight_ih x + bias_ih``, followed by `noise`."""
         return type(self).project is GatedCell.project
 
     def noise(self, x: Tensor) -> Tensor | None:
-        """What each step reads beside the input product, drawn at random: ``(..., k*H)`` without gradient, or None."""
+        """Draw the random numbers that steps read beside the input product: ``(..., k*H)``, no gradient, or None."""
         return None
 
     def recurrent_input(self, state: State) -> Tensor:
-        """What the recurrent product reads of the state, ``(B, H)``: `h`, or a pointwise function of the fields."""
+        """Return the input ``(B, H)`` of the recurrent product: `h`, or a pointwise function of the fields."""
         return state.h
 
     def recur(self, state: State) -> Tensor:
-        """The recurrent product ``weight_hh h + bias_hh``, ``(B, G*H)``."""
+        """Compute the recurrent product ``weight_hh h + bias_hh``, ``(B, G*H)``."""
         h = self.recurrent_input(state)
         if self.heads == 1:
             return linear(h, self.weight_hh, self.bias_hh)
@@ -191,14 +191,14 @@ class GatedCell(Cell):
         return r if self.bias_hh is None else r + self.bias_hh
 
     def update(self, u: Tensor, r: Tensor, state: State) -> State:
-        """The pointwise part of a step.
+        """Compute the pointwise part of a step.
 
         Args:
-            u: the input product of this step, ``(B, G*H)``.
-            r: the recurrent product ``weight_hh h + bias_hh``, ``(B, G*H)``.
-            state: the state before the step.
+            u: input product of this step, ``(B, G*H)``.
+            r: recurrent product ``weight_hh h + bias_hh``, ``(B, G*H)``.
+            state: state before the step.
 
         Returns:
-            The state after it; its field `h` is the output.
+            State after the step; its field `h` is the output.
         """
         raise NotImplementedError

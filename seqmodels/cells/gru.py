@@ -31,9 +31,9 @@ class GRUCell(GatedCell):
     torch.Size([2, 5])
 
     Args:
-        reset_gate: "after" (as torch and cuDNN) or "before" (as in the paper).
+        reset_gate: "after" the recurrent product (torch and cuDNN) or "before" it (the paper).
         input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads: as for `GatedCell`;
-            `forget_bias` is that of the gate z, which keeps the state. Several heads need
+            `forget_bias` sets the gate z, which keeps the state. Several heads require
             ``reset_gate="after"``.
     """
 

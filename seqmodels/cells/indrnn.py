@@ -1,13 +1,13 @@
-"""Independently recurrent network: each unit sees of the past only itself.
+"""Independently recurrent network: each unit reads only its own past.
 
-    h_t = relu(W_ih x_t + b_ih + w_hh h_(t-1) + b_hh)      (or tanh); w_hh is one number a unit
+    h_t = relu(W_ih x_t + b_ih + w_hh h_(t-1) + b_hh)      (or tanh); w_hh is (H,)
 
-A relu unit's gradient over T steps is w_hh^T as long as it is active: at most 2, where w_hh is at
-most 2^(1/T). What the layer's units have to say to each other, a layer above it says.
+The gradient of an active relu unit over T steps is w_hh^T: at most 2 if w_hh is at most 2^(1/T).
+Units of one layer interact only through the layer above.
 
-Source: Li et al. 2018, "Independently Recurrent Neural Network (IndRNN)", section 3 and, for the
-range of w_hh, section 3.1. The paper also clips w_hh to this range after each update; this is not
-done here.
+Source: Li et al. 2018, "Independently Recurrent Neural Network (IndRNN)", section 3, and section
+3.1 for the range of w_hh. The paper also clips w_hh to this range after each update; this code
+does not.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class IndRNNCell(GatedCell):
     >>> y.shape, cell.weight_hh.shape, bool((cell.weight_hh <= 2 ** (1 / 100)).all())
     (torch.Size([2, 5]), torch.Size([5, 1]), True)
 
-    Recurrent weights start uniform from 0 to 2^(1/longest_dependency), all others as torch's.
+    Recurrent weights are drawn from U(0, 2^(1/longest_dependency)), all others as in torch.
 
     Args:
         nonlinearity: "relu" or "tanh".
-        longest_dependency: the longest dependency to expect, in steps; None: no end to it, and
+        longest_dependency: longest expected dependency, in steps; None for no limit, with
             recurrent weights up to 1.
         input_size, hidden_size, bias: as for `GatedCell`.
 

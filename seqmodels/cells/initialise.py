@@ -1,4 +1,4 @@
-"""Weight initialisation by name, for every gated cell.
+"""Weight initialisation schemes of gated cells.
 
 | name | input weights | recurrent weights | biases |
 | --- | --- | --- | --- |
@@ -7,9 +7,8 @@
 | chrono | as orthogonal | as orthogonal | keep gate log U(1, steps - 1), write gate the negative |
 | identity | normal, std 0.001 | identity | zero |
 
-Where the recurrence is block-diagonal, "per gate" is per block: orthogonal blocks make an
-orthogonal matrix, identity blocks the identity. Gains, the parameters whose names begin with
-`gain`, are 1 in every scheme.
+For a block-diagonal recurrence, "per gate" means per block: orthogonal blocks make an orthogonal
+matrix, identity blocks the identity. Parameters whose names begin with `gain` are 1 in every scheme.
 
 Sources: Saxe et al. 2014 (orthogonal); Jozefowicz et al. 2015, section 2.2 (forget bias);
 Tallec & Ollivier 2018, section 2 (chrono); Le, Jaitly & Hinton 2015, section 2 (identity: the
@@ -34,22 +33,22 @@ SCHEMES = ("uniform", "orthogonal", "chrono", "identity")
 def initialise(
     cell: GatedCell, scheme: str = "uniform", forget_bias: float | None = None, chrono_steps: int | None = None
 ) -> None:
-    """Draw all weights of `cell` by the named scheme.
+    """Initialise all weights of `cell` by the named scheme.
 
     Args:
-        cell: the cell; its `gates`, `keep_gate` and `write_gate` say what the blocks are.
+        cell: the cell; `gates`, `keep_gate` and `write_gate` name its blocks.
         scheme: one of `SCHEMES`.
-        forget_bias: where given, the keep gate's total bias, on top of any scheme; minus that of the
-            write gate, where this alone decides what is kept.
-        chrono_steps: for "chrono": the longest dependency to expect, at least 3 steps.
+        forget_bias: total bias of the keep gate, if given, on top of any scheme; for a cell with
+            only a write gate, minus the total bias of that.
+        chrono_steps: for "chrono", the longest expected dependency, at least 3 steps.
 
     Raises:
-        ValueError: an unknown scheme, or one that this cell cannot have.
+        ValueError: an unknown scheme, or one that does not apply to this cell.
     """
     if scheme not in SCHEMES:
         raise ValueError(f"init must be one of {', '.join(SCHEMES)}, got {scheme!r}")
     if scheme == "uniform":
-        bound = 1 / math.sqrt(cell.hidden_size)  # in torch's own words: the same number to the last bit
+        bound = 1 / math.sqrt(cell.hidden_size)  # the same expression as torch, bit for bit
         for parameter in cell.parameters(recurse=False):
             nn.init.uniform_(parameter, -bound, bound)
     else:
@@ -98,7 +97,7 @@ def _need(cell: GatedCell, option: str) -> None:
 
 
 def _set_bias(cell: GatedCell, gate: str | None, values: Tensor) -> None:
-    """Set a gate's total bias: all of it in `bias_ih`, none in `bias_hh`, where there is one."""
+    """Set the total bias of a gate: all in `bias_ih`, zero in `bias_hh`."""
     if gate is None or cell.bias_ih is None:
         return
     block = slice(cell.gates.index(gate) * cell.hidden_size, (cell.gates.index(gate) + 1) * cell.hidden_size)

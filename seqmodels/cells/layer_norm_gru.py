@@ -1,15 +1,15 @@
 """Gated recurrent unit with layer normalisation.
 
-    r, z = sigmoid(gain LN(W_i x) + gain LN(W_h h) + b)          of both gates at once
+    r, z = sigmoid(gain LN(W_i x) + gain LN(W_h h) + b)          both gates at once
     n = tanh(gain LN(W_in x) + b_in + r (gain LN(W_hn h) + b_hn))
     h_t = (1 - z) n + z h_(t-1)
 
-LN(v) = (v - mean v) / sqrt(var v + eps), over the 2H sums of r and z, and over the H of n;
-each of the four has gains of its own.
+LN(v) = (v - mean v) / sqrt(var v + eps), over the 2H values of r and z, and over the H of n;
+each of the four products has its own gains.
 
 Source: Ba, Kiros & Hinton 2016, "Layer Normalization", supplementary material, the GRU of the
-order-embedding and skip-thought experiments, whose z is 1 - z here, as in `torch.nn.GRU`. Biases
-of which only the sum is ever seen are one parameter here.
+order-embedding and skip-thought experiments; its z is 1 - z here, as in `torch.nn.GRU`. Biases
+that only appear as a sum are one parameter.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from seqmodels.registry import register
 
 @register("cell", "layer_norm_gru")
 class LayerNormGRUCell(GatedCell):
-    """Gated recurrent unit, its input and recurrent products normalised.
+    """Gated recurrent unit with layer-normalised input and recurrent products.
 
     >>> import torch
     >>> cell = LayerNormGRUCell(3, 5)
@@ -34,14 +34,14 @@ class LayerNormGRUCell(GatedCell):
     >>> y.shape
     torch.Size([2, 5])
 
-    Besides `weight_ih` and `weight_hh` there are `gain_ih` and `gain_hh` ``(3H,)``, and the biases
+    Parameters: `weight_ih`, `weight_hh`, the gains `gain_ih` and `gain_hh` ``(3H,)``, and the biases
     `bias_ih` ``(3H,)`` and `bias_hn` ``(H,)``; there is no `bias_hh`.
 
     Args:
         eps: added to each variance.
-        bias: whether there are `bias_ih` and `bias_hn`.
+        bias: whether to add `bias_ih` and `bias_hn`.
         input_size, hidden_size, init, forget_bias, chrono_steps, heads: as for `GatedCell`;
-            `forget_bias` is that of the gate z. Normalisation goes over all heads together.
+            `forget_bias` sets the gate z. Normalisation goes over all heads together.
     """
 
     gates = ("r", "z", "n")
@@ -78,7 +78,7 @@ class LayerNormGRUCell(GatedCell):
         return product if self.bias_ih is None else product + self.bias_ih
 
     def _normalised(self, product: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
-        """The sums of r and z ``(..., 2H)``, and those of n ``(..., H)``, each normalised, times their gains."""
+        """Normalise and scale the values of r and z ``(..., 2H)`` and, separately, those of n ``(..., H)``."""
         sizes = (2 * self.hidden_size, self.hidden_size)
         blocks = zip(product.split(sizes, dim=-1), gain.split(sizes), strict=True)
         rz, n = (functional.layer_norm(block, scale.shape, scale, None, self.eps) for block, scale in blocks)

@@ -4,11 +4,10 @@
     c_t = sigmoid(f) c_(t-1) + sigmoid(i) tanh(g)
     h_t = sigmoid(o) tanh(gain_c LN(c_t) + b_c)
 
-LN(z) = (z - mean z) / sqrt(var z + eps), over the 4H sums of all gates at once, or the H of c.
+LN(z) = (z - mean z) / sqrt(var z + eps), over the 4H values of all gates at once, or the H of c.
 
 Source: Ba, Kiros & Hinton 2016, "Layer Normalization", supplementary material, equations 20-22.
-The paper's biases of the two normalised products and b are one parameter here, since only their
-sum is ever seen.
+The paper's biases of the two normalised products and b only appear as a sum and are one parameter.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from seqmodels.registry import register
 
 @register("cell", "layer_norm_lstm")
 class LayerNormLSTMCell(GatedCell):
-    """Long short-term memory, its input product, recurrent product and memory each normalised.
+    """Long short-term memory with layer-normalised input product, recurrent product and memory.
 
     >>> import torch
     >>> cell = LayerNormLSTMCell(3, 5, forget_bias=1.0)
@@ -33,12 +32,12 @@ class LayerNormLSTMCell(GatedCell):
     >>> state.h.shape, state.c.shape
     (torch.Size([2, 5]), torch.Size([2, 5]))
 
-    Besides `weight_ih` and `weight_hh` there are `gain_ih` and `gain_hh` ``(4H,)``, `gain_c`
+    Parameters: `weight_ih`, `weight_hh`, the gains `gain_ih` and `gain_hh` ``(4H,)`` and `gain_c`
     ``(H,)``, and the biases `bias_ih` ``(4H,)`` and `bias_c` ``(H,)``; there is no `bias_hh`.
 
     Args:
         eps: added to each variance.
-        bias: whether there are `bias_ih` and `bias_c`.
+        bias: whether to add `bias_ih` and `bias_c`.
         input_size, hidden_size, init, forget_bias, chrono_steps, heads: as for `GatedCell`.
             Normalisation goes over all heads together.
     """

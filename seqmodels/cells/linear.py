@@ -1,8 +1,8 @@
-"""Cells that are linear in their state, so that all steps can be run at once.
+"""Base class of cells that are linear in their state, so that all steps can run in parallel.
 
-    h_t = a_t h_(t-1) + b_t        a_t, b_t free of the state
+    h_t = a_t h_(t-1) + b_t        a_t, b_t independent of the state
 
-W width of h: H, or 2H where h is complex.
+W width of h: H, or 2H if h is complex.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from seqmodels.cells.base import Cell, HiddenState
 
 
 class LinearCell(Cell):
-    """A diagonal linear recurrence: each unit is scaled and added to, and sees no other unit's past.
+    """Cell with a diagonal linear recurrence: each unit reads only its own past.
 
-    A subclass writes `project` and `coefficients`, in plain PyTorch and without Python branches
-    on values, and `readout` where the output is not h itself:
+    A subclass implements `project` and `coefficients` in plain PyTorch, without Python branches
+    on values, and `readout` if the output is not h itself:
 
     >>> import torch
     >>> from seqmodels.cells import LinearCell
@@ -39,28 +39,27 @@ class LinearCell(Cell):
     (torch.Size([2, 5]), True)
 
     Attributes:
-        complex: whether h, a and b are complex: real tensors, the real parts in the first half
-            of the last axis and the imaginary parts in the second. A subclass then says in
-            `state_sizes` that h is twice as wide.
+        complex: whether h, a and b are complex, stored as real tensors ``[real | imaginary]``
+            along the last axis. A subclass then doubles the width of h in `state_sizes`.
     """
 
     state_type = HiddenState
     complex: ClassVar[bool] = False
 
     def coefficients(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """The factor a and the addend b from projected input ``(..., U)``, pointwise.
+        """Compute the factor a and the addend b from projected input ``(..., U)``, pointwise.
 
-        Each is ``(..., W)``, or ``(W,)`` where it is the same at all steps. The steps of a sequence
-        may come all at once, ``(B, T, U)``.
+        Each is ``(..., W)``, or ``(W,)`` if the same at all steps. All steps of a sequence may be
+        passed at once, ``(B, T, U)``.
         """
         raise NotImplementedError
 
     def advance(self, a: Tensor, b: Tensor, h: Tensor) -> Tensor:
-        """``a h + b``, the product that of complex numbers where the cell is `complex`."""
+        """Compute ``a h + b``, with a complex product if the cell is `complex`."""
         return (complex_product(a, h) if self.complex else a * h) + b
 
     def readout(self, h: Tensor, u: Tensor) -> Tensor:
-        """The output from the new state ``(..., W)`` and the projected input, for one step or for all."""
+        """Compute the output from the new state ``(..., W)`` and the projected input, for one step or all."""
         return h
 
     def step(self, u: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
@@ -70,7 +69,7 @@ class LinearCell(Cell):
 
 
 def complex_product(one: Tensor, other: Tensor) -> Tensor:
-    """Of two numbers ``(..., 2H)`` as ``[real | imaginary]``, either of which may broadcast.
+    """Multiply complex numbers ``(..., 2H)`` stored as ``[real | imaginary]``, with broadcasting.
 
     >>> complex_product(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0])).tolist()  # (1 + 2i)(3 + 4i)
     [-5.0, 10.0]
@@ -81,7 +80,7 @@ def complex_product(one: Tensor, other: Tensor) -> Tensor:
 
 
 def check_radii(r_min: float, r_max: float) -> None:
-    """Refuse a range of |a| that is none.
+    """Check the range of |a|.
 
     Raises:
         ValueError: unless 0 <= r_min < r_max <= 1.

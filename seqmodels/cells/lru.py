@@ -1,12 +1,12 @@
-"""The linear recurrent unit: a complex diagonal recurrence, the same at all steps.
+"""Linear recurrent unit: a complex, time-invariant diagonal recurrence.
 
     a = exp(-exp(nu) + i exp(theta))
     h_t = a h_(t-1) + exp(gamma) B x_t        complex
     y_t = Re(C h_t) + D x_t
 
-nu, theta and gamma are the parameters `nu_log`, `theta_log`, `gamma_log`. At the start a is
-uniform on the ring r_min <= |a| <= r_max with phases from 0 to max_phase, and gamma = log
-sqrt(1 - |a|^2), which keeps the size of h whatever |a| is.
+nu, theta and gamma are the parameters `nu_log`, `theta_log`, `gamma_log`. Initially a is uniform
+on the ring r_min <= |a| <= r_max with phases from 0 to max_phase, and gamma = log sqrt(1 - |a|^2),
+which makes the scale of h independent of |a|.
 
 Source: Orvieto et al. 2023, arXiv 2303.06349, sections 3.2-3.4 and appendix A.
 """
@@ -25,7 +25,7 @@ from seqmodels.registry import register
 
 @register("cell", "lru")
 class LRUCell(LinearCell):
-    """Linear recurrent unit (Orvieto et al. 2023). The state h is complex: ``[real | imaginary]``, ``(B, 2H)``.
+    """Linear recurrent unit (Orvieto et al. 2023) with complex state ``[real | imaginary]``, ``(B, 2H)``.
 
     >>> import torch
     >>> cell = LRUCell(3, 5, r_min=0.9)
@@ -33,17 +33,17 @@ class LRUCell(LinearCell):
     >>> y.shape, state.h.shape
     (torch.Size([2, 5]), torch.Size([2, 10]))
 
-    Parameters: `weight_ih` ``(3H, F)``, the blocks Re B, Im B and D; `weight_ho` ``(H, 2H)``, the
-    blocks Re C and -Im C side by side; `nu_log`, `theta_log` and `gamma_log` ``(H,)``.
+    Parameters: `weight_ih` ``(3H, F)`` with the blocks Re B, Im B and D; `weight_ho` ``(H, 2H)``
+    with the blocks Re C and -Im C; `nu_log`, `theta_log` and `gamma_log` ``(H,)``.
 
     Args:
         input_size: F.
-        hidden_size: H, the complex units and the output's width.
-        r_min, r_max: the range of ``|a|`` at the start; near 1 for long memory.
-        max_phase: the largest phase of a at the start, in radians; small for long memory.
+        hidden_size: H, number of complex units and width of the output.
+        r_min, r_max: initial range of ``|a|``; near 1 for long memory.
+        max_phase: largest initial phase of a, in radians; small for long memory.
 
     Raises:
-        ValueError: a size below 1, or a ring that is none.
+        ValueError: a size below 1, or an invalid ring.
     """
 
     complex = True
@@ -77,12 +77,12 @@ class LRUCell(LinearCell):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Draw the weights afresh: a on the ring, B, C and D normal."""
+        """Draw a uniformly on the ring, and B, C and D from normal distributions."""
         r_min, r_max, max_phase = self.ring
         uniform = torch.rand(2, self.hidden_size, dtype=torch.float64).clamp(
             1e-6, 1 - 1e-6
         )  # 0 and 1 have no logarithm
-        square = uniform[0] * (r_max**2 - r_min**2) + r_min**2  # of |a|: uniform in area
+        square = uniform[0] * (r_max**2 - r_min**2) + r_min**2  # |a|^2, uniform in area
         self.nu_log.copy_(torch.log(-0.5 * torch.log(square)))
         self.theta_log.copy_(torch.log(max_phase * uniform[1]))
         self.gamma_log.copy_(0.5 * torch.log1p(-square))

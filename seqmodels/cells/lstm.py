@@ -7,7 +7,7 @@
     o = sigmoid(W_io x + W_ho h + b_o [+ p_o c_t])
     h_t = o tanh(c_t)                                      projected: h_t = W_hr (o tanh(c_t))
 
-Every b is b_ih + b_hh; p are the peepholes.
+Each b is b_ih + b_hh; p are the peepholes.
 
 Sources: Hochreiter & Schmidhuber 1997; Gers & Schmidhuber 2000 (peepholes); Greff et al. 2017,
 section III.B (coupled input and forget gates); Sak et al. 2014 (projection); the form of
@@ -28,7 +28,7 @@ from seqmodels.registry import register
 
 
 class LSTMState(NamedTuple):
-    """Output `h` and memory `c`."""
+    """State of an LSTM: output `h` and memory `c`."""
 
     h: Tensor
     c: Tensor
@@ -36,7 +36,7 @@ class LSTMState(NamedTuple):
 
 @register("cell", "lstm")
 class LSTMCell(GatedCell):
-    """Long short-term memory, with peepholes, coupled gates and projection as options.
+    """Long short-term memory, optionally with peepholes, coupled gates and projection.
 
     >>> import torch
     >>> cell = LSTMCell(3, 5, peephole=True, forget_bias=1.0)
@@ -45,16 +45,16 @@ class LSTMCell(GatedCell):
     (torch.Size([2, 5]), torch.Size([2, 5]))
 
     Args:
-        peephole: whether the gates see the memory, through `weight_ci`, `weight_cf` and `weight_co`.
-        coupled: whether the forget gate is ``1 - i``; there is then no block `f`.
-        proj_size: where above 0, h is projected to this width by `weight_hr`; then there is one head.
+        peephole: whether the gates read the memory, through `weight_ci`, `weight_cf` and `weight_co`.
+        coupled: whether the forget gate is ``1 - i``, without a block `f`.
+        proj_size: width to which `weight_hr` projects h; 0 for none. Requires a single head.
         input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads: as for `GatedCell`.
     """
 
     state_type = LSTMState
     keep_gate = "f"
     write_gate = "i"
-    weight_hr: nn.Parameter  # where projected
+    weight_hr: nn.Parameter  # only with proj_size
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class LSTMCell(GatedCell):
         f = 1 - i if self.coupled else gate(blocks["f"], "f")
         g = torch.tanh(blocks["g"])
         c = f * c + i * g
-        o = gate(blocks["o"], "o")  # sees the new memory
+        o = gate(blocks["o"], "o")  # reads the new memory
         return LSTMState(o * torch.tanh(c), c), {"i": i, "f": f, "g": g, "o": o}
 
     def activations(self, u: Tensor, state: LSTMState) -> dict[str, Tensor]:

@@ -1,12 +1,12 @@
-"""Minimal gated unit: a GRU whose two gates are one.
+"""Minimal gated unit: a GRU with a single gate.
 
     f = sigmoid(W_if x + b_if + W_hf h + b_hf)
     n = tanh(W_in x + b_in + f (W_hn h + b_hn))
     h_t = (1 - f) h_(t-1) + f n
 
-Source: Zhou et al. 2016, "Minimal Gated Unit for Recurrent Neural Networks", section 3. There the
-gate is applied before the recurrent product, ``W_hn (f h)``; here after it, as in `torch.nn.GRU`,
-so that one product serves both gates.
+Source: Zhou et al. 2016, "Minimal Gated Unit for Recurrent Neural Networks", section 3. The paper
+applies the gate before the recurrent product, ``W_hn (f h)``; here it comes after, as in
+`torch.nn.GRU`, so that f and n share one product.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from seqmodels.registry import register
 
 @register("cell", "mgu")
 class MGUCell(GatedCell):
-    """Minimal gated unit (Zhou et al. 2016), its gate applied after the recurrent product.
+    """Minimal gated unit (Zhou et al. 2016), with the gate applied after the recurrent product.
 
     >>> import torch
     >>> cell = MGUCell(3, 5)
@@ -33,7 +33,7 @@ class MGUCell(GatedCell):
 
     Args:
         input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads: as for `GatedCell`;
-            f starts at minus `forget_bias`, so that more of it keeps more, as in other cells.
+            f starts at minus `forget_bias`, so that a larger one keeps more, as in other cells.
     """
 
     gates = ("f", "n")

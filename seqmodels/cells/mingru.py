@@ -1,10 +1,10 @@
-"""The minimal gated recurrent unit: a GRU whose gate and candidate do not see the state.
+"""Minimal gated recurrent unit: a GRU whose gate and candidate do not read the state.
 
     z = sigmoid(W_z x + b_z)
     n = W_n x + b_n
     h_t = (1 - z) h_(t-1) + z n
 
-Here z writes, as in the paper; in `GRUCell` it keeps.
+The gate z writes, as in the paper; in `GRUCell` it keeps.
 
 Source: Feng et al. 2024, "Were RNNs all we needed?", arXiv 2410.01201, section 3.1.
 """
@@ -32,14 +32,14 @@ class MinGRUCell(LinearCell):
     >>> y.shape, torch.equal(y, state.h)
     (torch.Size([2, 5]), True)
 
-    Its weights are those of one `torch.nn.Linear`, ``(2H, F)``: the blocks z and n.
+    The weights are those of one `torch.nn.Linear` ``(2H, F)`` with the blocks z and n.
 
     Args:
         input_size: F.
         hidden_size: H.
-        bias: whether the products have biases.
-        forget_bias: where given, the biases are set so that the state is kept by ``sigmoid(forget_bias)``
-            at the start: that of z to ``-forget_bias``.
+        bias: whether to add biases.
+        forget_bias: if given, the initial factor of the old state is ``sigmoid(forget_bias)``: the bias
+            of z is ``-forget_bias``.
 
     Raises:
         ValueError: a size below 1, or `forget_bias` without biases.

@@ -1,4 +1,4 @@
-"""The minimal long short-term memory: an LSTM whose gates do not see the state, and share 1 between them.
+"""Minimal long short-term memory: an LSTM whose gates do not read the state and sum to 1.
 
     i = sigmoid(W_i x + b_i)
     f = sigmoid(W_f x + b_f)
@@ -32,14 +32,14 @@ class MinLSTMCell(LinearCell):
     >>> y.shape, torch.equal(y, state.h)
     (torch.Size([2, 5]), True)
 
-    Its weights are those of one `torch.nn.Linear`, ``(3H, F)``: the blocks i, f and g.
+    The weights are those of one `torch.nn.Linear` ``(3H, F)`` with the blocks i, f and g.
 
     Args:
         input_size: F.
         hidden_size: H.
-        bias: whether the products have biases.
-        forget_bias: where given, the biases are set so that the state is kept by ``sigmoid(forget_bias)``
-            at the start: that of f to `forget_bias` and that of i to the negative.
+        bias: whether to add biases.
+        forget_bias: if given, the initial biases are `forget_bias` for f and ``-forget_bias`` for i, so that
+            the old state is kept.
 
     Raises:
         ValueError: a size below 1, or `forget_bias` without biases.
@@ -65,7 +65,7 @@ class MinLSTMCell(LinearCell):
 
     def _gates(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         i, f, g = u.chunk(3, dim=-1)
-        # log f - log i: the quotient itself is 0 / 0 where both gates are closed.
+        # log f - log i: the quotient itself is 0 / 0 if both gates are closed.
         odds = functional.softplus(-i) - functional.softplus(-f)
         return torch.sigmoid(-odds), torch.sigmoid(odds), g
 

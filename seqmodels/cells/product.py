@@ -1,8 +1,8 @@
-"""Products with weights in which no row sees another, in half precision too.
+"""Matrix products that keep rows independent, in half precision too.
 
-On processors with tile registers (AMX), torch's product in bfloat16 reads past the end of a row whose
-width is no multiple of 32, and multiplies what it finds there, the row that follows, by zero: a NaN or an
-infinity in that row then reaches its neighbour.
+On processors with tile registers (AMX), torch's bfloat16 product reads past the end of a row whose
+width is not a multiple of 32, and multiplies the row that follows by zero: a NaN or an infinity in
+that row then reaches its neighbour.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 TILE = 32  # bfloat16 numbers in a row of a tile
-#: Whether products of bfloat16 numbers are made in tiles here; taken to be so where torch does not say.
+#: Whether bfloat16 products use tiles on this machine; assumed if torch cannot tell.
 TILED: bool = getattr(torch.cpu, "_is_amx_tile_supported", lambda: True)()
 
 
 def in_tiles(x: Tensor) -> bool:
-    """Whether torch would make a product of `x` in tiles."""
+    """Return whether torch would compute a product of `x` in tiles."""
     return TILED and x.is_cpu and (x.dtype is torch.bfloat16 or torch.is_autocast_enabled("cpu"))
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """As `torch.nn.functional.linear`; widths are filled up with zeros where it would read past them.
+    """Compute `torch.nn.functional.linear`, with zero padding where torch would read past a row.
 
     >>> linear(torch.ones(2, 3), torch.ones(4, 3)).tolist() == [[3.0] * 4] * 2
     True
 
-    Both widths: backward makes a product over the other one.
+    Both widths are padded, because backward computes a product over the other one.
     """
     if not in_tiles(x):
         return functional.linear(x, weight, bias)
@@ -40,7 +40,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def block_product(blocks: Tensor, x: Tensor) -> Tensor:
-    """The products ``(..., G, heads, size)`` of `blocks` ``(G, heads, size, size)`` and `x` ``(..., heads, size)``.
+    """Multiply `blocks` ``(G, heads, size, size)`` by `x` ``(..., heads, size)``, to ``(..., G, heads, size)``.
 
     >>> block_product(torch.ones(4, 2, 3, 3), torch.ones(5, 2, 3)).shape
     torch.Size([5, 4, 2, 3])
@@ -53,7 +53,7 @@ def block_product(blocks: Tensor, x: Tensor) -> Tensor:
 
 
 class Linear(nn.Linear):
-    """As `torch.nn.Linear`, by `linear`."""
+    """`torch.nn.Linear` computed by `linear`."""
 
     def forward(self, x: Tensor) -> Tensor:
         return linear(x, self.weight, self.bias)

@@ -1,8 +1,8 @@
-"""A cell with regularisers inside its recurrence, made by a layer for one call.
+"""Regularisers inside the recurrence of a cell, applied by a layer for one call.
 
     recurrent dropout   the recurrent product reads m h_(t-1) / (1 - p), one mask m for all steps
-    zoneout             s_t = (1 - k_t) s_(t-1) + k_t s'_t, for a field s of the state that the
-                        cell would set to s'; k_t is 0 with probability p. In evaluation k_t = 1 - p
+    zoneout             s_t = (1 - k_t) s_(t-1) + k_t s'_t, for a field s of the state with the
+                        cell's update s'; k_t is 0 with probability p. In evaluation k_t = 1 - p
     gradient clipping   the gradient of each field after each step is clamped to [-v, v]
 
 Sources: Gal & Ghahramani 2016, section 4 (one mask for all steps); Krueger et al. 2017,
@@ -28,10 +28,10 @@ from seqmodels.state import State
 
 
 def keep_mask(shape: Sequence[int], drop: float, like: Tensor) -> Tensor:
-    """Ones, and zeros with probability `drop` (to the nearest 1/65536), from torch's generator.
+    """Draw a mask of ones, and zeros with probability `drop` (to the nearest 1/65536).
 
-    Four numbers from each 64 random bits: several times as fast as `Tensor.bernoulli_`, whose
-    time would be felt beside that of a step.
+    Uses torch's generator, four numbers per 64 random bits: several times faster than
+    `Tensor.bernoulli_`, whose time would be noticeable beside that of a step.
 
     >>> int(keep_mask((2, 3), 0.5, torch.zeros(1)).max()) in (0, 1)
     True
@@ -43,14 +43,14 @@ def keep_mask(shape: Sequence[int], drop: float, like: Tensor) -> Tensor:
 
 
 def regularise(cell: Cell, mask: Tensor | None, zoneout: Mapping[str, float], noisy: bool, limit: float | None) -> Cell:
-    """The same cell with regularisers; it shares its parameters, and all else, with `cell`.
+    """Return the same cell with regularisers; parameters and everything else are shared.
 
     Args:
         cell: any cell.
-        mask: ``(B, W)``, W the width of h: what the recurrent input is multiplied by. For gated cells.
-        zoneout: probability of keeping its old value, for each field of the state that has one.
-        noisy: whether zoneout draws what is kept, as in training, or takes the expected value.
-        limit: of the gradient of each field.
+        mask: ``(B, W)``, W the width of h, multiplied with the recurrent input; for gated cells.
+        zoneout: probability of keeping the old value, by field of the state.
+        noisy: whether zoneout is drawn at random, as in training, or takes the expected value.
+        limit: clipping limit of the gradient of each field, if any.
     """
     base: Any = type(cell)
     kind: Any = _kind(cell, limit)
@@ -62,7 +62,7 @@ def regularise(cell: Cell, mask: Tensor | None, zoneout: Mapping[str, float], no
 
 
 def _kind(cell: Cell, limit: float | None) -> type[Regularised]:
-    if "step" in vars(cell):  # someone watches the steps of this very cell, and must see each
+    if "step" in vars(cell):  # a step patched on the instance must be called
         return RegularisedStep
     if isinstance(cell, LinearCell) and type(cell).step is LinearCell.step:
         return RegularisedLinear if limit is None else ClippedLinear
@@ -73,13 +73,13 @@ def _kind(cell: Cell, limit: float | None) -> type[Regularised]:
 
 @functools.cache
 def _regularised(cls: type[Any], kind: type[Any]) -> type[Any]:
-    """The class of a cell with regularisers: a subclass, so that whoever swaps its parameters swaps all of them."""
+    """Return the class of a cell with regularisers, a subclass so that swapping parameters swaps all of them."""
     own = {"usual_project": getattr(cls, "project", None) is GatedCell.project}
     return type(f"Regularised{cls.__name__}", (kind, cls), own)
 
 
 class Regularised(Cell):
-    """What the kinds share: the noise rides in the projected input, so that no engine need know of it."""
+    """Base class of regularised cells; the noise is part of the projected input, unseen by the engines."""
 
     recurrent_mask: Tensor | None
     zoneout: dict[str, float]
@@ -93,7 +93,7 @@ class Regularised(Cell):
         return u if noise is None else torch.cat((u, noise.to(u.dtype)), dim=-1)
 
     def noise(self, x: Tensor) -> Tensor | None:
-        """k of each field with zoneout, where it is drawn."""
+        """Draw k of each field with zoneout in training."""
         if not (self.noisy and self.zoneout):
             return None
         parts = [self._draw(x, field) for field in self.zoneout]
@@ -103,28 +103,28 @@ class Regularised(Cell):
         return keep_mask((*x.shape[:-1], self.state_sizes()[field]), self.zoneout[field], x)
 
     def _split(self, u: Tensor) -> tuple[Tensor, dict[str, Any]]:
-        """The projected input of the cell itself, and k of each field with zoneout."""
+        """Split `u` into the projected input of the cell itself and k of each field with zoneout."""
         if not (self.noisy and self.zoneout):
             return u, {field: 1 - p for field, p in self.zoneout.items()}
         sizes = [self.state_sizes()[field] for field in self.zoneout]
         u, *noise = u.split((u.shape[-1] - sum(sizes), *sizes), dim=-1)
         return u, {field: k.detach() for field, k in zip(self.zoneout, noise, strict=True)}
 
-    def _settle(self, old: State, new: State, kept: Mapping[str, Any]) -> State:
-        """The state after a step: zoneout, then the clip."""
+    def _finish(self, old: State, new: State, kept: Mapping[str, Any]) -> State:
+        """Apply zoneout and gradient clipping to the state after a step."""
         fields = new._asdict()
         for field, k in kept.items():
-            fields[field] = k * fields[field] + (1 - k) * getattr(old, field)  # exact where k is 0 or 1
+            fields[field] = k * fields[field] + (1 - k) * getattr(old, field)  # exact if k is 0 or 1
         if self.limit is not None:
             fields = {field: clip_gradient(value, self.limit) for field, value in fields.items()}
         return type(new)(**fields)
 
     def vendor(self) -> None:
-        """There is no fused form."""
+        """Return None: torch has no fused layer with regularisers."""
 
 
 class RegularisedGated(Regularised, GatedCell):
-    """A cell whose step is its recurrent product and `update`."""
+    """Regularised gated cell with the usual step."""
 
     def recurrent_input(self, state: State) -> Tensor:
         h = super().recurrent_input(state)
@@ -132,11 +132,11 @@ class RegularisedGated(Regularised, GatedCell):
 
     def update(self, u: Tensor, r: Tensor, state: State) -> State:
         u, kept = self._split(u)
-        return self._settle(state, super().update(u, r, state), kept)
+        return self._finish(state, super().update(u, r, state), kept)
 
 
 class RegularisedLinear(Regularised, LinearCell):
-    """A linear cell; with zoneout it stays linear: ``a' = (1 - k) + k a``, ``b' = k b``."""
+    """Regularised linear cell; zoneout keeps it linear: ``a' = (1 - k) + k a``, ``b' = k b``."""
 
     def _draw(self, x: Tensor, field: str) -> Tensor:
         if not self.complex:
@@ -161,14 +161,14 @@ class RegularisedLinear(Regularised, LinearCell):
 
 
 class ClippedLinear(RegularisedLinear):
-    """A linear cell whose gradient is clipped, which makes its backward no longer linear."""
+    """Regularised linear cell with gradient clipping, so that its backward is not linear."""
 
     def advance(self, a: Tensor, b: Tensor, h: Tensor) -> Tensor:
         return clip_gradient(super().advance(a, b, h), cast(float, self.limit))
 
 
 class RegularisedStep(Regularised):
-    """Any other cell: its step as it is, between the state before and the state after it."""
+    """Regularised cell with a step of its own."""
 
     def recurrent_input(self, state: State) -> Tensor:
         h: Tensor = super().recurrent_input(state)  # type: ignore[misc]
@@ -185,6 +185,6 @@ class RegularisedStep(Regularised):
                 f"recurrent_dropout cannot act on {type(self).__name__.removeprefix('Regularised')}: "
                 "its step does not read the state through recurrent_input; leave recurrent_dropout out"
             )
-        after = self._settle(state, new, kept)
-        # Where the output is h itself, it is the h after zoneout.
+        after = self._finish(state, new, kept)
+        # If the output is h itself, it is the h after zoneout.
         return (after.h if y is getattr(new, "h", None) else y), after

@@ -1,4 +1,4 @@
-"""The real-gated linear recurrent unit.
+"""Real-gated linear recurrent unit.
 
     r = sigmoid(W_r x + b_r)                     recurrence gate
     i = sigmoid(W_i x + b_i)                     input gate
@@ -6,8 +6,8 @@
     a = sigmoid(Lambda)^(c r)
     h_t = a h_(t-1) + sqrt(1 - a^2) i v
 
-In the paper v is x itself, H wide, for a product and a convolution came before; here the product
-W_v is part of the cell.
+In the paper v is x itself, after a product and a convolution; here the product W_v is part of the
+cell.
 
 Source: De et al. 2024 (Griffin), arXiv 2402.19427, section 2.4.
 """
@@ -34,18 +34,18 @@ class RGLRUCell(LinearCell):
     >>> y.shape, torch.equal(y, state.h)
     (torch.Size([2, 5]), True)
 
-    Its weights are those of one `torch.nn.Linear`, ``(3H, F)``: the blocks r, i and v; and
+    The weights are those of one `torch.nn.Linear` ``(3H, F)`` with the blocks r, i and v, and
     `a_logit` ``(H,)``, the paper's Lambda.
 
     Args:
         input_size: F.
         hidden_size: H.
-        r_min, r_max: the range of a at the start where the recurrence gate is fully open.
+        r_min, r_max: initial range of a for a fully open recurrence gate.
         exponent: c, how much faster than ``sigmoid(Lambda)`` the state decays when that gate is open.
-        bias: whether the products have biases.
+        bias: whether to add biases.
 
     Raises:
-        ValueError: a size below 1, a range that is none, or an exponent that is not positive.
+        ValueError: a size below 1, an invalid range, or an exponent that is not positive.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class RGLRUCell(LinearCell):
     def coefficients(self, u: Tensor) -> tuple[Tensor, Tensor]:
         r, i, v = u.chunk(3, dim=-1)
         log_a = -self.exponent * torch.sigmoid(r) * functional.softplus(-self.a_logit)
-        # 1 - a^2 without cancellation; the root's slope is infinite at 0, where the gate is shut.
+        # 1 - a^2 without cancellation; the slope of the root is infinite at 0, where the gate is shut.
         rest = (-torch.expm1(2 * log_a)).clamp(min=torch.finfo(log_a.dtype).tiny)
         return torch.exp(log_a), torch.sqrt(rest) * torch.sigmoid(i) * v
 

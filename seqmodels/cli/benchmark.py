@@ -62,8 +62,8 @@ def _judge(outcome: Outcome, device: str) -> None:
     from seqmodels.benchmark.report import targets_table
 
     known = targets.ON_CPU if device == "cpu" else targets.ON_CUDA
-    outcome.verdicts.extend(targets.judge(known, outcome.rows, outcome.figures))
-    _print(targets_table(outcome.verdicts))
+    outcome.results.extend(targets.judge(known, outcome.rows, outcome.figures))
+    _print(targets_table(outcome.results))
 
 
 def _print(table: Table) -> None:

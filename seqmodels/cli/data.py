@@ -64,7 +64,7 @@ def inspect(prepared: Prepared) -> dict[str, Any]:
     from seqmodels.data.profile import survey
     from seqmodels.data.quality import suspicions
     from seqmodels.training.learner import epoch_batches
-    from seqmodels.training.length import settled
+    from seqmodels.training.length import resolve_length
     from seqmodels.training.run import assemble
 
     source, module, learner, taken_for = assemble(prepared.config, lambda words: None)
@@ -87,8 +87,8 @@ def inspect(prepared: Prepared) -> dict[str, Any]:
         "notes": list(source.notes),
         "batch": {"inputs": list(batch.inputs.shape), "targets": list(batch.targets.shape)},
         "updates per epoch": -(-batches // trainer["accumulate_grad_batches"]),
-        "epochs": settled(trainer, batches)["max_epochs"],
-        "most updates": settled(trainer, batches)["max_steps"],
+        "epochs": resolve_length(trainer, batches)["max_epochs"],
+        "most updates": resolve_length(trainer, batches)["max_steps"],
         "padding": padding,
         "warnings": suspicions(counted, train.stream, padding),
     }

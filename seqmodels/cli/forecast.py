@@ -60,8 +60,8 @@ def _plot(ahead: SeriesAhead, rows: list[dict[str, Any]], horizon: int, path: Pa
     """Draw each series' recent past and its forecast, whole or not at all."""
     import numpy as np
 
-    from seqmodels.tasks.pictures.fan import Fan, fan_figure
-    from seqmodels.tasks.pictures.style import plain
+    from seqmodels.tasks.plots.fan import Fan, fan_figure
+    from seqmodels.tasks.plots.style import plain
 
     steps = len(rows) // len(ahead.names)
     fans = []

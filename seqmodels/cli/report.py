@@ -48,12 +48,12 @@ def write_page(run: Path, page: Path, library: Library, plugins: Iterable[str] =
         ValueError: a damaged run, or data that are not there any more.
     """
     from seqmodels.cli.report_page import markdown
-    from seqmodels.training.picture import picture
+    from seqmodels.training.plot import plot
     from seqmodels.training.report import write_text
 
     folder = run_folder(run, "RUN")
     config, metrics = saved_config(folder), _metrics(folder)
-    shown = picture(run, plugins)
+    shown = plot(run, plugins)
     written = [page]
     if shown.figure is not None:
         written.append(page.with_suffix(".png"))

@@ -59,8 +59,8 @@ def generate(arguments: list[str]) -> int:
             say(piece, end="")
         say("")
         return 0
-    from seqmodels.tasks.pictures.strokes import drawings_figure
-    from seqmodels.tasks.pictures.style import plain
+    from seqmodels.tasks.plots.strokes import drawings_figure
+    from seqmodels.tasks.plots.style import plain
 
     drawn = trained.draw(flags.prompt, flags.count or 16, flags.temperature, flags.seed)
     with replacing(flags.output) as file:

@@ -1,4 +1,4 @@
-"""Heads: from features to a prediction, one small file per shape.
+"""Heads: features to a prediction, one small file per shape.
 
 To add one: a file here with a class under ``@register("head", "name")``, and a YAML file of its
 options in ``configs/model/head/`` ("Adding something" in ``docs/design.md`` has the whole list).

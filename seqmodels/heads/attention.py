@@ -1,4 +1,4 @@
-"""Attention: a weighted mean of the real steps of each row.
+"""Attention: weighted means over the valid steps of each row.
 
 B rows, T steps, F features, S target steps, H units of the decoder.
 """
@@ -14,22 +14,22 @@ KINDS = ("additive", "dot")
 
 
 def masked_softmax(scores: Tensor, valid: Tensor) -> Tensor:
-    """Softmax over the last axis, over valid entries only; a row without any gets zeros.
+    """Return the softmax over the valid entries of the last axis; zeros for rows without any.
 
     >>> import torch
     >>> masked_softmax(torch.zeros(2, 3), torch.tensor([[True, True, False], [False] * 3])).tolist()
     [[0.5, 0.5, 0.0], [0.0, 0.0, 0.0]]
     """
-    # The lowest finite number, not -inf: the softmax of a row of -inf is NaN.
+    # Lowest finite number instead of -inf: the softmax of a row of -inf is NaN.
     weights = scores.masked_fill(~valid, torch.finfo(scores.dtype).min).softmax(dim=-1)
     return weights.masked_fill(~valid, 0)
 
 
 class PoolingAttention(nn.Module):
-    """One weighted mean per row.
+    """Additive attention pooling: one weighted mean per row.
 
         score_t = v . tanh(W x_t + b)
-        weights = softmax over the real steps of score
+        weights = softmax over the valid steps of score
         pooled  = sum_t weights_t x_t
 
     Source: Yang et al. 2016, "Hierarchical attention networks", equations 5-7.
@@ -44,21 +44,20 @@ class PoolingAttention(nn.Module):
         self.score = Linear(size, 1, bias=False)
 
     def forward(self, features: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """Pooled ``(B, F)`` and weights ``(B, T)`` from features ``(B, T, F)``."""
+        """Return pooled ``(B, F)`` and weights ``(B, T)`` from features ``(B, T, F)``."""
         weights = masked_softmax(self.score(torch.tanh(self.hidden(features))).squeeze(-1), valid)
         return (weights.unsqueeze(1) @ features).squeeze(1), weights
 
 
 class DecoderAttention(nn.Module):
-    """What a decoder sees of the encoder's steps, added to its output.
+    """Attention of a decoder over the encoder's steps, combined with its output.
 
         score_st = v . tanh(W_q h_s + W_k m_t)       "additive" (Bahdanau et al. 2015, appendix A.1.2)
         score_st = h_s . W_k m_t / sqrt(H)           "dot" (Luong et al. 2015, "general", scaled)
-        context_s = sum_t softmax_t(score_s)_t m_t   over the real steps t
+        context_s = sum_t softmax_t(score_s)_t m_t   over the valid steps t
         output_s = tanh(W_c [context_s; h_s])        (Luong et al. 2015, equation 5)
 
-    It reads the decoder's output and not its state, so that all steps of a teacher are done at
-    once.
+    The query is the decoder's output, not its state, so that teacher forcing runs all steps at once.
 
     Args:
         kind: "additive" or "dot".
@@ -76,11 +75,11 @@ class DecoderAttention(nn.Module):
         self.combine = Linear(memory_size + query_size, query_size, bias=False)
 
     def forward(self, outputs: Tensor, keys: Tensor, memory: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """New outputs ``(B, S, H)`` and weights ``(B, S, T)``.
+        """Return new outputs ``(B, S, H)`` and weights ``(B, S, T)``.
 
         Args:
-            outputs: of the decoder's cells, ``(B, S, H)``.
-            keys: ``key(memory)``, ``(B, T, H)``, made once per sequence.
+            outputs: outputs of the decoder's cells, ``(B, S, H)``.
+            keys: ``key(memory)``, ``(B, T, H)``, computed once per sequence.
             memory: the encoder's features ``(B, T, F)``, zeros in the padding.
             valid: bool ``(B, T)``.
         """

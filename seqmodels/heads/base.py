@@ -1,4 +1,4 @@
-"""What a head is: the last floor of a model, from features to a prediction.
+"""Base class of heads, the last part of a model: features to a prediction.
 
 B rows, T steps, F features, S target steps, V classes or values.
 """
@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from seqmodels.batch import TargetShape, step_mask
-from seqmodels.scan import keep, settle_lengths
+from seqmodels.scan import keep, prepare_lengths
 
 
 class Head(nn.Module):
-    """Features ``(B, T, F)`` to a prediction.
+    """Abstract map from features ``(B, T, F)`` to a prediction.
 
-    A subclass sets `target_shape` and writes `forward`. Classes are predicted as logits.
+    A subclass sets `target_shape` and implements `forward`. Classes are predicted as logits.
 
     >>> import torch
     >>> class SumHead(Head):
@@ -30,15 +30,15 @@ class Head(nn.Module):
     [[2.0, 2.0]]
 
     Attributes:
-        target_shape: the targets it predicts: "step", "sequence" or "own" (see `BatchSpec`).
-        unaligned: for "own", whether it predicts at each input step what the task's loss aligns with the
-            targets; else it unrolls target by target, and takes a teacher.
-        whole: whether it predicts whole sequences only, so that these cannot be cut into windows.
+        target_shape: shape of the targets: "step", "sequence" or "own" (see `BatchSpec`).
+        unaligned: for "own", whether there is a prediction per input step, aligned with the targets by the
+            task's loss; otherwise targets are decoded one by one, with teacher forcing.
+        whole: whether sequences must be whole, so that they cannot be cut into windows.
         input_size: F.
         output_size: V.
 
     Raises:
-        ValueError: a size that is not a whole number of at least 1.
+        ValueError: a size that is not an integer of at least 1.
     """
 
     target_shape: ClassVar[TargetShape] = "step"
@@ -51,37 +51,37 @@ class Head(nn.Module):
         self.output_size = check_size("output_size", output_size)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
-        """The prediction: ``(B, T, V)``, ``(B, V)`` or ``(B, S, V)``, by `target_shape`.
+        """Return the prediction: ``(B, T, V)``, ``(B, V)`` or ``(B, S, V)``, by `target_shape`.
 
         Args:
-            features: ``(B, T, F)``; what lies after a row's length is not read, NaN included.
-            lengths: int64 ``(B,)``, each 0 to T; None where every step is real.
-            teacher: the targets, for heads that feed on their own output (`target_shape` "own").
+            features: ``(B, T, F)``; padding is not read, NaN included.
+            lengths: int64 ``(B,)``, each 0 to T; None for no padding.
+            teacher: targets for teacher forcing (`target_shape` "own").
         """
         raise NotImplementedError
 
     def set_progress(self, fraction: float) -> None:
-        """Tell how much of the training is done, from 0 to 1; for heads that follow a schedule."""
+        """Set the fraction of training done, 0 to 1; for heads with a schedule."""
 
     def prepare(self, features: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Features with zeros in the padding, and which steps are real, bool ``(B, T)``.
+        """Return features with zeros in the padding, and the mask of valid steps, bool ``(B, T)``.
 
         Raises:
-            ValueError: features or lengths of a wrong shape or dtype, or lengths out of range.
+            ValueError: wrong shape or dtype of features or lengths, or lengths out of range.
         """
         if features.dim() != 3 or features.shape[2] != self.input_size or 0 in features.shape:
             raise ValueError(
                 f"features must be (batch, steps, {self.input_size}), at least one of each, got "
                 f"{tuple(features.shape)}: this {type(self).__name__} was built with input_size={self.input_size}"
             )
-        lengths = settle_lengths(lengths, features)
+        lengths = prepare_lengths(lengths, features)
         if lengths is None:
             return features, torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
         valid = step_mask(lengths, features.shape[1])
         return keep(valid.unsqueeze(-1), features), valid
 
     def refuse_teacher(self, teacher: Tensor | None) -> None:
-        """For heads that have no use for a teacher."""
+        """Raise ValueError if a teacher is given, for heads that take none."""
         if teacher is not None:
             raise ValueError(
                 f"teacher is only for heads that feed on their own output; {type(self).__name__} does not: leave it out"
@@ -89,7 +89,7 @@ class Head(nn.Module):
 
 
 def last_step(features: Tensor, valid: Tensor) -> Tensor:
-    """The features ``(B, F)`` at each row's last real step; zeros where a row has none.
+    """Return the features ``(B, F)`` at each row's last valid step; zeros for empty rows.
 
     Args:
         features, valid: as `Head.prepare` returns them.
@@ -99,14 +99,14 @@ def last_step(features: Tensor, valid: Tensor) -> Tensor:
 
 
 def check_size(name: str, size: int) -> int:
-    """`size`, or a ValueError where it is not a whole number of at least 1."""
+    """Return `size`; raise ValueError unless it is an integer of at least 1."""
     if not isinstance(size, int) or isinstance(size, bool) or size < 1:
         raise ValueError(f"{name} must be a whole number of at least 1, got {size!r}")
     return size
 
 
 def check_dropout(name: str, probability: float) -> float:
-    """`probability`, or a ValueError where it is not from 0 to below 1."""
+    """Return `probability`; raise ValueError unless it is in [0, 1)."""
     if isinstance(probability, bool) or not isinstance(probability, int | float) or not 0 <= probability < 1:
         raise ValueError(f"{name} must be a probability from 0 to below 1, got {probability!r}")
     return probability

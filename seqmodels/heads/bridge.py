@@ -1,4 +1,4 @@
-"""The cells of a decoder, and how they start from what the encoder read.
+"""Decoder layers and their initial state from the encoder's features.
 
 B rows, F features.
 """
@@ -19,7 +19,7 @@ from seqmodels.state import State, leaves, map_state
 
 
 class Bridge(nn.Module):
-    """Features to the first state of any layers: ``tanh(W m + b)``, cut into the state's fields.
+    """Initial state of any layers from features: ``tanh(W m + b)``, split into the state's fields.
 
     >>> import torch
     >>> bridge = Bridge(3, make_layers(2, {"name": "gru"}, [4, 5], dropout=0.0))
@@ -28,22 +28,22 @@ class Bridge(nn.Module):
 
     Args:
         input_size: F.
-        layers: the layers that are to start.
+        layers: layers to initialize.
 
     Attributes:
-        empty: whether the layers have no state, so that nothing crosses.
+        empty: whether the layers are stateless, so that nothing is passed.
     """
 
     def __init__(self, input_size: int, layers: Layer) -> None:
         super().__init__()
-        # Sizes only: the bridge owns no layers, and gives all of the state.
+        # Sizes only: the bridge owns no layers, and computes the whole state.
         self.template = layers.initial_state(1, torch.zeros(1))
         self.sizes = [leaf[0].numel() for leaf in leaves(self.template)]
         self.empty = not self.sizes
         self.linear = None if self.empty else Linear(input_size, sum(self.sizes))
 
     def forward(self, condition: Tensor) -> State:
-        """A state of B rows from features ``(B, F)``."""
+        """Return the state of B rows from features ``(B, F)``."""
         if self.linear is None:
             return self.template
         parts = iter(torch.tanh(self.linear(condition)).to(condition.dtype).split(self.sizes, dim=-1))
@@ -51,16 +51,16 @@ class Bridge(nn.Module):
 
 
 def make_layers(input_size: int, cell: Mapping[str, Any], hidden_sizes: Sequence[int], dropout: float) -> Stack:
-    """Layers of cells found by name.
+    """Build a stack of recurrent layers from a cell's name.
 
     Args:
         input_size: width of the inputs.
         cell: `name` and options of the cells.
-        hidden_sizes: units of each layer.
-        dropout: probability of dropping an output between layers in training, where there are several.
+        hidden_sizes: hidden units of each layer.
+        dropout: dropout probability between layers.
 
     Raises:
-        ValueError: no such cell, an option that it does not take, or sizes that are no list.
+        ValueError: an unknown cell or option, or sizes that are not a list.
     """
     options = dict(cell)
     if "name" not in options:

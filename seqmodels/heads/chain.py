@@ -1,9 +1,9 @@
-"""Sums and maxima over all tag sequences of a linear chain, in log2 T rounds instead of T steps.
+"""Inference in linear chains by parallel scan: log2 T rounds instead of T steps.
 
-B rows, T steps, V tags. Potentials ``(B, T, V, V)``: what it adds to the score of a sequence of tags to go
-from tag i before step t to tag j at it. At the first step only the row i = 0 counts. A product of such
-matrices in the semiring (log-sum-exp, +), or (max, +), is a potential of the steps together, and products
-may be grouped at will: neighbours are joined in pairs, pairs of pairs, and so on.
+B rows, T steps, V tags. Entry (i, j) of the potentials ``(B, T, V, V)`` at step t scores the transition from
+tag i at t - 1 to tag j at t; the first step uses row i = 0 only. Matrix products in the semiring
+(log-sum-exp, +) or (max, +) are potentials of several steps; being associative, they are formed in pairs,
+pairs of pairs, and so on.
 
 Sources: Lafferty, McCallum & Pereira 2001, "Conditional random fields", section 3; Viterbi 1967; Särkkä &
 García-Fernández 2021, "Temporal parallelization of Bayesian smoothers", section IV, for the parallel form.
@@ -19,17 +19,17 @@ from torch import Tensor
 
 from seqmodels.batch import step_mask
 
-# What is impossible: finite, so that no difference of two is NaN.
+# Score of the impossible: finite, so that no difference of two is NaN.
 NEVER = -1e30
 
 
 def log_sum(scores: Tensor, dim: int) -> Tensor:
-    """Logarithm of the sum of exponentials; `NEVER` or less where nothing is possible."""
+    """Return the log-sum-exp along a dimension; `NEVER` or less where nothing is possible."""
     return torch.logsumexp(scores, dim)
 
 
 def highest(scores: Tensor, dim: int) -> Tensor:
-    """The largest of them."""
+    """Return the maximum along a dimension."""
     return scores.amax(dim)
 
 
@@ -37,7 +37,7 @@ Reduce = Callable[[Tensor, int], Tensor]
 
 
 def forward_scores(potentials: Tensor, reduce: Reduce = log_sum) -> Tensor:
-    """Of each step and tag, all ways to get there from the first step on, ``(B, T, V)``.
+    """Return the forward scores ``(B, T, V)``: all paths from the first step to each step and tag.
 
     >>> forward_scores(torch.zeros(1, 3, 2, 2)).exp().round().tolist()
     [[[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]]]
@@ -52,7 +52,7 @@ def forward_scores(potentials: Tensor, reduce: Reduce = log_sum) -> Tensor:
 
 
 def _scan(first: Tensor, potentials: Tensor, reduce: Reduce) -> Tensor:
-    """Scores ``(B, T, V)`` after each of the potentials ``(B, T, V, V)``, from scores ``(B, V)`` before them."""
+    """Return scores ``(B, T, V)`` after each of the potentials ``(B, T, V, V)``, from scores ``(B, V)``."""
     steps = potentials.shape[1]
     if steps == 0:
         return potentials[:, :, 0]
@@ -65,27 +65,27 @@ def _scan(first: Tensor, potentials: Tensor, reduce: Reduce) -> Tensor:
 
 
 def _join(left: Tensor, right: Tensor, reduce: Reduce) -> Tensor:
-    """Products ``(B, N, V, V)`` of potentials; one row of the left factor at a time, to spare memory."""
+    """Return products ``(B, N, V, V)`` of potentials; one row of the left factor at a time to save memory."""
     rows = [reduce(left[:, :, i, :, None] + right, -2) for i in range(left.shape[2])]
     return torch.stack(rows, dim=2)
 
 
 def backward_scores(potentials: Tensor, reduce: Reduce = log_sum) -> Tensor:
-    """Of each step and tag, all ways to go on from there to the last step, ``(B, T, V)``."""
+    """Return the backward scores ``(B, T, V)``: all paths from each step and tag to the last step."""
     end = potentials.new_zeros(len(potentials), potentials.shape[-1])
     turned = potentials[:, 1:].flip(1).transpose(-1, -2)
     return torch.cat((_scan(end, turned, reduce).flip(1), end.unsqueeze(1)), dim=1)
 
 
 def masked(potentials: Tensor, lengths: Tensor) -> Tensor:
-    """Potentials whose steps after each row's length keep the tag and add nothing."""
+    """Replace the potentials in the padding by the identity of the semiring."""
     size = potentials.shape[-1]
     stay = torch.full((size, size), NEVER, dtype=potentials.dtype, device=potentials.device).fill_diagonal_(0)
     return torch.where(step_mask(lengths, potentials.shape[1])[:, :, None, None], potentials, stay)
 
 
 class _LogPartition(torch.autograd.Function):
-    """Its gradient is the probability of each pair of neighbouring tags."""
+    """Log-partition function; its gradient is the probability of each pair of neighbouring tags."""
 
     @staticmethod
     def forward(ctx: Any, potentials: Tensor) -> Tensor:
@@ -109,21 +109,21 @@ def _pairs(potentials: Tensor, forward: Tensor, total: Tensor) -> Tensor:
 
 
 def log_partition(potentials: Tensor, lengths: Tensor) -> Tensor:
-    """Logarithm of the sum over all tag sequences of the exponential of their score, ``(B,)``.
+    """Return the log-partition function ``(B,)``: the log-sum-exp of the scores of all tag sequences.
 
     >>> log_partition(torch.zeros(1, 3, 2, 2), torch.tensor([3])).exp().round().item()
     8.0
 
     Args:
-        potentials: ``(B, T, V, V)``; what lies after a row's length is not read, NaN included.
-        lengths: int64 ``(B,)``, each 1 to T; the number of a row without steps means nothing.
+        potentials: ``(B, T, V, V)``; padding is not read, NaN included.
+        lengths: int64 ``(B,)``, each 1 to T; the result for a row of length 0 is meaningless.
     """
     total: Tensor = _LogPartition.apply(masked(potentials, lengths))
     return total
 
 
 def score(potentials: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
-    """The score ``(B,)`` of the tags ``(B, T)``; 0 for a row without steps."""
+    """Return the score ``(B,)`` of the tags ``(B, T)``; 0 for empty rows."""
     real = step_mask(lengths, tags.shape[1])
     tags = torch.where(real, tags, 0)
     before = torch.cat((torch.zeros_like(tags[:, :1]), tags[:, :-1]), dim=1)
@@ -133,14 +133,14 @@ def score(potentials: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
 
 
 def tag_probabilities(potentials: Tensor, lengths: Tensor) -> Tensor:
-    """The probability of each tag at each step, ``(B, T, V)``, by the forward-backward algorithm."""
+    """Return the marginal probability of each tag ``(B, T, V)`` by the forward-backward algorithm."""
     potentials = masked(potentials, lengths)
     forward = forward_scores(potentials)
     return (forward + backward_scores(potentials)).softmax(-1)
 
 
 def best_tags(potentials: Tensor, lengths: Tensor) -> Tensor:
-    """The most probable sequence of tags ``(B, T)``, by the Viterbi algorithm; zeros after a row's length.
+    """Return the most probable tags ``(B, T)`` by the Viterbi algorithm; zeros in the padding.
 
     >>> steps = torch.tensor([[[[0., 1.], [0., 0.]], [[0., 0.], [3., 0.]]]])
     >>> best_tags(steps, torch.tensor([2])).tolist()
@@ -149,7 +149,7 @@ def best_tags(potentials: Tensor, lengths: Tensor) -> Tensor:
     potentials = masked(potentials, lengths)
     forward = forward_scores(potentials, highest)
     last = forward[:, -1].argmax(-1)
-    # From the tag at a step to the best one before it; such maps, too, may be joined in pairs.
+    # Maps from the tag at a step to the best previous tag; their composition is associative too.
     maps = (forward[:, :-1].unsqueeze(-1) + potentials[:, 1:]).argmax(-2)
     steps, width = maps.shape[1], 1
     while width < steps:

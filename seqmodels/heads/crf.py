@@ -1,4 +1,4 @@
-"""A linear-chain conditional random field: one tag per step, and what follows what."""
+"""Linear-chain conditional random field (CRF)."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from seqmodels.cells.product import Linear
 from seqmodels.heads.base import Head, check_dropout
 from seqmodels.registry import register
 
-# Scores of what follows what are this many times their parameters: an optimizer such as Adam moves a parameter
-# by about the learning rate in a step, and they must grow to several units within some hundred steps.
+# Factor between the transition parameters and their scores: Adam moves a parameter by about the learning rate
+# per step, and the scores must grow to several units within some hundred steps.
 SCALE = 10.0
-# What a forbidden step costs: its probability is 0 in every float, and a loss that meets one stays finite.
+# Score of a forbidden transition: its probability is 0 in every float type, and the loss stays finite.
 FORBIDDEN = -1e4
 
 
 @register("head", "crf")
 class LinearChainCRF(Head):
-    """Potentials of tags and of neighbouring tags, from which the task sums over all sequences of tags.
+    """Linear-chain CRF: potentials of tags and of neighbouring tags.
 
         potential_t[i, j] = (W x_t + b)_j + 10 transition[i, j] + 10 end_j at the last step
         potential_1[i, j] = (W x_1 + b)_j + 10 start_j
         P(y | x) = exp(sum_t potential_t[y_(t-1), y_t]) / Z(x)
 
-    The prediction is a plain tensor, so that loss (negative log P), most probable tags (Viterbi) and
-    probabilities (forward-backward) are the task's: see `seqmodels.heads.chain`. Only whole sequences have
-    such a probability: it cannot be trained on windows with a carried state. The factor 10 is `SCALE`.
+    The task derives the loss (negative log P), the most probable tags (Viterbi) and the marginal
+    probabilities (forward-backward) from the potentials by `seqmodels.heads.chain`. P is defined for whole
+    sequences only: no training on windows with a carried state. The factor 10 is `SCALE`.
 
     >>> import torch
     >>> LinearChainCRF(4, 3)(torch.zeros(2, 5, 4)).shape
@@ -39,12 +39,12 @@ class LinearChainCRF(Head):
     Args:
         input_size: F.
         output_size: V.
-        dropout: probability of dropping a feature in training.
-        allowed: of each tag, which tags may follow it, as pairs ``[before, after]`` of numbers; None for all.
-            Data that know a grammar of their tags give it.
+        dropout: dropout probability on the features.
+        allowed: allowed transitions between tags, as pairs ``[before, after]`` of tag numbers; None for all.
+            Given by data sets whose tags have a grammar.
 
     Raises:
-        ValueError: a pair that is not of two tags.
+        ValueError: an entry that is not a pair of tags.
     """
 
     target_shape = "step"
@@ -74,7 +74,7 @@ class LinearChainCRF(Head):
         self.forbidden: Tensor
 
     def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
-        """Potentials ``(B, T, V, V)``; those in the padding mean nothing."""
+        """Return potentials ``(B, T, V, V)``; those in the padding are meaningless."""
         self.refuse_teacher(teacher)
         features, valid = self.prepare(features, lengths)
         emissions = self.output(self.dropout(features))

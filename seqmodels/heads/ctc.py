@@ -1,6 +1,6 @@
-"""Per-step labels that the loss aligns with a shorter sequence: connectionist temporal classification.
+"""Connectionist temporal classification (CTC): head and decoding.
 
-B rows, T steps, F features, S target steps, V tokens and, as the last one, the blank; K beams.
+B rows, T steps, F features, S target steps, V tokens including the blank, which is the last; K beams.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from seqmodels.registry import register
 
 @register("head", "ctc")
 class CTC(Head):
-    """The same linear layer at every step, for tokens or the blank that says "nothing new here".
+    """Linear layer at every step, over tokens and the blank.
 
-    A path gives a token or the blank to each step; the sequence it stands for is what remains when
-    repeated tokens are merged and blanks are left out. The probability of a sequence is the sum
-    over all its paths:
+    A path assigns a token or the blank to each step; merging repeated tokens and removing blanks
+    collapses it to a sequence. The probability of a sequence is the sum over its paths:
 
         p(y | x) = sum over paths that collapse to y of prod_t p_t(path_t)
 
@@ -38,8 +37,8 @@ class CTC(Head):
 
     Args:
         input_size: F.
-        output_size: V, the blank counted, which is the last.
-        dropout: probability of dropping a feature in training.
+        output_size: V, including the blank, which is the last.
+        dropout: dropout probability on the features.
     """
 
     target_shape = "own"
@@ -52,18 +51,18 @@ class CTC(Head):
         self.output = Linear(input_size, output_size)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
-        """``(B, T, V)``; what is predicted in the padding means nothing."""
+        """Return logits ``(B, T, V)``; those in the padding are meaningless."""
         self.refuse_teacher(teacher)
         features, _ = self.prepare(features, lengths)
         return self.output(self.dropout(features))
 
     @torch.no_grad()
     def generate(self, features: Tensor, lengths: Tensor | None = None, beam: int = 1) -> tuple[Tensor, Tensor]:
-        """The tokens ``(B, S)``, blanks after a row's end, and their number ``(B,)``.
+        """Return the decoded tokens ``(B, S)``, padded with blanks, and their lengths ``(B,)``.
 
         Args:
             features, lengths: as in `forward`.
-            beam: 1 for the likeliest path (best-path decoding); above, prefix beam search.
+            beam: beam width; 1 for best-path decoding, above for prefix beam search.
         """
         logits = self(features, lengths)
         if lengths is None:
@@ -74,7 +73,7 @@ class CTC(Head):
 
 
 def collapse(path: Tensor, lengths: Tensor, blank: int) -> tuple[Tensor, Tensor]:
-    """The sequences that paths ``(B, T)`` stand for: tokens ``(B, S)``, blanks after the end, and lengths ``(B,)``."""
+    """Collapse paths ``(B, T)`` to tokens ``(B, S)``, padded with blanks, and lengths ``(B,)``."""
     before = torch.cat((torch.full_like(path[:, :1], blank), path[:, :-1]), dim=1)
     kept = (path != blank) & (path != before) & step_mask(lengths, path.shape[1])
     counts = kept.sum(1)
@@ -86,14 +85,14 @@ def collapse(path: Tensor, lengths: Tensor, blank: int) -> tuple[Tensor, Tensor]
 
 @torch.no_grad()
 def prefix_search(logits: Tensor, lengths: Tensor, beam: int) -> Hypotheses:
-    """The likeliest sequences, each the sum over its paths, from the K likeliest beginnings at every step.
+    """Return the most probable sequences by prefix beam search.
 
-    Of each beginning l two probabilities are kept, of paths that end in the blank and of others:
+    Each prefix l keeps two probabilities, of its paths that end in the blank and of the others:
 
         pb_t(l)  = p_t(blank) (pb_t-1(l) + pn_t-1(l))
         pn_t(l)  = p_t(last of l) pn_t-1(l) + p_t(c) (pb_t-1(m) + [c != last of m] pn_t-1(m))    for l = m, c
 
-    With as many beams as there are sequences the search is exact. Source: Hannun et al. 2014,
+    With as many beams as sequences the search is exact. Source: Hannun et al. 2014,
     "First-pass large vocabulary continuous speech recognition using bi-directional recurrent
     DNNs", algorithm 1 (without a language model); Graves et al. 2006, section 3.2.
 
@@ -111,7 +110,7 @@ def prefix_search(logits: Tensor, lengths: Tensor, beam: int) -> Hypotheses:
 
 
 class _Prefixes(NamedTuple):
-    """K beginnings per row: tokens ``(B, K, S)``, blanks after the end; the rest ``(B, K)``."""
+    """K prefixes per row: tokens ``(B, K, S)``, padded with blanks; other fields ``(B, K)``."""
 
     tokens: Tensor
     lengths: Tensor
@@ -132,7 +131,7 @@ class _Prefixes(NamedTuple):
         return torch.logaddexp(self.ends_blank, self.ends_token)
 
     def grow(self, p: Tensor) -> _Prefixes:
-        """After one more step, of log-probabilities `p` ``(B, V)``."""
+        """Extend the prefixes by one step with log-probabilities `p` ``(B, V)``."""
         beam, score = self.score.shape[1], self.score
         last = self.tokens.gather(2, (self.lengths - 1).clamp(min=0).unsqueeze(2)).squeeze(2)
         token_p = p[:, None, :-1].expand(-1, beam, -1)
@@ -140,7 +139,7 @@ class _Prefixes(NamedTuple):
         same = torch.arange(self.blank, device=p.device) == last.unsqueeze(2)
         grown = torch.where(same, self.ends_blank.unsqueeze(2) + token_p, grown)
         stay_blank = score + p[:, -1:]
-        stay_token = self.ends_token + p.gather(1, last)  # of the empty beginning there is none: -inf
+        stay_token = self.ends_token + p.gather(1, last)  # -inf for the empty prefix
         stay_token, grown = self._merge(stay_token, grown, last)
         stay = torch.logaddexp(stay_blank, stay_token)
         best = torch.cat((stay, grown.flatten(1)), dim=1).topk(beam, dim=1)
@@ -155,7 +154,7 @@ class _Prefixes(NamedTuple):
         )
 
     def _merge(self, stay: Tensor, grown: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
-        """Where a beginning grows into one that is among the K already, its probability goes there."""
+        """Add the probability of an extended prefix to an equal one that is already among the K."""
         alive = self.score > -torch.inf
         i, j = self.tokens.unsqueeze(2), self.tokens.unsqueeze(1)
         steps = torch.arange(self.tokens.shape[2], device=last.device)
@@ -166,7 +165,7 @@ class _Prefixes(NamedTuple):
         place = which * self.blank + last.clamp(max=self.blank - 1)
         flat = grown.flatten(1)
         merged = torch.where(has, torch.logaddexp(stay, flat.gather(1, place)), stay)
-        spare = torch.cat((flat, flat[:, :1]), dim=1)  # the last column is for those without a parent
+        spare = torch.cat((flat, flat[:, :1]), dim=1)  # last column: prefixes without a parent
         spare = spare.scatter(1, torch.where(has, place, flat.shape[1]), -torch.inf)
         return merged, spare[:, :-1].view_as(grown)
 
@@ -180,7 +179,7 @@ class _Prefixes(NamedTuple):
         return tokens.scatter(2, place, kept.unsqueeze(2)), lengths + ~stays
 
     def where(self, rows: Tensor, grown: _Prefixes) -> _Prefixes:
-        """`grown` in the rows that go on, this in those that have ended."""
+        """Return `grown` for the selected rows and these prefixes for the others."""
         wider = grown.tokens.shape[2] - self.tokens.shape[2]
         own = nn.functional.pad(self.tokens, (0, wider), value=self.blank)
         on = rows[:, None]

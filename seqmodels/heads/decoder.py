@@ -1,4 +1,4 @@
-"""A head that unrolls cells of its own: all that `one_to_many` and `encoder_decoder` share.
+"""Base class of the autoregressive decoder heads `one_to_many` and `encoder_decoder`.
 
 B rows, T steps, F features, S target steps, V tokens or values, H units of the decoder.
 """
@@ -25,11 +25,11 @@ DEFAULT_CELL: Mapping[str, Any] = {"name": "lstm"}
 
 
 class Memory(NamedTuple):
-    """What a decoder reads at every step, rows first.
+    """Inputs that a decoder reads at every step, batch first.
 
     Fields:
-        condition: the features ``(B, F)`` at the last real step.
-        attended: ``(keys, features, valid)`` for attention, else nothing.
+        condition: features ``(B, F)`` at the last valid step.
+        attended: ``(keys, features, valid)`` for attention, else empty.
     """
 
     condition: Tensor
@@ -37,16 +37,16 @@ class Memory(NamedTuple):
 
 
 class DecoderHead(Head):
-    """Cells of its own, fed with what they predicted last; the abstract part of two heads.
+    """Autoregressive decoder: cells of its own, fed with the previous item.
 
-        s_0 = tanh(W_b m + b_b)                        m: the features at the last real step
+        s_0 = tanh(W_b m + b_b)                        m: the features at the last valid step
         y_s, s_s = cells([e(v_(s-1)); m], s_(s-1))     m is an input only with feed=True
         prediction_s = W_o attention(y_s) + b_o
 
-    v_0 is a start of its own (a token, or a learned vector), and v_s the teacher's item or the
-    head's: in training the teacher's with probability `teacher_forcing`, drawn for every row and
-    step; in evaluation always the teacher's for tokens (so that the loss is that of the targets),
-    and always the head's for values (a forecast must not see the truth).
+    v_0 is a start token or a learned vector, and v_s the teacher's item or the head's own. Training
+    uses the teacher's with probability `teacher_forcing`, drawn per row and step; evaluation always
+    uses the teacher's for tokens (the loss is the targets' likelihood) and the head's for values
+    (a forecast must not see the truth).
 
     Sources: Sutskever et al. 2014 (state); Cho et al. 2014, section 2.2 (feed); Bengio et al.
     2015 (scheduled sampling).
@@ -55,23 +55,23 @@ class DecoderHead(Head):
         input_size: F.
         output_size: V.
         targets: "tokens" or "values".
-        stop: the token that ends a sequence, where there is one.
+        stop: token that ends a sequence, if any.
         cell: `name` and options of the decoder's cell.
-        hidden_sizes: H of each of the decoder's layers.
-        embedding_size: width at which tokens or values are fed.
-        feed: whether the features m are an input of every step too.
-        attention: None, "additive" or "dot": whether each step looks at all of the features.
-        dropout: probability of dropping an output in training, between layers and after the last.
-        max_steps: steps to unroll where nothing else says how many.
+        hidden_sizes: H of each decoder layer.
+        embedding_size: width of the embedded tokens or values.
+        feed: whether the features m are also an input of every step.
+        attention: None, "additive" or "dot": attention of each step over all features.
+        dropout: dropout probability between layers and after the last.
+        max_steps: default number of steps to unroll.
         teacher_schedule: "constant", "linear", "exponential" or "inverse_sigmoid".
-        teacher_start: probability of feeding the teacher's item at the start of the training.
-        teacher_end: the same at its end; None for "constant".
+        teacher_start: teacher-forcing probability at the start of training.
+        teacher_end: teacher-forcing probability at the end of training; None for "constant".
 
     Attributes:
-        teacher_forcing: the probability now; `set_progress` moves it.
+        teacher_forcing: current teacher-forcing probability, set by `set_progress`.
 
     Raises:
-        ValueError: an option out of range, or a decoder that could not see the features.
+        ValueError: an option out of range, or a decoder that cannot see the features.
     """
 
     target_shape = "own"
@@ -117,27 +117,27 @@ class DecoderHead(Head):
 
     @property
     def truth_in_evaluation(self) -> bool:
-        """Whether evaluation feeds the true items, so that the loss is the targets' likelihood."""
+        """Whether evaluation uses teacher forcing, so that the loss is the targets' likelihood."""
         return self.targets == "tokens"
 
     def set_progress(self, fraction: float) -> None:
-        """Move `teacher_forcing` along its schedule.
+        """Update `teacher_forcing` by its schedule.
 
         Args:
-            fraction: share of the training that is done; from 1 on the schedule stays at its end.
+            fraction: fraction of training done; above 1 counts as 1.
         """
         if not fraction >= 0:
             raise ValueError(f"fraction must be at least 0, got {fraction!r}")
         self.teacher_forcing = teacher_probability(*self.teacher_schedule, min(fraction, 1.0))
 
     def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
-        """Logits or values ``(B, S, V)``.
+        """Return logits or values ``(B, S, V)``.
 
         Args:
             features: ``(B, T, F)``.
             lengths: int64 ``(B,)``.
-            teacher: the targets, tokens ``(B, S)`` or values ``(B, S, V)``; step s of the
-                prediction sees the items before s only. None unrolls `max_steps` freely.
+            teacher: targets, tokens ``(B, S)`` or values ``(B, S, V)``; step s sees only the items
+                before s. None decodes `max_steps` steps from the head's own output.
         """
         memory, state = self._begin(features, lengths)
         rows = len(features)
@@ -165,18 +165,18 @@ class DecoderHead(Head):
         beam: int = 1,
         length_penalty: float = 0.0,
     ) -> tuple[Tensor, Tensor] | Tensor:
-        """Unroll freely; call `eval()` before, so that nothing is dropped.
+        """Decode from the head's own output; call `eval()` first to disable dropout.
 
         Args:
             features, lengths: as for `forward`.
-            max_steps: the longest sequence, one number or, for tokens, one for each row ``(B,)``; None for
-                the head's own.
+            max_steps: maximum length, one number or, for tokens, one per row ``(B,)``; None for the
+                head's own.
             temperature, top_k, top_p, generator: as for `seqmodels.heads.search.sampler`.
-            beam, length_penalty: with a beam above 1, as for `beam`.
+            beam, length_penalty: as for `beam`, used if the beam is above 1.
 
         Returns:
-            tokens ``(B, S)``, filled with `stop` after a row's end, and lengths ``(B,)``, the stop
-            token counted; or values ``(B, S, V)``.
+            Tokens ``(B, S)``, filled with `stop` after a row's end, and lengths ``(B,)``, stop token
+            included; or values ``(B, S, V)``.
         """
         limits = max_steps if isinstance(max_steps, Tensor) else None
         steps = self._steps(max_steps)
@@ -198,7 +198,7 @@ class DecoderHead(Head):
             return cut_at_stop(torch.stack([tokens for _, tokens, _ in walk], dim=1), self.stop, limits)
 
     def _steps(self, max_steps: int | Tensor | None) -> int:
-        """The most steps that any row may take."""
+        """Return the maximum number of steps over all rows."""
         if isinstance(max_steps, Tensor):
             return check_size("max_steps", int(max_steps.max()))
         return self.max_steps if max_steps is None else check_size("max_steps", max_steps)
@@ -212,10 +212,7 @@ class DecoderHead(Head):
         beam: int = 4,
         length_penalty: float = 0.0,
     ) -> Hypotheses:
-        """The best sequences by beam search, with their log-probabilities.
-
-        See `seqmodels.heads.search.beam_search`.
-        """
+        """Return the best sequences by `seqmodels.heads.search.beam_search`, with their log-probabilities."""
         if self.targets == "values":
             raise ValueError("beam search is for tokens; this head gives values")
         begun = self._begin(features, lengths)
@@ -226,11 +223,11 @@ class DecoderHead(Head):
         return beam_search(partial(self._step, memory), first, state, steps, beam, self.stop, length_penalty)
 
     def attention_weights(self, features: Tensor, lengths: Tensor | None, teacher: Tensor) -> Tensor:
-        """How much each target step looks at each step of the features, ``(B, S, T)``.
+        """Return the attention weights of each target step over the features, ``(B, S, T)``.
 
         Args:
             features, lengths: as for `forward`.
-            teacher: the items that are fed: the targets, or what `generate` gave.
+            teacher: the items fed: targets, or the output of `generate`.
 
         Raises:
             ValueError: a head without attention.
@@ -250,7 +247,7 @@ class DecoderHead(Head):
         return Memory(condition, (self.attention.key(features), features, valid)), state
 
     def _decode(self, memory: Memory, items: Tensor, state: State) -> tuple[Tensor, State, Tensor | None]:
-        """From the items fed at S steps, ``(B, S)`` or ``(B, S, V)``, to S predictions."""
+        """Return S predictions from the items fed at S steps, ``(B, S)`` or ``(B, S, V)``."""
         inputs = self.items(items)
         if self.feed:
             condition = memory.condition.unsqueeze(1).expand(-1, inputs.shape[1], -1)
@@ -262,7 +259,7 @@ class DecoderHead(Head):
         return self.output(self.dropout(outputs)), state, weights
 
     def _forced(self, memory: Memory, state: State, teacher: Tensor) -> tuple[Tensor, Tensor | None]:
-        """All steps at once: each is fed the teacher's item before it."""
+        """Decode all steps at once with teacher forcing."""
         first = self.items.start(len(teacher)).unsqueeze(1)
         prediction, _, weights = self._decode(memory, torch.cat((first, teacher[:, :-1]), dim=1), state)
         return prediction, weights
@@ -274,7 +271,7 @@ class DecoderHead(Head):
     def _free(
         self, memory: Memory, state: State, steps: int, coin: Tensor | None = None, teacher: Tensor | None = None
     ) -> Tensor:
-        """Step by step: each is fed the head's own item, or the teacher's where `coin` is true."""
+        """Decode step by step from the head's own items, or the teacher's where `coin` is true."""
 
         def choose(prediction: Tensor, t: int) -> Tensor:
             own = self.items.own(prediction)

@@ -1,4 +1,4 @@
-"""A sequence to another of its own length."""
+"""Encoder-decoder head: a sequence to a sequence of another length."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from seqmodels.registry import register
 
 @register("head", "encoder_decoder")
 class EncoderDecoder(DecoderHead):
-    """Read all steps, then unroll cells of its own: the delayed many-to-many.
+    """Decoder that starts after all input steps are read (delayed many-to-many).
 
     >>> import torch
     >>> head = EncoderDecoder(4, 10, stop=9, attention="dot", hidden_sizes=[8])

@@ -1,7 +1,7 @@
-"""What a decoder is fed with: its last token or its last values.
+"""Decoder inputs: the previous token or the previous values.
 
-Both kinds have the same methods, so that decoding is written once. An *item* is one step's
-token ``(B,)`` or values ``(B, V)``. B rows, S target steps, V tokens or values, E width fed.
+Both classes share an interface, so that decoding is written once. An *item* is one step's
+token ``(B,)`` or values ``(B, V)``. B rows, S target steps, V tokens or values, E input width.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from seqmodels.scan import keep
 
 
 class TokenFeed(nn.Module):
-    """Tokens through an embedding, with one more row for the start.
+    """Token embedding with an extra start token.
 
     Args:
         vocabulary: V.
@@ -27,18 +27,18 @@ class TokenFeed(nn.Module):
         self.embedding = nn.Embedding(vocabulary + 1, size)
 
     def start(self, rows: int) -> Tensor:
-        """The item before the first, ``(B,)``: the token V, which is in no vocabulary."""
+        """Return the start item ``(B,)``: the token V, which is in no vocabulary."""
         return torch.full((rows,), self.vocabulary, device=self.embedding.weight.device)
 
     def own(self, prediction: Tensor) -> Tensor:
-        """The item to feed after a prediction ``(B, V)``: the likeliest token."""
+        """Return the item to feed after a prediction ``(B, V)``: the most likely token."""
         return prediction.argmax(-1)
 
     def clean(self, teacher: Tensor, rows: int) -> Tensor:
-        """The teacher's items ``(B, S)``, with the start token for what is no token.
+        """Return the teacher's items ``(B, S)``, with the start token in place of invalid tokens.
 
-        A head does not know where the targets of a row end, and padding may be anything. A
-        true target outside the vocabulary is the loss's to refuse.
+        A head does not know where a row's targets end, and padding may hold anything. A target
+        outside the vocabulary is rejected by the loss.
         """
         if teacher.dim() != 2 or len(teacher) != rows or not teacher.shape[1]:
             raise ValueError(f"teacher must be tokens ({rows}, steps), at least one step, got {tuple(teacher.shape)}")
@@ -47,12 +47,12 @@ class TokenFeed(nn.Module):
         return torch.where((teacher >= 0) & (teacher < self.vocabulary), teacher, self.vocabulary).long()
 
     def forward(self, items: Tensor) -> Tensor:
-        """``(B, S, E)`` from items ``(B, S)``."""
+        """Return ``(B, S, E)`` from items ``(B, S)``."""
         return self.embedding(items)
 
 
 class ValueFeed(nn.Module):
-    """Values through a linear layer, with a learned start.
+    """Linear projection of values with a learned start vector.
 
     Args:
         values: V.
@@ -65,15 +65,15 @@ class ValueFeed(nn.Module):
         self.linear = Linear(values, size)
 
     def start(self, rows: int) -> Tensor:
-        """The item before the first, ``(B, V)``: a learned vector."""
+        """Return the start item ``(B, V)``: a learned vector."""
         return self.first.expand(rows, -1)
 
     def own(self, prediction: Tensor) -> Tensor:
-        """The item to feed after a prediction ``(B, V)``: the prediction."""
+        """Return the item to feed after a prediction ``(B, V)``: the prediction."""
         return prediction
 
     def clean(self, teacher: Tensor, rows: int) -> Tensor:
-        """The teacher's items ``(B, S, V)``, with zeros for what is not finite (as for `TokenFeed`)."""
+        """Return the teacher's items ``(B, S, V)``, with zeros for non-finite values (see `TokenFeed`)."""
         size = len(self.first)
         if teacher.dim() != 3 or len(teacher) != rows or not teacher.shape[1] or teacher.shape[2] != size:
             raise ValueError(
@@ -84,5 +84,5 @@ class ValueFeed(nn.Module):
         return keep(torch.isfinite(teacher), teacher)
 
     def forward(self, items: Tensor) -> Tensor:
-        """``(B, S, E)`` from items ``(B, S, V)``."""
+        """Return ``(B, S, E)`` from items ``(B, S, V)``."""
         return self.linear(items)

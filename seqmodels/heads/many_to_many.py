@@ -1,4 +1,4 @@
-"""One prediction per step, aligned with the inputs."""
+"""Many-to-many head: one prediction per step, aligned with the inputs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqmodels.registry import register
 
 @register("head", "many_to_many")
 class ManyToMany(Head):
-    """The same linear layer at every step.
+    """Linear layer shared by all steps.
 
     >>> import torch
     >>> ManyToMany(4, 3)(torch.zeros(2, 5, 4)).shape
@@ -20,7 +20,7 @@ class ManyToMany(Head):
     Args:
         input_size: F.
         output_size: V.
-        dropout: probability of dropping a feature in training.
+        dropout: dropout probability on the features.
     """
 
     target_shape = "step"
@@ -31,7 +31,7 @@ class ManyToMany(Head):
         self.output = Linear(input_size, output_size)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
-        """``(B, T, V)``; what is predicted in the padding means nothing."""
+        """Return ``(B, T, V)``; predictions in the padding are meaningless."""
         self.refuse_teacher(teacher)
         features, _ = self.prepare(features, lengths)
         return self.output(self.dropout(features))

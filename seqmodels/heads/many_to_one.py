@@ -1,4 +1,4 @@
-"""One prediction per sequence."""
+"""Many-to-one head: one prediction per sequence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ POOLINGS = ("last", "ends", "middle", "mean", "max", "attention")
 
 @register("head", "many_to_one")
 class ManyToOne(Head):
-    """Pool the real steps of each row, then a linear layer.
+    """Pooling over the valid steps of each row, then a linear layer.
 
     >>> import torch
     >>> head = ManyToOne(4, 3, pooling="attention")
@@ -25,16 +25,16 @@ class ManyToOne(Head):
     >>> [round(weight, 2) for weight in head.attention_weights(torch.zeros(1, 3, 4), torch.tensor([2]))[0].tolist()]
     [0.5, 0.5, 0.0]
 
-    A row without a real step is pooled to zeros.
+    An empty row is pooled to zeros.
 
     Args:
         input_size: F.
         output_size: V.
-        pooling: "last" (the last real step), "ends" (the last and the first, side by side),
-            "middle" (the real step in the middle, for rows cut around a place), "mean", "max" or
-            "attention". After a bidirectional layer the last step has read only one step backwards,
-            and the first the whole row: take "ends".
-        dropout: probability of dropping a pooled feature in training.
+        pooling: "last" (the last valid step), "ends" (the last and the first, concatenated),
+            "middle" (the valid step in the middle, for rows cut around a position), "mean", "max" or
+            "attention". After a bidirectional layer use "ends": the backward direction has read only
+            one step at the last step, and the whole row at the first.
+        dropout: dropout probability on the pooled features.
     """
 
     target_shape = "sequence"
@@ -49,13 +49,13 @@ class ManyToOne(Head):
         self.output = Linear(2 * input_size if pooling == "ends" else input_size, output_size)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
-        """``(B, V)`` from features ``(B, T, F)``."""
+        """Return ``(B, V)`` from features ``(B, T, F)``."""
         self.refuse_teacher(teacher)
         features, valid = self.prepare(features, lengths)
         return self.output(self.dropout(self._pool(features, valid)))
 
     def attention_weights(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """How much each step counts, ``(B, T)``; each row sums to 1.
+        """Return the attention weight of each step, ``(B, T)``; each row sums to 1.
 
         Raises:
             ValueError: the pooling is not "attention".

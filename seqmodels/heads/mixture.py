@@ -1,7 +1,7 @@
-"""The density of pen movements: a mixture of Gaussians over where the pen goes, and what it does there.
+"""Density of pen movements: a mixture of bivariate Gaussians and a categorical pen state.
 
-M components, K states of the pen; a prediction's last axis is 6 M + K numbers, a movement's 2 + K: dx, dy
-and a 1 for the state of the pen after it.
+M components, K pen states. The last axis of a prediction has 6 M + K entries, that of a movement 2 + K: dx,
+dy and the one-hot pen state after it.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from torch.nn import functional
 
 from seqmodels.heads.search import LEAST
 
-# Below this spread, in the data's scaled units, points differ by rounding only: without it the density of
-# points that lie exactly on a line would grow without end, and the likelihood with it.
+# Lower bound of sigma in scaled units, where points differ by rounding only: without it the likelihood of
+# points exactly on a line is unbounded.
 FLOOR = 0.01
-# Correlations stay below this for the same reason.
+# Upper bound of the correlations, for the same reason.
 MOST_CORRELATED = 0.99
 
 
 class Mixture(NamedTuple):
-    """A mixture of bivariate Gaussians, and a distribution over the states of the pen.
+    """Mixture of bivariate Gaussians, and a distribution over pen states.
 
     Fields:
-        log_weight: ``(..., M)``, logarithms that add up to 1 as probabilities.
+        log_weight: ``(..., M)``, log-probabilities of the components.
         mean: ``(..., M, 2)``.
         sigma: ``(..., M, 2)``, standard deviations.
         rho: ``(..., M)``, correlations.
-        pen: ``(..., K)``, log-probabilities of the pen's states.
+        pen: ``(..., K)``, log-probabilities of the pen states.
     """
 
     log_weight: Tensor
@@ -41,7 +41,7 @@ class Mixture(NamedTuple):
 
 
 def mixture_size(components: int, states: int) -> int:
-    """Numbers in a prediction.
+    """Return the size of a prediction, 6 M + K.
 
     >>> mixture_size(20, 3)
     123
@@ -50,7 +50,7 @@ def mixture_size(components: int, states: int) -> int:
 
 
 def unpack(prediction: Tensor, states: int, temperature: float = 1.0) -> Mixture:
-    """The distribution that a prediction ``(..., 6 M + K)`` stands for.
+    """Return the distribution parametrized by a prediction ``(..., 6 M + K)``.
 
         pi = softmax(pi_hat / t)    mu = mu_hat    sigma = sqrt(t) (exp(sigma_hat) + floor)
         rho = 0.99 tanh(rho_hat)    pen = softmax(pen_hat / t)
@@ -59,9 +59,9 @@ def unpack(prediction: Tensor, states: int, temperature: float = 1.0) -> Mixture
     >>> found.sigma.tolist(), round(found.pen.exp().sum().item(), 6)
     ([[1.0099999904632568, 1.0099999904632568]], 1.0)
 
-    Source: Graves 2013 (arXiv:1308.0850), equations 18 to 22; the temperature t is that of Ha & Eck 2017
-    (arXiv:1704.03477), equation 8, and does what Graves' bias of section 5.4 does: 1 is the model's own, and
-    the lower, the neater.
+    Source: Graves 2013 (arXiv:1308.0850), equations 18 to 22. The temperature t is that of Ha & Eck 2017
+    (arXiv:1704.03477), equation 8 (compare Graves' bias, section 5.4): 1 is the model's own distribution,
+    lower gives neater drawings.
     """
     parts = prediction[..., : prediction.shape[-1] - states].unflatten(-1, (6, -1))
     weight, x, y, sigma_x, sigma_y, rho = parts.unbind(-2)
@@ -72,7 +72,7 @@ def unpack(prediction: Tensor, states: int, temperature: float = 1.0) -> Mixture
 
 
 def log_density(mixture: Mixture, points: Tensor) -> Tensor:
-    """Log-density ``(...)`` of movements ``(..., 2)``.
+    """Return the log-density ``(...)`` of movements ``(..., 2)``.
 
         p(x) = sum_j pi_j N(x | mu_j, sigma_j, rho_j)
         N = exp(-Z / (2 (1 - rho^2))) / (2 pi sigma_1 sigma_2 sqrt(1 - rho^2))
@@ -88,7 +88,7 @@ def log_density(mixture: Mixture, points: Tensor) -> Tensor:
 
 
 def log_likelihood(prediction: Tensor, targets: Tensor) -> Tensor:
-    """Log-likelihood ``(...)`` of movements and pen states ``(..., 2 + K)``: Graves 2013, equation 26."""
+    """Return the log-likelihood ``(...)`` of movements and pen states ``(..., 2 + K)`` (Graves 2013, equation 26)."""
     mixture = unpack(prediction, targets.shape[-1] - 2)
     return log_density(mixture, targets[..., :2]) + (mixture.pen * targets[..., 2:]).sum(-1)
 
@@ -96,13 +96,13 @@ def log_likelihood(prediction: Tensor, targets: Tensor) -> Tensor:
 def sample(
     prediction: Tensor, states: int, temperature: float | None = None, generator: torch.Generator | None = None
 ) -> Tensor:
-    """A movement and a pen state ``(..., 2 + K)`` from each prediction ``(..., 6 M + K)``.
+    """Sample a movement and pen state ``(..., 2 + K)`` from each prediction ``(..., 6 M + K)``.
 
     Args:
-        prediction: of any number of steps, each by itself.
+        prediction: any number of steps, sampled independently.
         states: K.
-        temperature: as for `unpack`; None for the mean of the likeliest component and the likeliest state.
-        generator: of the random numbers.
+        temperature: as for `unpack`; None for the mean of the most likely component and the most likely state.
+        generator: random number generator.
     """
     mixture = unpack(prediction.reshape(-1, prediction.shape[-1]), states, max(temperature or 1.0, LEAST))
     shape = (*prediction.shape[:-1], 2 + states)

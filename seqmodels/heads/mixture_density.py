@@ -1,6 +1,6 @@
-"""One step or more to the movements of a pen.
+"""Mixture density head: pen movements from one or more input steps.
 
-B rows, S movements, V = 2 + K values of each, M components.
+B rows, S movements of V = 2 + K values, M components.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from seqmodels.state import State
 
 
 class MovementFeed(ValueFeed):
-    """As `ValueFeed`, with the place that a movement leads to; what is fed after a prediction is its likeliest one.
+    """`ValueFeed` with the position that a movement leads to; feeds back the most likely movement.
 
     Args:
         values: V.
-        size: width at which they are fed.
+        size: width of the embedded values.
     """
 
     def __init__(self, values: int, size: int) -> None:
@@ -35,18 +35,18 @@ class MovementFeed(ValueFeed):
         self.linear = Linear(values + 2, size)
 
     def own(self, prediction: Tensor) -> Tensor:
-        """The mean of the likeliest component and the likeliest state ``(B, V)`` of ``(B, 6 M + K)``."""
+        """Return the mean of the most likely component and the most likely state ``(B, V)`` of ``(B, 6 M + K)``."""
         return sample(prediction, len(self.first) - 2)
 
 
 @register("head", "mixture_density")
 class MixtureDensity(DecoderHead):
-    """Unroll cells of its own from the last step, and predict a density of each pen movement.
+    """Decoder from the last step that predicts a density for each pen movement.
 
-    A movement is (dx, dy) and a 1 for one of K states of the pen after it. A prediction holds the
-    6 M + K numbers of `seqmodels.heads.mixture.unpack`. Fed with a movement is the place to which it and
-    all before it lead, which a cell would have to add up otherwise. The density of a movement is always that
-    given the true ones before it: the likelihood of a whole drawing is their product.
+    A movement is (dx, dy) and the one-hot of K pen states after it; a prediction holds the 6 M + K numbers
+    of `seqmodels.heads.mixture.unpack`. The position (sum of all movements) is fed with each movement, which
+    a cell would otherwise have to add up. The density of a movement is conditioned on the true ones before
+    it: the likelihood of a drawing is their product.
 
     >>> import torch
     >>> head = MixtureDensity(4, 5, components=3, hidden_sizes=[8])
@@ -98,12 +98,12 @@ class MixtureDensity(DecoderHead):
 
     @property
     def truth_in_evaluation(self) -> bool:
-        """Always: what is predicted is a likelihood, not a value."""
+        """True: the prediction is a likelihood, not a value."""
         return True
 
     def _begin(self, features: Tensor, lengths: Tensor | None) -> tuple[Memory, State]:
         memory, state = super()._begin(features, lengths)
-        # The item before the first is no movement: after it the pen is at 0.
+        # The start item is no movement: the pen is at 0 after it.
         return memory, (state, -self.items.start(len(features))[:, :2].to(features.dtype))
 
     def _decode(self, memory: Memory, items: Tensor, state: Any) -> tuple[Tensor, State, Tensor | None]:
@@ -121,16 +121,16 @@ class MixtureDensity(DecoderHead):
         temperature: float | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Movements ``(B, S, V)``, drawn one after the other until each row's pen was in its last state.
+        """Sample movements ``(B, S, V)`` until each row's pen has reached its last state.
 
         Args:
             features, lengths: as for `forward`.
-            max_steps: the longest drawing; None for the head's own.
-            temperature: 1 draws as the model would, less draws neater; None takes the likeliest throughout.
-            generator: of the random numbers.
+            max_steps: maximum number of movements; None for the head's own.
+            temperature: 1 samples the model's distribution, lower is neater; None takes the most likely.
+            generator: random number generator.
 
         Returns:
-            The movements; what comes after a row's last state means nothing.
+            The movements; those after a row's last state are meaningless.
         """
         memory, state = self._begin(features, lengths)
         steps = self._steps(max_steps)

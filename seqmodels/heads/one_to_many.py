@@ -1,4 +1,4 @@
-"""One input step to a sequence."""
+"""One-to-many head: one input step, a sequence of predictions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqmodels.registry import register
 
 @register("head", "one_to_many")
 class OneToMany(DecoderHead):
-    """Unroll cells of its own from one input step.
+    """Decoder that starts from a single input step.
 
     >>> import torch
     >>> head = OneToMany(4, 10, stop=9, hidden_sizes=[8])
@@ -23,7 +23,7 @@ class OneToMany(DecoderHead):
     >>> len(tokens), bool((lengths <= 6).all())
     (2, True)
 
-    Arguments as for `DecoderHead`; there is nothing to attend to.
+    Arguments as for `DecoderHead`, without attention.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class OneToMany(DecoderHead):
         )
 
     def prepare(self, features: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
-        """As for every head, and one step only."""
+        """Prepare features as in `Head.prepare`; raise ValueError unless there is one step."""
         features, valid = super().prepare(features, lengths)
         if features.shape[1] != 1:
             raise ValueError(f"one_to_many reads one step, got {features.shape[1]} steps: use encoder_decoder")

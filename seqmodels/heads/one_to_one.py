@@ -1,4 +1,4 @@
-"""One input step, one prediction."""
+"""One-to-one head: one input step, one prediction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqmodels.registry import register
 
 @register("head", "one_to_one")
 class OneToOne(Head):
-    """A linear layer on the only step.
+    """Linear layer on the single step.
 
     >>> import torch
     >>> OneToOne(4, 3)(torch.zeros(2, 1, 4)).shape
@@ -20,7 +20,7 @@ class OneToOne(Head):
     Args:
         input_size: F.
         output_size: V.
-        dropout: probability of dropping a feature in training.
+        dropout: dropout probability on the features.
 
     Raises:
         ValueError: features with more than one step.
@@ -34,7 +34,7 @@ class OneToOne(Head):
         self.output = Linear(input_size, output_size)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
-        """``(B, V)`` from features ``(B, 1, F)``."""
+        """Return ``(B, V)`` from features ``(B, 1, F)``."""
         self.refuse_teacher(teacher)
         features, _ = self.prepare(features, lengths)
         if features.shape[1] != 1:

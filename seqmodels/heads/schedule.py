@@ -1,14 +1,14 @@
-"""Scheduled sampling: how often a decoder in training is fed the truth, over the training.
+"""Scheduled sampling: the teacher-forcing probability over the training.
 
     constant         p = start
     linear           p = start + (end - start) f
     exponential      p = start (end / start)^f
-    inverse_sigmoid  p = end + (start - end) s(f), with s falling from 1 to 0 in the form of
-                     k / (k + exp(i / k)), here sigmoid(a (1 - 2 f)) stretched to 1 and 0
+    inverse_sigmoid  p = end + (start - end) s(f), with s falling from 1 to 0 like k / (k + exp(i / k)),
+                     here sigmoid(a (1 - 2 f)) rescaled to 1 and 0
 
-f is the share of the training that is done. Source: Bengio et al. 2015, "Scheduled sampling for
-sequence prediction with recurrent neural networks", section 2.4; there with rates per update,
-here with both ends given, so that a schedule does not depend on the number of updates.
+f is the fraction of training done. Source: Bengio et al. 2015, "Scheduled sampling for sequence
+prediction with recurrent neural networks", section 2.4; parametrized here by both ends instead of a
+rate per update, so that a schedule does not depend on the number of updates.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _STEEPNESS = 5.0
 
 
 def check_schedule(schedule: str, start: float, end: float | None) -> None:
-    """Refuse what is no schedule.
+    """Validate a schedule.
 
     Raises:
-        ValueError: an unknown name, a probability outside 0 to 1, a missing or superfluous end.
+        ValueError: an unknown name, a probability outside 0 to 1, a missing or unused end.
     """
     if schedule not in SCHEDULES:
         raise ValueError(f"teacher_schedule must be one of {', '.join(SCHEDULES)}, got {schedule!r}")
@@ -44,7 +44,7 @@ def check_schedule(schedule: str, start: float, end: float | None) -> None:
 
 
 def teacher_probability(schedule: str, start: float, end: float | None, fraction: float) -> float:
-    """The probability of feeding the truth, when `fraction` of the training is done.
+    """Return the teacher-forcing probability after `fraction` of the training.
 
     >>> [teacher_probability("linear", 1.0, 0.5, f) for f in (0, 0.5, 1)]
     [1.0, 0.75, 0.5]
@@ -57,6 +57,6 @@ def teacher_probability(schedule: str, start: float, end: float | None, fraction
         return start + (end - start) * fraction
     if schedule == "exponential":
         return start * (end / start) ** fraction
-    # tanh is the sigmoid stretched to -1 and 1; dividing stretches its two ends to exactly that.
+    # tanh is the sigmoid rescaled to -1 and 1; the division rescales its two ends to exactly that.
     falling = 0.5 + 0.5 * math.tanh(_STEEPNESS * (1 - 2 * fraction) / 2) / math.tanh(_STEEPNESS / 2)
     return end + (start - end) * falling

@@ -1,7 +1,7 @@
-"""Decoding: from a model of the next item to a sequence, greedy, sampled or by beam search.
+"""Decoding: greedy, by sampling and by beam search.
 
-Everything here works on a `Step`, a function ``(items, state) -> (prediction, state)``, and
-knows nothing of models. B rows, S steps, V tokens, K beams.
+Models are passed as a `Step`, a function ``(items, state) -> (prediction, state)``.
+B rows, S steps, V tokens, K beams.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from seqmodels.state import State, select
 
 Step: TypeAlias = Callable[[Tensor, State], tuple[Tensor, State]]
 
-# A temperature or a share so small that it is 0 in float32, where it would be divided by: taken for this.
+# Lower bound of temperature and top_p: smaller ones are 0 in float32, where they are divided by.
 LEAST = 1e-30
 
 
 class Hypotheses(NamedTuple):
-    """The best sequence of each row.
+    """Best sequence of each row.
 
     Fields:
-        tokens: ``(B, S)``, filled with the stop token after a row's end.
-        lengths: int64 ``(B,)``, the stop token counted.
+        tokens: ``(B, S)``, padded with the stop token.
+        lengths: int64 ``(B,)``, stop token included.
         log_probability: ``(B,)``, of the whole sequence, without length penalty.
     """
 
@@ -44,7 +44,7 @@ def unroll(
     choose: Callable[[Tensor, int], Tensor],
     stop: int | None = None,
 ) -> Iterator[tuple[Tensor, Tensor, State]]:
-    """Feed a model with what is chosen from its own predictions.
+    """Run a model on items chosen from its own predictions.
 
     >>> import torch
     >>> def count(items, state):  # the next token is the one after
@@ -55,14 +55,14 @@ def unroll(
 
     Args:
         step: the model.
-        first: the items fed first.
-        state: the model's state before them.
-        steps: how many items to choose, at most.
-        choose: from a prediction ``(B, V)`` and the step's number to the next items.
-        stop: the token after which a row is done; with all rows done, the walk ends.
+        first: items fed first.
+        state: state of the model before them.
+        steps: maximum number of items.
+        choose: maps a prediction ``(B, V)`` and the step number to the next items.
+        stop: token after which a row is done; the loop ends when all rows are.
 
     Yields:
-        The prediction, the items chosen from it, and the state, of each step.
+        The prediction, the items chosen from it, and the state, at each step.
     """
     items, done = first, None
     for t in range(steps):
@@ -81,7 +81,7 @@ def sampler(
     top_p: float | None = None,
     generator: torch.Generator | None = None,
 ) -> Callable[[Tensor], Tensor]:
-    """A way to choose tokens ``(B,)`` from logits ``(B, V)``.
+    """Return a function that samples tokens ``(B,)`` from logits ``(B, V)``.
 
     >>> import torch
     >>> sampler()(torch.tensor([[0.0, 3.0, 1.0]])).tolist()
@@ -91,14 +91,14 @@ def sampler(
     [1, 2]
 
     Args:
-        temperature: what logits are divided by before sampling; None takes the likeliest.
-        top_k: sample among the k likeliest only.
-        top_p: sample among the likeliest that together reach this probability (Holtzman et al.
-            2020, nucleus sampling); the one that crosses it is in.
-        generator: for samples that can be repeated; on the device of the logits.
+        temperature: divisor of the logits before sampling; None for greedy decoding.
+        top_k: sample among the k most likely tokens.
+        top_p: sample among the most likely tokens that together reach this probability (nucleus
+            sampling, Holtzman et al. 2020); the token that crosses it is included.
+        generator: random number generator on the device of the logits, for reproducible samples.
 
     Raises:
-        ValueError: a value out of range, or an option that greedy choice would not read.
+        ValueError: a value out of range, or an option that greedy decoding would ignore.
     """
     if temperature is None:
         for name, value in (("top_k", top_k), ("top_p", top_p), ("generator", generator)):
@@ -131,7 +131,7 @@ def _keep_top_k(scores: Tensor, k: int) -> Tensor:
 def _keep_top_p(scores: Tensor, p: float) -> Tensor:
     ordered = scores.sort(dim=-1, descending=True)
     likely = ordered.values.softmax(-1)
-    before = likely.cumsum(-1) - likely  # the probability of all that are likelier; exactly 0 for the likeliest
+    before = likely.cumsum(-1) - likely  # probability of all more likely tokens; exactly 0 for the most likely
     kept = ordered.values.masked_fill(before >= p, -torch.inf)
     return scores.scatter(-1, ordered.indices, kept)
 
@@ -141,7 +141,7 @@ def _at_least_float(logits: Tensor) -> Tensor:
 
 
 def cut_at_stop(tokens: Tensor, stop: int | None, limits: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Cut each row after its first stop token, or where it is as long as it may be.
+    """Truncate each row after its first stop token or at its maximum length.
 
     >>> import torch
     >>> cut_at_stop(torch.tensor([[1, 9, 4, 4], [3, 2, 9, 5]]), stop=9)
@@ -150,11 +150,11 @@ def cut_at_stop(tokens: Tensor, stop: int | None, limits: Tensor | None = None) 
 
     Args:
         tokens: ``(B, S)``.
-        stop: the token that ends a sequence, where there is one.
-        limits: the longest sequence of each row ``(B,)``, the stop token counted.
+        stop: token that ends a sequence, if any.
+        limits: maximum length of each row ``(B,)``, stop token included.
 
     Returns:
-        tokens ``(B, S)``, as wide as the longest row and filled with `stop`, and lengths ``(B,)``.
+        Tokens ``(B, S)``, as wide as the longest row and padded with `stop`, and lengths ``(B,)``.
     """
     rows, steps = tokens.shape
     lengths = torch.full((rows,), steps, device=tokens.device)
@@ -178,22 +178,21 @@ def beam_search(
     stop: int | None = None,
     length_penalty: float = 0.0,
 ) -> Hypotheses:
-    """Keep the K best beginnings at every step.
+    """Decode by beam search, keeping the K best prefixes at every step.
 
         score = log p(tokens) / ((5 + length) / 6)^length_penalty
 
     Source: Wu et al. 2016, "Google's neural machine translation system", section 7, equation 14
-    (without coverage). A sequence that has ended stays among the K with its score. With K = 1
-    this is greedy decoding.
+    (without coverage). Finished sequences stay in the beam with their score. K = 1 is greedy decoding.
 
     Args:
-        step: the model, on ``B * K`` rows: the K beams of a row lie together.
-        first: the items fed first, ``(B * K,)``.
-        state: the model's state before them.
-        steps: the longest sequence, one number or one for each row ``(B,)``; one that reaches it ends there.
+        step: the model, on ``B * K`` rows: the K beams of a row are adjacent.
+        first: items fed first, ``(B * K,)``.
+        state: state of the model before them.
+        steps: maximum length, one number or one per row ``(B,)``.
         beam: K.
-        stop: the token that ends a sequence.
-        length_penalty: 0 for the likeliest sequence; above, longer ones are favoured.
+        stop: token that ends a sequence.
+        length_penalty: 0 for the most likely sequence; above 0 favours longer ones.
 
     Raises:
         ValueError: a beam below 1, or a negative length penalty.
@@ -217,7 +216,7 @@ def beam_search(
 
 
 class _Beams(NamedTuple):
-    """K beginnings per row: tokens ``(B, K, S)``, lengths, log-probabilities and ends ``(B, K)``."""
+    """K prefixes per row: tokens ``(B, K, S)``, lengths, log-probabilities and whether done ``(B, K)``."""
 
     tokens: Tensor
     lengths: Tensor
@@ -227,14 +226,14 @@ class _Beams(NamedTuple):
     @classmethod
     def start(cls, rows: int, beam: int, device: torch.device) -> _Beams:
         scores = torch.full((rows, beam), -torch.inf, device=device)
-        scores[:, 0] = 0  # all beams of a row are the same at first: only one counts
+        scores[:, 0] = 0  # all beams of a row are equal at first: only one counts
         lengths = torch.zeros(rows, beam, dtype=torch.long, device=device)
         return cls(lengths.unsqueeze(-1)[:, :, :0], lengths, scores, lengths > 0)
 
     def grow(self, log_probability: Tensor, stop: int | None, penalty: float, limits: Tensor) -> tuple[_Beams, Tensor]:
-        """The K best of all beams, each grown by each token, and the beam ``(B, K)`` each came from."""
+        """Return the K best one-token extensions of all beams, and their parent beams ``(B, K)``."""
         vocabulary = log_probability.shape[2]
-        # An ended beam goes on in one way only, at no cost: by the stop token, or any where there is none.
+        # A finished beam has one extension, at no cost: the stop token, or any token if there is none.
         if stop is not None or bool(self.done.any()):
             ended = torch.full_like(log_probability[:1, :1], -torch.inf)
             ended[..., stop or 0] = 0

@@ -1,6 +1,6 @@
-"""Using a trained model: load it, predict on new files, forecast, generate, transcribe, translate.
+"""Inference with trained models: load, predict, forecast, generate, transcribe, translate.
 
-One file for each use; `Model` in `model.py` has a method for each. Needs neither Hydra nor Lightning.
+One file per use; `Model` has a method for each. Needs neither Hydra nor Lightning.
 """
 
 from seqmodels.inference.loading import load

@@ -1,4 +1,4 @@
-"""Whether weights are those of the model that a config describes, seen before memory is taken for it."""
+"""Check that weights fit the model that a config describes, before memory is allocated for it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from seqmodels import checkpoint
 from seqmodels.batch import BatchSpec
 from seqmodels.build import Config, build_model, build_task
 
-# Modules, parameters and buffers that a model may make, and numbers in them, for each in its checkpoint and besides:
-# some are made and replaced, and some are not stored.
+# Bounds (slope, intercept) on modules, parameters and buffers, and on their elements, per one in the checkpoint:
+# some are created and replaced, some are not stored.
 PARTS, NUMBERS = (20, 500), (4, 1_000_000)
 MOST_NAMED = 3
 PREFIX = "model."
 
 
 def model_weights(stored: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The model's own in a checkpoint's weights."""
+    """Return the model's weights in a checkpoint, without their prefix."""
     weights: Mapping[str, Tensor] = stored["state_dict"]
     if not all(isinstance(value, Tensor) for value in weights.values()):
         raise TypeError("its weights are not all tensors")
@@ -31,12 +31,12 @@ def model_weights(stored: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def refuse_unfit(config: Config, spec: BatchSpec, weights: Mapping[str, Tensor], path: Path) -> None:
-    """Refuse a config that asks for another model than the weights are of: the file's bytes bound the model's.
+    """Refuse a config whose model does not match the weights.
 
-    The model is built without numbers, which takes no memory however large they say it is.
+    The model is built on the meta device, which takes no memory for any size a file may claim.
 
     Raises:
-        ValueError: what differs.
+        ValueError: names and shapes that differ.
     """
     with checkpoint.damage(path), _bounded_by(weights, path), torch.device("meta"):
         model = build_model(config, spec, build_task(config, spec))
@@ -51,7 +51,7 @@ def refuse_unfit(config: Config, spec: BatchSpec, weights: Mapping[str, Tensor],
 
 @contextmanager
 def _bounded_by(weights: Mapping[str, Tensor], path: Path) -> Iterator[None]:
-    """Stop the building of a model as soon as it is larger than weights can be of; before they are drawn."""
+    """Abort building a model as soon as it is larger than the weights allow, before they are initialized."""
     parts, numbers = len(weights), sum(value.numel() for value in weights.values())
     left = [PARTS[0] * parts + PARTS[1], NUMBERS[0] * numbers + NUMBERS[1]]
 

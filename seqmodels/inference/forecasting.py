@@ -1,4 +1,4 @@
-"""What comes after the end of the series of a file."""
+"""Forecasts beyond the end of the series of a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def series_ahead(trained: Model, path: str | Path | None) -> SeriesAhead:
-    """The series of a file, or of the training data, as `forecast` continues them."""
+    """Read the series to forecast from a file, or from the training data."""
     source: Any = find("data", trained.config["data"]["name"])
     if not hasattr(source, "ahead"):
         raise ValueError("this model was not trained on time series, so there is nothing to forecast: use predict")
@@ -29,14 +29,14 @@ def series_ahead(trained: Model, path: str | Path | None) -> SeriesAhead:
 
 
 def forecast(trained: Model, ahead: SeriesAhead, steps: int | None) -> Iterator[dict[str, Any]]:
-    """One row per series and step, so many steps or the model's horizon."""
+    """Yield one row per series and step, for `steps` steps or the model's horizon."""
     from seqmodels.data.series.ahead import roll
 
     return roll(ahead, partial(_last_decoded, trained), trained.spec.horizon or 1 if steps is None else steps)
 
 
 def _last_decoded(trained: Model, dataset: SequenceDataset) -> list[dict[str, Any]]:
-    """The decoded forecast at the end of each series."""
+    """Return the decoded forecast at the end of each series."""
     from seqmodels.data.batches.collate import collate
 
     rows = [np.array([[one, 0, int(steps), 1]]) for one, steps in enumerate(dataset.lengths)]

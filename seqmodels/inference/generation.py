@@ -1,4 +1,4 @@
-"""New texts and drawings of a trained model."""
+"""Generation of texts and drawings by a trained model."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import torch
 if TYPE_CHECKING:
     from seqmodels.inference.model import Model
 
-# What `Model.generate` does unless it is told otherwise.
+# Defaults of `Model.generate`.
 LENGTH, TEMPERATURE = 400, 0.8
-# Tokens of a piece of a text that is told while it is drawn.
+# Tokens per piece of a streamed text.
 PIECE = 16
 
 
 class Sampling(NamedTuple):
-    """How tokens are drawn, in the order in which whatever draws them takes it."""
+    """Sampling options, in the order of the arguments of the functions that sample."""
 
     length: int
     temperature: float | None
@@ -30,7 +30,7 @@ class Sampling(NamedTuple):
 def sampling(
     length: int, temperature: float | None, top_k: int | None, top_p: float | None, seed: int | None, beam: int
 ) -> Sampling:
-    """What the arguments of `Model.generate` come to: without temperature nothing else counts, a beam needs none."""
+    """Resolve the arguments of `Model.generate`: temperature 0 ignores the rest, a beam ignores the temperature."""
     if length < 1:
         raise ValueError(f"length must be at least 1, got {length}")
     if beam > 1:
@@ -42,7 +42,7 @@ def sampling(
 
 
 def refuse_other(trained: Model) -> None:
-    """Refuse a model that does not write tokens by itself."""
+    """Refuse a model that does not generate tokens."""
     if hasattr(trained.task, "sketch"):
         raise ValueError("this model draws: call draw, or name a picture: seqmodels generate --output strokes.png")
     if trained.spec.targets != "tokens":
@@ -52,7 +52,7 @@ def refuse_other(trained: Model) -> None:
 
 
 def continued(trained: Model, prompt: str, options: Sampling) -> Iterator[str]:
-    """A prompt, and what a language model says after it, piece by piece."""
+    """Yield a prompt and its continuation by a language model, piece by piece."""
     from seqmodels.data.encode.prompts import line_end
     from seqmodels.data.encode.vocabulary import decode_pieces
     from seqmodels.tasks.sampling import kmer_of, stream
@@ -64,15 +64,15 @@ def continued(trained: Model, prompt: str, options: Sampling) -> Iterator[str]:
 
 
 def unrolled(trained: Model, prompt: str, options: Sampling, beam: int) -> str:
-    """The sequence that a sequence generator makes of a prompt."""
+    """Return the sequence that a sequence generator makes from a prompt."""
     with torch.inference_mode():
         features, _ = trained.model.features(trained.encode(prompt).unsqueeze(0))
         head: Any = trained.model.head
         tokens = head.generate(features, None, *options, beam=beam)[0][0].tolist()
     if "target_level" in (trained.spec.options or {}):
-        from seqmodels.tasks.rewriting import written_text
+        from seqmodels.tasks.rewriting import target_text
 
-        return written_text(trained.spec, [token for token in tokens if token != trained.spec.stop])
+        return target_text(trained.spec, [token for token in tokens if token != trained.spec.stop])
     from seqmodels.data.encode.vocabulary import decode
 
     return decode(tokens, trained.spec)
@@ -81,7 +81,7 @@ def unrolled(trained: Model, prompt: str, options: Sampling, beam: int) -> str:
 def drawings(
     trained: Model, label: str, count: int, temperature: float | None, seed: int | None
 ) -> list[list[list[list[float]]]]:
-    """What `Model.draw` gives."""
+    """Return new drawings, see `Model.draw`."""
     from seqmodels.data.encode.prompts import known_inputs
 
     task: Any = trained.task

@@ -1,4 +1,4 @@
-"""From a checkpoint to a model that can be used."""
+"""Loading of trained models from checkpoints."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from seqmodels.environment import resolved
 from seqmodels.inference.fitting import model_weights, refuse_unfit
 from seqmodels.inference.model import Model
 
-# Settings of series that are about what is wrong with a file, and may be others for a new one.
+# Settings on faults in a file of series, which may differ for a new file.
 OF_A_FILE = ("data.gaps", "data.duplicates", "data.missing", "data.timezone")
 
 
 def load(
     run: str | Path, plugins: Iterable[str] = (), which: str = "best", changes: Mapping[str, Any] | None = None
 ) -> Model:
-    """Rebuild a trained model from its checkpoint; no code in the checkpoint is run.
+    """Rebuild a trained model from its checkpoint, without executing code from the checkpoint.
 
     Args:
         run: a run folder or a checkpoint file.
-        plugins: packages that register parts the model is made of. A checkpoint only names
-            them; to import them is your decision.
-        which: "best" or "last", where `run` is a folder.
+        plugins: packages that register parts of the model. A checkpoint only names them; importing
+            them is your decision.
+        which: "best" or "last", if `run` is a folder.
         changes: settings to change in the config, by dotted name, such as ``{"data.path": "other.csv"}``.
 
     Raises:
-        ValueError: no checkpoint, a damaged one, one with a part nobody registered, or one
-            that needs plugins not given here.
+        ValueError: no checkpoint, a damaged one, one with an unregistered part, or one that needs
+            plugins not given here.
     """
     path = checkpoint.locate(run, which)
     stored = checkpoint.read(path)
@@ -59,7 +59,7 @@ def load(
 
 
 def _change(config: dict[str, Any], spec: BatchSpec, changes: Mapping[str, Any]) -> None:
-    """Change settings in the config, and in the spec where it keeps how files are read."""
+    """Change settings in the config, and in the spec if it stores them as reading options."""
     reading = (spec.options or {}).get("reading", {})
     for name, value in changes.items():
         checkpoint.change(config, name, value)

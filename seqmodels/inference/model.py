@@ -1,4 +1,4 @@
-"""A trained model as one object, with a method for each use of it."""
+"""A trained model as one object with a method for each use."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Model:
-    """A trained model and all that is needed to use it, as `load` returns it.
+    """A trained model with everything needed to use it, as returned by `load`.
 
     Attributes:
-        model: in evaluation mode; an ordinary `torch.nn.Module`.
-        task: decodes its predictions.
-        spec: what its inputs and targets are.
-        config: the resolved config that it was trained with.
+        model: an ordinary `torch.nn.Module` in evaluation mode.
+        task: decodes the predictions.
+        spec: describes inputs and targets.
+        config: resolved config of the training.
     """
 
     model: SequenceModel
@@ -60,7 +60,7 @@ class Model:
     def load(
         cls, run: str | Path, plugins: Iterable[str] = (), which: str = "best", changes: Mapping[str, Any] | None = None
     ) -> Model:
-        """The same as `seqmodels.load`."""
+        """Load a model, see `seqmodels.load`."""
         from seqmodels.inference.loading import load
 
         return load(run, plugins, which, changes)
@@ -68,23 +68,22 @@ class Model:
     def predict(
         self, data: str | Path | Sequence[Any], batch_size: int = 64, every: int | None = None, top: int | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Predictions for a new file of the kind that the model was trained on, or for sequences, one for each.
+        """Predict on a new file of the kind the model was trained on, or on sequences.
 
         A text, which is one long stream, is read in windows with the state carried, and gives one
-        prediction per window. Where the data tell sequences apart, by a column or by their line, a
-        prediction begins with that. A sequence generator unrolls freely, up to its stop token.
+        prediction per window. A prediction begins with the sequence's name or line, if the data have
+        one. A sequence generator runs freely up to its stop token.
 
         Args:
-            data: a file, read as the training data was: same columns, vocabulary, classes and scales. Or sequences:
-                arrays ``(T, F)`` of numbers in their own units, or texts; see
-                `seqmodels.data.sources.in_memory.open_given`.
-            batch_size: sequences at a time.
-            every: where given, a prediction after every so many steps of each sequence, as if it came in just
-                now; for models that read forwards and predict once per sequence.
-            top: where given, the probabilities of the so many likeliest classes only, of tags at every step.
+            data: a file, read like the training data: same columns, vocabulary, classes and scales. Or sequences:
+                arrays ``(T, F)`` in original units, or texts; see `seqmodels.data.sources.in_memory.open_given`.
+            batch_size: number of sequences per batch.
+            every: predict after every `every` steps of each sequence, as if it were streamed; for models that
+                read forwards and predict once per sequence.
+            top: keep the probabilities of the `top` likeliest classes only; of tags, at every step.
 
         Raises:
-            ValueError: what is wrong with the file, or a model that cannot decide early.
+            ValueError: errors in the file, or a model that cannot decide early.
         """
         dataset = self._given(data) if not isinstance(data, str | Path) else self.open(data)
         if every is not None:
@@ -98,34 +97,34 @@ class Model:
         return open_given(sequences, self.spec)
 
     def forecast(self, path: str | Path | None = None, steps: int | None = None) -> Iterator[dict[str, Any]]:
-        """What comes after the end of each series of a file, one row per series and step.
+        """Forecast each series of a file beyond its end, one row per series and step.
 
         Args:
-            path: a file of the kind that the model was trained on; None for the data it was trained on. What is
-                known ahead stands in rows after the last target.
-            steps: how far; None for the model's horizon. Beyond that the model goes on from its own forecast,
-                and what it says of its certainty there is too much.
+            path: a file of the kind the model was trained on; None for the training data. Future covariates
+                stand in rows after the last target.
+            steps: number of steps; None for the model's horizon. Beyond it the model continues from its own
+                forecast, and its intervals are too narrow.
 
         Raises:
-            ValueError: what is wrong with the file; a model that was not trained on series.
+            ValueError: errors in the file; a model that was not trained on series.
         """
         return forecast(self, self.ahead(path), steps)
 
     def ahead(self, path: str | Path | None = None) -> SeriesAhead:
-        """The series of a file, or of the training data, as `forecast` continues them."""
+        """Read the series to `forecast` from a file, or from the training data."""
         return series_ahead(self, path)
 
     def transcribe(self, path: str | Path, beam: int | None = None) -> Iterator[dict[str, Any]]:
-        """What is said in new recordings, one dict each: file, tokens and text.
+        """Transcribe new recordings; yield one dict per recording with file, tokens and text.
 
-        A recording is heard as a whole, also by a model of one direction.
+        A recording is read as a whole, also by a unidirectional model.
 
         Args:
-            path: a recording, a folder of them, or a manifest; or else a file as the training data were.
-            beam: beams of the search, 1 for the likeliest path; None for as many as in training.
+            path: a recording, a folder of recordings, a manifest, or a file like the training data.
+            beam: beam width, 1 for the likeliest path; None for the width in training.
 
         Raises:
-            ValueError: a model that does not transcribe, or what is wrong with a file.
+            ValueError: a model that does not transcribe, or errors in a file.
         """
         if not self.task.unaligned:
             raise ValueError(
@@ -136,11 +135,11 @@ class Model:
         return replace(self, task=task).predict(path)
 
     def translate(self, text: str | Sequence[str], beam: int | None = None, length_penalty: float | None = None) -> Any:
-        """What a model that was trained on pairs makes of a text, or of each text of a list.
+        """Translate a text, or each text of a list, with a model trained on pairs.
 
         Args:
-            text: one text, or several.
-            beam, length_penalty: of the search; None for those of the run (task.beam, task.length_penalty).
+            text: one text or a list.
+            beam, length_penalty: options of the search; None for the run's (task.beam, task.length_penalty).
 
         Returns:
             A text, or a list of texts.
@@ -154,17 +153,17 @@ class Model:
         return made[0] if isinstance(text, str) else made
 
     def searching(self, beam: int | None = None, length_penalty: float | None = None) -> Model:
-        """The same model, writing with another search: see `translate`."""
+        """Return the same model with other search options, see `translate`."""
         if "source_level" not in (self.spec.options or {}):
             raise ValueError("this model was not trained on pairs of texts (data=pairs): there is nothing to translate")
         changes = {"beam": beam, "length_penalty": length_penalty}
         if beam == 1 and length_penalty is None:
-            changes["length_penalty"] = 0.0  # which only a beam reads
+            changes["length_penalty"] = 0.0  # used by a beam only
         options = {**self.config["task"], **{name: value for name, value in changes.items() if value is not None}}
         return replace(self, task=build_task({**self.config, "task": options}, self.spec))
 
     def open(self, path: str | Path) -> SequenceDataset:
-        """A new file as a data set, encoded as the training data was."""
+        """Open a new file as a data set, encoded like the training data."""
         return open_data(self.config, self.spec, path)
 
     def generate(
@@ -177,21 +176,20 @@ class Model:
         seed: int | None = None,
         beam: int = 1,
     ) -> str:
-        """New text: what follows a prompt, or what a sequence-generating model makes of it.
+        """Generate text: the continuation of a prompt, or the output of a sequence generator for it.
 
         Args:
-            prompt: the beginning of a text; for a sequence generator its whole input, such as the
-                name of a class. Empty: a line end begins the text (where there is none, the
-                vocabulary's first token).
-            length: tokens to draw, at most.
-            temperature: below 1 likelier, above 1 wilder; 0 or None for always the likeliest, whatever
-                top_k, top_p and seed are.
-            top_k, top_p: draw among the k likeliest, or the likeliest that make up this probability.
-            seed: the same seed, the same text.
-            beam: above 1, search this many beams wide instead of drawing; sequence generators only.
+            prompt: start of the text; for a sequence generator its whole input, such as the name of a
+                class. Empty: start from a line end (without one, from the vocabulary's first token).
+            length: maximum number of tokens.
+            temperature: below 1 likelier, above 1 more random; 0 or None for the likeliest token at every
+                step, ignoring top_k, top_p and seed.
+            top_k, top_p: sample from the k likeliest tokens, or from the likeliest with this total probability.
+            seed: of the random generator; the same seed gives the same text.
+            beam: above 1, beam search of this width instead of sampling; sequence generators only.
 
         Raises:
-            ValueError: a model that does not make tokens, a prompt outside its vocabulary, or an
+            ValueError: a model that does not generate tokens, a prompt outside its vocabulary, or an
                 option out of range.
         """
         return "".join(self.generate_pieces(prompt, length, temperature, top_k, top_p, seed, beam))
@@ -206,7 +204,7 @@ class Model:
         seed: int | None = None,
         beam: int = 1,
     ) -> Iterator[str]:
-        """What `generate` gives, in pieces, as it is made: for long texts."""
+        """Yield the text of `generate` in pieces as it is made, for long texts."""
         refuse_other(self)
         options = sampling(length, temperature, top_k, top_p, seed, beam)
         if self.spec.target_shape != "step":
@@ -218,24 +216,24 @@ class Model:
     def draw(
         self, label: str = "", count: int = 16, temperature: float | None = None, seed: int | None = None
     ) -> list[list[list[list[float]]]]:
-        """New drawings, each a list of strokes, each of them a list of points [x, y], y downwards.
+        """Generate drawings; each is a list of strokes, each stroke a list of points [x, y], y downwards.
 
         Args:
             label: what to draw; empty for the first label of the training data.
-            count: how many.
-            temperature: 1 as the model would, less is neater; None for the task's own.
-            seed: the same seed, the same drawings.
+            count: number of drawings.
+            temperature: 1 samples the model's distribution, less is neater; None for the task's default.
+            seed: of the random generator; the same seed gives the same drawings.
 
         Raises:
-            ValueError: a model that does not draw, or a label that it does not know.
+            ValueError: a model that does not draw, or an unknown label.
         """
         return drawings(self, label, count, temperature, seed)
 
     def encode(self, text: str) -> torch.Tensor:
-        """The tokens ``(T,)`` of a text; for a sequence generator, the name of a token (a class) is that token.
+        """Encode a text as tokens ``(T,)``; for a sequence generator, the name of a token (a class) is that token.
 
         Raises:
-            ValueError: characters, words or a name that the model does not know.
+            ValueError: unknown characters, words or name.
         """
         from seqmodels.data.encode.prompts import encode_prompt
 

@@ -1,4 +1,4 @@
-"""Predictions on the sequences of a data set, one after the other.
+"""Predictions on the sequences of a data set, in order.
 
 B rows.
 """
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from seqmodels.data.dataset import SequenceDataset
     from seqmodels.inference.model import Model
 
-# Steps read at a time where a new file is one long stream.
+# Steps per window of a stream.
 STREAM_WINDOW = 1024
 
 
 def predictions(trained: Model, dataset: SequenceDataset, batch_size: int, top: int | None) -> Iterator[dict[str, Any]]:
-    """What `Model.predict` gives for a data set: one dict or more per sequence, or per window of a stream."""
+    """Yield one dict or more per sequence of a data set, or per window of a stream."""
     from seqmodels.data.batches.collate import collate
     from seqmodels.data.batches.plan import make_plan
 
@@ -44,13 +44,13 @@ def predictions(trained: Model, dataset: SequenceDataset, batch_size: int, top: 
 
 
 def predict_batch(trained: Model, batch: SequenceBatch, state: State = None) -> tuple[torch.Tensor, State]:
-    """What the task has the model write freely, or else the model's own prediction, and its last state."""
+    """Return the task's free generation if it has one, else the model's prediction, and the last state."""
     made = trained.task.generate(trained.model, batch)
     return (made, None) if made is not None else trained.model(batch.inputs, state, batch.lengths)
 
 
 def _decoded(trained: Model, prediction: torch.Tensor, batch: SequenceBatch, top: int | None) -> list[dict[str, Any]]:
-    """One dict per row; where `top` is given, with the probabilities of so many classes only."""
+    """Decode one dict per row, with the probabilities of the `top` likeliest classes only, if given."""
     rows = trained.task.decode(prediction, batch)
     if top is None:
         return rows

@@ -1,4 +1,4 @@
-"""Decisions while a sequence comes in: the state is carried, no step is read twice.
+"""Streaming decisions: the state is carried, no step is read twice.
 
 B = 1 row, T steps, F features.
 """
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def decisions(trained: Model, dataset: SequenceDataset, every: int) -> Iterator[dict[str, Any]]:
-    """A prediction after every so many steps of each sequence, and after its last.
+    """Predict after every `every` steps of each sequence, and after its last step.
 
-    The layers read each step once. What they gave is kept until the sequence ends, because a head may look at all of
-    it again; the last decision on a sequence is the one on the whole of it.
+    The layers read each step once. Their features are kept until the sequence ends, because a head may read all
+    of them; the last decision equals the prediction for the whole sequence.
 
     Args:
         trained: a model that reads forwards and predicts once per sequence.
@@ -30,7 +30,7 @@ def decisions(trained: Model, dataset: SequenceDataset, every: int) -> Iterator[
         every: steps between two decisions.
 
     Yields:
-        Where the sequence is from, `steps`, and the decoded prediction.
+        The sequence's origin, `steps`, and the decoded prediction.
 
     Raises:
         ValueError: another kind of model, or `every` below 1.
@@ -50,7 +50,7 @@ def decisions(trained: Model, dataset: SequenceDataset, every: int) -> Iterator[
 
 
 def _one(dataset: SequenceDataset, index: int, start: int, stop: int) -> torch.Tensor:
-    """Steps of one sequence as a batch of one row."""
+    """Read steps of one sequence as a batch of one row."""
     return torch.from_numpy(np.ascontiguousarray(dataset.read(index, start, stop)[0])).unsqueeze(0)
 
 

@@ -1,4 +1,4 @@
-"""Translating texts with a model that was trained on pairs.
+"""Translation of texts with a model trained on pairs.
 
 B texts, T steps, S target steps.
 """
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 def encode(spec: BatchSpec, texts: Sequence[str]) -> list[np.ndarray]:
-    """The source tokens of each text; what the vocabulary lacks is read as unknown, and told.
+    """Encode each text as source tokens; warn of units that are not in the vocabulary.
 
     Raises:
         ValueError: a model that was not trained on pairs, or an empty text.
@@ -37,7 +37,7 @@ def encode(spec: BatchSpec, texts: Sequence[str]) -> list[np.ndarray]:
 
 
 def translate(model: SequenceModel, task: Any, texts: Sequence[str], batch_size: int = 64) -> Iterator[dict[str, Any]]:
-    """What the model makes of each text, in their order: tokens and text, as `task.decode` gives them."""
+    """Yield the translation of each text in order: tokens and text, decoded by the task."""
     from seqmodels.data.batches.collate import collate
     from seqmodels.data.batches.plan import make_plan
     from seqmodels.data.dataset import ArrayDataset

@@ -1,4 +1,4 @@
-"""Predictions as files: one row each, written as they are made."""
+"""Predictions as files, one row each, written as they are made."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any
 from seqmodels.atomic import replacing
 from seqmodels.escaping import in_cell
 
-# Names, such as of classes, that have a column each; more are written as JSON in one.
+# Names, such as classes, that get a column each; more are written as JSON in one column.
 MOST_COLUMNS = 1000
 
 
 def write_predictions(rows: Iterable[dict[str, Any]], path: Path) -> int:
-    """Write predictions as ``.jsonl`` or ``.csv``; whole or not at all.
+    """Write predictions as ``.jsonl`` or ``.csv``, atomically.
 
-    A ``.csv`` has a row for each step where there is a prediction for each, and a column for what belongs to a name,
-    such as ``probabilities.spam``; other nested values are written as JSON. A text that a spreadsheet would take for a
-    formula has ``'`` before it (see `seqmodels.escaping.in_cell`); a ``.jsonl`` has all as it is.
+    A ``.csv`` has one row per step for predictions at every step, and one column per named value, such as
+    ``probabilities.spam``; other nested values are written as JSON. Text that a spreadsheet would read as a formula
+    is prefixed with ``'`` (see `seqmodels.escaping.in_cell`); a ``.jsonl`` is unchanged.
 
     Returns:
-        How many there were.
+        Number of predictions.
 
     Raises:
-        ValueError: another kind of file, a folder that is not there, or no room on the disk.
+        ValueError: another kind of file, a missing folder, or no room on the disk.
     """
     if path.suffix not in (".csv", ".jsonl"):
         raise ValueError(f"predictions can be written as .csv or .jsonl, got {path}")
@@ -63,7 +63,7 @@ def _harmless(cells: dict[str, Any]) -> dict[str, Any]:
 
 
 def by_step(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """A prediction as one row, or as one for each step where it has a tag, values or a set of labels for each.
+    """Split a prediction into one row per step if it has a tag, values or a set of labels at every step.
 
     >>> by_step({"line": 2, "tags": ["N", "V"], "probabilities": [0.9, 0.8]})
     [{'line': 2, 'step': 1, 'tag': 'N', 'probability': 0.9}, {'line': 2, 'step': 2, 'tag': 'V', 'probability': 0.8}]
@@ -83,7 +83,7 @@ def by_step(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def spread(row: dict[str, Any]) -> dict[str, Any]:
-    """A prediction as the cells of a table.
+    """Flatten a prediction into the cells of a table.
 
     >>> spread({"label": "spam", "probabilities": {"ham": 0.25, "spam": 0.75}, "words": ["a", "b"]})
     {'label': 'spam', 'probabilities.ham': 0.25, 'probabilities.spam': 0.75, 'words': '["a", "b"]'}

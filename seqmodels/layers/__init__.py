@@ -1,6 +1,6 @@
-"""Time: a cell run over a sequence, in either direction, in both, and in stacks.
+"""Layers that run cells over sequences: in one or both directions, and stacked.
 
-Every layer has the same call, ``layer(inputs, state, lengths, reset) -> (outputs, state)``.
+All layers share one call, ``layer(inputs, state, lengths, reset) -> (outputs, state)``.
 """
 
 from seqmodels.layers.base import Layer

@@ -1,4 +1,4 @@
-"""What a layer is: one call through time, the same for all, so that layers nest freely.
+"""Base class of layers, with one call through time for all, so that layers nest.
 
 B rows, T steps, F features.
 """
@@ -11,7 +11,7 @@ from seqmodels.state import State, describe
 
 
 class Layer(nn.Module):
-    """Sequences in, sequences and the last state out.
+    """Map sequences to sequences and a last state.
 
     Attributes:
         input_size: width of the inputs.
@@ -23,11 +23,11 @@ class Layer(nn.Module):
 
     @property
     def carries(self) -> bool:
-        """Whether a window may start from the state that the window before it ended in."""
+        """Whether a window may start from the last state of the window before it."""
         raise NotImplementedError
 
     def initial_state(self, batch_size: int, like: Tensor) -> State:
-        """The state before the first step, of `batch_size` rows, with the device and dtype of `like`."""
+        """Return the state before the first step, for `batch_size` rows, on the device and dtype of `like`."""
         raise NotImplementedError
 
     def forward(
@@ -37,14 +37,14 @@ class Layer(nn.Module):
 
         Args:
             inputs: ``(B, T, input_size)``, T at least 1.
-            state: the state before the first step; None for the initial state.
-            lengths: int64 ``(B,)``, each 0 to T. After a row's length its state stands still, and
+            state: state before the first step; None for the initial state.
+            lengths: int64 ``(B,)``, each 0 to T. Beyond its length the state of a row is held and
                 its outputs are zero.
-            reset: bool ``(B,)`` or, where the layer carries, ``(B, T)``. Where true, the row
-                starts from the initial state at that step (at the first, where it is ``(B,)``).
+            reset: bool ``(B,)`` or, if the layer carries, ``(B, T)``. True restarts the row from
+                the initial state at that step (at the first step for ``(B,)``).
 
         Returns:
-            outputs ``(B, T, output_size)``, and the state after each row's last step.
+            Outputs ``(B, T, output_size)`` and the state after the last step of each row.
 
         Raises:
             ValueError: a wrong shape, dtype or value; the message names the argument.
@@ -54,17 +54,17 @@ class Layer(nn.Module):
     def unroll(
         self, inputs: Tensor, state: State = None, lengths: Tensor | None = None, reset: Tensor | None = None
     ) -> tuple[Tensor, State]:
-        """As `forward`, by the plain loop, but with the state after *every* step: leaves ``(B, T, ...)``."""
+        """Run as `forward` by the plain loop; return the states after *all* steps, leaves ``(B, T, ...)``."""
         raise NotImplementedError
 
     def states(
         self, inputs: Tensor, state: State = None, lengths: Tensor | None = None, reset: Tensor | None = None
     ) -> State:
-        """The state after every step, as one state with leaves ``(B, T, ...)``."""
+        """Return the states after all steps, as one state with leaves ``(B, T, ...)``."""
         return self.unroll(inputs, state, lengths, reset)[1]
 
     def explain(self, inputs: Tensor | None = None, reset: Tensor | None = None) -> str:
-        """Which engine runs each cell, and why; one line per cell."""
+        """Return which engine runs each cell, and why; one line per cell."""
         raise NotImplementedError
 
     def extra_repr(self) -> str:
@@ -72,7 +72,7 @@ class Layer(nn.Module):
 
 
 def split_state(state: State, names: list[str]) -> list[State]:
-    """The states of a layer's parts, one per name; all None where there is no state yet.
+    """Split the state of a layer into those of its parts, one per name; all None if `state` is None.
 
     Raises:
         ValueError: not a tuple with one state per part.

@@ -1,4 +1,4 @@
-"""Two layers over the same steps, one in each direction."""
+"""Bidirectional layer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from seqmodels.state import State
 
 
 class Bidirectional(Layer):
-    """Run one layer forwards, another backwards, and merge their outputs step by step.
+    """Run one layer forwards and another backwards, and merge their outputs step by step.
 
-    Its state is the pair (forward state, backward state). It carries no state from window to
-    window: the backward layer would need the window after.
+    The state is the pair (forward state, backward state). It is not carried from window to
+    window: the backward layer would need the next window.
 
     >>> import torch
     >>> from seqmodels.cells import GRUCell

@@ -1,4 +1,4 @@
-"""Noise on features, and parts of them hidden, so that a model does not rely on any one of them.
+"""Masking of features and additive noise, as augmentation.
 
 B rows, T steps, F features.
 """
@@ -8,15 +8,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-# A mask hides so much of a row's steps at most (Park et al. 2019, section 2, "an upper bound on the time mask").
+# Largest fraction of a row that one mask hides (Park et al. 2019, section 2, "an upper bound on the time mask").
 LARGEST_SHARE = 0.2
 
 
 class Masking(nn.Module):
-    """Hide some runs of steps and of features behind zeros, and add noise; in training only.
+    """Mask runs of steps and of features with zeros, and add noise; in training only.
 
-    Every mask is as long as a whole number drawn from 0 to its limit, and lies anywhere; in each
-    row elsewhere. Features should be about 0 on average, as they are when scaled.
+    The length of each mask is drawn uniformly from 0 to its limit and its place at random, for
+    each row separately. Features should have a mean of about 0, as after scaling.
 
     >>> torch.manual_seed(0)  # doctest: +ELLIPSIS
     <...>
@@ -26,14 +26,14 @@ class Masking(nn.Module):
     Source: Park et al. 2019, "SpecAugment", section 2.
 
     Args:
-        noise: deviation of normal noise on every number.
-        time_masks: runs of steps that are hidden, in each row.
-        time_mask: steps in one at most, and at most a fifth of the row.
-        feature_masks: runs of neighbouring features that are hidden, at all steps of a row.
-        feature_mask: features in one at most.
+        noise: standard deviation of normal noise on each feature.
+        time_masks: number of masked runs of steps per row.
+        time_mask: largest number of steps in one, and at most a fifth of the row.
+        feature_masks: number of masked runs of neighbouring features, at all steps of a row.
+        feature_mask: largest number of features in one.
 
     Raises:
-        ValueError: a negative number, or one that is not whole where it counts.
+        ValueError: a negative number, or a count that is not a whole number.
     """
 
     def __init__(
@@ -58,15 +58,15 @@ class Masking(nn.Module):
 
     @property
     def active(self) -> bool:
-        """Whether there is anything to do in training."""
+        """Whether anything is masked or added in training."""
         return bool(self.noise or self.time_masks * self.time_mask or self.feature_masks * self.feature_mask)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """``(B, T, F)``; padding is left as it is.
+        """Mask `features`; padding is left unchanged.
 
         Args:
-            features: with zeros in the padding.
-            lengths: int64 ``(B,)``; None where all steps are real.
+            features: ``(B, T, F)``, zero in the padding.
+            lengths: int64 ``(B,)``; None if all steps are real.
         """
         if not self.training or not self.active:
             return features
@@ -84,7 +84,7 @@ class Masking(nn.Module):
 
 
 def _runs(count: int, longest: Tensor, limits: Tensor, size: int) -> Tensor:
-    """Bool ``(B, size)``: places in any of `count` runs, each 0 to `longest` long and within its row's limit."""
+    """Return a bool mask ``(B, size)`` of `count` runs, each 0 to `longest` long and within the row's limit."""
     rows, device = len(limits), limits.device
     length = (torch.rand(count, rows, device=device) * (longest + 1)).long()
     start = (torch.rand(count, rows, device=device) * (limits - length + 1)).long()

@@ -1,4 +1,4 @@
-"""A cell run over time, in either direction.
+"""Recurrent layer: a cell run over time.
 
 B rows, T steps, F features.
 """
@@ -27,10 +27,10 @@ class Recurrent(Layer):
 
     Args:
         cell: any `seqmodels.cells.Cell`.
-        reverse: whether to run from each row's last real step to its first. Outputs stay at
-            the step they belong to.
+        reverse: whether to run from the last real step of each row to its first. Outputs stay at
+            their step.
         initial_state: "zero" or "learned".
-        engine: "auto" or an engine by name; `explain` says what was picked and why.
+        engine: "auto" or the name of an engine; `explain` tells the choice and the reason.
         regularisers: dropout, zoneout and clipping; see `seqmodels.layers.Regularisers`.
 
     Raises:
@@ -71,7 +71,7 @@ class Recurrent(Layer):
         return self.cell.initial_state(batch_size, like)
 
     def explain(self, inputs: Tensor | None = None, reset: Tensor | None = None) -> str:
-        """Which engine runs, and why.
+        """Return which engine runs, and why.
 
         >>> from seqmodels.cells import LSTMCell
         >>> Recurrent(LSTMCell(3, 5)).explain()

@@ -1,4 +1,4 @@
-"""What keeps a recurrent layer from learning its training data by heart, as options of any layer.
+"""Regularisers of recurrent layers: dropout, zoneout, weight drop and gradient clipping.
 
 B rows, T steps, F features, H units.
 """
@@ -19,7 +19,7 @@ from seqmodels.cells.regularised import keep_mask, regularise
 
 @dataclasses.dataclass(frozen=True)
 class Regularisers:
-    """Dropout, zoneout and clipping of a recurrent layer. Each is a probability, 0 for none, unless said otherwise.
+    """Dropout, zoneout and clipping of a recurrent layer, as probabilities (0 for none) unless noted.
 
     >>> import torch
     >>> from seqmodels.cells import LSTMCell
@@ -29,13 +29,13 @@ class Regularisers:
     >>> y.shape
     torch.Size([2, 7, 5])
 
-    What is dropped is drawn in training only, afresh at each call, and what stays is scaled by
-    1 / (1 - p). Masks are "locked": one for all steps of a row.
+    Masks are drawn at each call, in training only, and kept values are scaled by 1 / (1 - p).
+    Masks are "locked": one for all steps of a row.
 
-        input_dropout       x_t -> m x_t                       a mask m of each row, (B, F)
-        recurrent_dropout   h_(t-1) -> m h_(t-1) where the recurrent product reads it, (B, H)
+        input_dropout       x_t -> m x_t                       one mask m per row, (B, F)
+        recurrent_dropout   h_(t-1) -> m h_(t-1) in the recurrent product, (B, H)
         weight_drop         weight_hh -> m weight_hh           one mask for the whole call
-        output_dropout      y_t -> m y_t                       not in the state that goes on
+        output_dropout      y_t -> m y_t                       not in the carried state
         zoneout_h           h_t -> k_t h_t + (1 - k_t) h_(t-1) k_t drawn at each step and unit,
         zoneout_c           the same for c                     in evaluation 1 - p
 
@@ -45,12 +45,12 @@ class Regularisers:
 
     Args:
         input_dropout: on the layer's inputs.
-        recurrent_dropout: on the state where `weight_hh` reads it.
+        recurrent_dropout: on the state as read by `weight_hh`.
         zoneout_h, zoneout_c: on the fields h and c of the state.
-        weight_drop: on the numbers in `weight_hh`.
+        weight_drop: on the elements of `weight_hh`.
         output_dropout: on the layer's outputs.
-        clip_gradient: the largest size of each number in the gradient of the state after a step, be it
-            from the output or from later steps; None for no limit. In evaluation too.
+        clip_gradient: largest absolute value of each element in the gradient of the state after a step,
+            from the output and from later steps; None for no limit. Also in evaluation.
 
     Raises:
         ValueError: a number out of range.
@@ -74,10 +74,10 @@ class Regularisers:
                 raise ValueError(f"{name} must be a probability of at least 0 and below 1, got {value!r}")
 
     def check(self, cell: Cell) -> None:
-        """Refuse what cannot act on `cell`.
+        """Reject options that cannot act on `cell`.
 
         Raises:
-            ValueError: an option that would change nothing.
+            ValueError: an option without effect.
         """
         for name in self.active():
             lacking = _lacking(name, cell)
@@ -85,17 +85,17 @@ class Regularisers:
                 raise ValueError(f"{name} needs {lacking}; {type(cell).__name__} has none: set {name} to {_OFF[name]}")
 
     def active(self) -> dict[str, Any]:
-        """The options that are on."""
+        """Return the options that are on."""
         return {name: value for name in _OFF if (value := getattr(self, name))}
 
     def on_cell(self, cell: Cell, inputs: Tensor, training: bool, draw: bool = True) -> Cell:
-        """The cell as it runs over `inputs` ``(B, T, F)``: `cell` itself where there is nothing to do in it.
+        """Return `cell` with the regularisers inside it, or `cell` itself if there are none.
 
         Args:
             cell: the layer's cell.
-            inputs: what it is to run over.
-            training: whether anything is dropped.
-            draw: whether masks are drawn from torch's generator; ones in their place otherwise.
+            inputs: inputs of the call, ``(B, T, F)``.
+            training: whether to drop anything.
+            draw: whether to draw masks from torch's generator; else they are ones.
         """
         if training and self.weight_drop:
             weight = cast(Tensor, cell.weight_hh)
@@ -109,11 +109,11 @@ class Regularisers:
         return regularise(cell, mask, zoneout, training, limit) if mask is not None or zoneout or limit else cell
 
     def on_inputs(self, inputs: Tensor, training: bool) -> Tensor:
-        """`inputs` ``(B, T, F)`` under a mask of each row."""
+        """Apply input dropout to `inputs` ``(B, T, F)``."""
         return _locked(inputs, self.input_dropout, training)
 
     def on_outputs(self, outputs: Tensor, training: bool) -> Tensor:
-        """`outputs` ``(B, T, H)`` under a mask of each row."""
+        """Apply output dropout to `outputs` ``(B, T, H)``."""
         return _locked(outputs, self.output_dropout, training)
 
 
@@ -121,7 +121,7 @@ _OFF: dict[str, Any] = {field.name: field.default for field in dataclasses.field
 
 
 def _lacking(name: str, cell: Cell) -> str | None:
-    """What an option needs and `cell` has not, in words."""
+    """Return what an option requires and `cell` lacks, in words, or None."""
     fields = cell.state_type._fields
     if name in ("recurrent_dropout", "weight_drop") and not isinstance(cell, GatedCell):
         return "a recurrent matrix (weight_hh, of a gated cell)"

@@ -1,4 +1,4 @@
-"""Layers on top of each other.
+"""Stack of layers.
 
 B rows, T steps.
 """
@@ -14,16 +14,14 @@ from torch.nn import functional
 
 from seqmodels.batch import step_mask
 from seqmodels.layers.base import Layer, split_state
-from seqmodels.scan import keep, settle_lengths
+from seqmodels.scan import keep, prepare_lengths
 from seqmodels.state import State
 
 
 class Stack(Layer):
-    """Layers on top of each other, of any widths, with dropout between them.
+    """Stack layers of any widths, with dropout between them; the state is the tuple of their states.
 
-    Its state is the tuple of its layers' states.
-
-        x_0 = inputs;  x_l = layer_l(dropout(x_(l-1))) [+ x_(l-1), where residual and the widths are equal]
+        x_0 = inputs;  x_l = layer_l(dropout(x_(l-1))) [+ x_(l-1), if residual and of equal width]
 
     >>> import torch
     >>> from seqmodels.cells import LSTMCell
@@ -34,15 +32,15 @@ class Stack(Layer):
     (torch.Size([2, 7, 5]), torch.Size([2, 8]))
 
     Args:
-        layers: at least one; each as wide at its input as the one below at its output.
+        layers: at least one; the input of each is as wide as the output of the one below.
         dropout: probability of zeroing an element between two layers, as in torch: neither
             before the first nor after the last.
-        residual: whether to add a layer's input to its output, at each layer that is as wide at
-            its input as at its output.
+        residual: whether to add the input of a layer to its output, for each layer with input and
+            output of equal width.
 
     Raises:
         ValueError: no layers, widths that do not fit, dropout outside 0 to 1, or
-            ``residual=True`` where no layer can have it.
+            ``residual=True`` without such a layer.
     """
 
     def __init__(self, layers: Sequence[Layer], dropout: float = 0.0, residual: bool = False) -> None:
@@ -79,8 +77,8 @@ class Stack(Layer):
     ) -> tuple[Tensor, State]:
         before = split_state(state, [f"state of layer {i}" for i in range(len(self.layers))])
         if inputs.dim() == 3:
-            lengths = settle_lengths(lengths, inputs)
-            if lengths is not None and self.residual:  # the padding goes around the layers too
+            lengths = prepare_lengths(lengths, inputs)
+            if lengths is not None and self.residual:  # the residual path carries the padding too
                 inputs = keep(step_mask(lengths, inputs.shape[1]).unsqueeze(-1), inputs)
         after = []
         for index, layer in enumerate(self._parts()):

@@ -1,9 +1,9 @@
-"""How a cell is run over time. Cells know nothing of engines, and engines nothing of particular cells.
+"""Engines that run cells over time; cells and engines do not depend on each other.
 
-To add an engine: a file here with an `Engine`, and a line in `ENGINES` (in ``dispatch.py``).
+To add an engine, write a file here with an `Engine`, and a line in `ENGINES` (in ``dispatch.py``).
 """
 
-from seqmodels.scan.arguments import check_inputs, settle_lengths
+from seqmodels.scan.arguments import check_inputs, prepare_lengths
 from seqmodels.scan.dispatch import ENGINES, check_engine, choose, engines_for, flip, scan, scan_states
 from seqmodels.scan.engine import Engine
 from seqmodels.scan.reference import keep, reference_steps
@@ -17,8 +17,8 @@ __all__ = [
     "engines_for",
     "flip",
     "keep",
+    "prepare_lengths",
     "reference_steps",
     "scan",
     "scan_states",
-    "settle_lengths",
 ]

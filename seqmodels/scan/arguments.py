@@ -1,4 +1,4 @@
-"""What may be given to a scan: each argument checked, in words, and brought into one form.
+"""Validation and normalisation of the arguments of a scan.
 
 B rows, T steps, F features.
 """
@@ -15,26 +15,26 @@ from seqmodels.scan.gate import resolve
 from seqmodels.state import State, describe, leaves, map_state, same_form, where
 
 
-def settle(
+def prepare(
     cell: Cell, inputs: Tensor, state: State, lengths: Tensor | None, reset: Tensor | None, reverse: bool
 ) -> tuple[Tensor, State, Tensor | None, Tensor | None]:
-    """The inputs, the state to start from, the lengths (None where all are T), and resets ``(B, T)`` or None.
+    """Return the inputs, the initial state, the lengths (None if all are T), and resets ``(B, T)`` or None.
 
     Raises:
         ValueError: a wrong shape, dtype or value; the message names the argument.
     """
     check_inputs(cell, inputs)
-    lengths = settle_lengths(lengths, inputs)
-    reset = _settle_reset(reset, inputs, lengths, reverse)
-    state = _settle_state(cell, inputs, state, reset)
+    lengths = prepare_lengths(lengths, inputs)
+    reset = _prepare_reset(reset, inputs, lengths, reverse)
+    state = _prepare_state(cell, inputs, state, reset)
     if not traced():
         inputs = resolve(inputs)
-    # Resets of the first step are settled by the state, so that every engine may run.
+    # Resets of the first step are applied to the state, so that any engine can run.
     return inputs, state, lengths, None if reset is None or reset.dim() == 1 else reset
 
 
 def check_inputs(cell: Cell, inputs: Tensor) -> None:
-    """Refuse `inputs` that `cell` cannot run over.
+    """Reject `inputs` that `cell` cannot run over.
 
     Raises:
         ValueError: a wrong shape or dtype.
@@ -68,8 +68,8 @@ def check_inputs(cell: Cell, inputs: Tensor) -> None:
         )
 
 
-def _settle_state(cell: Cell, inputs: Tensor, state: State, reset: Tensor | None) -> State:
-    """The state to start from: `state`, or the initial state where there is none or a row resets."""
+def _prepare_state(cell: Cell, inputs: Tensor, state: State, reset: Tensor | None) -> State:
+    """Return the state to start from: `state`, or the initial state if there is none or a row resets."""
     fresh = cell.initial_state(inputs.shape[0], inputs)
     if state is None:
         return fresh
@@ -87,7 +87,7 @@ def _settle_state(cell: Cell, inputs: Tensor, state: State, reset: Tensor | None
 
 
 def _check_readable(name: str, tensor: Tensor, inputs: Tensor) -> None:
-    """Refuse a tensor that is not dense or has no memory, where `inputs` have."""
+    """Reject a tensor that is not dense or has no memory."""
     if tensor.layout is not torch.strided:
         raise ValueError(f"{name} must be dense, got {tensor.layout}: convert it by .to_dense()")
     if tensor.device.type == "meta":
@@ -95,8 +95,8 @@ def _check_readable(name: str, tensor: Tensor, inputs: Tensor) -> None:
     check_memory(name, tensor)
 
 
-def settle_lengths(lengths: Tensor | None, inputs: Tensor) -> Tensor | None:
-    """Check `lengths` and bring them to the device of `inputs` ``(B, T, F)``; None where all are T.
+def prepare_lengths(lengths: Tensor | None, inputs: Tensor) -> Tensor | None:
+    """Check `lengths` and move them to the device of `inputs` ``(B, T, F)``; return None if all are T.
 
     Raises:
         ValueError: a wrong shape, dtype or value.
@@ -116,12 +116,12 @@ def settle_lengths(lengths: Tensor | None, inputs: Tensor) -> Tensor | None:
     low, high = torch.stack(lengths.aminmax()).tolist()
     if low < 0 or high > steps:
         raise ValueError(f"lengths must be from 0 to {steps} (the steps in inputs), got {lengths.tolist()}")
-    # A copy, for whoever gave them may fill them anew before backward reads them.
+    # A copy, because the caller may overwrite them before backward reads them.
     return None if low == steps else lengths.to(inputs.device, torch.int64, copy=True)
 
 
-def _settle_reset(reset: Tensor | None, inputs: Tensor, lengths: Tensor | None, reverse: bool) -> Tensor | None:
-    """Resets ``(B,)`` where only the first step resets, else ``(B, T)``."""
+def _prepare_reset(reset: Tensor | None, inputs: Tensor, lengths: Tensor | None, reverse: bool) -> Tensor | None:
+    """Check `reset`; return it as ``(B,)`` if only the first step resets, else as ``(B, T)``."""
     if reset is None:
         return None
     batch, steps = inputs.shape[:2]

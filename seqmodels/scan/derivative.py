@@ -1,7 +1,7 @@
-"""Second derivatives through cuDNN's recurrent layers, which have only first ones.
+"""Double backward for cuDNN's recurrent layers, which lack it.
 
-The forward pass and the first gradient are cuDNN's. Where a gradient is itself to be
-differentiated (``create_graph=True``), the layer is run again by torch's unfused kernels.
+The forward pass and the first gradient are cuDNN's. For a differentiable gradient
+(``create_graph=True``) the layer is run again by torch's unfused kernels.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from torch import Tensor
 
 
 class FusedCall(NamedTuple):
-    """``torch.lstm``, ``torch.gru``, ``torch.rnn_tanh`` or ``torch.rnn_relu``, for one layer in one direction.
+    """Call of ``torch.lstm``, ``torch.gru``, ``torch.rnn_tanh`` or ``torch.rnn_relu``, for one layer and direction.
 
-    Called with inputs ``(B, T, F)``, the state's tensors ``(1, B, H)`` and the weights, in one
-    tuple; gives outputs ``(B, T, H)`` and the last state's tensors.
+    Takes inputs ``(B, T, F)``, the tensors of the state ``(1, B, H)`` and the weights in one
+    tuple; returns outputs ``(B, T, H)`` and the tensors of the last state.
     """
 
     kind: str
@@ -27,21 +27,21 @@ class FusedCall(NamedTuple):
     def __call__(self, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         inputs, *rest = tensors
         before, weights = ((rest[0], rest[1]), rest[2:]) if self.kind == "lstm" else (rest[0], rest[1:])
-        training = torch.is_grad_enabled()  # cuDNN keeps what backward needs only then
+        training = torch.is_grad_enabled()  # only then cuDNN saves tensors for backward
         return getattr(torch, self.kind)(inputs, before, weights, self.has_bias, 1, 0.0, training, False, True)
 
 
 def differentiable_again(
     call: FusedCall, outputs: tuple[Tensor, ...], tensors: tuple[Tensor, ...]
 ) -> tuple[Tensor, ...]:
-    """`outputs`, which are ``call(tensors)``, but so that their gradient can be differentiated."""
+    """Return `outputs`, the result of ``call(tensors)``, with a gradient that can be differentiated."""
     if not any(output.requires_grad for output in outputs):
         return outputs
     return _Again.apply(call, len(outputs), *outputs, *tensors)
 
 
 class _Again(torch.autograd.Function):
-    """The identity of the outputs; a first gradient goes to them, a differentiable one past them to the inputs."""
+    """Identity of the outputs; a first gradient goes to them, a differentiable one past them to the inputs."""
 
     @staticmethod
     def forward(ctx: Any, call: FusedCall, count: int, *outputs_and_tensors: Tensor) -> tuple[Tensor, ...]:
@@ -57,8 +57,8 @@ class _Again(torch.autograd.Function):
         tensors: tuple[Tensor, ...] = ctx.saved_tensors
         if not torch.is_grad_enabled():
             return None, None, *gradients, *[None] * len(tensors)
-        # Aliases: one input may depend on another (the state on the weights, in the window
-        # before), and the gradient of this layer must not run back through that.
+        # Aliases: one input may depend on another (the state on the weights, in the previous
+        # window), and the gradient of this layer must not flow back through that.
         leaves = tuple(tensor.view_as(tensor) for tensor in tensors)
         enabled, dtype = ctx.autocast
         with _without_fused_kernels(), torch.autocast(ctx.device, dtype=dtype, enabled=enabled):

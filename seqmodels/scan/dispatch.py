@@ -1,4 +1,4 @@
-"""The one seam between cells and engines: check the arguments, pick an engine, run it."""
+"""Entry point of scans: check the arguments, choose an engine, run it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqmodels.cells.base import Cell
 from seqmodels.cells.checks import check_weights, own_tensors, traced, watch_backward
-from seqmodels.scan.arguments import settle
+from seqmodels.scan.arguments import prepare
 from seqmodels.scan.engine import Engine
 from seqmodels.scan.fused import FUSED
 from seqmodels.scan.gate import unreadable
@@ -19,7 +19,7 @@ from seqmodels.scan.reference import REFERENCE, STATELESS, reference_steps
 from seqmodels.scan.vendor import VENDOR, vendor_is_faster
 from seqmodels.state import State, leaves, map_state, stack_steps
 
-#: By name, the most wanted first: "auto" takes the first that has no obstacle (see `_order`).
+#: Engines by name in order of preference: "auto" takes the first without an obstacle (see `_order`).
 ENGINES: dict[str, Engine] = {
     "stateless": STATELESS,
     "vendor": VENDOR,
@@ -52,23 +52,23 @@ def scan(
     Args:
         cell: any `seqmodels.cells.Cell`.
         inputs: ``(B, T, F)``, T at least 1.
-        state: the state before the first step; None for the cell's initial state.
-        lengths: int64 ``(B,)``, each 0 to T. After a row's length its state stands still, and
-            its outputs are zero.
-        reset: bool ``(B,)`` or ``(B, T)``. Where true, the row starts from the cell's initial
-            state at that step (at the first step, where it is ``(B,)``).
+        state: state before the first step; None for the cell's initial state.
+        lengths: int64 ``(B,)``, each 0 to T. Beyond its length the state of a row is held and its
+            outputs are zero.
+        reset: bool ``(B,)`` or ``(B, T)``. True restarts the row from the cell's initial state at
+            that step (at the first step for ``(B,)``).
         engine: "auto", or a name in `seqmodels.scan.ENGINES`.
-        reverse: whether to run from each row's last real step to its first. Outputs stay at the
-            step they belong to; `reset` must then be ``(B,)``.
+        reverse: whether to run from the last real step of each row to its first. Outputs stay at
+            their step; `reset` must then be ``(B,)``.
 
     Returns:
-        outputs ``(B, T, output_size)``, and the state after each row's last real step.
+        Outputs ``(B, T, output_size)`` and the state after the last real step of each row.
 
     Raises:
         ValueError: a wrong shape, dtype or engine; the message names the argument.
     """
     inputs, state = _begin_call(cell, inputs, state)
-    inputs, state, lengths, reset = settle(cell, inputs, state, lengths, reset, reverse)
+    inputs, state, lengths, reset = prepare(cell, inputs, state, lengths, reset, reverse)
     if engine == "auto" and lengths is None and reset is None and _is_one_step_on_cpu(inputs):
         y, state = cell.forward(inputs[:, 0], state)
         return y.unsqueeze(1), state
@@ -88,9 +88,9 @@ def scan_states(
     reset: Tensor | None = None,
     reverse: bool = False,
 ) -> tuple[Tensor, State]:
-    """As `scan`, by the plain loop, with the state after every step: leaves ``(B, T, ...)``."""
+    """Run as `scan` by the plain loop; return the states after all steps, leaves ``(B, T, ...)``."""
     inputs, state = _begin_call(cell, inputs, state)
-    inputs, state, lengths, reset = settle(cell, inputs, state, lengths, reset, reverse)
+    inputs, state, lengths, reset = prepare(cell, inputs, state, lengths, reset, reverse)
     check_weights(cell, inputs)
     steps = reference_steps(cell, flip(inputs, lengths) if reverse else inputs, state, lengths, reset)
     outputs, states = torch.stack(steps[0], dim=1), stack_steps(steps[1])
@@ -103,8 +103,8 @@ def scan_states(
 def _begin_call(cell: Cell, inputs: Tensor, state: State) -> tuple[Tensor, State]:
     """Run the cell's forward pre-hooks: a scan is one call of its cell, over all steps.
 
-    `torch.nn.utils.weight_norm` and `spectral_norm` make the weight anew in such a hook; a weight of the
-    call before would hang on a graph that is gone.
+    `torch.nn.utils.weight_norm` and `spectral_norm` recompute the weight in such a hook; a weight of
+    the previous call would belong to a freed graph.
     """
     for key, hook in cell._forward_pre_hooks.items():
         if key in cell._forward_pre_hooks_with_kwargs:
@@ -130,7 +130,7 @@ def flip(inputs: Tensor, lengths: Tensor | None) -> Tensor:
 def choose(
     cell: Cell, inputs: Tensor | None = None, reset: Tensor | None = None, others: Sequence[Tensor] = ()
 ) -> tuple[str, str]:
-    """The engine that ``engine="auto"`` picks, and why, in words; `others` are further tensors of the call.
+    """Return the engine that ``engine="auto"`` picks and the reason; `others` are further tensors of the call.
 
     >>> from seqmodels.cells import GRUCell
     >>> choose(GRUCell(3, 5, reset_gate="before"))
@@ -146,14 +146,14 @@ def choose(
             return name, engine.reason
         if obstacle is not None and isinstance(cell, engine.cells):
             obstacles[name] = obstacle
-    # What stands in the way of the engine that is for such cells says more than that torch has no such layer.
+    # The obstacle of the engine meant for such cells says more than that torch has no such layer.
     return "reference", next((obstacles[name] for name in reversed(ENGINES) if name in obstacles), REFERENCE.reason)
 
 
 def _obstacle(
     engine: Engine, cell: Cell, inputs: Tensor | None, reset: Tensor | None, others: Sequence[Tensor]
 ) -> str | None:
-    """Why an engine cannot run this, in words, or None where it can."""
+    """Return why an engine cannot run this call, or None if it can."""
     if engine.reads_memory and inputs is not None and not traced():
         named = [("inputs", inputs), *(("state, lengths or reset", other) for other in others)]
         reason = unreadable([*named, *own_tensors(cell)])
@@ -163,7 +163,7 @@ def _obstacle(
 
 
 def engines_for(cell: Cell) -> list[str]:
-    """All engines that can run `cell`, the most wanted first.
+    """Return all engines that can run `cell`, in order of preference.
 
     >>> from seqmodels.cells import GRUCell
     >>> engines_for(GRUCell(3, 5, reset_gate="before"))
@@ -173,12 +173,12 @@ def engines_for(cell: Cell) -> list[str]:
 
 
 def _order(cell: Cell, inputs: Tensor | None) -> list[str]:
-    """The engines, those first that are the fastest here."""
+    """Return the engines, fastest first for `cell` and `inputs`."""
     names = list(ENGINES)
     if not vendor_is_faster(cell, inputs):
         names.remove("vendor")
         names.insert(names.index("fused") + 1, "vendor")
-    if inputs is not None and inputs.device.type != "cpu":  # many small processors: steps at once beat steps in turn
+    if inputs is not None and inputs.device.type != "cpu":  # on a GPU, parallel steps beat sequential ones
         names.remove("parallel")
         names.insert(names.index("fused"), "parallel")
     return names
@@ -198,7 +198,7 @@ def _pick(cell: Cell, inputs: Tensor, reset: Tensor | None, name: str, others: S
 
 
 def check_engine(name: str) -> None:
-    """Refuse a name that no engine has."""
+    """Reject an unknown engine name."""
     if name != "auto" and name not in ENGINES:
         raise ValueError(f"engine must be one of auto, {', '.join(ENGINES)}; got {name!r}")
 
@@ -208,7 +208,7 @@ def _is_one_step_on_cpu(inputs: Tensor) -> bool:
 
 
 def _report_fallback(cell: Cell, reason: str) -> None:
-    """Say, once, why a cell that could have a faster engine does not run by it."""
+    """Warn once why a gated or linear cell runs by the plain loop."""
     key = (type(cell).__name__, reason)
     if key not in _reported and isinstance(cell, FUSED.cells):
         _reported.add(key)

@@ -1,4 +1,4 @@
-"""What an engine is: one way of running a cell over time."""
+"""Interface of engines."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ class Engine(NamedTuple):
 
     Fields:
         run: ``(cell, inputs, state, lengths, reset) -> (outputs, state)``, as
-            `seqmodels.scan.scan`, but with checked arguments, a given state, and `reset` either
-            None or ``(B, T)``.
-        obstacle: ``(cell, inputs, reset)`` -> why it cannot run this, in words, or None where it
-            can. With `inputs` None: whether it can run the cell at all.
-        reason: what speaks for it where it can run.
-        cells: the classes of cells that it is for; that it cannot run others goes without saying.
-        reads_memory: whether it reads memory by address, so that it needs tensors that are what theirs holds.
+            `seqmodels.scan.scan`, with checked arguments, a state, and `reset` None or ``(B, T)``.
+        obstacle: ``(cell, inputs, reset)`` -> reason why it cannot run the call, or None. With
+            `inputs` None it refers to the cell alone.
+        reason: reason for choosing it.
+        cells: classes of cells that it is for.
+        reads_memory: whether it reads memory by address, and so needs tensors whose memory holds their values.
     """
 
     run: Callable[[Cell, Tensor, State, Tensor | None, Tensor | None], tuple[Tensor, State]]

@@ -1,6 +1,6 @@
-"""The one gate between tensors and compiled code, which reads memory and sees nothing of what a tensor says of itself.
+"""Checks and addresses of tensors for compiled code, which reads only their memory.
 
-Nothing else in this package takes an address.
+No other module takes an address.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ _CPU = torch.device("cpu")
 
 
 def resolve(tensor: Tensor) -> Tensor:
-    """The same real values with none of their signs left to be changed; `tensor` itself where none is.
+    """Materialise a lazy negation; return `tensor` itself if it has none.
 
-    torch keeps the imaginary part of a conjugate, and what `torch._neg_view` gives, as a memory and a bit.
+    torch stores the imaginary part of a conjugate, and the result of `torch._neg_view`, as memory and a sign bit.
     """
     return tensor.resolve_neg() if tensor.is_neg() else tensor
 
 
 def opaque(tensor: Tensor) -> str | None:
-    """Why the memory of `tensor` is not its values, in words, or None where it is."""
+    """Return why the memory of `tensor` does not hold its values, or None if it does."""
     if type(tensor) not in PLAIN:
         return f"a {type(tensor).__name__}, whose memory cannot be read"
     if tensor.layout is not torch.strided:
@@ -37,7 +37,7 @@ def opaque(tensor: Tensor) -> str | None:
 
 
 def unreadable(tensors: Iterable[tuple[str, Tensor]]) -> str | None:
-    """Why compiled code cannot be given some of these tensors, in words, or None where it can."""
+    """Return why compiled code cannot read one of these tensors, or None if it can read all."""
     if torch._C._len_torch_dispatch_stack() > 0:
         return "a dispatch mode is at work, which must see each of torch's operations"
     for name, tensor in tensors:
@@ -48,15 +48,15 @@ def unreadable(tensors: Iterable[tuple[str, Tensor]]) -> str | None:
 
 
 def check(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
-    """Refuse a tensor that is not what compiled code will read, on the CPU.
+    """Reject a tensor that compiled code would misread on the CPU.
 
     Args:
-        name: what it is, for the message.
+        name: name of the tensor in the message.
         tensor: the tensor.
-        dtype, shape: what is read.
+        dtype, shape: expected dtype and shape.
 
     Raises:
-        ValueError: the message names it, what was expected, what came and the cure.
+        ValueError: the message names the tensor, what was expected, what was given and the cure.
     """
     usual = sound(tensor, _CPU) and tensor.dtype is dtype and tensor.shape == shape and not tensor.is_neg()
     if usual and (tensor.data_ptr() or not tensor.numel()):
@@ -75,5 +75,5 @@ def check(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...])
 
 
 def address(tensor: Tensor) -> int:
-    """Where the values of `tensor` are, which was checked, or made by whoever asks."""
+    """Return the address of `tensor`, which the caller has checked or created."""
     return tensor.data_ptr()

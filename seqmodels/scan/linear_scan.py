@@ -1,9 +1,9 @@
-"""All steps of h_t = a_t h_(t-1) + b_t at once, exactly, and the gradient of that, which is such a scan too.
+"""Parallel scan of h_t = a_t h_(t-1) + b_t, and its gradient, which is a scan too.
 
-No logarithm and no quotient of products of a: a may be 0, negative, complex, or so small that a
-product of many is 0. In chunks, all chunks at once, step by step: first the state that each would
-end with had it started from 0, and the product of its a; from these, as a scan over the chunks,
-the state that each starts from; then all states.
+Uses no logarithm and no quotient of products of a: a may be 0, negative, complex, or so small that
+products underflow. Works in chunks, all chunks in parallel, step by step: first the last state of
+each chunk from a start at 0, and the product of its a; then the start of each chunk, by a scan over
+the chunks; then all states.
 
     steps      | 0 1 2 3 | 4 5 6 7 | 8 9 ...      step 0 of all chunks, step 1 of all chunks, ...
     starts     h0      state     state
@@ -23,9 +23,9 @@ from torch import Tensor
 
 from seqmodels.scan.engine import traced
 
-# Steps of a chunk; its products of a do not overflow for |a| up to 15 in float32.
+# Steps per chunk; products of a do not overflow for |a| up to 15 in float32.
 CHUNK = 32
-# With steps as few, or with as many numbers in a step, the plain loop costs less than going twice over a and b.
+# For fewer steps, or more numbers per step, the plain loop is cheaper than two passes over a and b.
 FEW_STEPS = 96
 MANY_NUMBERS = 4096
 
@@ -33,33 +33,33 @@ MANY_NUMBERS = 4096
 def linear_scan(
     a: Tensor, b: Tensor, h0: Tensor, complex: bool = False, reverse: bool = False, cut: Tensor | None = None
 ) -> Tensor:
-    """Every state of the recurrence ``h_t = a_t h_(t-1) + b_t``.
+    """Compute all states of the recurrence ``h_t = a_t h_(t-1) + b_t``.
 
     >>> a, b = torch.tensor([[[0.5]]]), torch.ones(1, 3, 1)
     >>> linear_scan(a, b, torch.zeros(1, 1)).flatten().tolist()
     [1.0, 1.5, 1.75]
 
-    The gradient may be differentiated again, and memory is linear in T. It is not for a that grow
-    without end: products over 32 steps (64 by Triton) must not overflow.
+    Supports double backward, with memory linear in T. Products of a over 32 steps (64 by Triton)
+    must not overflow.
 
     Args:
         a: ``(B, T, W)``, or 1 in place of B or T.
         b: ``(B, T, W)``.
-        h0: the state before the first step, ``(B, W)``.
+        h0: state before the first step, ``(B, W)``.
         complex: whether the numbers are complex, ``[real | imaginary]`` along the last axis.
         reverse: whether time runs backwards: ``h_t = a_t h_(t+1) + b_t``, from h0 after the last step.
-        cut: bool ``(B, T, 1)``; where true, h_t is b_t whatever came before: an a of 0 would let NaN through.
+        cut: bool ``(B, T, 1)``; true sets h_t to b_t, even after NaN, which an a of 0 would let through.
 
     Returns:
-        h_t ``(B, T, W)``; sums are kept in float32 at least.
+        h_t ``(B, T, W)``; sums are in float32 at least.
     """
-    if traced():  # plain operations: every transform knows them
+    if traced():  # plain operations, which all transforms support
         return _run(a, b, h0, complex, reverse, cut)
     return _LinearScan.apply(a, b, h0, complex, reverse, cut)
 
 
 class _LinearScan(torch.autograd.Function):
-    """Keeps a and h only. Its backward is made of operations that can be differentiated, itself among them."""
+    """Scan that saves only a and h; its backward consists of differentiable operations, itself included."""
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, h0: Tensor, complex: bool, reverse: bool, cut: Tensor | None) -> Tensor:
@@ -70,7 +70,7 @@ class _LinearScan(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """The same recurrence against time, a* the conjugate: db_t = dh_t + a*_(t+1) db_(t+1), da_t = db_t h*_(t-1)."""
+        """Run the recurrence against time, a* the conjugate: db_t = dh_t + a*_(t+1) db_(t+1), da_t = db_t h*_(t-1)."""
         a, h0, h, cut = ctx.saved_tensors
         complex, reverse, constant = ctx.complex, ctx.reverse, a.shape[1] == 1
         conjugate = _conjugate(a) if complex else a
@@ -91,13 +91,13 @@ class _LinearScan(torch.autograd.Function):
 
 
 def _of_step_after(values: Tensor, reverse: bool) -> Tensor:
-    """The values of the step that came after each; 0 after the last, where a value of another step may be NaN."""
+    """Return the values of the next step in time, and 0 after the last."""
     none = torch.zeros_like(values[:, :1])
     return torch.cat((none, values[:, :-1]) if reverse else (values[:, 1:], none), dim=1)
 
 
 def _uncut(values: Tensor, cut: Tensor | None, steps: slice = slice(None)) -> Tensor:
-    """`values` of some steps, and 0 where a step sees nothing of what came before it."""
+    """Return `values` of some steps, set to 0 where `cut` is true."""
     return values if cut is None else values.masked_fill(cut[:, steps], 0)
 
 
@@ -107,7 +107,7 @@ def _conjugate(pair: Tensor) -> Tensor:
 
 
 def _times_conjugate(one: Tensor, other: Tensor, like: Tensor, complex: bool) -> Tensor:
-    """The product with the other's conjugate, summed to the shape of `like`."""
+    """Multiply by the conjugate of `other`, summed to the shape of `like`."""
     other = other.to(one.dtype)
     if not complex:
         return (one * other).sum_to_size(like.shape)
@@ -143,7 +143,7 @@ def _chunked(a: Tensor, b: Tensor, h: Tensor, reverse: bool, cut: Tensor | None)
     if steps <= FEW_STEPS or numbers >= MANY_NUMBERS:
         return _stepwise(a, b, h, reverse, cut)
     odd = steps % CHUNK
-    if odd:  # those steps that come first, so that whole chunks are left
+    if odd:  # the first steps apart, so that whole chunks remain
         parts = (slice(steps - odd, None), slice(0, steps - odd)) if reverse else (slice(0, odd), slice(odd, None))
         cuts = (None, None) if cut is None else (cut[:, parts[0]], cut[:, parts[1]])
         first = _stepwise(_steps_of(a, parts[0]), b[:, parts[0]], h, reverse, cuts[0])
@@ -160,7 +160,7 @@ def _steps_of(a: Tensor, part: slice) -> Tensor:
 
 
 def _starts(a: Tensor, b: Tensor, h0: Tensor, reverse: bool, cut: Tensor | None) -> Tensor:
-    """The state that each chunk starts from ``(B, N, W)``, of a and b ``(B, N, L, W)``."""
+    """Compute the start state of each chunk ``(B, N, W)`` from a and b ``(B, N, L, W)``."""
     end, product = torch.zeros_like(b[:, :, 0]), torch.ones_like(a[:, :, 0])
     for a_t, b_t, cut_t in _in_order(a, b, reverse, cut):
         end, product = _advance(a_t, b_t, end, cut_t), product * a_t
@@ -171,7 +171,7 @@ def _starts(a: Tensor, b: Tensor, h0: Tensor, reverse: bool, cut: Tensor | None)
 
 
 def _stepwise(a: Tensor, b: Tensor, h: Tensor, reverse: bool, cut: Tensor | None) -> Tensor:
-    """One step after another along the last axis but one."""
+    """Run step by step along the second-to-last axis."""
     states = []
     for a_t, b_t, cut_t in _in_order(a, b, reverse, cut):
         h = _advance(a_t, b_t, h, cut_t)

@@ -1,8 +1,8 @@
-"""The scan of `seqmodels.scan.linear_scan` as one Triton kernel, for CUDA.
+"""Linear scan of `seqmodels.scan.linear_scan` as one Triton kernel, for CUDA.
 
-A program runs a few units of one row through all steps, a tile of steps at a time: an associative
-scan inside the tile, from the state that the tile before left. Time runs either way. Sums are
-kept in float32 at least, whatever is read and written. Imported only where Triton is installed.
+A program runs a few units of one row through all steps, one tile of steps at a time: an associative
+scan inside the tile, from the last state of the previous tile. Time runs either way. Sums are in
+float32 at least, whatever the dtype of inputs and outputs. Imported only if Triton is installed.
 
 B rows, T steps, W width of h, U complex or real units.
 """
@@ -17,32 +17,32 @@ from torch import Tensor
 
 @triton.jit
 def _follow(a1, b1, a2, b2):  # type: ignore[no-untyped-def]
-    """Two steps as one: h -> a2 (a1 h + b1) + b2."""
+    """Combine two steps: h -> a2 (a1 h + b1) + b2."""
     return a1 * a2, a2 * b1 + b2
 
 
 @triton.jit
 def _follow_complex(a1, i1, b1, j1, a2, i2, b2, j2):  # type: ignore[no-untyped-def]
-    """The same in complex numbers a + i, b + j."""
+    """Combine two steps of complex numbers a + i, b + j."""
     return a1 * a2 - i1 * i2, a1 * i2 + i1 * a2, a2 * b1 - i2 * j1 + b2, a2 * j1 + i2 * b1 + j2
 
 
 @triton.jit
 def _follow_cut(c1, a1, b1, c2, a2, b2):  # type: ignore[no-untyped-def]
-    """Two steps as one, of which the second may see nothing of what came before it (c = 1)."""
+    """Combine two steps; with c2 = 1 the second ignores the first."""
     return tl.maximum(c1, c2), a1 * a2, tl.where(c2 > 0, b2, a2 * b1 + b2)
 
 
 @triton.jit
 def _follow_complex_cut(c1, a1, i1, b1, j1, c2, a2, i2, b2, j2):  # type: ignore[no-untyped-def]
-    """The same in complex numbers."""
+    """Combine two steps of complex numbers; with c2 = 1 the second ignores the first."""
     a, i, b, j = _follow_complex(a1, i1, b1, j1, a2, i2, b2, j2)
     return tl.maximum(c1, c2), a, i, tl.where(c2 > 0, b2, b), tl.where(c2 > 0, j2, j)
 
 
 @triton.jit
 def _row_of(tile, row):  # type: ignore[no-untyped-def]
-    """One row of a tile, by a select: whatever the other rows hold."""
+    """Return one row of a tile, by a select, so that NaN in other rows does not matter."""
     return tl.sum(tl.where(row[:, None], tile, 0.0), axis=0)
 
 
@@ -68,7 +68,7 @@ def _scan(  # type: ignore[no-untyped-def]
         a_at = a + row * a_row + t[:, None] * a_step + unit[None, :]
         b_at = b + row * b_row + t[:, None] * b_step + unit[None, :]
         h_at = h + row * h_row + t[:, None] * h_step + unit[None, :]
-        # Past the last step the state stands still, so that the tile's last row is the state after it.
+        # Beyond the last step the state is held, so that the last row of the tile is the last state.
         a_t = tl.load(a_at, mask=inside, other=1.0).to(KIND)
         b_t = tl.load(b_at, mask=inside, other=0.0).to(KIND)
         c_t = tl.zeros((TILE, UNITS), tl.int32)
@@ -106,17 +106,17 @@ def triton_scan(
     tile: int = 64,
     units: int = 32,
 ) -> Tensor:
-    """As `seqmodels.scan.linear_scan.linear_scan`, without a gradient of its own.
+    """Compute `seqmodels.scan.linear_scan.linear_scan`, without a gradient.
 
     Args:
-        dtype: of the answer.
+        dtype: dtype of the result.
         cut: as for `linear_scan`.
-        tile: steps that a program takes at a time, a power of 2.
-        units: units of one program, a power of 2.
+        tile: steps per tile, a power of 2.
+        units: units per program, a power of 2.
     """
     rows, steps, width = b.shape
     a, b, h0 = (tensor if tensor.stride(-1) == 1 else tensor.contiguous() for tensor in (a, b, h0))
-    a = a.expand(rows, steps, width)  # without a copy: the steps of an axis of one number are 0
+    a = a.expand(rows, steps, width)  # without a copy: strides of expanded axes are 0
     h = torch.empty(rows, steps, width, dtype=dtype, device=b.device)
     count = width // 2 if complex else width
     _scan[(rows, triton.cdiv(count, units))](

@@ -1,4 +1,4 @@
-"""The plain loop: the law that every other engine obeys.
+"""Engine "reference": the plain loop over steps, which defines the results of all engines.
 
 B rows, T steps, F features, U width of the projected input.
 """
@@ -18,17 +18,17 @@ from seqmodels.state import State, where
 def reference_steps(
     cell: Cell, inputs: Tensor, state: State, lengths: Tensor | None = None, reset: Tensor | None = None
 ) -> tuple[list[Tensor], list[State]]:
-    """Run `cell` step by step and keep every step's output and state, inside the graph.
+    """Run `cell` step by step; return the output and state of all steps, in the graph.
 
-    Everything that autograd can do to a step it can do to this loop: double backward, forward
-    mode, vmap, per-sample gradients.
+    Supports all that autograd supports for a step: double backward, forward mode, vmap,
+    per-sample gradients.
 
     Args:
         cell: any cell.
         inputs: ``(B, T, F)``.
-        state: the state before the first step.
-        lengths: int64 ``(B,)``; from there on a row's state stands still and its output is zero.
-        reset: bool ``(B, T)``; where true the row starts from `cell.initial_state` at that step.
+        state: state before the first step.
+        lengths: int64 ``(B,)``; beyond it the state of a row is held and its output is zero.
+        reset: bool ``(B, T)``; true restarts the row from `cell.initial_state` at that step.
 
     Returns:
         T outputs ``(B, output_size)`` and T states.
@@ -55,7 +55,7 @@ def reference_steps(
 
 
 def keep(mask: Tensor, values: Tensor) -> Tensor:
-    """`values` where `mask` is true, else 0: a select and not a product, for NaN * 0 is NaN."""
+    """Return `values` where `mask` is true, else 0, by a select, because NaN * 0 is NaN."""
     return torch.where(mask, values, torch.zeros((), dtype=values.dtype, device=values.device))
 
 
@@ -69,7 +69,7 @@ def _reference(
 def _stateless(
     cell: Cell, inputs: Tensor, state: State, lengths: Tensor | None, reset: Tensor | None
 ) -> tuple[Tensor, State]:
-    del reset  # there is nothing to reset
+    del reset  # no state to reset
     if lengths is None:
         return cell.step(cell.project(inputs), state)
     valid = step_mask(lengths, inputs.shape[1]).unsqueeze(-1)

@@ -1,12 +1,11 @@
-"""torch's own fused layers: cuDNN on CUDA, oneDNN for the LSTM on CPU.
+"""Engine "vendor": torch's own fused layers, cuDNN on CUDA and oneDNN for the LSTM on CPU.
 
-They run a whole sequence in one call but know neither lengths nor any state but the last.
-Ragged rows are therefore run to the end of the batch and read where each row ends. That gives
-the last output of a row, and for the RNN and GRU so its last state. The memory c of an LSTM is
-nowhere to be read; instead one more input feature, 1 in the padding, drives the input gate to
-exactly 0 and the forget gate to exactly 1, which carries c unchanged to the end. (The same
-feature holds a relu at 0, which could otherwise grow to infinity in the padding.) Packing would
-do the same at a fraction of the speed: torch leaves oneDNN for packed input.
+They run a whole sequence in one call, without lengths, and return only the last state. Ragged rows
+therefore run to the end of the batch and are read where each row ends, which gives the last output
+and, for RNN and GRU, the last state. For the memory c of an LSTM an extra input feature, 1 in the
+padding, drives the input gate to exactly 0 and the forget gate to exactly 1, so that c is carried
+unchanged to the end. (The same feature holds a relu at 0, which could otherwise grow to infinity
+in the padding.) Packing is far slower: torch does not use oneDNN for packed input.
 
 B rows, T steps, F features, H units.
 """
@@ -28,19 +27,19 @@ from seqmodels.scan.engine import Engine, transformed
 from seqmodels.scan.reference import keep
 from seqmodels.state import State, leaves
 
-# torch advises flatten_parameters(), which is not to be had for weights that are a cell's own; the
-# copy that it warns of takes microseconds.
+# torch advises flatten_parameters(), which does not apply to weights owned by a cell; the copy that
+# it warns of takes microseconds.
 warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
 
-# sigmoid(+-1e4) is exactly 1 and 0 in every floating dtype, and so is its gradient 0.
+# sigmoid(+-1e4) is exactly 1 and 0 in every floating dtype, with gradient 0.
 _SATURATING = 1e4
 
 
 def vendor_is_faster(cell: Cell, inputs: Tensor | None) -> bool:
-    """Whether torch's own layer is the faster one where the fused engine could run `cell` as well.
+    """Return whether torch's own layer is faster than the fused engine for `cell`.
 
-    Measured on two cores with AVX-512 (docs/performance.md): on a CPU only the LSTM, in
-    half precision, or where no gradient is asked for and the product is all that counts.
+    Measured on two cores with AVX-512 (docs/performance.md): on a CPU only the LSTM, in half
+    precision, or without gradients if the product dominates.
     """
     form = cell.vendor()
     if form is None or inputs is None:
@@ -70,7 +69,7 @@ def _obstacle(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> str | 
 def _vendor(
     cell: Cell, inputs: Tensor, state: State, lengths: Tensor | None, reset: Tensor | None
 ) -> tuple[Tensor, State]:
-    form = cast(VendorForm, cell.vendor())  # without one there was an obstacle
+    form = cast(VendorForm, cell.vendor())  # cells without one have an obstacle
     if lengths is None:
         return _run(form, inputs, state)
     valid = step_mask(lengths, inputs.shape[1])

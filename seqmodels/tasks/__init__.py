@@ -1,4 +1,4 @@
-"""Tasks: what good means for some kind of data, one small file per task.
+"""Tasks: loss, metrics, baselines and plots for a kind of data, one small file per task.
 
 To add one: a file here with a class under ``@register("task", "name")``, and a YAML file of its
 options in ``configs/task/`` ("Adding something" in ``docs/design.md`` has the whole list).
@@ -6,6 +6,7 @@ options in ``configs/task/`` ("Adding something" in ``docs/design.md`` has the w
 
 from seqmodels.tasks.base import Task
 from seqmodels.tasks.classification import Classification
+from seqmodels.tasks.comparison import compare
 from seqmodels.tasks.forecasting import Forecasting
 from seqmodels.tasks.language_modelling import LanguageModelling
 from seqmodels.tasks.multilabel import Multilabel
@@ -13,7 +14,6 @@ from seqmodels.tasks.regression import Regression
 from seqmodels.tasks.sampling import sample, stream
 from seqmodels.tasks.sequence_generation import SequenceGeneration
 from seqmodels.tasks.tagging import Tagging
-from seqmodels.tasks.verdict import verdict
 
 __all__ = [
     "Classification",
@@ -24,7 +24,7 @@ __all__ = [
     "SequenceGeneration",
     "Tagging",
     "Task",
+    "compare",
     "sample",
     "stream",
-    "verdict",
 ]

@@ -1,4 +1,4 @@
-"""What is not as usual in a series, by how far off a forecast was.
+"""Anomaly detection in series by the errors of a one-step forecast.
 
 B rows, T steps.
 """
@@ -16,8 +16,8 @@ from seqmodels.registry import register
 from seqmodels.tasks.anomaly_score import Counts, Detector
 from seqmodels.tasks.base import check_range
 from seqmodels.tasks.baselines.reading import histories
+from seqmodels.tasks.comparison import compare
 from seqmodels.tasks.values import Predictor, ValueTask, undo
-from seqmodels.tasks.verdict import verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 @register("task", "anomaly")
 class Anomaly(ValueTask):
-    """The next value of a series, and whether what came is too far from it.
+    """Detection of anomalies as large errors of a one-step forecast.
 
-    The model learns to forecast one step ahead. After the training, its errors on the validation split, which
-    is taken to be clean, say what is usual (`seqmodels.tasks.anomaly_score.Detector`), and the threshold is
-    set so that a share of `rate` of these steps would be flagged. Threshold and spread lie in the checkpoint.
+    The model forecasts one step ahead. After training, a `seqmodels.tasks.anomaly_score.Detector` is fitted to
+    its errors on the validation split, which is assumed to be clean, with a threshold that flags a share
+    `rate` of these steps. Subset and threshold are stored in the checkpoint.
 
-    Metrics: mae and rmse of the forecasts in the series' own units; false_alarms, the share of clean steps that
-    are flagged; and where there are breaks, planted or named by the data: precision (runs of flags that touch
-    a break), recall (breaks that are flagged before they end), f1, delay (mean steps until the first flag, of
-    those found) and the recall of each kind. What is flagged just after a break does not count.
+    Metrics: mae and rmse of the forecasts in original units; false_alarms, the share of clean steps flagged;
+    with anomalies, injected or labelled: precision (of runs of flags, those that touch an anomaly), recall
+    (of anomalies, those flagged before they end), f1, delay (mean steps until the first flag, of those found)
+    and the recall of each kind. Flags just after an anomaly are ignored.
 
     Baselines: the same score from other forecasts (no change; the value one season before; ridge regression on
     the last steps), calibrated on the same split.
@@ -43,7 +43,7 @@ class Anomaly(ValueTask):
     Args:
         spec, loss, huber_delta, ridge_window: as for `ValueTask`.
         rate: share of clean steps that may be flagged.
-        spans: over how many of the last steps errors are added up.
+        spans: numbers of last steps over which errors are summed.
     """
 
     target_kinds = ("values",)
@@ -68,7 +68,7 @@ class Anomaly(ValueTask):
 
     @classmethod
     def suits(cls, spec: BatchSpec) -> bool:
-        """Whether the targets are the next value of a series and whether it is a break."""
+        """Return whether the targets are the next value of a series and its anomaly label."""
         return super().suits(spec) and spec.horizon == 1 and spec.target_size == 2 and "kinds" in (spec.options or {})
 
     @property
@@ -81,7 +81,7 @@ class Anomaly(ValueTask):
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Names of the kinds of breaks, from 1 on."""
+        """Names of the kinds of anomalies, from 1 on."""
         return tuple((self.spec.options or {})["kinds"])
 
     def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ class Anomaly(ValueTask):
         )
 
     def steps(self, prediction: Tensor, batch: SequenceBatch) -> dict[str, Tensor]:
-        """What `AnomalyMetric` wants to know of a batch."""
+        """Return the arguments of `AnomalyMetric.update` for a batch."""
         change = batch.targets[..., :1]
         return {
             "errors": (change - prediction.detach())[..., 0],
@@ -114,25 +114,23 @@ class Anomaly(ValueTask):
         }
 
     def last(self, batch: SequenceBatch) -> Tensor:
-        """The series at each step ``(B, T)``, in its own units, from which a change is forecast."""
+        """Return the series at each step ``(B, T)`` in original units, from which changes are forecast."""
         inputs = undo(batch.inputs, self.spec.input_shift, self.spec.input_scale)
         return inputs[..., self.spec.target_feature or 0]
 
     def prepare(self, train: Any) -> None:
-        """Keep the training part, which the baselines are made from."""
+        """Keep the training split, from which the baselines are made."""
         self._train = train
 
     def calibrate(self, batches: Iterable[tuple[Tensor, SequenceBatch]]) -> None:
-        """Set spread and threshold by predictions of data that was not trained on, and is as usual.
-
-        The baselines' too, by the same data.
+        """Fit the detectors of model and baselines to predictions of clean held-out data.
 
         Raises:
             ValueError: no data.
         """
         from seqmodels.tasks.metrics.anomaly import AnomalyMetric
 
-        seen, kept = AnomalyMetric(None, self.kinds), Kept(self.spec)
+        seen, kept = AnomalyMetric(None, self.kinds), JoinedWindows(self.spec)
         for prediction, batch in batches:
             seen.update(**self.steps(prediction, batch))
             kept.add(batch)
@@ -166,13 +164,13 @@ class Anomaly(ValueTask):
         return found
 
     def _change(self, values: np.ndarray, history: np.ndarray) -> np.ndarray:
-        """Steps ``(n, 1, F)`` taken for the forecast, as changes from the last step, scaled."""
+        """Return forecasts ``(n, 1, F)`` as scaled changes from the last step."""
         feature = self.spec.target_feature or 0
         change = (values[:, 0, feature] - history[:, -1, feature]) * self.spec.input_scale[feature]
         return ((change - self.spec.shift[0]) / self.spec.scale[0])[:, None]
 
     def _season_before(self, history: np.ndarray, known: np.ndarray, season: int) -> np.ndarray:
-        """The value one season before the one to come; no change where less is known."""
+        """Forecast the value one season before; no change if the history is shorter."""
         before = np.where(known[:, None, None] >= season, history[:, :1], history[:, -1:])
         return self._change(before, history)
 
@@ -183,7 +181,7 @@ class Anomaly(ValueTask):
         }
 
     def _score(self, predictor: Predictor, steps: int, evaluation: Any, detector: Detector | None) -> dict[str, float]:
-        """What a baseline reaches; of its forecasts only where it has no detector."""
+        """Return the metrics of a baseline; of its forecasts only if it has no detector."""
         counts, scale, sizes = Counts({}), self.spec.scale[0], []
         for errors, kinds in self._errors(predictor, steps, evaluation):
             if detector is not None:
@@ -194,17 +192,17 @@ class Anomaly(ValueTask):
         return self.summary({**forecast, **({} if detector is None else counts.summary(self.kinds))})
 
     def _errors(self, predictor: Predictor, steps: int, dataset: Any) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Errors and kinds ``(n,)`` of each sequence."""
+        """Return errors and kinds ``(n,)`` of each sequence."""
         parts = [(y[:, 0] - predictor(x, known)[:, 0], y[:, 1]) for x, known, y in histories(dataset, steps)]
         errors, kinds = (np.concatenate(part) for part in zip(*parts, strict=True))
         edges = np.cumsum(dataset.lengths)[:-1]
         return list(zip(np.split(errors, edges), np.split(kinds.astype(np.int64), edges), strict=True))
 
-    def verdict(self, model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
-        return verdict(model, baselines, ("f1", "max") if "f1" in model else self.monitor)
+    def compare(self, model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
+        return compare(model, baselines, ("f1", "max") if "f1" in model else self.monitor)
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
-        """Each row's steps: what was expected, the score, and whether it is above the threshold.
+        """Return each row's steps: forecast, score, and whether it is above the threshold.
 
         Raises:
             ValueError: the model was never calibrated.
@@ -221,16 +219,16 @@ class Anomaly(ValueTask):
         return found
 
     def rows(self, decoded: dict[str, Any]) -> list[dict[str, Any]]:
-        """One row per step."""
+        """Return one row per step."""
         return [
             {name: value[step] if isinstance(value, list) else value for name, value in decoded.items()}
             for step in range(len(decoded["score"]))
         ]
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        from seqmodels.tasks.pictures.anomaly import anomaly_figure
+        from seqmodels.tasks.plots.anomaly import anomaly_figure
 
         if metrics is None or self.detector is None:
             return {}
@@ -242,11 +240,11 @@ class Anomaly(ValueTask):
         return {"anomaly": anomaly_figure(errors, kinds, values, self.detector, self.kinds)}
 
 
-class Kept:
-    """Sequences put together again from the windows of batches, to be read as a data set is.
+class JoinedWindows:
+    """Data set of whole sequences, joined from the windows of batches.
 
     >>> import torch
-    >>> kept, one = Kept(BatchSpec("features", 1, "values", 2, "step")), torch.ones(1, 3, 1)
+    >>> kept, one = JoinedWindows(BatchSpec("features", 1, "values", 2, "step")), torch.ones(1, 3, 1)
     >>> for start in (True, False, True):
     ...     kept.add(SequenceBatch(one, one.expand(1, 3, 2), torch.tensor([3]), torch.tensor([start])))
     >>> kept.lengths.tolist(), kept.read(0, 2, 5)[0].shape
@@ -258,7 +256,7 @@ class Kept:
         self._rows: dict[int, list[list[tuple[np.ndarray, np.ndarray]]]] = {}
 
     def add(self, batch: SequenceBatch) -> None:
-        """Take a window of every row."""
+        """Append a window of every row."""
         for row in batch.lengths.nonzero().flatten().tolist():
             steps, own = int(batch.lengths[row]), self._rows.setdefault(row, [])
             if bool(batch.reset[row]) or not own:
@@ -271,10 +269,10 @@ class Kept:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Steps of each sequence."""
+        """Number of steps of each sequence."""
         return np.array([sum(len(inputs) for inputs, _ in parts) for parts in self._parts], dtype=np.int64)
 
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """As `SequenceDataset.read`."""
+        """Read steps as `SequenceDataset.read` does."""
         inputs, targets = (np.concatenate(part) for part in zip(*self._parts[index], strict=True))
         return inputs[start:stop], targets[start:stop]

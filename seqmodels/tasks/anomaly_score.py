@@ -1,4 +1,4 @@
-"""From errors of forecasts to a score for each step, a threshold, and how many breaks are found.
+"""Anomaly scores from forecast errors, their threshold, and counts of detected anomalies.
 
 n steps of a sequence, W spans of steps.
 """
@@ -17,16 +17,16 @@ TINY = 1e-12
 
 @dataclass(frozen=True)
 class Detector:
-    """How far off the forecasts of the last steps were, all together, against what is usual.
+    """Anomaly score: sums of recent forecast errors relative to those of clean data.
 
-    Over each span of the last w steps the errors are added up, so that a jump is seen in the span of one step
-    and a slow drift in a long one; and their sizes are, because errors that are too small are not as usual
-    either (a sensor that is stuck). Each is compared with what only a share r of clean steps goes beyond:
+    Errors are summed over the last w steps: a short span detects jumps, a long one slow drifts. Their absolute
+    values are too, because errors that are too small are also anomalous (a stuck sensor). Both are compared
+    with the value that only a share r of clean steps exceeds:
 
         score_t = max over w of  | sum of e | / q_w,  and for w > 1 of  p_w / sum of | e |
 
-    with q_w the (1 - r)-quantile of | sum of e |, and p_w the r-quantile of the sum of | e |, both over the
-    last w steps. The threshold is the (1 - r)-quantile of the score itself.
+    with q_w the (1 - r)-quantile of | sum of e | and p_w the r-quantile of the sum of | e |, both over the
+    last w steps. The threshold is the (1 - r)-quantile of the score.
 
     >>> clean = [np.random.default_rng(0).normal(size=2000)]
     >>> detector = Detector.fit(clean, (1, 16), rate=0.001)
@@ -35,14 +35,13 @@ class Detector:
     >>> bool(flags[:32].any()), bool(flags[33:].any())
     (False, True)
 
-    Source: sums of residuals against a threshold are the moving-sum test of Chu, Hornik & Kuan 1995,
-    "MOSUM tests for parameter constancy", section 2.
+    Source: the moving-sum test of Chu, Hornik & Kuan 1995, "MOSUM tests for parameter constancy", section 2.
 
     Fields:
         spans: w, in steps.
         high: ``(W,)``, q_w.
         low: ``(W,)``, p_w.
-        threshold: a step with a higher score is flagged.
+        threshold: steps with a higher score are flagged.
     """
 
     spans: tuple[int, ...]
@@ -52,7 +51,7 @@ class Detector:
 
     @classmethod
     def fit(cls, errors: Sequence[np.ndarray], spans: Sequence[int], rate: float) -> Detector:
-        """All from the errors of clean sequences.
+        """Fit to the errors of clean sequences.
 
         Args:
             errors: ``(n,)`` of each sequence.
@@ -73,7 +72,7 @@ class Detector:
         return replace(found, threshold=float(np.quantile(score, 1 - rate)))
 
     def score(self, errors: np.ndarray) -> np.ndarray:
-        """``(n,)``, from the errors ``(n,)`` of one sequence."""
+        """Return the scores ``(n,)`` of the errors ``(n,)`` of one sequence."""
         large = np.abs(span_sums(errors, self.spans)) / np.array(self.high)
         sizes = _full(span_sums(np.abs(errors), self.spans), self.spans)
         small = np.where(np.array(self.spans) > 1, np.array(self.low) / np.maximum(sizes, TINY), 0.0)
@@ -81,22 +80,22 @@ class Detector:
         return found
 
     def to_plain(self) -> dict[str, Any]:
-        """As a dict of plain values."""
+        """Return a dict of plain values."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Detector:
-        """The inverse of `to_plain`."""
+        """Restore a detector from `to_plain`."""
         return cls(tuple(plain["spans"]), tuple(plain["high"]), tuple(plain["low"]), plain["threshold"])
 
 
 def _full(sums: np.ndarray, spans: Sequence[int]) -> np.ndarray:
-    """Sums over spans that began before the sequence are endless: there is nothing too small about them."""
+    """Set sums over incomplete spans to infinity, so that they are never too small."""
     return np.where(np.arange(1, len(sums) + 1)[:, None] >= np.array(spans), sums, np.inf)
 
 
 def span_sums(errors: np.ndarray, spans: Sequence[int]) -> np.ndarray:
-    """Sums ``(n, W)`` of the last w errors at each step; of fewer where fewer are there.
+    """Return the sums ``(n, W)`` of the last w errors at each step; of fewer near the start.
 
     >>> span_sums(np.array([1.0, 2.0, 3.0]), (1, 2)).tolist()
     [[1.0, 1.0], [2.0, 3.0], [3.0, 5.0]]
@@ -108,12 +107,12 @@ def span_sums(errors: np.ndarray, spans: Sequence[int]) -> np.ndarray:
 
 @dataclass
 class Counts:
-    """What was found, over sequences.
+    """Counts of detected anomalies and alarms over sequences.
 
     Attributes:
-        delays: of each kind of break, for each break the steps until it was flagged; None for one never flagged.
-        alarms, true_alarms: runs of flags, and those that touch a break.
-        clean, false_steps: steps that are as usual, and those of them that were flagged.
+        delays: for each kind, the steps until each anomaly was flagged; None for one never flagged.
+        alarms, true_alarms: number of runs of flags, and of those that touch an anomaly.
+        clean, false_steps: number of clean steps, and of those that were flagged.
     """
 
     delays: dict[int, list[int | None]]
@@ -125,12 +124,12 @@ class Counts:
     def add(self, flags: np.ndarray, kinds: np.ndarray, aftermath: int) -> None:
         """Count one sequence.
 
-        Flags up to `aftermath` steps after a break are neither right nor wrong: going back is a break too.
+        Flags up to `aftermath` steps after an anomaly are ignored: the return to normal is a change too.
 
         Args:
             flags: bool ``(n,)``.
-            kinds: int ``(n,)``, 0 where all is as usual.
-            aftermath: steps.
+            kinds: int ``(n,)``, 0 for clean steps.
+            aftermath: number of steps.
         """
         inside, after = kinds > 0, np.zeros(len(kinds), dtype=bool)
         for start, stop in runs(kinds):
@@ -147,7 +146,7 @@ class Counts:
         self.false_steps += int((flags & clean).sum())
 
     def summary(self, names: Sequence[str]) -> dict[str, float]:
-        """Precision of alarms, recall of breaks, F1, mean delay in steps, share of clean steps flagged.
+        """Return precision of alarms, recall of anomalies, F1, mean delay in steps, share of clean steps flagged.
 
         >>> counts = Counts({})
         >>> counts.add(np.array([0, 0, 1, 1, 0, 0]) > 0, np.array([0, 1, 1, 1, 0, 0]), aftermath=1)
@@ -155,7 +154,7 @@ class Counts:
         {'false_alarms': 0.0, 'precision': 1.0, 'recall': 1.0, 'f1': 1.0, 'delay': 1.0, 'recall_spike': 1.0}
 
         Args:
-            names: of the kinds, from 1 on. Without breaks only the share of clean steps that were flagged is told.
+            names: names of the kinds, from 1 on. Without anomalies only false_alarms is returned.
         """
         found = {"false_alarms": self.false_steps / max(1, self.clean)}
         every = [delay for delays in self.delays.values() for delay in delays]
@@ -172,7 +171,7 @@ class Counts:
 
 
 def runs(kinds: np.ndarray) -> list[tuple[int, int]]:
-    """First step, and step after the last, of each run of equal kinds other than 0.
+    """Return start and stop (exclusive) of each run of equal nonzero kinds.
 
     >>> runs(np.array([0, 2, 2, 1, 0, 1]))
     [(1, 3), (3, 4), (5, 6)]

@@ -1,7 +1,7 @@
-"""What a task is: loss, metrics, baselines, decoding, and what is worth looking at.
+"""Base class of tasks: loss, metrics, baselines, decoding and plots.
 
-B rows, T steps, S target steps, V classes or values. An *item* is what one target belongs to: a
-row, or a step of a row.
+B rows, T steps, S target steps, V classes or values. An *item* is the unit of one target: a row, or
+a step of a row.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from seqmodels.batch import BatchSpec, SequenceBatch, step_mask
 from seqmodels.registry import find, names
-from seqmodels.tasks.verdict import verdict
+from seqmodels.tasks.comparison import compare
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,25 +26,25 @@ SHAPES = {"step": "one per step", "sequence": "one per sequence", "own": "a sequ
 
 
 class Task:
-    """What good means, for data as `spec` describes it.
+    """Abstract task: loss, metrics and baselines for data described by `spec`.
 
-    A subclass names the targets it is for, in `target_kinds` and `target_shapes`, and writes
+    A subclass sets the supported targets, `target_kinds` and `target_shapes`, and implements
     `item_loss`, `metrics`, `update`, `monitor`, `baselines` and `decode`.
 
     Args:
-        spec: what the batches hold.
+        spec: contents of the batches.
 
     Raises:
-        ValueError: targets that the task is not for, or an option out of range.
+        ValueError: unsupported targets, or an option out of range.
     """
 
     target_kinds: ClassVar[tuple[str, ...]] = ()
     target_shapes: ClassVar[tuple[str, ...]] = ()
-    # Whether its loss aligns predictions at the input's steps with the targets: see `Head.unaligned`.
+    # Whether the loss aligns predictions at the input steps with the targets: see `Head.unaligned`.
     unaligned: ClassVar[bool] = False
-    # Whether it wants to see predictions of data that was not trained on before it is used: see `calibrate`.
+    # Whether the task is calibrated on held-out predictions after training: see `calibrate`.
     calibrates: bool = False
-    # Generating takes time: on the test split it is always done, in every validation only where a task says so.
+    # Generation is slow: always done on the test split, in every validation only if this is true.
     generates_in_validation: bool = False
 
     def __init__(self, spec: BatchSpec) -> None:
@@ -59,41 +59,41 @@ class Task:
 
     @classmethod
     def suits(cls, spec: BatchSpec) -> bool:
-        """Whether the task is for such data."""
+        """Return whether the task supports such data."""
         return spec.targets in cls.target_kinds and spec.target_shape in cls.target_shapes
 
     @property
     def output_size(self) -> int:
-        """V, the width of the prediction."""
+        """V, the size of the prediction's last axis."""
         return self.spec.target_size
 
     @property
     def monitor(self) -> tuple[str, str]:
-        """The metric that checkpoints and early stopping follow, and whether "min" or "max" is best."""
+        """Metric monitored by checkpoints and early stopping, and its mode "min" or "max"."""
         return "loss", "min"
 
     def prepare(self, train: Any) -> None:
-        """Take from the training split what loss and metrics need; nothing, unless a task says so."""
+        """Compute statistics of the training split for loss and metrics; none by default."""
 
     def calibrate(self, batches: Iterable[tuple[Tensor, SequenceBatch]]) -> None:
-        """Learn from the trained model's predictions of the validation split; asked for where `calibrates`."""
+        """Calibrate on the trained model's predictions of the validation split, if `calibrates`."""
 
     def state(self) -> dict[str, Any]:
-        """What `calibrate` learned, as tensors and plain values: it lies in the checkpoint."""
+        """Return the result of `calibrate` as tensors and plain values for the checkpoint."""
         return {}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """The inverse of `state`."""
+        """Restore the result of `state`."""
 
     def loss(self, prediction: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
-        """Sum of the loss over the real items, and their number; total / count is the mean.
+        """Return the summed loss over the real items, and their number.
 
-        Where the batch has weights, each item counts as much as its row's weight in both. Both
-        add up over parts of a batch, so the mean over a stage, an accumulated batch or several
-        processes is exact. Padding, NaN included, reaches neither the loss nor its gradient.
+        Both are weighted by the batch's weights, if any, and additive over parts of a batch: total /
+        count is the exact mean over a stage, an accumulated batch or several processes. Padding, NaN
+        included, affects neither the loss nor its gradient.
 
         Args:
-            prediction: ``(B, V)`` or ``(B, S, V)``, as the targets are; steps after theirs are not read.
+            prediction: ``(B, V)`` or ``(B, S, V)``, like the targets; steps beyond theirs are not read.
             batch: with targets.
         """
         prediction = self.fit(prediction, batch)
@@ -104,14 +104,14 @@ class Task:
         return weighted(blank(items, real), real, batch.weights)
 
     def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
-        """The loss of each item, from predictions ``(..., V)`` to ``(...)``."""
+        """Return the loss of each item, from predictions ``(..., V)`` to ``(...)``."""
         raise NotImplementedError
 
     def fit(self, prediction: Tensor, batch: SequenceBatch) -> Tensor:
-        """The prediction without steps that have no target.
+        """Trim the prediction to the steps that have a target.
 
         Raises:
-            ValueError: a prediction of another shape.
+            ValueError: a prediction of the wrong shape.
         """
         values = self.spec.targets in ("values", "sets")
         expected = tuple(batch.targets.shape[:-1] if values else batch.targets.shape)
@@ -125,51 +125,51 @@ class Task:
         return prediction
 
     def real(self, prediction: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
-        """Predictions ``(N, V)`` and targets ``(N,)`` or ``(N, V)`` of the N real items."""
+        """Return predictions ``(N, V)`` and targets ``(N,)`` or ``(N, V)`` of the N real items."""
         real = real_items(batch, self.spec)
         return self.fit(prediction.detach(), batch)[real], batch.targets[real]
 
     def metrics(self) -> MetricCollection:
-        """Fresh metrics for one stage: sums over all its items and all processes."""
+        """Return new metrics for one stage, summed over all items and processes."""
         from torchmetrics import MetricCollection
 
         return MetricCollection({})
 
     def update(self, metrics: MetricCollection, prediction: Tensor, batch: SequenceBatch) -> None:
-        """Count a batch."""
+        """Update the metrics with a batch."""
 
     def generate(self, model: SequenceModel, batch: SequenceBatch) -> Any:
-        """What the model makes of the inputs alone, where its prediction is made with the targets' help; else None.
+        """Generate from the inputs alone, in evaluation and `predict`; None if predictions use no targets.
 
-        Asked for in evaluation and in `predict`; what it returns is what `update_generated` and `decode` take.
+        The result is passed to `update_generated` and `decode`.
         """
         return None
 
     def update_generated(self, metrics: MetricCollection, made: Any, batch: SequenceBatch) -> None:
-        """Count what `generate` made of a batch."""
+        """Update the metrics with the result of `generate`."""
 
     def summary(self, values: Mapping[str, Any]) -> dict[str, float]:
-        """The numbers to log, from what `metrics` computed and the mean loss (under "loss")."""
+        """Return the numbers to log from the computed metrics and the mean loss ("loss")."""
         return {name: float(value) for name, value in values.items()}
 
     def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
-        """What simple methods reach on `evaluation`, having seen `train` only, in the same metrics.
+        """Return the metrics on `evaluation` of simple methods fitted to `train`.
 
         Args:
             train, evaluation: data sets with `spec`, `lengths` and `read(index, start, stop)`.
         """
         raise NotImplementedError
 
-    def verdict(self, model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
-        """In a plain sentence, whether the model is better than the baselines."""
-        return verdict(model, baselines, self.monitor)
+    def compare(self, model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
+        """Return a sentence on whether the model beats the baselines."""
+        return compare(model, baselines, self.monitor)
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
-        """Each row's prediction in plain Python values and original units."""
+        """Return each row's prediction in plain Python values and original units."""
         raise NotImplementedError
 
     def ranked(self, prediction: Any, batch: SequenceBatch, count: int) -> list[Any]:
-        """The `count` likeliest classes of each row, or of each of its steps, with their probabilities.
+        """Return the `count` most likely classes of each row or step, with their probabilities.
 
         Raises:
             ValueError: a task without classes.
@@ -177,31 +177,31 @@ class Task:
         raise ValueError(f"{type(self).__name__} ranks no classes: the likeliest few are for labels and tags only")
 
     def rows(self, decoded: dict[str, Any]) -> list[dict[str, Any]]:
-        """The rows that a prediction makes in a file: one, unless a task has one for each step."""
+        """Return the rows of a decoded prediction in an output file; one by default."""
         return [decoded]
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        """Figures worth looking at.
+        """Return plots of predictions by name.
 
         Args:
-            prediction, batch: of one batch.
-            metrics: of the whole stage, computed: what can be shown for the stage then is.
+            prediction, batch: one batch.
+            metrics: computed metrics of the whole stage, plotted in place of the batch's where possible.
         """
         return {}
 
-    def drawings(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
-        """Figures of what the model makes freely."""
+    def sample_plots(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
+        """Return plots of what the model generates, by name."""
         return {}
 
     def texts(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, str]:
-        """Texts worth reading, made by the model."""
+        """Return generated texts by name."""
         return {}
 
 
 def real_items(batch: SequenceBatch, spec: BatchSpec) -> Tensor:
-    """Bool ``(B,)`` or ``(B, S)``: which items are real. A row of length 0 has none.
+    """Return the mask of real items, bool ``(B,)`` or ``(B, S)``; rows of length 0 have none.
 
     >>> import torch
     >>> spec = BatchSpec("tokens", 5, "labels", 3, "step")
@@ -220,7 +220,7 @@ def real_items(batch: SequenceBatch, spec: BatchSpec) -> Tensor:
 
 
 def weighted(items: Tensor, real: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Sum of the items' losses, ``(B,)`` or ``(B, S)`` with zeros where not real, and how much they count together.
+    """Return the weighted sums of the losses, ``(B,)`` or ``(B, S)`` with zeros where not real, and of `real`.
 
     >>> import torch
     >>> real = torch.tensor([[True, True], [True, False]])
@@ -236,27 +236,27 @@ def weighted(items: Tensor, real: Tensor, weights: Tensor | None) -> tuple[Tenso
 
 
 def blank(values: Tensor, real: Tensor) -> Tensor:
-    """`values` with zeros where an item is not real: by a select, because NaN * 0 is NaN."""
-    if real.device.type == "cpu" and bool(real.all()):  # a look that costs a GPU more than the select
+    """Return `values` with zeros where not real; by a select, because NaN * 0 is NaN."""
+    if real.device.type == "cpu" and bool(real.all()):  # on a GPU this check costs more than the select
         return values
     real = real.view(*real.shape, *[1] * (values.dim() - real.dim()))
     return torch.where(real, values, values.new_zeros(()))
 
 
 def name_of(names: tuple[str, ...], index: int) -> str:
-    """The name of a class or token; its number where the data gives no names."""
+    """Return the name of a class or token; its number if the data have no names."""
     return names[index] if index < len(names) else str(index)
 
 
 def join_tokens(tokens: Sequence[int], names: tuple[str, ...], level: str | None = None) -> str:
-    """A text of tokens: letters side by side, words with a space between, bytes as UTF-8, sub-words of sentencepiece.
+    """Join tokens to a text: characters, words (by spaces), UTF-8 bytes or sentencepiece sub-words.
 
     >>> join_tokens([1, 0], ("a", "b")), join_tokens([1, 0], ("to", "be")), join_tokens([195, 188], (), "byte")
     ('ba', 'be to', 'ü')
     """
     if level == "byte":
         return bytes(tokens).decode("utf-8", errors="replace")
-    letters = sum(len(name) == 1 for name in names) * 2 > len(names)  # a few names may stand for marks
+    letters = sum(len(name) == 1 for name in names) * 2 > len(names)  # a few names may be special tokens
     if level in ("symbols", "subword"):
         letters = level == "subword"
     text = ("" if letters else " ").join(name_of(names, token) for token in tokens)
@@ -264,14 +264,14 @@ def join_tokens(tokens: Sequence[int], names: tuple[str, ...], level: str | None
 
 
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
-    """An option that is one of a few words."""
+    """Return `value`; raise ValueError unless it is one of `choices`."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
     return str(value)
 
 
 def check_range(name: str, value: Any, low: float, high: float = float("inf"), whole: bool = False) -> Any:
-    """An option that is a number from `low` to below `high`."""
+    """Return `value`; raise ValueError unless it is a number from `low` to below `high`."""
     fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool) and low <= value < high
     if not fits:
         kind = "a whole number" if whole else "a number"

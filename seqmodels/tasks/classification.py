@@ -1,4 +1,4 @@
-"""One label per sequence."""
+"""Classification: one label per sequence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqmodels.tasks.base import check_range, name_of
 from seqmodels.tasks.baselines.labels import nearest_neighbour, ngram_regression, place_regression, stretched_neighbour
 from seqmodels.tasks.baselines.reading import labels
 from seqmodels.tasks.labels import LabelTask, confusion_of
-from seqmodels.tasks.partial import First, Joined, Reading, read_partly
+from seqmodels.tasks.partial import Concatenated, PartialPrediction, Truncated, predict_partial
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from seqmodels.model import SequenceModel
 
-# Sequences whose attention is drawn.
+# Number of sequences in the attention plot.
 SHOWN = 8
 
 
 @register("task", "classification")
 class Classification(LabelTask):
-    """Which class a sequence belongs to.
+    """Classification of sequences.
 
     >>> import torch
     >>> from seqmodels.batch import BatchSpec
@@ -40,15 +40,15 @@ class Classification(LabelTask):
     >>> round(total.item(), 4), count.item()
     (0.6931, 1.0)
 
-    Metrics: accuracy; macro_f1, in which each class counts the same (see `macro_f1`).
-    Baselines: the majority class; for tokens n-grams with logistic regression; for features the
-    nearest neighbour, by means and deviations or step by step, and where sequences are of several
-    lengths also with all stretched to one.
+    Metrics: accuracy; macro_f1 (see `macro_f1`).
+    Baselines: the majority class; for tokens, n-grams with logistic regression; for features, the
+    nearest neighbour, by means and deviations or step by step, and for sequences of several lengths
+    also resampled to one length.
 
     Args:
         spec, label_smoothing, class_weights: as for `LabelTask`.
-        lengths: numbers of steps after which the decision is measured too, as accuracy_at_N: how early is it right?
-            A shorter sequence counts with all its steps. Baselines decide at the same places.
+        lengths: numbers of steps after which accuracy is also measured, as accuracy_at_N (early classification);
+            shorter sequences count with all their steps. Baselines are measured alike.
     """
 
     target_kinds = ("labels",)
@@ -79,17 +79,17 @@ class Classification(LabelTask):
             metrics[name].update(predicted.argmax(-1), truth)
 
     def score(self, predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-        """The metrics of whole sequences' labels ``(n,)`` that were predicted somehow."""
+        """Return the metrics of predicted labels ``(n,)`` of whole sequences."""
         metrics = super().metrics()
         metrics.update(torch.from_numpy(predicted.astype(np.int64)), torch.from_numpy(truth))
         return self.summary(metrics.compute())
 
-    def generate(self, model: SequenceModel, batch: SequenceBatch) -> Reading | None:
-        """The decisions after the first steps, and the attention, where there is any of that."""
-        reading = read_partly(model, batch.inputs, batch.lengths, self.lengths)
+    def generate(self, model: SequenceModel, batch: SequenceBatch) -> PartialPrediction | None:
+        """Predict after the first steps, and return the attention; None if neither applies."""
+        reading = predict_partial(model, batch.inputs, batch.lengths, self.lengths)
         return reading if self.lengths or reading.attention is not None else None
 
-    def update_generated(self, metrics: MetricCollection, made: Reading, batch: SequenceBatch) -> None:
+    def update_generated(self, metrics: MetricCollection, made: PartialPrediction, batch: SequenceBatch) -> None:
         for steps, prediction in made.after.items():
             predicted, truth = self.real(prediction, batch)
             metrics[_at(steps)].update((predicted.argmax(-1) == truth).float())
@@ -108,30 +108,29 @@ class Classification(LabelTask):
         return scores
 
     def _predict_simply(self, train: Any, evaluation: Any) -> dict[str, Sequence[np.ndarray | None]]:
-        """Labels by simple methods: from whole sequences, and from the first steps of each."""
+        """Predict labels by simple methods, from whole sequences and from the first steps of each."""
         known = labels(train)
-        parts = [evaluation, *(First(evaluation, steps) for steps in self.lengths)]
+        parts = [evaluation, *(Truncated(evaluation, steps) for steps in self.lengths)]
         majority = np.full(len(evaluation.lengths), int(np.bincount(known).argmax()))
         found: dict[str, Sequence[np.ndarray | None]] = {"majority class": [majority] * len(parts)}
-        if self.spec.inputs == "tokens":  # counted once for all
-            predicted = ngram_regression(train, known, Joined(parts))
+        if self.spec.inputs == "tokens":  # counted once for all lengths
+            predicted = ngram_regression(train, known, Concatenated(parts))
             split = [None] * len(parts) if predicted is None else np.split(predicted, len(parts))
             places: list[np.ndarray | None] = [place_regression(train, known, evaluation), *[None] * len(self.lengths)]
             found["logistic regression on places"] = places
             return {**found, "n-grams with logistic regression": split}
-        seen = [train, *(First(train, steps) for steps in self.lengths)]
+        seen = [train, *(Truncated(train, steps) for steps in self.lengths)]
         methods = {"nearest neighbour": nearest_neighbour, "nearest neighbour, stretched": stretched_neighbour}
         for name, method in methods.items():
             found[name] = [method(one, known, part) for one, part in zip(seen, parts, strict=True)]
         return found
 
-    def decode(self, prediction: Tensor | Reading, batch: SequenceBatch) -> list[dict[str, Any]]:
-        """Each row's label and the probability of every class; a row of length 0 has neither.
+    def decode(self, prediction: Tensor | PartialPrediction, batch: SequenceBatch) -> list[dict[str, Any]]:
+        """Return each row's label and the probability of every class; nothing for rows of length 0.
 
-        Where decisions after the first steps were asked for, those follow; where the head pools by attention, what
-        each step counted.
+        Followed by the predictions after the first steps with `lengths`, and by the attention of each step.
         """
-        reading = prediction if isinstance(prediction, Reading) else Reading(prediction, {}, None)
+        reading = prediction if isinstance(prediction, PartialPrediction) else PartialPrediction(prediction, {}, None)
         decoded = self._decode_labels(reading.prediction, batch)
         for steps, early in reading.after.items():
             for row, then in zip(decoded, self._decode_labels(early, batch), strict=True):
@@ -141,8 +140,8 @@ class Classification(LabelTask):
                 row["attention"] = [[name, round(weight, 4)] for name, weight in zip(names, weights, strict=False)]
         return decoded
 
-    def shares(self, prediction: Tensor | Reading, batch: SequenceBatch) -> Tensor:
-        return super().shares(prediction.prediction if isinstance(prediction, Reading) else prediction, batch)
+    def shares(self, prediction: Tensor | PartialPrediction, batch: SequenceBatch) -> Tensor:
+        return super().shares(prediction.prediction if isinstance(prediction, PartialPrediction) else prediction, batch)
 
     def _decode_labels(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
         decoded: list[dict[str, Any]] = []
@@ -153,17 +152,17 @@ class Classification(LabelTask):
         return decoded
 
     def _steps(self, batch: SequenceBatch) -> list[list[str | int]]:
-        """Of each row what its steps are called: its tokens, or their numbers."""
+        """Return the names of each row's steps: its tokens, or step numbers."""
         if self.spec.inputs != "tokens":
             return [list(range(length)) for length in batch.lengths.tolist()]
         rows = zip(batch.inputs.tolist(), batch.lengths.tolist(), strict=True)
         return [[name_of(self.spec.input_names, token) for token in row[:length]] for row, length in rows]
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        from seqmodels.tasks.pictures.attention import early_figure
-        from seqmodels.tasks.pictures.confusion import confusion_figure
+        from seqmodels.tasks.plots.attention import early_figure
+        from seqmodels.tasks.plots.confusion import confusion_figure
 
         figures: dict[str, Figure] = {}
         if metrics is None:
@@ -176,12 +175,12 @@ class Classification(LabelTask):
             )
         return {"confusion matrix": confusion_figure(confusion_of(metrics), self.names), **figures}
 
-    def drawings(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
-        """Some sequences with what each of their steps counted, where the head pools by attention."""
-        from seqmodels.tasks.pictures.attention import attention_figure
+    def sample_plots(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
+        """Plot the attention over the steps of some sequences, if the head pools by attention."""
+        from seqmodels.tasks.plots.attention import attention_figure
 
         first = SequenceBatch(*(part[:SHOWN] for part in batch[:4]))
-        reading = read_partly(model, first.inputs, first.lengths, ())
+        reading = predict_partial(model, first.inputs, first.lengths, ())
         if reading.attention is None:
             return {}
         rows = self.decode(reading, first)

@@ -1,4 +1,4 @@
-"""Intervals with a promise: corrected by how far off they were on data that was not trained on.
+"""Conformal prediction intervals, corrected by their misses on held-out data.
 
 n items, V values per item, Q levels.
 """
@@ -14,14 +14,14 @@ from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
-# Levels closer than this are the same.
+# Levels closer than this are equal.
 SAME = 1e-9
-# The least width, in scaled units, that a miss is measured in.
+# Lower bound of the width, in scaled units, that a miss is divided by.
 NARROWEST = 1e-6
 
 
 def pairs(levels: Sequence[float]) -> list[tuple[int, int]]:
-    """Places of the levels that bound an interval with equal tails, the widest first.
+    """Return the index pairs of levels that bound an interval with equal tails, the widest first.
 
     >>> pairs((0.1, 0.25, 0.5, 0.75, 0.9))
     [(0, 4), (1, 3)]
@@ -40,11 +40,11 @@ def pairs(levels: Sequence[float]) -> list[tuple[int, int]]:
 
 
 def corrections(levels: Sequence[float], quantiles: Tensor, targets: Tensor, relative: bool) -> Tensor:
-    """How far each interval's ends must move outward, ``(V, Q)``, to hold on items like these.
+    """Return how far to move each interval's ends outward, ``(V, Q)``, for coverage on exchangeable items.
 
-    Of each item the miss is ``max(low - y, y - high)``, below 0 where y lies inside; the correction is
-    the ``ceil((n + 1) (1 - alpha))``-th smallest of them, for each of the V values by itself. A new item
-    that is exchangeable with these then lies in the corrected interval with probability 1 - alpha at least.
+    The miss of an item is ``max(low - y, y - high)``, negative if y lies inside; the correction is the
+    ``ceil((n + 1) (1 - alpha))``-th smallest miss, separately for each of the V values. A new exchangeable
+    item lies in the corrected interval with probability at least 1 - alpha.
 
     >>> quantiles, targets = torch.zeros(9, 1, 2), torch.arange(-4.0, 5.0).unsqueeze(1)
     >>> corrections((0.1, 0.9), quantiles, targets, relative=False).tolist()
@@ -55,10 +55,10 @@ def corrections(levels: Sequence[float], quantiles: Tensor, targets: Tensor, rel
     to the width as in their section 5.2.
 
     Args:
-        levels: rising, even around 0.5.
-        quantiles: ``(n, V, Q)``, not calibrated.
-        targets: ``(n, V)``; NaN where there is none.
-        relative: whether a miss is measured in widths of its interval.
+        levels: increasing, symmetric around 0.5.
+        quantiles: ``(n, V, Q)``, uncalibrated.
+        targets: ``(n, V)``; NaN if missing.
+        relative: whether misses are divided by the width of their interval.
 
     Raises:
         ValueError: no items.
@@ -92,11 +92,11 @@ def _rank(misses: Tensor, share: float) -> Tensor:
 
 
 def corrected(levels: Sequence[float], quantiles: Tensor, correction: Tensor, relative: bool) -> Tensor:
-    """Quantiles ``(..., V, Q)`` with each interval's ends moved outward, and in order.
+    """Return quantiles ``(..., V, Q)`` with each interval's ends moved outward, sorted.
 
     Args:
         levels, relative: as for `corrections`.
-        correction: ``(V, Q)``, what `corrections` found.
+        correction: ``(V, Q)``, from `corrections`.
     """
     sign = torch.sign(quantiles.new_tensor(levels) - 0.5)
     by = correction.to(quantiles)

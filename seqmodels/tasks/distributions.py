@@ -1,6 +1,6 @@
-"""What the numbers of a forecast mean: points, quantiles, or the parameters of a distribution.
+"""Forecast outputs: points, quantiles and parametric distributions.
 
-V values, P numbers for each, Q levels. Values are in the batches' scaled units, in and out.
+V values, P parameters of each, Q levels. Inputs and outputs are in the batches' scaled units.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from torch.distributions import Normal
 from torch.distributions import StudentT as TorchStudentT
 from torch.nn import functional
 
-# The least spread of a distribution, in scaled units, and the least overdispersion of counts.
+# Lower bounds of a distribution's spread, in scaled units, and of the dispersion of counts.
 FLOOR = 1e-3
-# Degrees of freedom: above 2 there is a variance, and from 100 on a Gaussian.
+# Bounds of the degrees of freedom: the variance is finite above 2; from 100 on, nearly Gaussian.
 LEAST_FREEDOM, MOST_FREEDOM = 2.01, 100.0
-# The least mean of counts, in units of their scale.
+# Lower bound of the mean of counts, in units of their scale.
 LEAST_RATE = 1e-6
-# Levels of the quantiles that a CRPS without a closed form is made of.
+# Quantile levels for a CRPS without a closed form.
 CRPS_LEVELS = tuple((np.arange(100) + 0.5) / 100)
 
 
 def pinball(quantiles: Tensor, targets: Tensor, levels: Sequence[float]) -> Tensor:
-    """The loss of a quantile: ``max(level * (y - q), (level - 1) * (y - q))``.
+    """Return the quantile loss ``max(level * (y - q), (level - 1) * (y - q))``.
 
     >>> pinball(torch.tensor([[1.0, 1.0]]), torch.tensor([3.0]), (0.1, 0.9)).tolist()
     [[0.20000000298023224, 1.7999999523162842]]
@@ -39,7 +39,7 @@ def pinball(quantiles: Tensor, targets: Tensor, levels: Sequence[float]) -> Tens
     Args:
         quantiles: ``(..., Q)``.
         targets: ``(...)``.
-        levels: of the Q quantiles, each between 0 and 1.
+        levels: levels of the Q quantiles, each between 0 and 1.
     """
     error = targets.unsqueeze(-1) - quantiles
     level = error.new_tensor(levels)
@@ -47,12 +47,12 @@ def pinball(quantiles: Tensor, targets: Tensor, levels: Sequence[float]) -> Tens
 
 
 class Output(ABC):
-    """What the P numbers that a model gives for each value mean.
+    """Abstract predictive distribution, parametrized by P outputs of the model per value.
 
     Attributes:
         size: P.
-        relative: whether an interval is calibrated in units of its own width, as suits a
-            distribution whose spread the model gives, or in those of the values.
+        relative: whether intervals are calibrated in units of their own width, for distributions
+            with a predicted spread, or in those of the values.
     """
 
     size: int = 1
@@ -60,38 +60,38 @@ class Output(ABC):
 
     @abstractmethod
     def loss(self, numbers: Tensor, targets: Tensor) -> Tensor:
-        """The loss of each value ``(..., V)``.
+        """Return the loss of each value ``(..., V)``.
 
         Args:
-            numbers: ``(..., V, P)``, as the model gives them, without bounds.
+            numbers: ``(..., V, P)``, unconstrained outputs of the model.
             targets: ``(..., V)``.
         """
 
     @abstractmethod
     def quantiles(self, numbers: Tensor, levels: Sequence[float]) -> Tensor:
-        """``(..., V, Q)``, in the levels' order; where these rise, so do the quantiles."""
+        """Return the quantiles ``(..., V, Q)``, increasing if the levels are."""
 
     @abstractmethod
     def crps(self, numbers: Tensor, targets: Tensor) -> Tensor:
-        """Continuous ranked probability score ``(..., V)``, lower is better.
+        """Return the continuous ranked probability score ``(..., V)``, lower is better.
 
-        It is the integral over z of ``(P(Y <= z) - [y <= z])^2``; of a point forecast, the absolute
-        error (Gneiting & Raftery 2007, section 4.2).
+        The integral over z of ``(P(Y <= z) - [y <= z])^2``; the absolute error for point forecasts
+        (Gneiting & Raftery 2007, section 4.2).
         """
 
     def median(self, numbers: Tensor) -> Tensor:
-        """``(..., V)``: the forecast where one number is asked for."""
+        """Return the median ``(..., V)``, the point forecast."""
         return self.quantiles(numbers, (0.5,))[..., 0]
 
 
 class Point(Output):
-    """The value itself, with a loss of errors.
+    """Point forecast with an error as loss.
 
     >>> Point(functional.l1_loss).median(torch.tensor([[3.0]])).tolist()
     [3.0]
 
     Args:
-        error: as in `torch.nn.functional`: (prediction, targets, reduction="none") to each value's loss.
+        error: as in `torch.nn.functional`: (prediction, targets, reduction="none") to the loss of each value.
     """
 
     def __init__(self, error: Callable[..., Tensor]) -> None:
@@ -108,17 +108,17 @@ class Point(Output):
 
 
 class Quantiles(Output):
-    """One number per level, trained with the mean of the pinball losses.
+    """One quantile per level, trained with the mean pinball loss.
 
     >>> output = Quantiles((0.1, 0.5, 0.9))
-    >>> output.quantiles(torch.tensor([[3.0, 1.0, 2.0]]), (0.5, 0.7)).tolist()  # sorted, and between levels a line
+    >>> output.quantiles(torch.tensor([[3.0, 1.0, 2.0]]), (0.5, 0.7)).tolist()  # sorted and interpolated
     [[2.0, 2.5]]
 
-    The CRPS is approximated by twice the mean pinball loss over the levels: the better the more
-    levels there are, and the more evenly they lie.
+    The CRPS is approximated by twice the mean pinball loss over the levels; more and more evenly
+    spaced levels make it more accurate.
 
     Args:
-        levels: rising, between 0 and 1.
+        levels: increasing, between 0 and 1.
     """
 
     def __init__(self, levels: Sequence[float]) -> None:
@@ -130,7 +130,7 @@ class Quantiles(Output):
 
     def quantiles(self, numbers: Tensor, levels: Sequence[float]) -> Tensor:
         ordered = numbers.sort(-1).values
-        wanted = np.interp(levels, self.levels, np.arange(self.size))  # a place in `levels`, with a fraction
+        wanted = np.interp(levels, self.levels, np.arange(self.size))  # fractional index into `levels`
         below = np.floor(wanted).astype(int)
         above = np.minimum(below + 1, self.size - 1)
         return torch.lerp(ordered[..., below], ordered[..., above], ordered.new_tensor(wanted - below))
@@ -140,7 +140,7 @@ class Quantiles(Output):
 
 
 class Gaussian(Output):
-    """A normal distribution: mean, and standard deviation ``softplus(.) + FLOOR``.
+    """Normal distribution with mean and standard deviation ``softplus(.) + FLOOR``.
 
     >>> Gaussian().quantiles(torch.tensor([[2.0, -20.0]]), (0.5,)).tolist()
     [[2.0]]
@@ -150,7 +150,7 @@ class Gaussian(Output):
     relative = True
 
     def distribution(self, numbers: Tensor) -> Normal:
-        """As torch's."""
+        """Return the torch distribution."""
         return Normal(numbers[..., 0], functional.softplus(numbers[..., 1]) + FLOOR, validate_args=False)
 
     def loss(self, numbers: Tensor, targets: Tensor) -> Tensor:
@@ -163,7 +163,7 @@ class Gaussian(Output):
         return found
 
     def crps(self, numbers: Tensor, targets: Tensor) -> Tensor:
-        """In closed form: ``s (z (2 Phi(z) - 1) + 2 phi(z) - 1 / sqrt(pi))`` with ``z = (y - m) / s``.
+        """Return the closed form ``s (z (2 Phi(z) - 1) + 2 phi(z) - 1 / sqrt(pi))`` with ``z = (y - m) / s``.
 
         Source: Gneiting & Raftery 2007, equation 21.
         """
@@ -174,7 +174,7 @@ class Gaussian(Output):
 
 
 class StudentT(Output):
-    """Student's t distribution: degrees of freedom, place and scale; for values with outliers.
+    """Student's t distribution with degrees of freedom, location and scale, for values with outliers.
 
     Degrees of freedom are ``LEAST_FREEDOM + softplus(.)``, up to ``MOST_FREEDOM``.
 
@@ -186,7 +186,7 @@ class StudentT(Output):
     relative = True
 
     def distribution(self, numbers: Tensor) -> TorchStudentT:
-        """As torch's."""
+        """Return the torch distribution."""
         freedom = (functional.softplus(numbers[..., 0]) + LEAST_FREEDOM).clamp(max=MOST_FREEDOM)
         scale = functional.softplus(numbers[..., 2]) + FLOOR
         return TorchStudentT(freedom, numbers[..., 1], scale, validate_args=False)
@@ -203,7 +203,7 @@ class StudentT(Output):
         return t.loc.unsqueeze(-1) + t.scale.unsqueeze(-1) * _tensor(standard, numbers)
 
     def crps(self, numbers: Tensor, targets: Tensor) -> Tensor:
-        """In closed form, from the distribution's F and f at ``z = (y - place) / scale``.
+        """Return the closed form in the distribution's F and f at ``z = (y - location) / scale``.
 
         Source: Jordan, Krueger & Lerch 2019, "Evaluating probabilistic forecasts with scoringRules",
         appendix A.2.
@@ -219,7 +219,7 @@ class StudentT(Output):
 
 
 class NegativeBinomial(Output):
-    """Counts whose variance is ``mean + dispersion * mean^2``, in original units: whole and not negative.
+    """Negative binomial distribution of counts, with variance ``mean + dispersion * mean^2`` in original units.
 
     With v, the counts' own scale, mean = ``v (softplus(.) + LEAST_RATE)`` and dispersion =
     ``softplus(.) / sqrt(v) + FLOOR``. The CRPS is approximated from a hundred quantiles.
@@ -232,7 +232,7 @@ class NegativeBinomial(Output):
     Source: Salinas et al. 2020, "DeepAR", sections 3.1 and 3.3, with one scale for the whole series.
 
     Args:
-        shift, scale: of the targets, one number per value; empty where they are not scaled.
+        shift, scale: of the targets, one number per value; empty if they are not scaled.
     """
 
     size = 2
@@ -243,16 +243,16 @@ class NegativeBinomial(Output):
         self.unit = 1 + float(np.mean(np.abs(self.shift)))
 
     def counts(self, targets: Tensor) -> Tensor:
-        """Scaled targets ``(..., V)`` as counts, rid of what rounding did to them."""
+        """Return scaled targets ``(..., V)`` as counts, free of rounding errors."""
         return self.unscaled(targets).round().clamp(min=0)
 
     def unscaled(self, targets: Tensor) -> Tensor:
-        """In original units, in double precision where the device has it."""
+        """Return targets in original units, in double precision if the device supports it."""
         targets = _double(targets)
         return targets * targets.new_tensor(self.scale) + targets.new_tensor(self.shift)
 
     def distribution(self, numbers: Tensor) -> TorchNegativeBinomial:
-        """As torch's."""
+        """Return the torch distribution."""
         numbers = _double(numbers)
         mean = self.unit * (functional.softplus(numbers[..., 0]) + LEAST_RATE)
         dispersion = functional.softplus(numbers[..., 1]) / math.sqrt(self.unit) + FLOOR

@@ -1,4 +1,4 @@
-"""How far one sequence of tokens is from another."""
+"""Edit distance between sequences of tokens."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 
 
 def edit_distance(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
-    """The fewest tokens to insert, delete or replace to make `b` of `a`.
+    """Return the minimum number of insertions, deletions and substitutions from `a` to `b`.
 
         d(i, 0) = i,  d(0, j) = j
         d(i, j) = min(d(i-1, j) + 1,  d(i, j-1) + 1,  d(i-1, j-1) + [a_i != b_j])
@@ -27,7 +27,7 @@ def edit_distance(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
 
 
 def error_rate(made: Sequence[Sequence[Hashable]], truth: Sequence[Sequence[Hashable]]) -> float:
-    """Edits over all pairs of sequences, for each true token: 0 is perfect, above 1 is possible.
+    """Return the edits over all pairs of sequences per true token: 0 is perfect, above 1 is possible.
 
     >>> error_rate(["ab", "c"], ["ab", "de"])
     0.5

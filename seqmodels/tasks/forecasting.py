@@ -1,4 +1,4 @@
-"""The next values of a series.
+"""Forecasting: the next values of a series.
 
 H steps of horizon, L steps of history, n items, m steps in a season.
 """
@@ -15,7 +15,7 @@ from torch import Tensor
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.registry import register
 from seqmodels.tasks.base import check_range, real_items
-from seqmodels.tasks.baselines.reading import histories, item_count, spread
+from seqmodels.tasks.baselines.reading import evenly_spaced, histories, item_count
 from seqmodels.tasks.distributions import NegativeBinomial, Point, pinball
 from seqmodels.tasks.predictive import Predictive, check_counts, check_levels, make_output
 from seqmodels.tasks.series_task import SeriesTask
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torchmetrics import MetricCollection
 
-# Training items that a baseline's usual errors are taken from, about.
+# Approximate number of training items for the error quantiles of baselines.
 MOST_ITEMS = 5000
 
 
 @register("task", "forecasting")
 class Forecasting(SeriesTask):
-    """The next H values of a series, at the end of each sequence or after each step.
+    """Forecast of the next H values of a series, at the end of each sequence or after each step.
 
     >>> import torch
     >>> from seqmodels.batch import BatchSpec
@@ -40,36 +40,33 @@ class Forecasting(SeriesTask):
     >>> Forecasting(spec).decode(torch.tensor([[0.5, -1.0]]), batch)
     [{'forecast': [55.0, 40.0]}]
 
-    A forecast is a point, or quantiles, or a distribution; `seqmodels.tasks.distributions` says what the
-    model's numbers then are, and what is minimised: the error, the pinball loss, or minus the logarithm
-    of the likelihood. The one number forecast is the median.
+    Forecasts are points, quantiles or distributions (`seqmodels.tasks.distributions`), trained with the
+    error, the pinball loss or the negative log-likelihood. The point forecast is the median.
 
-    With `conformal` the interval is corrected after the training, step by step of the horizon, by how
-    far off it was on the validation split (`seqmodels.tasks.conformal`); its coverage there says nothing
-    any more, that on the test split does. The correction lies in the checkpoint.
+    With `conformal` the interval is corrected after training, for each step of the horizon, by its misses
+    on the validation split (`seqmodels.tasks.conformal`); its coverage is then meaningful on the test
+    split only. The correction is stored in the checkpoint.
 
-    Metrics, over all steps of the horizon and in the series' own units: mae, mse, rmse of the median;
-    mase where the season is known: mae over that of the seasonal naive forecast one step ahead on the
-    training split (Hyndman & Koehler 2006; below 1 is better than that). Where there is an interval:
-    crps (in closed form for gaussian and student_t, else from quantiles: of output=quantiles and point
-    the named levels, of negative_binomial a hundred), wql (see `IntervalMetric`), and the interval's
-    coverage and mean width. With conformal=true wql, coverage and width are those of the corrected
-    quantiles, crps is the model's own.
+    Metrics, over all steps of the horizon and in original units: mae, mse, rmse of the median; mase if the
+    season is known: mae over that of the one-step seasonal naive forecast on the training split (Hyndman &
+    Koehler 2006; below 1 is better than that). With an interval: crps (closed form for gaussian and
+    student_t, else from quantiles: the given levels for output=quantiles and point, a hundred for
+    negative_binomial), wql (see `IntervalMetric`), and the interval's coverage and mean width. With
+    conformal=true wql, coverage and width are those of the corrected quantiles, crps is the model's own.
 
     Baselines: the mean of the training targets; the last value; the value one season before; ridge
-    regression on the same history; exponential smoothing (`seqmodels.tasks.baselines.smoothing`); where
-    the calendar is among the inputs, what is usual at that time (harmonic climatology); and for a series
-    of changes no change (a random walk). Their intervals are their forecast and the quantiles of their
-    errors on the training split.
+    regression on the same history; exponential smoothing (`seqmodels.tasks.baselines.smoothing`); with
+    calendar inputs, harmonic climatology; for series of changes, no change (a random walk). Their
+    intervals are their forecast plus the quantiles of their errors on the training split.
 
     Args:
         spec, loss, huber_delta, ridge_window: as for `ValueTask`; the loss is that of output="point".
-        output: "point", "quantiles", "gaussian", "student_t" or "negative_binomial" (counts: whole
-            numbers from 0 on).
-        quantiles: levels that output="quantiles" learns, and that a prediction names.
-        interval: share of the values that the interval is to hold; its tails are equal.
+        output: "point", "quantiles", "gaussian", "student_t" or "negative_binomial" (counts: integers
+            from 0 on).
+        quantiles: levels learned by output="quantiles" and named in predictions.
+        interval: nominal coverage of the interval, with equal tails.
         conformal: whether to correct the interval on the validation split.
-        shown: windows in the picture.
+        shown: number of windows plotted.
     """
 
     target_kinds = ("values",)
@@ -96,7 +93,7 @@ class Forecasting(SeriesTask):
 
     @classmethod
     def suits(cls, spec: BatchSpec) -> bool:
-        """Whether the targets are the next values of a series."""
+        """Return whether the targets are the next values of a series."""
         return super().suits(spec) and spec.horizon == spec.target_size
 
     @property
@@ -111,7 +108,7 @@ class Forecasting(SeriesTask):
         return self.predictive.loss(prediction, targets).mean(-1)
 
     def calibrate(self, batches: Iterable[tuple[Tensor, SequenceBatch]]) -> None:
-        """Correct the interval by predictions of data that was not trained on.
+        """Correct the interval by predictions of held-out data.
 
         Raises:
             ValueError: no data.
@@ -143,7 +140,7 @@ class Forecasting(SeriesTask):
         self._count(metrics, self.predictive.median(values), truth, quantiles, crps, self._ends(batch))
 
     def _ends(self, batch: SequenceBatch) -> Tensor | float:
-        """What the real items' changes start from, ``(N, 1)``; 0 where targets are no changes."""
+        """Return the values ``(N, 1)`` from which the real items' changes start; 0 if targets are not changes."""
         if not self.relative:
             return 0.0
         series = self.series(batch.inputs.detach())
@@ -163,7 +160,7 @@ class Forecasting(SeriesTask):
         crps: Tensor | None,
         ends: Tensor | float = 0.0,
     ) -> None:
-        """Count items, all in scaled units but what changes start from."""
+        """Update the metrics with items in scaled units; `ends` is in original units."""
         target = self.unscale(truth)
         measured = {"preds": self.unscale(forecast).flatten(), "target": target.flatten()}
         if quantiles is not None and crps is not None:
@@ -195,10 +192,10 @@ class Forecasting(SeriesTask):
         return self.summary(metrics.compute())
 
     def prepare(self, train: Any) -> None:
-        """Take the scale of MASE from the training split, where a season fits into its sequences.
+        """Compute the scale of MASE from the training split, if a season fits into its sequences.
 
         Raises:
-            ValueError: targets that the output is not for.
+            ValueError: targets that the output does not support.
         """
         if isinstance(self.predictive.output, NegativeBinomial):
             check_counts(self.predictive.output, train)
@@ -209,16 +206,16 @@ class Forecasting(SeriesTask):
         return {**named, "mase": named["mae"] / self._naive_error} if self._naive_error else named
 
     def _levels(self, values: Tensor, batch: SequenceBatch) -> Tensor:
-        """Unscaled forecasts ``(B, H, ...)`` of each row's last step as values of the series."""
+        """Return unscaled forecasts ``(B, H, ...)`` of each row's last step as values of the series."""
         if not self.relative:
             return values
         last = batch.inputs[torch.arange(len(values)), (batch.lengths - 1).clamp(min=0)]
         return values + self.series(last.detach()).view(-1, *[1] * (values.dim() - 1))
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
-        """Each row's forecast, H numbers from its last step on; none for a row of length 0.
+        """Return each row's forecast, H numbers from its last step on; none for rows of length 0.
 
-        Where there is an interval also "quantiles", by level, and "interval" with its "share", "low" and "high".
+        With an interval also "quantiles", by level, and "interval" with its "share", "low" and "high".
         """
         forecast, quantiles = self._ahead(prediction, batch)
         lengths = batch.lengths.tolist()
@@ -237,7 +234,7 @@ class Forecasting(SeriesTask):
         return rows
 
     def _ahead(self, prediction: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor | None]:
-        """Each row's forecast ``(B, H)`` and its quantiles ``(B, H, Q)``, if it has some, as values of the series."""
+        """Return each row's forecast ``(B, H)`` and quantiles ``(B, H, Q)``, if any, as values of the series."""
         last = self._last(prediction.detach(), batch)
         forecast = self._levels(self.unscale(self.predictive.median(last)), batch)
         if not self.predictive.has_interval:
@@ -245,15 +242,15 @@ class Forecasting(SeriesTask):
         return forecast, self._levels(self._unscale_quantiles(self.predictive.quantiles(last)), batch)
 
     def _last(self, values: Tensor, batch: SequenceBatch) -> Tensor:
-        """What belongs to each row's last real step, ``(B, ...)``."""
+        """Return the values ``(B, ...)`` at each row's last real step."""
         if self.spec.target_shape == "sequence":
             return values
         return values[torch.arange(len(values)), (batch.lengths - 1).clamp(min=0)]
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        from seqmodels.tasks.pictures.windows import Window, forecast_figure
+        from seqmodels.tasks.plots.windows import Window, forecast_figure
 
         if self.spec.target_feature is None or self.spec.inputs != "features":
             return {}
@@ -264,7 +261,7 @@ class Forecasting(SeriesTask):
         season = self.spec.period if (self.spec.period or 0) <= batch.inputs.shape[1] else None
         windows = []
         full = [row for row, length in enumerate(lengths) if length]
-        for row in (full[i] for i in spread(len(full), self.shown)):
+        for row in (full[i] for i in evenly_spaced(len(full), self.shown)):
             past = batch.inputs[row : row + 1, : lengths[row]].cpu().numpy()
             baseline = self.naive(past, np.array([lengths[row]]), season or 1)[0]
             band = None if bands is None else bands[row]
@@ -275,11 +272,11 @@ class Forecasting(SeriesTask):
         return {**figures, **self._calibration(metrics)}
 
     def _calibration(self, metrics: MetricCollection | None) -> dict[str, Figure]:
-        """Whether the quantiles hold what they say, over the whole stage."""
+        """Plot the calibration of the quantiles over the whole stage."""
         if not self.predictive.has_interval or metrics is None:
             return {}
         from seqmodels.tasks.metrics.intervals import interval_metric
-        from seqmodels.tasks.pictures.calibration import calibration_figure
+        from seqmodels.tasks.plots.calibration import calibration_figure
 
         counted = interval_metric(metrics)
         return {} if counted is None else {"calibration": calibration_figure(counted)}

@@ -1,4 +1,4 @@
-"""What classification and tagging share: cross entropy and the confusion matrix.
+"""Base class of classification and tagging: cross entropy and the confusion matrix.
 
 V classes; confusion ``(V, V)`` counts items by true class (row) and predicted class (column).
 """
@@ -20,24 +20,23 @@ if TYPE_CHECKING:
     from torchmetrics import MetricCollection
 
 MOST_CLASSES = 4096
-# Classes that are few enough for a recall of each beside the other metrics; of more, the confusion matrix tells.
+# Maximum number of classes for which the recall of each is a metric; beyond, see the confusion matrix.
 MOST_RECALLS = 5
 
 
 class LabelTask(Task):
-    """One class for each item; see `Classification` and `Tagging`.
+    """Abstract task with one class per item (see `Classification` and `Tagging`).
 
-    The loss is the cross entropy, in nats, of the true class: item by item, or with balanced
-    weights w(class) = N / (K n(class)), for n of the N training items in a class, and K classes
-    that occur. These weights are 1 on average, so the loss keeps its size.
+    The loss is the cross entropy in nats, unweighted or with balanced weights w(class) = N / (K n(class)),
+    for n(class) of the N training items in a class and K classes that occur. The mean weight is 1.
 
     Args:
         spec: with labels as targets.
-        label_smoothing: share of the probability, 0 to below 1, that the loss asks for on all classes alike.
-        class_weights: "none", or "balanced" for classes that all count the same however rare.
+        label_smoothing: share of the target probability, 0 to below 1, spread evenly over all classes.
+        class_weights: "none", or "balanced" to give all classes the same total weight.
 
     Raises:
-        ValueError: an option out of range, or more classes than a confusion matrix should have.
+        ValueError: an option out of range, or too many classes for a confusion matrix.
     """
 
     def __init__(self, spec: BatchSpec, label_smoothing: float = 0.0, class_weights: str = "none") -> None:
@@ -56,7 +55,7 @@ class LabelTask(Task):
         return "accuracy", "max"
 
     def prepare(self, train: Any) -> None:
-        """Count the classes, where the loss is to be balanced."""
+        """Count the classes if the loss is balanced."""
         if self.class_weights == "balanced":
             counts = torch.from_numpy(np.bincount(labels(train), minlength=self.output_size)).double()
             present = counts > 0
@@ -93,7 +92,7 @@ class LabelTask(Task):
         return MetricCollection(found)
 
     def _recalls(self, confusion: Tensor) -> dict[str, Tensor]:
-        """Of each class, the share of its items that were predicted as it; 0 where it has none."""
+        """Return the recall of each class; 0 for classes without items."""
         shares = confusion.diagonal() / confusion.sum(1).clamp(min=1)
         return {f"recall {name}": share for name, share in zip(self.names, shares, strict=False)}
 
@@ -102,13 +101,13 @@ class LabelTask(Task):
         metrics.update(predicted.argmax(-1), truth)
 
     def score(self, predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-        """The metrics of labels ``(n,)`` that were predicted somehow."""
+        """Return the metrics of predicted labels ``(n,)``."""
         metrics = self.metrics()
         metrics.update(torch.from_numpy(predicted.astype(np.int64)), torch.from_numpy(truth))
         return self.summary(metrics.compute())
 
     def shares(self, prediction: Any, batch: SequenceBatch) -> Tensor:
-        """The probability of every class, ``(..., V)``."""
+        """Return the probability of every class, ``(..., V)``."""
         shares: Tensor = prediction.detach().float().softmax(-1)
         return shares
 
@@ -128,12 +127,12 @@ class LabelTask(Task):
 
     @property
     def names(self) -> list[str]:
-        """The classes' names."""
+        """Names of the classes."""
         return [name_of(self.spec.target_names, index) for index in range(self.output_size)]
 
 
 def accuracy(confusion: Tensor) -> Tensor:
-    """Share of the items on the diagonal.
+    """Return the share of the items on the diagonal.
 
     >>> accuracy(torch.tensor([[3, 1], [0, 4]])).item()
     0.875
@@ -142,12 +141,12 @@ def accuracy(confusion: Tensor) -> Tensor:
 
 
 def macro_f1(confusion: Tensor) -> Tensor:
-    """Mean over classes of the harmonic mean of precision and recall.
+    """Return the F1 score averaged over classes.
 
         F1 = 2 TP / (2 TP + FP + FN)
 
-    A class that is neither among the true labels nor among the predicted has no F1 and is left
-    out; one that is only predicted has an F1 of 0. (As scikit-learn's `f1_score`.)
+    Classes that are neither true nor predicted are left out; those only predicted have an F1 of 0
+    (as in scikit-learn's `f1_score`).
 
     >>> macro_f1(torch.tensor([[2, 0, 0], [0, 1, 1], [0, 0, 0]])).item()
     0.5555555820465088
@@ -159,6 +158,6 @@ def macro_f1(confusion: Tensor) -> Tensor:
 
 
 def confusion_of(metrics: MetricCollection) -> Tensor:
-    """The confusion matrix of the whole stage, from metrics that were computed."""
+    """Return the confusion matrix of the whole stage from computed metrics."""
     counts: Any = metrics["accuracy"]
     return counts.metric_a.compute().cpu()

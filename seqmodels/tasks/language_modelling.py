@@ -1,4 +1,4 @@
-"""The next token at each step."""
+"""Language modelling: the next token at each step."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from seqmodels.tasks.sampling import kmer_of, sample
 if TYPE_CHECKING:
     from seqmodels.model import SequenceModel
 
-# Tokens of the data that a sample goes on from, and likeliest tokens that `decode` tells.
+# Tokens in the prompt of a sample, and most likely tokens returned by `decode`.
 PROMPT, LIKELIEST = 32, 5
 
 
 @register("task", "language_modelling")
 class LanguageModelling(Task):
-    """Which token comes next.
+    """Prediction of the next token.
 
     >>> import torch
     >>> task = LanguageModelling(BatchSpec("tokens", 4, "tokens", 4, "step"))
@@ -36,19 +36,19 @@ class LanguageModelling(Task):
     {'loss': 1.386, 'bits': 2.0, 'perplexity': 4.0}
 
     Metrics: loss, the cross entropy in nats per token; bits, the same in bits (per character, byte
-    or word, as the tokens are); perplexity, its exponential. Baselines: n-gram models (see
-    `seqmodels.tasks.baselines.ngram`), and where asked for a Markov model of high order.
+    or word); perplexity, its exponential. Baselines: n-gram models (`seqmodels.tasks.baselines.ngram`)
+    and optionally a Markov model of high order.
 
     Args:
-        spec: tokens in, and tokens of the same vocabulary out, one per step; or, where the data say so by
-            the option "kmer", each input a token joined with those before it, as one number.
-        sample_steps: tokens in a sample.
-        temperature: of samples; below 1 bolder, above 1 wilder. None always takes the likeliest token.
-        top_k: sample among the k likeliest tokens only.
-        top_p: sample among the likeliest tokens that together have this probability.
+        spec: input tokens and target tokens of the same vocabulary, one per step; with the data option
+            "kmer" each input is a token joined with those before it as one number.
+        sample_steps: number of tokens in a sample.
+        temperature: sampling temperature; below 1 more likely, above 1 more random. None for greedy decoding.
+        top_k: sample among the k most likely tokens.
+        top_p: sample among the most likely tokens that together have this probability.
         ngram_orders: n of each n-gram baseline.
-        markov_order: letters of context, at most, of the Markov baseline for small alphabets such as
-            DNA (see `seqmodels.tasks.baselines.markov`); None for no such baseline.
+        markov_order: maximum context length of the Markov baseline for small alphabets such as DNA
+            (see `seqmodels.tasks.baselines.markov`); None for no such baseline.
     """
 
     target_kinds = ("tokens",)
@@ -66,14 +66,14 @@ class LanguageModelling(Task):
     ) -> None:
         super().__init__(spec)
         self.sample_steps = check_range("sample_steps", sample_steps, 1, whole=True)
-        sampler(temperature, top_k, top_p)  # refuses what is out of range
+        sampler(temperature, top_k, top_p)  # validates the options
         self.temperature, self.top_k, self.top_p = temperature, top_k, top_p
         self.ngram_orders = [check_range("ngram_orders", order, 1, whole=True) for order in ngram_orders]
         self.markov_order = None if markov_order is None else check_range("markov_order", markov_order, 1, whole=True)
 
     @classmethod
     def suits(cls, spec: BatchSpec) -> bool:
-        """Whether each target is the token after its input."""
+        """Return whether each target is the token after its input."""
         return super().suits(spec) and spec.inputs == "tokens" and spec.input_size == spec.target_size ** kmer_of(spec)
 
     def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
@@ -99,7 +99,7 @@ class LanguageModelling(Task):
         return found
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
-        """The likeliest tokens after each row's last step, with their probabilities."""
+        """Return the most likely tokens after each row's last step, with their probabilities."""
         rows = torch.arange(len(prediction), device=prediction.device)
         last = prediction.detach()[rows, (batch.lengths - 1).clamp(min=0)].float().softmax(-1)
         best = last.topk(min(LIKELIEST, self.output_size))
@@ -111,7 +111,7 @@ class LanguageModelling(Task):
         return decoded
 
     def texts(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, str]:
-        """A sample that goes on from the first tokens of the batch's longest row."""
+        """Return a sample that continues the first tokens of the batch's longest row."""
         row = int(batch.lengths.argmax())
         prompt = batch.inputs[row, : min(int(batch.lengths[row]), PROMPT)] % self.output_size
         if len(prompt) == 0 or not model.carries:
@@ -125,5 +125,5 @@ class LanguageModelling(Task):
 
 
 def perplexity(loss: float) -> float:
-    """e to the loss; infinite where that is too large for a float."""
+    """Return exp(loss); infinity on overflow."""
     return math.exp(loss) if loss < 700 else math.inf

@@ -1,6 +1,6 @@
-"""What a forecast begins as: ridge regression, with intervals from its errors.
+"""Initialization of a forecast by ridge regression, with intervals from its errors.
 
-n items, D inputs, V values, P numbers for each; values in scaled units.
+n items, D inputs, V values, P parameters of each; values in scaled units.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from seqmodels.tasks.baselines.reading import histories, item_count
 from seqmodels.tasks.baselines.ridge import Ridge
 from seqmodels.tasks.distributions import FLOOR, Gaussian, NegativeBinomial, Output, Quantiles, StudentT
 
-# Penalties to choose from, up to one that leaves next to nothing of the weights.
+# Penalties to choose from, up to one that shrinks the weights to almost zero.
 PENALTIES = 10.0 ** np.arange(-6, 3.5, 0.5)
-# Items that the regression is fitted to, at most; and by which the quantiles of each step's errors are told, at least.
+# Maximum number of items fitted to; minimum number for error quantiles per step of the horizon.
 MOST_ITEMS, FEW_ITEMS = 200_000, 30
 
 
 def ridge_start(
     output: Output, train: Any, held_out: Any, steps: int, features: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A linear map to a model's numbers that forecasts as ridge regression does.
+    """Return a linear map to a model's outputs that forecasts like ridge regression.
 
     Args:
-        output: what the numbers mean.
-        train: the data that it is fitted to.
-        held_out: data that choose the penalty, and tell the errors; None for the last fifth of `train`'s items.
-        steps: of history that it reads.
-        features: which of the inputs' features it reads.
+        output: distribution parametrized by the outputs.
+        train: data to fit to.
+        held_out: data for the choice of the penalty and for the errors; None for the last fifth, and all, of `train`.
+        steps: number of steps of history.
+        features: indices of the input features read.
 
     Returns:
         Weight ``(V * P, steps * len(features))`` and bias ``(V * P,)``.
@@ -46,30 +46,30 @@ def ridge_start(
     ridge = Ridge.fit(items(train), count, None if held_out is None else items(held_out), PENALTIES)
     inputs, targets = (np.concatenate(part) for part in zip(*items(held_out or train), strict=True))
     errors = targets - ridge.predict(inputs)
-    if len(errors) < FEW_ITEMS:  # all steps of the horizon together
+    if len(errors) < FEW_ITEMS:  # pooled over the horizon
         errors = np.broadcast_to(errors.reshape(-1, 1), (errors.size, errors.shape[1]))
-    numbers, grows = usual_numbers(output, errors, targets)
+    numbers, grows = initial_outputs(output, errors, targets)
     weight = ridge.weight.T[:, None, :] * grows[:, None]
     bias = ridge.bias[:, None] * grows + numbers
     return weight.reshape(-1, weight.shape[-1]), bias.reshape(-1)
 
 
-def usual_numbers(output: Output, errors: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of a forecast of 0 whose errors are usually these, and which of them grow with the forecast.
+def initial_outputs(output: Output, errors: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the outputs for a forecast of 0 with such errors, and which of them shift with the forecast.
 
-    >>> numbers, grows = usual_numbers(Quantiles((0.25, 0.5, 0.75)), np.array([[-1.0], [0.0], [1.0]]), np.zeros((3, 1)))
-    >>> numbers.tolist(), grows.tolist()
+    >>> outputs, grows = initial_outputs(Quantiles((0.25, 0.5, 0.75)), np.array([[-1], [0], [1]]), np.zeros((3, 1)))
+    >>> outputs.tolist(), grows.tolist()
     ([[-0.5, 0.0, 0.5]], [1.0, 1.0, 1.0])
 
-    Of counts, whose numbers are no linear function of the history, those of their mean and variance.
+    For counts, whose outputs are no linear function of the history, they match the targets' mean and variance.
 
     Args:
-        output: what the numbers mean.
+        output: distribution parametrized by the outputs.
         errors: ``(n, V)``.
         targets: ``(n, V)``.
 
     Returns:
-        Numbers ``(V, P)``, and ``(P,)``: 1 for those that grow with the forecast, 0 for the others.
+        Outputs ``(V, P)``, and ``(P,)``: 1 for those that shift with the forecast, 0 for the others.
     """
     place, spread = np.zeros(errors.shape[1]), errors.std(0)
     if isinstance(output, Quantiles):
@@ -88,6 +88,6 @@ def usual_numbers(output: Output, errors: np.ndarray, targets: np.ndarray) -> tu
 
 
 def _unsoft(values: np.ndarray) -> np.ndarray:
-    """The inverse of softplus; of values next to nothing, -5."""
+    """Return the inverse of softplus; -5 for values near 0."""
     values = np.maximum(values, math.log1p(math.exp(-5)))
     return values + np.log(-np.expm1(-values))

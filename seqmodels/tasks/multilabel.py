@@ -1,6 +1,6 @@
-"""Several labels at once, for each sequence or each step.
+"""Multilabel classification of sequences or steps.
 
-n items, V classes. An item has each class or not, whatever the others.
+n items, V classes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @register("task", "multilabel")
 class Multilabel(Task):
-    """Which of V labels hold, each on its own: none, one or many.
+    """Multilabel classification: any subset of V labels.
 
         loss = mean over classes of  -w y log p - (1 - y) log(1 - p),   p = sigmoid(prediction)
 
@@ -38,16 +38,16 @@ class Multilabel(Task):
     >>> task.decode(torch.tensor([[2.0, -2.0, 0.5]]), batch)[0]["labels"]
     ['sun', 'rain']
 
-    Metrics, of the labels whose probability is at least the threshold: micro_f1 (all decisions together),
-    macro_f1 (mean over the classes), exact (share of the items with every label right); and of the
-    probabilities, mean_average_precision (mean over the classes that occur, at 182 thresholds).
-    Baselines: the labels' frequencies; logistic regression, for tokens on runs of 1 to 4 of them, for
-    features on simple statistics of a sequence, or on each step alone. No metric is weighted.
+    Metrics of the labels at the threshold: micro_f1 (all decisions together), macro_f1 (mean over the
+    classes), exact (share of the items with every label right); of the probabilities:
+    mean_average_precision (mean over the classes that occur, at 182 thresholds). None is weighted.
+    Baselines: the labels' frequencies; logistic regression, for tokens on their 1- to 4-grams, for
+    features on summary statistics of a sequence, or on each step alone.
 
     Args:
         spec: with sets as targets.
-        class_weights: "none", or "balanced" for labels of which the rare count as much as the absent.
-        threshold: the probability from which on a label is said to hold.
+        class_weights: "none", or "balanced" to give present and absent the same total weight in each label.
+        threshold: lowest probability at which a label is predicted.
 
     Raises:
         ValueError: an option out of range.
@@ -55,7 +55,7 @@ class Multilabel(Task):
 
     target_kinds = ("sets",)
     target_shapes = ("sequence", "step")
-    # Above it, one rare label would drown all others.
+    # With a larger weight one rare label would dominate the loss.
     MOST_WEIGHT = 100.0
 
     def __init__(self, spec: BatchSpec, class_weights: str = "none", threshold: float = 0.5) -> None:
@@ -70,11 +70,11 @@ class Multilabel(Task):
 
     @property
     def names(self) -> list[str]:
-        """The classes' names."""
+        """Names of the classes."""
         return [name_of(self.spec.target_names, index) for index in range(self.output_size)]
 
     def prepare(self, train: Any) -> None:
-        """Count the labels, where the loss is to be balanced."""
+        """Count the labels if the loss is balanced."""
         if self.class_weights == "balanced":
             share = torch.from_numpy(label_sets(train).mean(0)).double()
             weights = ((1 - share) / share.clamp(min=1e-9)).clamp(max=self.MOST_WEIGHT)
@@ -106,7 +106,7 @@ class Multilabel(Task):
             counts = MultilabelStatScores(size, self.threshold, average="none", validate_args=False)
             return CompositionalMetric(score, counts, None)
 
-        # At fixed thresholds, so that memory does not grow with the data; close to 0 and 1 they are dense.
+        # Fixed thresholds, dense near 0 and 1, so that memory does not grow with the data.
         thresholds = torch.cat([torch.zeros(1), torch.linspace(-9, 9, 181).sigmoid()])
         curve = MultilabelPrecisionRecallCurve(size, thresholds=thresholds, validate_args=False)
         return MetricCollection(
@@ -125,7 +125,7 @@ class Multilabel(Task):
             metrics.update(predicted.float().sigmoid(), truth.long())
 
     def score(self, probabilities: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-        """The metrics of probabilities ``(n, V)`` that were predicted somehow."""
+        """Return the metrics of predicted probabilities ``(n, V)``."""
         metrics = self.metrics()
         metrics.update(torch.from_numpy(probabilities).float(), torch.from_numpy(truth).long())
         return self.summary(metrics.compute())
@@ -137,7 +137,7 @@ class Multilabel(Task):
         return {name: self.score(values, truth) for name, values in predicted.items()}
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
-        """Each row's labels and the probability of every class; of each step where there is one target per step."""
+        """Return the labels and the probability of every class, per row or, with targets per step, per step."""
         decoded: list[dict[str, Any]] = []
         for row, length in zip(prediction.detach().double().sigmoid().tolist(), batch.lengths.tolist(), strict=True):
             if self.spec.target_shape == "step":
@@ -151,10 +151,10 @@ class Multilabel(Task):
         named = {name: round(p, 7) for name, p in zip(self.names, probabilities, strict=True)}
         return {"labels": [name for name, p in named.items() if p >= self.threshold], "probabilities": named}
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        from seqmodels.tasks.pictures.labels import labels_figure
+        from seqmodels.tasks.plots.labels import labels_figure
 
         if not bool((batch.lengths > 0).any()):
             return {}
@@ -167,7 +167,7 @@ class Multilabel(Task):
 
 
 def micro_f1(counts: Tensor) -> Tensor:
-    """Of all decisions together, the harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN).
+    """Return the F1 score of all decisions together, 2 TP / (2 TP + FP + FN).
 
     >>> micro_f1(torch.tensor([[3, 1, 0, 0, 3], [0, 0, 2, 2, 2]])).item()  # TP, FP, TN, FN, support of each class
     0.6666666865348816
@@ -177,7 +177,7 @@ def micro_f1(counts: Tensor) -> Tensor:
 
 
 def macro_f1(counts: Tensor) -> Tensor:
-    """Mean of the classes' F1; a class that neither holds nor is predicted has none and is left out.
+    """Return the mean F1 score over classes, without those that are neither true nor predicted.
 
     >>> macro_f1(torch.tensor([[3, 0, 0, 0, 3], [0, 0, 2, 2, 2], [0, 0, 9, 0, 0]])).item()
     0.5
@@ -188,17 +188,17 @@ def macro_f1(counts: Tensor) -> Tensor:
 
 
 def mean_average_precision(curves: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """Mean over the classes that occur of the area under precision over recall, in steps.
+    """Return the mean over occurring classes of the area under the stepwise precision-recall curve.
 
     Args:
-        curves: precision and recall ``(V, N + 1)`` at the N thresholds, the lowest first and 0.
+        curves: precision and recall ``(V, N + 1)`` at the N thresholds, increasing from 0.
 
     >>> precision, recall = torch.tensor([[0.5, 1.0, 1.0]]), torch.tensor([[1.0, 0.5, 0.0]])
     >>> mean_average_precision((precision, recall, torch.tensor([0.0, 0.5]))).item()
     0.75
     """
     precision, recall = (curve.view(-1, curve.shape[-1]) for curve in curves[:2])
-    # Where nothing is predicted there is no precision, and recall stands still.
+    # Without predictions precision is undefined, and recall does not change.
     areas = ((recall[:, :-1] - recall[:, 1:]) * precision[:, :-1].nan_to_num()).sum(1)
     occurs = recall[:, 0] > 0
     return areas[occurs].sum() / occurs.sum().clamp(min=1)

@@ -1,4 +1,4 @@
-"""What a model makes of the first steps of a sequence, and which steps it looked at.
+"""Predictions from the first steps of a sequence, and attention over its steps.
 
 B rows, T steps, V classes.
 """
@@ -11,13 +11,13 @@ import numpy as np
 from torch import Tensor
 
 
-class Reading(NamedTuple):
-    """A prediction, and how it came about.
+class PartialPrediction(NamedTuple):
+    """Prediction with its partial predictions and attention.
 
     Fields:
         prediction: ``(B, V)``, from all steps.
-        after: number of steps -> the prediction from the first so many.
-        attention: ``(B, T)``, how much each step counted, where the head pools by attention.
+        after: number of steps -> prediction from that number of first steps.
+        attention: ``(B, T)`` weights, if the head pools by attention.
     """
 
     prediction: Tensor
@@ -25,16 +25,15 @@ class Reading(NamedTuple):
     attention: Tensor | None
 
 
-def read_partly(model: Any, inputs: Tensor, lengths: Tensor, after: tuple[int, ...]) -> Reading:
-    """What a model predicts from all steps, and from the first ones alone.
+def predict_partial(model: Any, inputs: Tensor, lengths: Tensor, after: tuple[int, ...]) -> PartialPrediction:
+    """Predict from all steps, and from the first steps alone.
 
-    A model that reads forwards has the same features at the first steps whatever follows, so they are made once;
-    one that reads backwards too starts afresh.
+    The features of a unidirectional model are computed once; a bidirectional one is run for each number of steps.
 
     Args:
-        model: with a head that predicts once per sequence.
+        model: model with one prediction per sequence.
         inputs, lengths: of a batch.
-        after: numbers of steps; a row that is shorter is read whole.
+        after: numbers of steps; shorter rows are read whole.
     """
     features, _ = model.features(inputs, None, lengths)
     found = {}
@@ -46,15 +45,15 @@ def read_partly(model: Any, inputs: Tensor, lengths: Tensor, after: tuple[int, .
             found[steps] = model(inputs[:, :steps], None, first)[0]
     attends = getattr(model.head, "attention", None) is not None and hasattr(model.head, "attention_weights")
     attention = model.head.attention_weights(features, lengths) if attends else None
-    return Reading(model.head(features, lengths), found, attention)
+    return PartialPrediction(model.head(features, lengths), found, attention)
 
 
-class First:
-    """A data set read only up to some step of each sequence.
+class Truncated:
+    """Data set truncated to the first steps of each sequence.
 
     Args:
         dataset: with one target per sequence.
-        steps: how many are read at most.
+        steps: maximum number of steps.
     """
 
     def __init__(self, dataset: Any, steps: int) -> None:
@@ -62,12 +61,12 @@ class First:
         self.lengths = np.minimum(dataset.lengths, steps)
 
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """As the data set's own."""
+        """Read steps as the data set does."""
         return self.dataset.read(index, start, stop)
 
 
-class Joined:
-    """Data sets one after the other."""
+class Concatenated:
+    """Concatenation of data sets."""
 
     def __init__(self, datasets: list[Any]) -> None:
         self.datasets, self.spec = datasets, datasets[0].spec
@@ -75,6 +74,6 @@ class Joined:
         self.starts = np.cumsum([0, *(len(dataset.lengths) for dataset in datasets)])
 
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """As the data set's own that has the sequence."""
+        """Read steps from the data set that has the sequence."""
         which = int(np.searchsorted(self.starts, index, side="right")) - 1
         return self.datasets[which].read(index - int(self.starts[which]), start, stop)

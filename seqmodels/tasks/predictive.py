@@ -1,6 +1,6 @@
-"""A forecast that says how sure it is: quantiles and an interval from what a model gives, calibrated if asked for.
+"""Probabilistic forecasts: quantiles and optionally calibrated intervals from a model's outputs.
 
-H steps of horizon, P numbers for each, Q levels; values in scaled units.
+H steps of horizon, P parameters of each, Q levels; values in scaled units.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from seqmodels.tasks.distributions import (
 )
 
 OUTPUTS = ("point", "quantiles", "gaussian", "student_t", "negative_binomial")
-# Levels are rounded to so many digits, so that 0.5 - 0.8 / 2 is 0.1.
+# Decimal digits of levels, so that 0.5 - 0.8 / 2 is 0.1.
 DIGITS = 9
 
 
 def make_output(name: str, spec: BatchSpec, error: Callable[..., Tensor], levels: tuple[float, ...]) -> Output:
-    """What the numbers of a model mean.
+    """Build the predictive distribution of a model's outputs.
 
     Args:
         name: one of `OUTPUTS`.
-        spec: whose scales counts are told by.
-        error: of points.
-        levels: of quantiles.
+        spec: spec with the scales of counts.
+        error: error function for points.
+        levels: levels of quantiles.
     """
     made: dict[str, Callable[[], Output]] = {
         "point": lambda: Point(error),
@@ -53,10 +53,10 @@ def make_output(name: str, spec: BatchSpec, error: Callable[..., Tensor], levels
 
 
 def check_counts(output: NegativeBinomial, train: Any) -> None:
-    """Refuse training targets that are no counts.
+    """Validate that training targets are counts.
 
     Raises:
-        ValueError: a number that is not whole, or below 0.
+        ValueError: a target that is not an integer, or below 0.
     """
     for *_, targets in histories(train, 1):
         values = output.unscaled(torch.tensor(targets)).numpy()
@@ -69,7 +69,7 @@ def check_counts(output: NegativeBinomial, train: Any) -> None:
 
 
 class Predictive:
-    """What a model's H * P numbers say about H values.
+    """Predictive distribution of H values from a model's H * P outputs.
 
     >>> import torch
     >>> predictive = Predictive(Quantiles((0.1, 0.5, 0.9)), horizon=1, quantiles=(0.1, 0.5, 0.9), interval=0.8)
@@ -80,15 +80,15 @@ class Predictive:
     [[[-3.0, 2.0, 8.0]]]
 
     Attributes:
-        levels: of the quantiles it names: those asked for, the interval's ends and the median.
-        low, high: places in `levels` of the interval's ends.
-        correction: ``(H, Q)``, see `seqmodels.tasks.conformal`; None where it is not calibrated.
+        levels: levels of the quantiles: those requested, the interval's ends and the median.
+        low, high: indices in `levels` of the interval's ends.
+        correction: ``(H, Q)``, see `seqmodels.tasks.conformal`; None if not calibrated.
 
     Args:
-        output: what the numbers mean.
+        output: distribution parametrized by the outputs.
         horizon: H.
-        quantiles: levels, rising.
-        interval: share of the values that the interval is to hold.
+        quantiles: levels, increasing.
+        interval: nominal coverage of the interval.
         conformal: whether it will be calibrated.
 
     Raises:
@@ -120,46 +120,46 @@ class Predictive:
 
     @property
     def has_interval(self) -> bool:
-        """Whether it says how sure it is."""
+        """Whether there is an interval."""
         return not isinstance(self.output, Point) or self.correction is not None
 
     @property
     def crps_levels(self) -> tuple[float, ...]:
-        """Levels that a CRPS without a closed form is made of."""
+        """Quantile levels for a CRPS without a closed form."""
         if isinstance(self.output, Quantiles):
             return self.output.levels
         return self.levels if isinstance(self.output, Point) else CRPS_LEVELS
 
     def numbers(self, prediction: Tensor) -> Tensor:
-        """``(..., H * P)`` as ``(..., H, P)``."""
+        """Reshape ``(..., H * P)`` to ``(..., H, P)``."""
         return prediction.unflatten(-1, (self.horizon, self.output.size))
 
     def loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
-        """The loss of each value, ``(..., H)``."""
+        """Return the loss of each value, ``(..., H)``."""
         return self.output.loss(self.numbers(prediction), targets)
 
     def median(self, prediction: Tensor) -> Tensor:
-        """The forecast in one number per step, ``(..., H)``."""
+        """Return the point forecast ``(..., H)``."""
         return self.output.median(self.numbers(prediction))
 
     def quantiles(self, prediction: Tensor) -> Tensor:
-        """``(..., H, Q)`` at `levels`; calibrated where they can be."""
+        """Return the quantiles ``(..., H, Q)`` at `levels`, corrected after calibration."""
         found = self.output.quantiles(self.numbers(prediction), self.levels)
         if self.correction is None:
             return found
         return corrected(self.levels, found, self.correction, self.output.relative)
 
     def crps(self, prediction: Tensor, targets: Tensor) -> Tensor:
-        """``(..., H)``: the model's own; of a point with a calibrated interval, from its quantiles."""
+        """Return the model's CRPS ``(..., H)``; of points with a calibrated interval, that of its quantiles."""
         if isinstance(self.output, Point) and self.correction is not None:
             return 2 * pinball(self.quantiles(prediction), targets, self.levels).mean(-1)
         return self.output.crps(self.numbers(prediction), targets)
 
     def calibrate(self, prediction: Tensor, targets: Tensor) -> None:
-        """Correct the intervals, step by step of the horizon.
+        """Correct the intervals at each step of the horizon.
 
         Args:
-            prediction: ``(n, H * P)``, of data that was not trained on.
+            prediction: ``(n, H * P)``, of held-out data.
             targets: ``(n, H)``.
 
         Raises:
@@ -171,10 +171,10 @@ class Predictive:
 
 
 def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
-    """Levels of quantiles, rounded.
+    """Return quantile levels, validated and rounded.
 
     Raises:
-        ValueError: not between 0 and 1, or not rising.
+        ValueError: not between 0 and 1, or not increasing.
     """
     found = tuple(round(check_range("quantiles", level, 1e-6, 1.0), DIGITS) for level in levels)
     if not found or any(a >= b for a, b in pairwise(found)):

@@ -1,4 +1,4 @@
-"""Numbers for each sequence or each step."""
+"""Regression: values for each sequence or each step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @register("task", "regression")
 class Regression(ValueTask):
-    """What numbers belong to a sequence, or to each of its steps.
+    """Regression of values for each sequence or step.
 
     >>> import torch
     >>> from seqmodels.batch import BatchSpec
@@ -26,8 +26,8 @@ class Regression(ValueTask):
     >>> task.decode(torch.tensor([[1.5]]), batch)
     [{'values': {'value': 23.0}}]
 
-    Metrics, over all values and in their own units: mae, mse and rmse. Baselines: the mean of the
-    training targets; ridge regression on the inputs, the last `ridge_window` steps of them.
+    Metrics, over all values and in original units: mae, mse and rmse. Baselines: the mean of the
+    training targets; ridge regression on the last `ridge_window` input steps.
     Arguments as for `ValueTask`.
     """
 
@@ -36,13 +36,13 @@ class Regression(ValueTask):
 
     @property
     def names(self) -> list[str]:
-        """The values' names."""
+        """Names of the values."""
         if self.spec.target_names:
             return list(self.spec.target_names)
         return ["value"] if self.output_size == 1 else [f"value {i + 1}" for i in range(self.output_size)]
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
-        """Each row's values by name: a number, or a list of them where there is one per step."""
+        """Return each row's values by name: a number, or a list with one per step."""
         rows = self.unscale(prediction.detach()).transpose(1, -1).tolist()
         lengths = batch.lengths.tolist()
         if self.spec.target_shape == "step":
@@ -52,10 +52,10 @@ class Regression(ValueTask):
             for row, length in zip(rows, lengths, strict=True)
         ]
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        from seqmodels.tasks.pictures.scatter import scatter_figure
+        from seqmodels.tasks.plots.scatter import scatter_figure
 
         predicted, truth = (self.unscale(values).float().cpu() for values in self.real(prediction, batch))
         return {"prediction against truth": scatter_figure(truth, predicted, self.names)} if len(truth) else {}

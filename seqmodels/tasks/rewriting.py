@@ -1,4 +1,4 @@
-"""What sequence generation needs around its scores: texts, true tokens outside the vocabulary, simple rewriters."""
+"""Helpers of sequence generation: texts, unknown target tokens and token-by-token baselines."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.tasks.base import join_tokens
-from seqmodels.tasks.baselines.reading import sequences, spread
+from seqmodels.tasks.baselines.reading import evenly_spaced, sequences
 from seqmodels.tasks.baselines.token_by_token import InOrder, WordByWord, shared_names, training_pairs
 
-# Numbers for tokens that no vocabulary has: one that is true, and one that is written. They differ, so
-# that what is unknown is never right.
+# Numbers of unknown tokens in targets and in generated text; they differ, so that unknown is never correct.
 TRUE_UNKNOWN, WRITTEN_UNKNOWN = -1, -2
-MOST_ROWS = 20_000  # rows of an evaluation that simple rewriters are scored on
+MOST_ROWS = 20_000  # maximum number of rows on which these baselines are scored
 
 Write = Callable[[np.ndarray], list[int]]
 
 
 def check_sacrebleu() -> None:
-    """Refuse translation scores where their library is missing."""
+    """Raise an error if the library of the translation scores is missing."""
     try:
         import sacrebleu  # noqa: F401
     except ImportError:
@@ -29,16 +28,16 @@ def check_sacrebleu() -> None:
 
 
 def known(spec: BatchSpec, tokens: list[int]) -> list[int]:
-    """True tokens, with a number of its own for what the vocabulary lacks."""
+    """Replace target tokens outside the vocabulary by a number of their own."""
     unknown = (spec.options or {}).get("target_unknown")
     return [TRUE_UNKNOWN if token == unknown else token for token in tokens] if unknown in tokens else tokens
 
 
-def written_text(spec: BatchSpec, tokens: Sequence[int]) -> str:
-    """Target tokens, without a stop token, as text.
+def target_text(spec: BatchSpec, tokens: Sequence[int]) -> str:
+    """Return target tokens, without a stop token, as text.
 
     >>> spec = BatchSpec("tokens", 1, "tokens", 3, "own", (), ("a", "b", "<stop>"), 2)
-    >>> written_text(spec, [0, 1, 1])
+    >>> target_text(spec, [0, 1, 1])
     'abb'
     """
     names = {TRUE_UNKNOWN: "\ufffd", WRITTEN_UNKNOWN: "<unk>"}
@@ -51,7 +50,7 @@ def written_text(spec: BatchSpec, tokens: Sequence[int]) -> str:
 
 
 def rewriters(train: Any, spec: BatchSpec) -> dict[str, Write]:
-    """Ways to write a target from a source token by token, learned from the training split, by name."""
+    """Return the token-by-token baselines fitted to the training split, by name."""
     pairs = training_pairs(train, spec.stop)
     found: dict[str, Write] = {
         "token by token, in order": InOrder(spec.target_size).fit(pairs).write,
@@ -64,6 +63,6 @@ def rewriters(train: Any, spec: BatchSpec) -> dict[str, Write]:
 
 
 def rewritten(write: Write, dataset: Any, spec: BatchSpec) -> Iterator[tuple[list[int], list[int], list[int]]]:
-    """Source, what is written, and what is true, of each row."""
-    for source, target in sequences(dataset, spread(len(dataset.lengths), MOST_ROWS)):
+    """Yield source, generated and true tokens of each row."""
+    for source, target in sequences(dataset, evenly_spaced(len(dataset.lengths), MOST_ROWS)):
         yield source.tolist(), write(source), known(spec, target[target != spec.stop].tolist())

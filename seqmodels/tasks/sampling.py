@@ -1,4 +1,4 @@
-"""Text from a language model, token by token, with the state carried along.
+"""Sampling from language models, token by token with a carried state.
 
 B rows, P tokens of a prompt.
 """
@@ -26,17 +26,17 @@ def stream(
     generator: torch.Generator | None = None,
     kmer: int = 1,
 ) -> Iterator[Tensor]:
-    """Yield the tokens ``(B,)`` that follow a prompt, one step at a time, as they are drawn.
+    """Yield the sampled tokens ``(B,)`` that continue a prompt, one step at a time.
 
-    The prompt is read once; each step after it costs the same, however long the text grows.
-    While it runs the model is in evaluation mode.
+    The prompt is read once, and each later step takes constant time. The model is in evaluation mode
+    meanwhile.
 
     Args:
-        model: reads tokens forwards and predicts the next at each step.
+        model: unidirectional model that predicts the next token at each step.
         prompt_tokens: int64 ``(B, P)`` with at least one token.
-        steps: how many tokens to draw.
+        steps: number of tokens to sample.
         temperature, top_k, top_p, generator: see `seqmodels.heads.search.sampler`.
-        kmer: how many tokens, the newest and those before it, the model reads as one number: see `join`.
+        kmer: number of tokens, the newest and those before it, joined to one input: see `join`.
 
     Raises:
         ValueError: a model that cannot carry a state, an empty prompt, or an option out of range.
@@ -73,7 +73,7 @@ def sample(
     generator: torch.Generator | None = None,
     kmer: int = 1,
 ) -> Tensor:
-    """The tokens ``(steps,)`` that follow a prompt ``(P,)``, or ``(B, steps)`` after ``(B, P)``.
+    """Return sampled tokens ``(steps,)`` after a prompt ``(P,)``, or ``(B, steps)`` after ``(B, P)``.
 
     >>> import torch
     >>> from seqmodels.cells import GRUCell
@@ -93,9 +93,9 @@ def sample(
 
 
 def join(tokens: Tensor, kmer: int, size: int) -> Tensor:
-    """Each of the tokens ``(B, P)`` with those before it, `kmer` in all, as one number with base `size`.
+    """Encode each of the tokens ``(B, P)`` and those before it, `kmer` in all, as one number in base `size`.
 
-    Before the first the vocabulary's last token is taken.
+    The vocabulary's last token is used as padding before the first.
 
     >>> join(torch.tensor([[0, 1, 2]]), kmer=2, size=5).tolist()
     [[20, 1, 7]]
@@ -107,5 +107,5 @@ def join(tokens: Tensor, kmer: int, size: int) -> Tensor:
 
 
 def kmer_of(spec: BatchSpec) -> int:
-    """How many tokens the data join into one input: 1, unless their options say otherwise."""
+    """Return the number of tokens that the data join into one input, 1 by default."""
     return int((spec.options or {}).get("kmer", 1))

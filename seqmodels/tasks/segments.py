@@ -1,4 +1,4 @@
-"""Segments: runs of steps whose tags are among some, such as the coding parts of genes, and how well they are found."""
+"""Segments, runs of steps with certain tags such as coding regions of genes, and their scores."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ COUNTS = ("segments_found", "segments_true", "segments_both", "steps_found", "st
 
 
 def find_segments(tags: Tensor, starts: Tensor, members: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """The first and the last step of each segment, int64 ``(n,)`` each.
+    """Return the first and last step of each segment, int64 ``(n,)`` each.
 
     >>> tags, starts = torch.tensor([1, 1, 0, 1, 1]), torch.tensor([True, False, False, False, True])
     >>> [ends.tolist() for ends in find_segments(tags, starts, [1])]
     [[0, 3, 4], [1, 3, 4]]
 
     Args:
-        tags: of all steps of all sequences, one after the other, ``(N,)``.
-        starts: bool ``(N,)``, where a sequence begins.
-        members: the tags that make up segments.
+        tags: ``(N,)``, all steps of all sequences, concatenated.
+        starts: bool ``(N,)``, true at the start of each sequence.
+        members: tags of segments.
     """
     inside = torch.isin(tags, tags.new_tensor(list(members)))
     no, yes = inside.new_zeros(1), inside.new_ones(1)
@@ -30,7 +30,7 @@ def find_segments(tags: Tensor, starts: Tensor, members: Sequence[int]) -> tuple
 
 
 def count_segments(predicted: Tensor, truth: Tensor, starts: Tensor, members: Sequence[int]) -> dict[str, int]:
-    """How many segments were found, are true, and are both, with the same ends; the same of steps in segments.
+    """Count segments found, true, and both (with the same ends), and likewise the steps in segments.
 
     >>> truth, starts = torch.tensor([0, 1, 1, 0, 1]), torch.tensor([True, False, False, False, False])
     >>> list(count_segments(torch.tensor([0, 1, 1, 1, 0]), truth, starts, [1]).values())
@@ -50,7 +50,7 @@ def count_segments(predicted: Tensor, truth: Tensor, starts: Tensor, members: Se
 
 
 def segment_scores(counts: Mapping[str, float]) -> dict[str, float]:
-    """Of the steps in segments F1, and of whole segments precision, recall and F1; 0 where there are none.
+    """Return F1 of the steps in segments, and precision, recall and F1 of whole segments; 0 if undefined.
 
         precision = both / found,    recall = both / true,    F1 = 2 both / (found + true)
 

@@ -1,4 +1,4 @@
-"""A sequence for each sequence, of its own length.
+"""Sequence generation: a target sequence of its own length for each input sequence.
 
 S target steps, V tokens or values.
 """
@@ -20,11 +20,11 @@ from seqmodels.registry import register
 from seqmodels.tasks.base import Task, check_range, join_tokens, name_of, real_items
 from seqmodels.tasks.baselines.mean_sequence import mean_sequence
 from seqmodels.tasks.baselines.ngram import Ngram
-from seqmodels.tasks.baselines.reading import own_items
+from seqmodels.tasks.baselines.reading import target_items
+from seqmodels.tasks.comparison import compare, compare_by
 from seqmodels.tasks.language_modelling import perplexity
-from seqmodels.tasks.rewriting import check_sacrebleu, known, rewriters, rewritten, written_text
+from seqmodels.tasks.rewriting import check_sacrebleu, known, rewriters, rewritten, target_text
 from seqmodels.tasks.values import undo
-from seqmodels.tasks.verdict import verdict, verdict_by
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @register("task", "sequence_generation")
 class SequenceGeneration(Task):
-    """What sequence belongs to a sequence: tokens up to a stop token, or values.
+    """Generation of a sequence from a sequence: tokens up to a stop token, or values.
 
     >>> import torch
     >>> spec = BatchSpec("tokens", 2, "tokens", 3, "own", target_names=("a", "b", "<stop>"), stop=2)
@@ -45,28 +45,28 @@ class SequenceGeneration(Task):
     >>> SequenceGeneration(spec).decode(torch.tensor([[1, 0, 2, 2]]), batch)
     [{'tokens': ['b', 'a'], 'text': 'ba'}]
 
-    Tokens: the loss is the cross entropy in nats per token, the stop token counted; the metrics
-    loss, perplexity, accuracy (of tokens) and exact (share of sequences with every token right),
-    each token told from the true ones before it. What the model writes freely, on the test split, is
-    scored as `FreeRunning` says: token_error_rate, sequence_accuracy, bleu and chrf. Baselines: n-gram
-    models of the targets alone, and for tokens from tokens the source rewritten token by token.
+    Tokens: the loss is the cross entropy in nats per token, stop token included; metrics with teacher
+    forcing: loss, perplexity, accuracy (of tokens) and exact (share of sequences with every token right);
+    metrics of free-running generation on the test split (see `FreeRunning`): token_error_rate,
+    sequence_accuracy, bleu and chrf. Baselines: n-gram models of the targets alone, and for input tokens
+    token-by-token rewriting of the source.
     Values: the loss is the squared error in scaled units; the metrics mae, mse and rmse in original
     units. Baseline: the mean of the training targets at each step.
 
     Args:
-        spec: with targets of a length of their own; ``options["references"]`` true where rows with the
+        spec: with targets of a length of their own; ``options["references"]`` is true if rows with the
             same source are references of one another.
-        temperature: of the samples shown; None always takes the likeliest token.
-        shown: rows that are shown.
-        label_smoothing: share of the probability, 0 to below 1, that the loss asks for on all tokens
-            alike, in training; in evaluation the loss is plain.
-        beam: width of the search wherever the model writes freely; 1 takes the likeliest token at each step.
-        length_penalty: of a beam, as for `seqmodels.heads.search.beam_search`.
-        max_length_ratio: the most tokens written for each that is read; None for the head's max_steps alone.
-        free_running: whether to score what is written freely; the best weights are then those with the highest
-            accuracy on validation, and else those with the lowest loss.
-        generates_in_validation: whether in every validation too; token_error_rate is then monitored.
-        translation_scores: whether bleu and chrf are scored, on texts, by sacrebleu.
+        temperature: sampling temperature of the samples shown; None for greedy decoding.
+        shown: number of rows shown.
+        label_smoothing: share of the target probability, 0 to below 1, spread evenly over all tokens in
+            training; not used in evaluation.
+        beam: beam width of free-running generation; 1 for greedy decoding.
+        length_penalty: of beam search, as for `seqmodels.heads.search.beam_search`.
+        max_length_ratio: maximum number of generated tokens per input step; None for the head's max_steps alone.
+        free_running: whether to score free-running generation; the best weights are then those with the highest
+            accuracy on validation, otherwise those with the lowest loss.
+        generates_in_validation: whether to generate in every validation too; token_error_rate is then monitored.
+        translation_scores: whether to score bleu and chrf, on texts, by sacrebleu.
     """
 
     target_kinds = ("tokens", "values")
@@ -86,7 +86,7 @@ class SequenceGeneration(Task):
         translation_scores: bool = False,
     ) -> None:
         super().__init__(spec)
-        sampler(temperature)  # refuses what is out of range
+        sampler(temperature)  # validates the option
         self.temperature = temperature
         self.shown = check_range("shown", shown, 1, whole=True)
         self.label_smoothing = check_range("label_smoothing", label_smoothing, 0.0, 1.0)
@@ -109,14 +109,14 @@ class SequenceGeneration(Task):
         if self.generates_in_validation:
             return "token_error_rate", "min"
         if self.of_tokens and self.free_running:
-            # What is written gets better for long after the loss, which punishes being too sure, has begun to rise.
+            # Generation keeps improving long after the loss, which penalizes overconfidence, has begun to rise.
             return "accuracy", "max"
         return ("loss" if self.of_tokens else "rmse"), "min"
 
     def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
         if not self.of_tokens:
             return functional.mse_loss(prediction, targets, reduction="none").mean(-1)
-        smoothing = self.label_smoothing if prediction.requires_grad else 0.0  # in training alone
+        smoothing = self.label_smoothing if prediction.requires_grad else 0.0  # in training only
         loss = functional.cross_entropy(
             prediction.flatten(0, 1), targets.flatten(), reduction="none", label_smoothing=smoothing
         )
@@ -142,7 +142,7 @@ class SequenceGeneration(Task):
         metrics["accuracy"].update(right[real].float())
         metrics["exact"].update((right | ~real).all(1)[real.any(1)].float())
         if self.free_running:
-            metrics["free_running"].update([])  # so that it counts as asked, where nothing is written
+            metrics["free_running"].update([])  # so that the metric counts as updated even without rows
 
     def update_generated(self, metrics: MetricCollection, made: Any, batch: SequenceBatch) -> None:
         if self.free_running:
@@ -152,10 +152,10 @@ class SequenceGeneration(Task):
         from seqmodels.tasks.metrics.free_running import FreeRunning
 
         grouped = bool((self.spec.options or {}).get("references")) and self.spec.inputs == "tokens"
-        return FreeRunning(grouped, partial(written_text, self.spec) if self.translation_scores else None)
+        return FreeRunning(grouped, partial(target_text, self.spec) if self.translation_scores else None)
 
     def _rows(self, made: Tensor, batch: SequenceBatch) -> list[tuple[list[int], list[int], list[int]]]:
-        """Source, what was written and what is true, of each row that is there."""
+        """Return source, generated and true tokens of each nonempty row."""
         ends = batch.lengths if batch.target_lengths is None else batch.target_lengths
         rows = zip(made.tolist(), batch.targets.tolist(), batch.lengths.tolist(), ends.tolist(), strict=True)
         of_tokens = self.spec.inputs == "tokens"
@@ -170,7 +170,7 @@ class SequenceGeneration(Task):
         ]
 
     def _cut(self, tokens: list[int]) -> list[int]:
-        """Tokens up to the stop token."""
+        """Return the tokens before the stop token."""
         return tokens[: tokens.index(self.spec.stop)] if self.spec.stop in tokens else tokens
 
     def summary(self, values: Mapping[str, Any]) -> dict[str, float]:
@@ -180,7 +180,7 @@ class SequenceGeneration(Task):
         return {**named, "rmse": named["mse"] ** 0.5}
 
     def unscale(self, values: Tensor) -> Tensor:
-        """Targets or predictions ``(..., V)`` in original units."""
+        """Return targets or predictions ``(..., V)`` in original units."""
         return undo(values, self.spec.shift, self.spec.scale)
 
     def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
@@ -188,19 +188,19 @@ class SequenceGeneration(Task):
             return {"mean of train": self._mean_baseline(train, evaluation)}
         found = {}
         for order in (1, 3):
-            model = Ngram(order, self.output_size + 1, self.output_size).fit(own_items(train, 2))
-            found[model.name] = self.summary({"loss": model.cross_entropy(own_items(evaluation, 2))})
-        counts = sum(np.bincount(tokens, minlength=self.output_size) for _, tokens in own_items(train, 2))
-        truth = np.concatenate([tokens for _, tokens in own_items(evaluation, 2)])
+            model = Ngram(order, self.output_size + 1, self.output_size).fit(target_items(train, 2))
+            found[model.name] = self.summary({"loss": model.cross_entropy(target_items(evaluation, 2))})
+        counts = sum(np.bincount(tokens, minlength=self.output_size) for _, tokens in target_items(train, 2))
+        truth = np.concatenate([tokens for _, tokens in target_items(evaluation, 2)])
         found["unigram"]["accuracy"] = float((truth == np.argmax(counts)).mean())
         if self.free_running and self.spec.inputs == "tokens":
             for name, write in rewriters(train, self.spec).items():
                 found[name] = self._scores().add(rewritten(write, evaluation, self.spec)).compute()
         return found
 
-    def verdict(self, model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
-        written = verdict_by(model, baselines, (("bleu", "max"), ("chrf", "max"), ("token_error_rate", "min")))
-        return written or verdict(model, baselines, ("loss" if self.of_tokens else "rmse", "min"))
+    def compare(self, model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]) -> str:
+        written = compare_by(model, baselines, (("bleu", "max"), ("chrf", "max"), ("token_error_rate", "min")))
+        return written or compare(model, baselines, ("loss" if self.of_tokens else "rmse", "min"))
 
     def _mean_baseline(self, train: Any, evaluation: Any) -> dict[str, float]:
         targets = [evaluation.read(i, 0, 1)[1] for i in range(len(evaluation.lengths))]
@@ -211,7 +211,7 @@ class SequenceGeneration(Task):
         return self.summary(metrics.compute())
 
     def generate(self, model: SequenceModel, batch: SequenceBatch) -> Tensor:
-        """The tokens ``(B, S)`` or values ``(B, S, V)`` that the model makes freely, up to its stop token."""
+        """Generate tokens ``(B, S)`` up to the stop token, or values ``(B, S, V)``."""
         features, _ = model.features(batch.inputs, lengths=batch.lengths)
         head: Any = model.head
         if not self.of_tokens:
@@ -222,11 +222,11 @@ class SequenceGeneration(Task):
         return head.generate(features, batch.lengths, limits, beam=self.beam, length_penalty=self.length_penalty)[0]
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
-        """Each row's sequence: tokens up to the stop token and the text they make, or values.
+        """Return each row's sequence: tokens before the stop token and their text, or values.
 
         Args:
-            prediction: logits or values ``(B, S, V)``, or the tokens ``(B, S)`` that `head.generate` chose.
-            batch: whose rows of length 0 have no sequence.
+            prediction: logits or values ``(B, S, V)``, or the tokens ``(B, S)`` of `head.generate`.
+            batch: the batch; rows of length 0 have no sequence.
         """
         rows = batch.lengths.tolist()
         if not self.of_tokens:
@@ -238,10 +238,10 @@ class SequenceGeneration(Task):
     def _named(self, tokens: list[int]) -> dict[str, Any]:
         tokens = self._cut(tokens)
         names = [name_of(self.spec.target_names, token) for token in tokens]
-        return {"tokens": names, "text": written_text(self.spec, tokens)}
+        return {"tokens": names, "text": target_text(self.spec, tokens)}
 
     def texts(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, str]:
-        """For some rows what the model makes of them, and what is true."""
+        """Return generated and true sequences of some rows."""
         if not self.of_tokens:
             return {}
         rows = (batch.lengths > 0).nonzero()[: self.shown, 0]
@@ -263,13 +263,13 @@ class SequenceGeneration(Task):
         lines = [f"{a}{b}   (true: {c})" for a, b, c in zip(given, made, truth, strict=True)]
         return {"generated": "\n".join(lines)}
 
-    def drawings(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
-        """For tokens, what a decoder with attention looks at in some rows while it writes."""
+    def sample_plots(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
+        """Plot the attention of a token decoder over some rows."""
         head: Any = model.head
         rows = (batch.lengths > 0).nonzero()[: self.shown, 0]
         if not self.of_tokens or self.spec.inputs != "tokens" or head.attention is None or len(rows) == 0:
             return {}
-        from seqmodels.tasks.pictures.alignment import alignment_figure, alignments
+        from seqmodels.tasks.plots.alignment import alignment_figure, alignments
 
         chosen = batch._replace(inputs=batch.inputs[rows], targets=batch.targets[rows], lengths=batch.lengths[rows])
         made = self.generate(model, chosen)
@@ -281,11 +281,11 @@ class SequenceGeneration(Task):
         tokens = batch.inputs[row, : int(batch.lengths[row])].tolist()
         return join_tokens(tokens, self.spec.input_names, (self.spec.options or {}).get("source_level")) + " -> "
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        """For values, some rows' first value over the steps, predicted and true."""
-        from seqmodels.tasks.pictures.windows import Window, forecast_figure
+        """Plot the first value of some rows over the steps, predicted and true."""
+        from seqmodels.tasks.plots.windows import Window, forecast_figure
 
         if self.of_tokens:
             return {}

@@ -1,4 +1,4 @@
-"""What tasks on series share: the series among the inputs, and simple forecasts of it.
+"""Base class of tasks on series: the series among the inputs, and baseline forecasts.
 
 H steps of horizon, L steps of history, n items, m steps in a season.
 """
@@ -13,20 +13,20 @@ from torch import Tensor
 
 from seqmodels.batch import BatchSpec
 from seqmodels.tasks.baselines.climatology import Climatology, calendar_columns
-from seqmodels.tasks.baselines.reading import histories, sequences, spread, unbroken
+from seqmodels.tasks.baselines.reading import evenly_spaced, histories, last_stretch, sequences
 from seqmodels.tasks.baselines.smoothing import LEAST_STEPS, MOST_STEPS, Smoothing
 from seqmodels.tasks.values import Predictor, ValueTask, logger, undo
 
-# What makes a series one of changes: no change is then its simplest forecast.
+# Targets that are changes: their simplest forecast is no change.
 CHANGES = ("difference", "log_return")
-# Steps of history that exponential smoothing is rolled through, or four seasons if that is more.
+# Steps of history for exponential smoothing, or four seasons if that is more.
 SMOOTHED = 128
-# Training sequences that the scale of MASE is taken from, at most.
+# Maximum number of training sequences for the scale of MASE.
 MOST_SEQUENCES = 2000
 
 
 class SeriesTask(ValueTask):
-    """The next H values of a series; see `Forecasting`.
+    """Abstract task with the next H values of a series as targets (see `Forecasting`).
 
     Args:
         spec, loss, huber_delta, ridge_window: as for `ValueTask`.
@@ -37,23 +37,23 @@ class SeriesTask(ValueTask):
         self._smoothing: tuple[Any, Smoothing] | None = None
 
     def series(self, inputs: Tensor) -> Tensor:
-        """The feature being forecast, ``(..., F)`` to ``(...)``, in original units."""
+        """Return the series being forecast, ``(..., F)`` to ``(...)``, in original units."""
         return undo(inputs, self.spec.input_shift, self.spec.input_scale)[..., self.spec.target_feature]
 
     @property
     def relative(self) -> bool:
-        """Whether a target is the change from the last value to it."""
+        """Whether targets are changes from the last value."""
         return bool((self.spec.options or {}).get("relative"))
 
     def _scaled(self, values: np.ndarray, history: np.ndarray | None = None) -> np.ndarray:
-        """Values as the targets are; where these are changes, from the end of the history."""
+        """Return values scaled like the targets; as changes from the end of the history if those are."""
         if history is not None and self.relative:
             values = values - self.series(torch.tensor(history[:, -1], dtype=torch.float64)).numpy()[:, None]
         shift, scale = self.spec.shift or (0.0,), self.spec.scale or (1.0,)
         return (values - np.asarray(shift)) / np.asarray(scale)
 
     def _reached(self, values: np.ndarray, history: np.ndarray) -> np.ndarray:
-        """Unscaled targets as values of the series."""
+        """Return unscaled targets as values of the series."""
         last = self.series(torch.tensor(history[:, -1], dtype=torch.float64)).numpy()[:, None]
         reached: np.ndarray = values + last if self.relative else values
         return reached
@@ -76,32 +76,32 @@ class SeriesTask(ValueTask):
         return {**found, **self._smoothed(train), **self._usual(train)}
 
     def naive(self, history: np.ndarray, known: np.ndarray, season: int) -> np.ndarray:
-        """The last season again and again, ``(n, H)`` in original units; the last value where less is known."""
+        """Repeat the last season, ``(n, H)`` in original units; the last value if the history is shorter."""
         series = self.series(torch.tensor(history[:, -season:], dtype=torch.float64)).numpy()
         ahead = np.arange(self.spec.target_size)
         return np.where(known[:, None] >= season, series[:, ahead % season], series[:, -1:])
 
     def naive_error(self, train: Any) -> float | None:
-        """The mean error of the season before as a forecast; None where no season fits into the sequences."""
+        """Return the mean absolute error of the seasonal naive forecast; None if no season fits into the sequences."""
         m = self.spec.period
         if m is None or self.spec.target_feature is None:
             return None
         total, count = 0.0, 0
-        for inputs, _ in sequences(train, spread(len(train.lengths), MOST_SEQUENCES)):
+        for inputs, _ in sequences(train, evenly_spaced(len(train.lengths), MOST_SEQUENCES)):
             series = self.series(torch.from_numpy(inputs).double())
             total += float((series[m:] - series[:-m]).abs().sum())
             count += max(len(series) - m, 0)
         return total / count if count and total else None
 
     def _smoothed(self, train: Any) -> dict[str, tuple[Predictor, int]]:
-        """Exponential smoothing, where statsmodels is installed and there is something to fit to."""
+        """Return exponential smoothing, if statsmodels is installed and the series can be fitted."""
         longest = int(np.max(train.lengths))
         if longest < LEAST_STEPS:
             logger.warning("exponential smoothing is skipped: a history of %d steps is too short", longest)
             return {}
         if self._smoothing is None or self._smoothing[0] is not train:
             try:
-                series = self.series(torch.from_numpy(unbroken(train, MOST_STEPS)).double()).numpy()
+                series = self.series(torch.from_numpy(last_stretch(train, MOST_STEPS)).double()).numpy()
                 self._smoothing = train, Smoothing.fit(series, self.spec.period)
             except (ImportError, ValueError) as error:
                 logger.warning("exponential smoothing is skipped: %s", error)
@@ -115,7 +115,7 @@ class SeriesTask(ValueTask):
         return {"exponential smoothing": (predict, min(longest, max(SMOOTHED, 4 * (smoothing.period or 0))))}
 
     def _usual(self, train: Any) -> dict[str, tuple[Predictor, int]]:
-        """Harmonic climatology, where the calendar is among the inputs."""
+        """Return harmonic climatology, if the calendar is among the inputs."""
         columns = [column for pair in calendar_columns(self.spec.input_names) for column in pair]
         if not columns:
             return {}

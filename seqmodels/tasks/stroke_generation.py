@@ -1,6 +1,6 @@
-"""Movements of a pen: how likely the true ones are, and what the model draws.
+"""Stroke generation: density of pen movements and sampled drawings.
 
-S movements of V = 2 + K values: dx, dy and a 1 for what the pen does after it.
+S movements of V = 2 + K values: dx, dy and the one-hot pen state after it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.heads.mixture import log_likelihood
 from seqmodels.registry import register
 from seqmodels.tasks.base import Task, check_range, name_of
-from seqmodels.tasks.baselines.strokes import drawn, memoryless_mixture, one_gaussian, regression_on_the_last
+from seqmodels.tasks.baselines.strokes import drawn, linear_regression, memoryless_mixture, one_gaussian
 from seqmodels.tasks.values import undo
 
 if TYPE_CHECKING:
@@ -26,19 +26,18 @@ if TYPE_CHECKING:
 
 @register("task", "stroke_generation")
 class StrokeGeneration(Task):
-    """Draw with a pen: a density of each movement, given those before it.
+    """Density of each pen movement given those before it.
 
-    The loss is the negative log-likelihood in nats per movement, in the data's scaled units: the
-    density of (dx, dy) and the probability of what the pen does after it; it may well be negative.
-    Metrics: loss, and pen_accuracy, the share of movements after which the pen does what was
-    likeliest. Baselines: one Gaussian for all movements; a mixture of Gaussians for all movements,
-    which has no memory; and a linear regression on the movement before.
+    The loss is the negative log-likelihood in nats per movement, in scaled units: the density of
+    (dx, dy) and the probability of the pen state after it; it may be negative. Metrics: loss, and
+    pen_accuracy, the share of movements whose pen state was the most likely. Baselines: one Gaussian
+    for all movements; a memoryless mixture of Gaussians; linear regression on the previous movement.
 
     Args:
         spec: of `seqmodels.data.sources.strokes`.
-        temperature: of the drawings shown and made: 1 as the model would, less is neater.
-        shown: drawings that are shown.
-        components: Gaussians in the baseline's mixture.
+        temperature: sampling temperature of drawings: 1 for the model's distribution, lower is neater.
+        shown: number of drawings shown.
+        components: number of Gaussians in the baseline's mixture.
 
     Raises:
         ValueError: an option out of range, or data without pen states.
@@ -55,11 +54,11 @@ class StrokeGeneration(Task):
 
     @classmethod
     def suits(cls, spec: BatchSpec) -> bool:
-        """Whether the targets are movements of a pen."""
+        """Return whether the targets are pen movements."""
         return super().suits(spec) and bool((spec.options or {}).get("strokes"))
 
     def fit(self, prediction: Tensor, batch: SequenceBatch) -> Tensor:
-        """The prediction ``(B, S, 6 M + K)`` without movements that have no target."""
+        """Trim the prediction ``(B, S, 6 M + K)`` to the movements that have a target."""
         rows, steps, values = batch.targets.shape
         prediction, states = prediction[:, :steps], values - 2
         size = prediction.shape[-1] - states
@@ -88,18 +87,18 @@ class StrokeGeneration(Task):
         found = {
             "one Gaussian": one_gaussian(known, truth),
             "mixture without memory": memoryless_mixture(known, truth, self.components),
-            "regression on the last": regression_on_the_last(known, truth),
+            "regression on the last": linear_regression(known, truth),
         }
         return {name: self.summary(values) for name, values in found.items()}
 
     def generate(self, model: SequenceModel, batch: SequenceBatch) -> Tensor:
-        """The movements ``(B, S, V)`` that the model makes freely, the same for the same inputs."""
+        """Generate movements ``(B, S, V)``, deterministic for given inputs."""
         return self.draw(model, batch, torch.Generator(batch.inputs.device).manual_seed(0), self.temperature)
 
     def draw(
         self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator, temperature: float | None
     ) -> Tensor:
-        """Movements ``(B, S, V)`` for each row of a batch; None for the likeliest throughout."""
+        """Sample movements ``(B, S, V)`` for each row; temperature None takes the most likely."""
         features, _ = model.features(batch.inputs, lengths=batch.lengths)
         head: Any = model.head
         made: Tensor = head.generate(features, batch.lengths, temperature=temperature, generator=generator)
@@ -109,24 +108,24 @@ class StrokeGeneration(Task):
     def sketch(
         self, model: SequenceModel, label: int, count: int, temperature: float | None, generator: torch.Generator
     ) -> list[Any]:
-        """So many drawings of one label, each a list of strokes, lists of points [x, y] in original units."""
+        """Return `count` drawings of one label, each a list of strokes, lists of points [x, y] in original units."""
         inputs, one = torch.full((count, 1), label), torch.ones(count, dtype=torch.long)
         batch = SequenceBatch(inputs, inputs, one, one > 0)
         return [row["strokes"] for row in self.decode(self.draw(model, batch, generator, temperature), batch)]
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
-        """Each row's strokes, lists of points [x, y] in original units from the middle of the drawing on.
+        """Return each row's strokes, lists of points [x, y] in original units relative to the centre of the drawing.
 
         Args:
-            prediction: movements ``(B, S, V)``, made or true.
-            batch: whose rows of length 0 have none.
+            prediction: movements ``(B, S, V)``, generated or true.
+            batch: the batch; rows of length 0 have no strokes.
         """
         rows = zip(undo(prediction.detach(), self.spec.shift, self.spec.scale), batch.lengths.tolist(), strict=True)
         return [{"strokes": strokes_of(row) if length else []} for row, length in rows]
 
-    def drawings(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
-        """Some of the model's own drawings beside true ones of the same kinds."""
-        from seqmodels.tasks.pictures.strokes import drawings_figure
+    def sample_plots(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
+        """Plot generated drawings beside true ones of the same labels."""
+        from seqmodels.tasks.plots.strokes import drawings_figure
 
         rows = (batch.lengths > 0).nonzero()[: self.shown, 0]
         if len(rows) == 0:
@@ -139,7 +138,7 @@ class StrokeGeneration(Task):
 
 
 def strokes_of(movements: Tensor) -> list[list[list[float]]]:
-    """The strokes that movements ``(S, V)`` draw, up to the end of the drawing.
+    """Return the strokes drawn by movements ``(S, V)``, up to the end of the drawing.
 
     >>> strokes_of(torch.tensor([[1.0, 1, 1, 0, 0], [2, 0, 0, 1, 0], [0, 3, 0, 0, 1], [9, 9, 1, 0, 0]]))
     [[[1.0, 1.0], [3.0, 1.0]], [[3.0, 4.0]]]

@@ -1,4 +1,4 @@
-"""One label per step."""
+"""Tagging: one label per step."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torchmetrics import MetricCollection
 
-# Steps of a sequence that fit in a picture.
+# Maximum number of steps in a plot.
 SHOWN_STEPS = 5000
 
 
 @register("task", "tagging")
 class Tagging(LabelTask):
-    """Which class each step of a sequence belongs to.
+    """Classification of each step of a sequence.
 
     >>> import torch
     >>> from seqmodels.batch import BatchSpec
@@ -39,21 +39,21 @@ class Tagging(LabelTask):
     >>> task.decode(torch.tensor([[[2.0, 0.0], [0.0, 2.0], [9.0, 9.0]]]), batch)[0]["tags"]
     ['noun', 'verb']
 
-    With a prediction ``(B, T, V, V)``, of the crf head, the loss is the negative log probability of each
-    row's whole sequence of tags, and what is predicted is the most probable sequence.
+    With predictions ``(B, T, V, V)`` of the crf head, the loss is the negative log probability of each
+    row's sequence of tags, and the prediction is the most probable sequence.
 
-    Metrics: accuracy and macro_f1, over all steps; with `segments` also what `segment_scores` says, and
-    then step_f1 is monitored. Baselines: the majority tag; for tokens the most frequent tag of each token,
-    and of each token between its two neighbours; for features logistic regression on each step alone; for
-    DNA with `segments` the composition of codons in a sliding window (`CodonWindows`).
+    Metrics: accuracy and macro_f1, over all steps; with `segments` also `segment_scores`, and step_f1 is
+    monitored. Baselines: the majority tag; for tokens, the most frequent tag of each token, and of each
+    token between its two neighbours; for features, logistic regression on each step alone; for DNA with
+    `segments`, the codon composition in a sliding window (`CodonWindows`).
 
     Args:
         spec, label_smoothing, class_weights: as for `LabelTask`.
-        segments: names of tags; a run of steps with such tags is a segment, to be found exactly. Of sequences
-            that are cut into windows, each window's part is one of its own.
+        segments: names of tags whose runs are segments, scored by exact match. In sequences cut into windows,
+            each window's part is a segment of its own.
 
     Raises:
-        ValueError: a segment's tag that the data do not have.
+        ValueError: a segment tag that the data do not have.
     """
 
     target_kinds = ("labels", "tokens")
@@ -101,7 +101,7 @@ class Tagging(LabelTask):
         return total, weighted(prediction.new_zeros(len(rows)), batch.lengths, batch.weights)[1]
 
     def best(self, prediction: Tensor, batch: SequenceBatch) -> Tensor:
-        """The predicted tags ``(B, T)``; in the padding they mean nothing."""
+        """Return the predicted tags ``(B, T)``; those in the padding are meaningless."""
         prediction = self.fit(prediction.detach(), batch)
         return chain.best_tags(prediction, batch.lengths) if prediction.dim() == 4 else prediction.argmax(-1)
 
@@ -158,14 +158,14 @@ class Tagging(LabelTask):
         return self.summary(metrics.compute())
 
     def shares(self, prediction: Tensor, batch: SequenceBatch) -> Tensor:
-        """The probability of every tag at each step, ``(B, T, V)``."""
+        """Return the probability of every tag at each step, ``(B, T, V)``."""
         prediction = self.fit(prediction.detach(), batch)
         if prediction.dim() == 4:
             return chain.tag_probabilities(prediction, batch.lengths)
         return prediction.float().softmax(-1)
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
-        """Each row's tags and their probabilities, one for each real step."""
+        """Return each row's tags and their probabilities, one for each real step."""
         tags, every = self.best(prediction, batch), self.shares(prediction, batch)
         chosen = every.gather(-1, tags.unsqueeze(-1)).squeeze(-1)
         return [
@@ -173,11 +173,11 @@ class Tagging(LabelTask):
             for row, shares, length in zip(tags.tolist(), chosen.tolist(), batch.lengths.tolist(), strict=True)
         ]
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        from seqmodels.tasks.pictures.confusion import confusion_figure
-        from seqmodels.tasks.pictures.tags import tags_figure
+        from seqmodels.tasks.plots.confusion import confusion_figure
+        from seqmodels.tasks.plots.tags import tags_figure
 
         figures = {}
         row = int(batch.lengths.argmax())

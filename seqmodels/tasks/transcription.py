@@ -1,6 +1,6 @@
-"""What is said, spelt or written along the steps of a sequence, without knowing where.
+"""Transcription: unaligned target tokens along a sequence, by connectionist temporal classification.
 
-B rows, T steps, S target steps, V tokens; predictions have V + 1 columns, the last for the blank.
+B rows, T steps, S target steps, V tokens; predictions have V + 1 columns, the last of the blank.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.nn import functional
 from seqmodels.batch import BatchSpec, SequenceBatch, step_mask
 from seqmodels.registry import register
 from seqmodels.tasks.base import Task, blank, check_range, join_tokens, name_of
-from seqmodels.tasks.baselines.transcripts import equal_cuts, mean_token_run, most_frequent
+from seqmodels.tasks.baselines.transcripts import equal_parts, mean_token_run, most_frequent
 from seqmodels.tasks.edit_distance import edit_distance
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ BEAM_COUNTS = tuple(f"beam_{name}" for name in COUNTS)
 
 @register("task", "transcription")
 class Transcription(Task):
-    """Which tokens come in which order, each somewhere along the steps: connectionist temporal classification.
+    """Transcription of a sequence to tokens with the CTC loss.
 
         loss = -log p(y | x) = -log sum over paths that collapse to y of prod_t p_t(path_t)
 
     in nats per target token, where a path has a token or the blank at each step, and collapses by
-    merging what is repeated and leaving out blanks.
+    merging repeated tokens and removing blanks.
 
     >>> spec = BatchSpec("features", 3, "tokens", 2, "own", target_names=("yes", "no"))
     >>> two, logits = torch.tensor([2]), torch.zeros(1, 2, 3)
@@ -44,18 +44,18 @@ class Transcription(Task):
     >>> round(total.exp().item(), 4), count.item()
     (3.0, 1.0)
 
-    Metrics: loss; token_error_rate, the fewest tokens to insert, delete or replace for each true
-    token; exact, the share of sequences without an error; both of the likeliest path, and as
-    beam_token_error_rate and beam_exact by prefix beam search, which the test is scored with too.
-    Baselines: the most frequent sequence of the training part; its most frequent token, as often as
-    a sequence is long; for features, equal cuts told by their nearest neighbours.
+    Metrics: loss; token_error_rate, edits per true token; exact, the share of sequences without an
+    error; both of the most likely path, and on the test split also of prefix beam search, as
+    beam_token_error_rate and beam_exact. Baselines: the most frequent sequence of the training split;
+    its most frequent token, repeated to the mean length; for features, equal parts labelled by their
+    nearest neighbours.
 
     Source: Graves et al. 2006, "Connectionist temporal classification", section 4.
 
     Args:
         spec: with tokens as targets, of a length of their own and without a stop token.
-        beam: beams of the search on the test split and in `predict`; 1 for the likeliest path.
-        shown: rows whose tokens are shown.
+        beam: beam width on the test split and in `predict`; 1 for the most likely path.
+        shown: number of rows shown as text.
     """
 
     target_kinds = ("tokens",)
@@ -80,10 +80,10 @@ class Transcription(Task):
         return "token_error_rate", "min"
 
     def loss(self, prediction: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
-        """Sum of -log p(y | x) over the rows, and their number of target tokens; both weighted by `batch.weights`.
+        """Return the sum of -log p(y | x) and the number of target tokens, both weighted by `batch.weights`.
 
         Raises:
-            ValueError: a prediction of another shape, or a row with fewer steps than its tokens need.
+            ValueError: a prediction of the wrong shape, or a row with fewer steps than its tokens need.
         """
         prediction, targets = self.fit(prediction, batch), self._target_lengths(batch)
         if prediction.dtype in (torch.float16, torch.bfloat16):
@@ -120,7 +120,7 @@ class Transcription(Task):
         return batch.target_lengths
 
     def _refuse_short(self, batch: SequenceBatch, targets: Tensor) -> None:
-        """A token that is said twice needs a blank between, so that some rows have no path at all."""
+        """Raise ValueError for rows too short for any path: repeated tokens need a blank between them."""
         needed = steps_needed(batch.targets, targets)
         short = (needed > batch.lengths) & (batch.lengths > 0)
         if bool(short.any()):
@@ -137,11 +137,11 @@ class Transcription(Task):
 
     def update(self, metrics: MetricCollection, prediction: Tensor, batch: SequenceBatch) -> None:
         self._count(metrics, self._greedy(self.fit(prediction.detach(), batch), batch), batch, "")
-        for name in BEAM_COUNTS:  # a count that is never touched is warned of
+        for name in BEAM_COUNTS:  # torchmetrics warns of metrics that are never updated
             metrics[name].update(0.0)
 
     def generate(self, model: SequenceModel, batch: SequenceBatch) -> Tensor:
-        """The tokens ``(B, S)`` that the beam search finds, the blank after a row's end."""
+        """Return the tokens ``(B, S)`` of beam search, padded with the blank."""
         features, _ = model.features(batch.inputs, lengths=batch.lengths)
         head: Any = model.head
         return head.generate(features, batch.lengths, beam=self.beam)[0]
@@ -174,7 +174,7 @@ class Transcription(Task):
             "most frequent token": [mean_token_run(known)] * len(truth),
         }
         if self.spec.inputs == "features":
-            made["equal cuts, nearest neighbour"] = equal_cuts(train, known, evaluation)
+            made["equal cuts, nearest neighbour"] = equal_parts(train, known, evaluation)
         return {name: self._score(rows, truth) for name, rows in made.items()}
 
     def _score(self, made: list[list[int]], truth: list[list[int]]) -> dict[str, float]:
@@ -183,11 +183,11 @@ class Transcription(Task):
         return self.summary(counts)
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
-        """Each row's tokens and the text that they make.
+        """Return each row's tokens and their text.
 
         Args:
-            prediction: logits ``(B, T, V + 1)``, or the tokens ``(B, S)`` that `generate` found.
-            batch: whose rows of length 0 have none.
+            prediction: logits ``(B, T, V + 1)``, or the tokens ``(B, S)`` of `generate`.
+            batch: the batch; rows of length 0 have no tokens.
         """
         floats = prediction.is_floating_point()
         rows = self._greedy(prediction.detach(), batch) if floats else self._rows(prediction)
@@ -210,7 +210,7 @@ class Transcription(Task):
         return [row[:n] for row, n in zip(batch.targets.tolist(), lengths, strict=True)]
 
     def texts(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, str]:
-        """For some rows what is heard, and what is true."""
+        """Return predicted and true texts of some rows."""
         rows = (batch.lengths > 0).nonzero()[: self.shown, 0]
         if len(rows) == 0:
             return {}
@@ -220,11 +220,11 @@ class Transcription(Task):
         truth = [self._named(row)["text"] for row in self._truth(chosen)]
         return {"transcribed": "\n".join(f"{a['text']}   (true: {b})" for a, b in zip(made, truth, strict=True))}
 
-    def pictures(
+    def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None
     ) -> dict[str, Figure]:
-        """Of the row with the most tokens, the probability of each token at each step."""
-        from seqmodels.tasks.pictures.spikes import spikes_figure
+        """Plot the token probabilities at each step of the row with the most tokens."""
+        from seqmodels.tasks.plots.spikes import spikes_figure
 
         counts = torch.where(batch.lengths > 0, self._target_lengths(batch), -1)
         row = int(counts.argmax())
@@ -238,7 +238,7 @@ class Transcription(Task):
 
 
 def steps_needed(targets: Tensor, lengths: Tensor) -> Tensor:
-    """The fewest steps ``(B,)`` that a path for these targets has: one per token, one more between two alike.
+    """Return the minimum path length ``(B,)``: one step per token, one more between equal neighbours.
 
     >>> steps_needed(torch.tensor([[3, 3, 4], [5, 6, 6]]), torch.tensor([3, 2])).tolist()
     [4, 2]
@@ -248,5 +248,5 @@ def steps_needed(targets: Tensor, lengths: Tensor) -> Tensor:
 
 
 def transcripts(dataset: Any) -> list[list[int]]:
-    """The targets of all sequences of a data set."""
+    """Return the targets of all sequences of a data set."""
     return [dataset.read(i, 0, 1)[1].tolist() for i in range(len(dataset.lengths))]

@@ -1,4 +1,4 @@
-"""What regression and forecasting share: a loss on scaled values, metrics in original units.
+"""Base class of regression and forecasting: loss on scaled values, metrics in original units.
 
 n items, F features, L steps of history, V values per item.
 """
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# From histories (n, L, F), and how many of their steps are known (n,), to values (n, V).
+# From histories (n, L, F) and the numbers of their known steps (n,) to values (n, V).
 Predictor = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-# Losses of errors, as functions of torch.
+# Losses by name, as functions of torch.
 ERRORS: dict[str, Callable[..., Tensor]] = {
     "mse": functional.mse_loss,
     "mae": functional.l1_loss,
     "huber": functional.huber_loss,
 }
 LOSSES = tuple(ERRORS)
-# Ridge regression: inputs it may have, and training items it is fitted to.
+# Ridge regression: maximum numbers of inputs and of training items.
 MOST_INPUTS, MOST_ITEMS = 1024, 200_000
 
 
 class ValueTask(Task):
-    """Numbers for each item; see `Regression` and `Forecasting`.
+    """Abstract task with values for each item (see `Regression` and `Forecasting`).
 
     The loss of an item is the mean over its V values, in the batches' scaled units.
 
     Args:
         spec: with values as targets.
         loss: "mse" (squared error), "mae" (absolute error) or "huber" (squared up to `huber_delta`, linear beyond).
-        huber_delta: in scaled units, where the Huber loss turns linear.
-        ridge_window: steps of history that the ridge baseline sees, at most.
+        huber_delta: error, in scaled units, at which the Huber loss becomes linear.
+        ridge_window: maximum number of steps of history for the ridge baseline.
     """
 
     def __init__(self, spec: BatchSpec, loss: str = "mse", huber_delta: float = 1.0, ridge_window: int = 256) -> None:
@@ -79,7 +79,7 @@ class ValueTask(Task):
         return {**named, "rmse": named["mse"] ** 0.5}
 
     def unscale(self, values: Tensor) -> Tensor:
-        """Targets or predictions ``(..., V)`` in original units."""
+        """Return targets or predictions ``(..., V)`` in original units."""
         return undo(values, self.spec.shift, self.spec.scale)
 
     def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
@@ -89,7 +89,7 @@ class ValueTask(Task):
         }
 
     def predictors(self, train: Any, evaluation: Any) -> dict[str, tuple[Predictor, int]]:
-        """The baselines, each with the number of steps of history it needs; in scaled units."""
+        """Return the baselines in scaled units, each with its number of steps of history."""
         found: dict[str, tuple[Predictor, int]] = {}
         total = sum(targets.sum(0, dtype=np.float64) for *_, targets in histories(train, 1))
         mean = total / item_count(train)
@@ -107,7 +107,7 @@ class ValueTask(Task):
         return found
 
     def score(self, predictor: Predictor, steps: int, train: Any, evaluation: Any) -> dict[str, float]:
-        """What a baseline reaches on `evaluation`."""
+        """Return the metrics of a baseline on `evaluation`."""
         metrics = self.metrics()
         for history, known, targets in histories(evaluation, steps):
             predicted = torch.tensor(predictor(history, known), dtype=torch.float64)
@@ -118,7 +118,7 @@ class ValueTask(Task):
 
 
 def undo(values: Tensor, shift: tuple[float, ...], scale: tuple[float, ...]) -> Tensor:
-    """``values * scale + shift`` along the last axis; either may be empty.
+    """Return ``values * scale + shift`` along the last axis; either may be empty.
 
     >>> undo(torch.tensor([[1.0, 2.0]]), shift=(10.0, 0.0), scale=(3.0, 5.0)).tolist()
     [[13.0, 10.0]]

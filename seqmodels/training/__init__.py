@@ -1,1 +1,1 @@
-"""Training: the Learner, the state it carries, checkpoints, diagnostics, and whole runs."""
+"""Training: the Learner, its carried state, checkpoints, diagnostics, and whole runs."""

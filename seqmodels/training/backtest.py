@@ -1,4 +1,4 @@
-"""Rolling-origin evaluation: a model trained anew for each fold, and scored on what comes next.
+"""Rolling-origin evaluation: train a new model for each fold and score it on the steps that follow.
 
 Source: Tashman 2000, "Out-of-sample tests of forecasting accuracy: an analysis and review", section 3.
 """
@@ -31,20 +31,20 @@ def backtest(
 ) -> list[dict[str, Any]]:
     """Train and score every fold, and write `backtest.csv`.
 
-    A fold whose folder holds its results already is not run again.
+    A fold with results in its folder is not run again.
 
     Args:
-        config: as for `seqmodels.training.run.train`, with ``data.fold`` and ``data.train_steps`` to be set.
-        folder: of the folds' runs.
-        folds: how many.
-        sliding: time steps to train on; None for all that come before.
+        config: see `seqmodels.training.run.train`; ``data.fold`` and ``data.train_steps`` are set here.
+        folder: where the folds' runs are written.
+        folds: number of folds.
+        sliding: length of a sliding training window in time steps; None for all earlier steps.
         console: where progress and results are printed.
 
     Returns:
         One row per fold and method.
 
     Raises:
-        ValueError: as `train`; a folder that holds another backtest.
+        ValueError: see `train`; a folder that holds another backtest.
         Stopped: by a signal; finished folds are kept.
     """
     from seqmodels.training.run import train
@@ -66,13 +66,13 @@ def backtest(
     monitor = _monitor(config, results[0])
     write_text(_as_csv(rows), folder / "backtest.csv")
     _print(rows, monitor, folds, console)
-    console.print(Text(verdict(rows, monitor)))
+    console.print(Text(comparison(rows, monitor)))
     console.print(Text(f"\nAll numbers: {folder / 'backtest.csv'}"))
     return rows
 
 
 def _finished(place: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The results of a fold that was run before, with the same settings."""
+    """Read the results of a fold that was run before with the same settings."""
     if not (place / "metrics.json").is_file():
         return None
     try:
@@ -88,18 +88,18 @@ def _finished(place: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _rows(fold: int, metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What the model and the baselines reached on the test block of one fold."""
+    """Return the test metrics of the model and the baselines, one row per method."""
     methods = {MODEL: metrics["test"], **metrics["baseline"]["test"]}
     return [{"fold": fold, "method": name, **values} for name, values in methods.items()]
 
 
 def _monitor(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
-    """The metric that the folds are compared by: the first of those that say how far off a forecast is."""
+    """Return the metric to compare folds by: the first available error measure of a forecast."""
     return next((name for name in ("crps", "mae", "rmse") if name in metrics["test"]), "loss")
 
 
 def mean_and_spread(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str, tuple[float, float]]:
-    """Of each method the mean over the folds, and their standard deviation (0 for one fold).
+    """Return each method's mean and standard deviation over the folds (0 for one fold).
 
     >>> rows = [{"method": "model", "mae": 1.0}, {"method": "model", "mae": 3.0}]
     >>> mean_and_spread(rows, "mae")
@@ -116,11 +116,11 @@ def mean_and_spread(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str,
     }
 
 
-def verdict(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
-    """In plain words, whether the model was better than each baseline, and in how many folds.
+def comparison(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
+    """Say whether the model beats each baseline, and in how many folds.
 
     >>> rows = [{"fold": 1, "method": "model", "mae": 2.0}, {"fold": 1, "method": "no change", "mae": 1.0}]
-    >>> print(verdict(rows, "mae"))
+    >>> print(comparison(rows, "mae"))
     Mean mae over 1 fold: 2 (model).
       It does NOT beat no change (1); it was better in 0 of 1.
     """

@@ -1,8 +1,8 @@
-"""What a training checkpoint adds to Lightning's, and which weights are the best.
+"""Training state in checkpoints beyond Lightning's, and selection of the best weights.
 
-Bit-exact resume needs, beside weights, optimizer and loop counters: the carried state, the
+Bit-exact resume needs, besides weights, optimizer and loop counters: the carried state, the
 windows that k2 still reaches, the position in the data (the loader's own state), and the random
-state. With several processes each holds its own rows; the checkpoint holds them all.
+state. With several processes each holds its own rows; the checkpoint holds all of them.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from seqmodels.training.truncation import Carried, PastWindow, fresh_state
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's reading and writing of checkpoints, through `seqmodels.checkpoint`."""
+    """Checkpoint IO for Lightning through `seqmodels.checkpoint`."""
 
     def save_checkpoint(self, checkpoint_: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         checkpoint.save(checkpoint_, path)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = True) -> dict[str, Any]:
-        # Lightning's own temporary files, by which its processes hand over weights, pass here too.
+        # Lightning's temporary files, which pass weights between its processes, are read here too.
         return checkpoint.read(path, own=False)
 
 
 class RunState(pl.Callback):
-    """Puts config, data, carried state, random state, time used and place in the log into every checkpoint, and back.
+    """Save and restore config, data, carried state, random state, time used and log position with every checkpoint.
 
     Args:
         content: plain values to store: "config", "spec", "fingerprint".
@@ -48,13 +48,13 @@ class RunState(pl.Callback):
 
     def __init__(self, content: dict[str, Any]) -> None:
         self.content = content
-        self._random: list[dict[str, Any]] | None = None  # of every process, to go on with
+        self._random: list[dict[str, Any]] | None = None  # of every process, to restore
         self._before_validation: dict[str, Any] | None = None
-        self._seconds = 0.0  # of the run's earlier legs
+        self._seconds = 0.0  # of the run before it was resumed
         self._began = time.monotonic()
 
     def setup(self, trainer: pl.Trainer, learner: pl.LightningModule, stage: str) -> None:
-        quieten()  # here too, for the processes that Lightning starts
+        quieten()  # again, in the processes that Lightning starts
 
     def on_train_start(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
         self._began = time.monotonic()
@@ -94,7 +94,7 @@ class RunState(pl.Callback):
             with checkpoint.damage(Path(str(trainer.ckpt_path))):
                 trainer.logger.cut_back(own.get("log"), source, stored["global_step"])
 
-    # A checkpoint that a stop has written within a validation is of the moment before it.
+    # A checkpoint written when stopped inside a validation holds the state before it.
 
     def on_validation_start(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
         if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
@@ -111,8 +111,8 @@ class RunState(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, learner: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        # As late as possible: setting up a training draws random numbers too, and the device of the
-        # batches is not known before.
+        # As late as possible: the set-up of training draws random numbers too, and the batches' device
+        # is not known earlier.
         if self._random is not None:
             set_random_state(self._random[trainer.global_rank])
             own_learner(learner).carried["train"] = own_learner(learner).carried["train"].to(batch.inputs.device)
@@ -121,19 +121,19 @@ class RunState(pl.Callback):
 
 
 def _name_validations(trainer: pl.Trainer, validating: bool) -> None:
-    """Let Lightning log a validation under the same step as without a resume, after which it is one off."""
+    """Make Lightning log a validation under the same step as without a resume, which shifts it by one."""
     loop = trainer.fit_loop.epoch_loop
     loop._batches_that_stepped = trainer.global_step - (validating and not loop._should_accumulate())
 
 
 def _follow_folder(trainer: pl.Trainer, states: dict[str, Any]) -> None:
-    """Let ModelCheckpoint, which remembers absolute paths, find its best in a run folder that was moved."""
+    """Update the absolute paths in ModelCheckpoint's state for a run folder that was moved."""
     folders = {c.state_key: c.dirpath for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)}
     for key in folders.keys() & states.keys():
         state, folder = states[key], str(folders[key])
 
         def moved(path: str, folder: str = folder) -> str:
-            # Lightning removes the best of before: it is a checkpoint, whatever name was stored.
+            # Lightning deletes the previous best file, so it must be a checkpoint whatever name was stored.
             name = Path(path).name if path.endswith(".ckpt") else "best.ckpt"
             return str(Path(folder) / name) if path else path
 
@@ -144,19 +144,19 @@ def _follow_folder(trainer: pl.Trainer, states: dict[str, Any]) -> None:
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Keeps the weights of the best validation; of several that are alike, the latest.
+    """Keep the weights of the best validation; of ties, the latest.
 
-    A small validation part has few different scores: the first of the best has often seen little of the training yet.
+    A small validation split has few distinct scores, and the first of the best is often barely trained.
     """
 
     def check_monitor_top_k(self, trainer: pl.Trainer, current: torch.Tensor | None = None) -> bool:
-        """Whether these weights take the place of those that are kept."""
+        """Return whether these weights replace the kept ones."""
         alike = current is not None and self.best_model_score is not None and bool(current == self.best_model_score)
         return super().check_monitor_top_k(trainer, current) or trainer.strategy.reduce_boolean_decision(alike)
 
 
 def random_state() -> dict[str, Any]:
-    """The state of Python's, NumPy's and torch's generators, as tensors and plain values."""
+    """Return the state of Python's, NumPy's and torch's random generators, as tensors and plain values."""
     _, keys, position, has_gauss, gauss = np.random.get_state()
     state = {
         "python": random.getstate(),
@@ -169,7 +169,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """The inverse of `random_state`."""
+    """Restore a state returned by `random_state`."""
     version, numbers, gauss = state["python"]
     random.setstate((version, tuple(numbers), gauss))
     keys, *rest = state["numpy"]
@@ -180,7 +180,7 @@ def set_random_state(state: dict[str, Any]) -> None:
 
 
 def _gather(value: Any) -> list[Any]:
-    """The value of every process, in order of rank."""
+    """Gather the value of every process, in order of rank."""
     if not (dist.is_available() and dist.is_initialized()):
         return [value]
     values: list[Any] = [None] * dist.get_world_size()
@@ -189,7 +189,7 @@ def _gather(value: Any) -> list[Any]:
 
 
 def _pack(carried: Carried) -> dict[str, Any]:
-    """A carried state as lists of tensors: a NamedTuple's class could not be read back safely."""
+    """Convert a carried state to lists of tensors, since a NamedTuple's class cannot be loaded safely."""
 
     def flat(state: State) -> list[torch.Tensor]:
         return [leaf.detach().cpu().contiguous() for leaf in leaves(state)]
@@ -209,7 +209,7 @@ def _unpack(packed: dict[str, Any], learner: Learner) -> Carried:
 
 
 def own_learner(module: pl.LightningModule) -> Learner:
-    """These callbacks read the Learner's carried state: they serve no other module."""
+    """Return the module as a Learner, whose carried state these callbacks need."""
     if not isinstance(module, Learner):
         raise TypeError(f"expected a Learner, got {type(module).__name__}")
     return module

@@ -1,4 +1,4 @@
-"""Scoring a model and its baselines on the splits that are held out."""
+"""Evaluation of a model and its baselines on the held-out splits."""
 
 from __future__ import annotations
 
@@ -14,51 +14,51 @@ from lightning_fabric.utilities import move_data_to_device
 from seqmodels import checkpoint
 from seqmodels.data.batches.module import SequenceDataModule
 from seqmodels.data.dataset import SequenceDataset
-from seqmodels.tasks.baselines.reading import Spread
-from seqmodels.tasks.partial import First
+from seqmodels.tasks.baselines.reading import Subset
+from seqmodels.tasks.partial import Truncated
 from seqmodels.training.learner import Learner
 from seqmodels.training.processes.environments import Alone
 from seqmodels.training.truncation import Carried
 
-# Held-out sequences that baselines are scored on, at most, and steps where there is a forecast after each.
+# Maximum number of held-out sequences that baselines are scored on, and of steps with a forecast at each.
 MOST_SCORED, MOST_FORECASTS = 1 << 16, 1 << 18
 
 _log = logging.getLogger(__name__)
 
 
 def score(learner: Learner, data: SequenceDataModule, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Metrics of the model and of the baselines on "val" and "test", and a verdict on each.
+    """Score the model and the baselines on "val" and "test", and compare them in words.
 
     Args:
         learner: the model and its task.
         data: the splits.
-        options: the training's own settings of the Trainer.
+        options: the Trainer's settings in training.
     """
     train = data.splits["train"].original or data.splits["train"]
     scores: dict[str, Any] = {"val": None, "test": None, "baseline": {}}
-    verdicts: dict[str, str] = {}
+    comparisons: dict[str, str] = {}
     for split in ("val", "test"):
         if split in data.splits and options[f"limit_{split}_batches"] != 0:
             scores[split] = evaluate_split(learner, data, split, options)
             scores["baseline"][split] = learner.task.baselines(train, _some(data.splits[split], split))
-            verdicts[split] = learner.task.verdict(scores[split], scores["baseline"][split])
-    return scores, verdicts
+            comparisons[split] = learner.task.compare(scores[split], scores["baseline"][split])
+    return scores, comparisons
 
 
 def _some(held: SequenceDataset, split: str) -> Any:
-    """What baselines are scored on: all of it, or some of very many sequences or forecasts."""
+    """Return the part of a split to score baselines on: all, or a subset of very many sequences or steps."""
     steps, own = int(np.sum(held.lengths)), len(held)
     if held.spec.target_shape == "step" and held.spec.targets == "values" and steps > MOST_FORECASTS >= own:
         _log.warning("baselines are scored on the first %d of the %d %s steps", MOST_FORECASTS, steps, split)
-        return First(held, MOST_FORECASTS // own)
+        return Truncated(held, MOST_FORECASTS // own)
     if own <= MOST_SCORED:
         return held
     _log.warning("baselines are scored on %d of the %d %s sequences, evenly spread", MOST_SCORED, own, split)
-    return Spread(held, MOST_SCORED)
+    return Subset(held, MOST_SCORED)
 
 
 def calibrate(learner: Learner, data: SequenceDataModule, path: Path) -> None:
-    """Let the task see predictions of the validation split, and put what it learns into the checkpoint it is about.
+    """Calibrate the task on predictions of the validation split, and store its state in the checkpoint.
 
     Args:
         learner: with the checkpoint's weights.
@@ -80,7 +80,7 @@ def calibrate(learner: Learner, data: SequenceDataModule, path: Path) -> None:
 
 
 def evaluate_split(learner: Learner, data: SequenceDataModule, split: str, options: dict[str, Any]) -> dict[str, float]:
-    """The task's metrics on one split, with a carried state of its own."""
+    """Compute the task's metrics on one split, with its own carried state."""
     devices, limit = options["devices"], f"limit_{split}_batches"
     settings = {name: options[name] for name in ("accelerator", "precision", limit)}
     trainer = pl.Trainer(

@@ -1,4 +1,4 @@
-"""The run's log for TensorBoard: on disk with every checkpoint, cut back to it on resume, no reason to stop."""
+"""TensorBoard log of a run: flushed with every checkpoint, truncated to it on resume, never fatal."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _said: set[Path] = set()
 
 
 class RunLog(TensorBoardLogger):
-    """Lightning's logger, which writes into the run folder itself.
+    """TensorBoard logger that writes into the run folder itself.
 
     Args:
-        folder: of the run.
+        folder: the run folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,28 +46,28 @@ class RunLog(TensorBoardLogger):
     @property
     @rank_zero_experiment
     def experiment(self) -> SummaryWriter:
-        """The writer; it makes its file when there is something to write."""
+        """The writer; its file is created on the first write."""
         if self._experiment is None:
             self._experiment = _Summaries(str(self.folder), purge_step=self._purge_step)
             self._purge_step = None
         return self._experiment
 
     def save(self) -> None:
-        """See to it that what is logged is on disk; the settings are in config.yaml."""
+        """Flush the log to disk; the settings are in config.yaml."""
         self.experiment.flush()
 
     def mark(self) -> dict[str, int]:
-        """The event files and how long each is: all that was logged so far, and what `cut_back` goes back to."""
+        """Return the event files and their sizes, to which `cut_back` truncates."""
         self.save()
         return {name: file.stat().st_size for name, file in _event_files(self.folder).items()}
 
     def cut_back(self, marks: Mapping[str, int] | None, source: Path, step: int) -> None:
-        """Let the log be what it was when a checkpoint was written: what came later will be logged again.
+        """Truncate the log to the moment a checkpoint was written; later events will be logged again.
 
         Args:
-            marks: what `mark` said then; None for a checkpoint that does not know, whose log stays as it is.
-            source: the run folder of the checkpoint; where it is another than this, its log is copied.
-            step: updates of the checkpoint, from which on a TensorBoard that is open forgets what it has read.
+            marks: the checkpoint's result of `mark`; None (older checkpoints) leaves the log unchanged.
+            source: the run folder of the checkpoint; the log is copied if it is another folder.
+            step: the checkpoint's number of updates; an open TensorBoard purges later events.
         """
         self._purge_step = step + 1
         if marks is None:
@@ -76,7 +76,7 @@ class RunLog(TensorBoardLogger):
         for name, file in _event_files(self.folder).items():
             if not (here and name in marks):
                 file.unlink()
-        # A name in a checkpoint is never used as a path: the checkpoint may be somebody else's.
+        # Never use a name in a checkpoint as a path: the checkpoint may be untrusted.
         kept = {name: min(int(marks[name]), file.stat().st_size) for name, file in found.items() if name in marks}
         for name, size in kept.items():
             if here:
@@ -94,7 +94,7 @@ def _event_files(folder: Path) -> dict[str, Path]:
 
 
 def _copy(source: Path, target: Path, size: int) -> None:
-    """The first `size` bytes of a file as another."""
+    """Copy the first `size` bytes of a file."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as copy:
         shutil.copyfile(source, copy)
@@ -102,13 +102,13 @@ def _copy(source: Path, target: Path, size: int) -> None:
 
 
 class EventLog:
-    """Writes every event at once and by itself: a kill loses none, and a full disk leaves no half of one.
+    """Write every event immediately and completely: a kill loses none, and a full disk leaves no partial event.
 
-    torch's own writer waits up to two minutes, in a thread that a full disk ends. Where an event cannot be
-    written, that is said once and the training goes on.
+    torch's writer buffers for up to two minutes, in a thread that dies on a full disk. A failure to write is
+    logged once and the training continues.
 
     Args:
-        folder: where the file is made, with the first event.
+        folder: where the file is created on the first event.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -129,7 +129,7 @@ class EventLog:
 
     def _open(self) -> int:
         self.folder.mkdir(parents=True, exist_ok=True)
-        # TensorBoard reads the files of a folder in the order of their names.
+        # TensorBoard reads the files of a folder in alphabetical order.
         name = f"{PREFIX}{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
         file = os.open(self.folder / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o666)
         self._close = weakref.finalize(self, os.close, file)
@@ -149,7 +149,7 @@ class EventLog:
 
     @contextmanager
     def _saying(self) -> Iterator[None]:
-        """Say once for each run what the system refuses."""
+        """Log an OSError instead of raising it, once per run."""
         try:
             yield
         except OSError as error:

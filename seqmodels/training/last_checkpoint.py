@@ -1,4 +1,4 @@
-"""When `last.ckpt` is written, and how a run stops."""
+"""Callback that writes `last.ckpt` and stops a run on a signal."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from seqmodels.training.checkpoint import own_learner
 
 
 class Interrupted(Exception):
-    """A signal asked to stop; everything is saved that there was to save."""
+    """A signal asked to stop; everything is saved."""
 
 
 class LastCheckpoint(Checkpoint):
-    """Writes `last.ckpt` every so many updates and at the end, and stops in good order.
+    """Write `last.ckpt` every `every_n_steps` updates and at the end, and stop cleanly on a signal.
 
-    A signal is answered at the end of the update, or of a batch of a validation: the checkpoint is written, then
+    A signal is handled at the end of the update, or of a validation batch: the checkpoint is written, then
     `Interrupted` is raised. A second Ctrl-C stops at once.
 
-    Where validation or the end of the epoch follows an update, the checkpoint is written after
-    those: Lightning would leave out on resume what was still due. One that is written within a
-    validation is of the moment before it, and the run that goes on from it begins with that
-    validation. (A `Checkpoint`, so that Lightning calls it after the callbacks whose state it writes.)
+    If validation or the end of the epoch follows an update, the checkpoint is written after them, because
+    Lightning would skip them on resume. A checkpoint written inside a validation holds the state before it,
+    and a resumed run starts with that validation. (A `Checkpoint`, so that Lightning calls it after the
+    callbacks whose state it writes.)
 
     Args:
-        path: where `last.ckpt` goes.
+        path: of `last.ckpt`.
         every_n_steps: updates between two checkpoints.
     """
 
@@ -47,7 +47,7 @@ class LastCheckpoint(Checkpoint):
         self._release: Callable[[], None] = _nothing
 
     def setup(self, trainer: pl.Trainer, learner: pl.LightningModule, stage: str) -> None:
-        # Lightning's own answer to SIGTERM leaves an epoch in its middle.
+        # Lightning's SIGTERM handler leaves an epoch in the middle.
         trainer._signal_connector.register_signal_handlers = _nothing  # type: ignore[method-assign]
         if multiprocessing.parent_process() is not None:
             stopping.started()
@@ -64,7 +64,7 @@ class LastCheckpoint(Checkpoint):
     def teardown(self, trainer: pl.Trainer, learner: pl.LightningModule, stage: str) -> None:
         self._release()
 
-    # Where a checkpoint can be written: after an update, after validation, before a new epoch, at the end.
+    # A checkpoint can be written after an update, after validation, before a new epoch, and at the end.
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, learner: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -81,7 +81,7 @@ class LastCheckpoint(Checkpoint):
             self._save_if_due(trainer)
 
     def on_load_checkpoint(self, trainer: pl.Trainer, learner: pl.LightningModule, stored: dict[str, Any]) -> None:
-        # Lightning ends before a validation that is due after the last update.
+        # Lightning would end without a validation that is due after the last update.
         validation = stored["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]["total"]
         if validation["started"] > validation["completed"] and 0 < trainer.max_steps <= stored["global_step"]:
             self._more_steps = stored["global_step"] + 1 - trainer.max_steps
@@ -93,10 +93,10 @@ class LastCheckpoint(Checkpoint):
             trainer.fit_loop.epoch_loop.max_steps -= self._more_steps
             self._more_steps = 0
             self._validates = True
-            trainer.fit_loop._restarting = False  # or a schedule that follows the validation would miss this one
+            trainer.fit_loop._restarting = False  # else a schedule that follows the validation misses this one
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
-        self._validates = False  # from here on others take note of its result
+        self._validates = False  # other callbacks read its result from here on
 
     def on_validation_batch_end(
         self, trainer: pl.Trainer, learner: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int, *which: Any
@@ -108,8 +108,8 @@ class LastCheckpoint(Checkpoint):
         self._interrupt()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
-        # The schedules of the epoch before have moved by now. What Lightning does after this hook,
-        # it would not do in an epoch that is resumed.
+        # The schedules of the previous epoch have stepped by now. Lightning would skip what follows this hook
+        # in a resumed epoch.
         loop = trainer.fit_loop.epoch_loop
         if trainer.global_step != self._saved_at and not loop.restarting:
             loop.batch_progress.reset_on_run()
@@ -119,15 +119,15 @@ class LastCheckpoint(Checkpoint):
             self._save_if_due(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, learner: pl.LightningModule) -> None:
-        # Lightning counts an epoch that `max_steps` or `max_time` cut short as a whole one: written here,
-        # the checkpoint would leave out the rest of it on resume. It was written after the last update.
+        # Lightning counts an epoch cut short by `max_steps` or `max_time` as complete: a checkpoint written here
+        # would skip the rest of it on resume. It was written after the last update.
         if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch or self._saved_at != trainer.global_step:
             self._save(trainer)
         if self._stopping(trainer):
             self._interrupt()
 
     def _save_before_validation(self, trainer: pl.Trainer) -> None:
-        # What Lightning knows of a validation that was broken off in its first batch: it begins again.
+        # Set the progress of a validation aborted in its first batch, so that Lightning restarts it.
         self._validates = False
         progress = trainer.fit_loop.epoch_loop.val_loop.batch_progress
         before = progress.total.completed - progress.current.completed
@@ -138,7 +138,7 @@ class LastCheckpoint(Checkpoint):
         self._save(trainer)
 
     def _stopping(self, trainer: pl.Trainer) -> bool:
-        """Whether any of the processes was asked to stop."""
+        """Return whether any of the processes was asked to stop."""
         stop = stopping.asked() is not None
         return stop if trainer.world_size == 1 else bool(trainer.strategy.reduce_boolean_decision(stop, all=False))
 
@@ -173,11 +173,11 @@ def _nothing() -> None:
 
 
 def where_saved(folder: Path, stopped: str) -> str:
-    """Where a training was stopped, what is saved of it, and the command that goes on.
+    """Say where a training was stopped, what is saved, and the command to resume it.
 
     Args:
-        folder: the run's.
-        stopped: how, with `{step}` for the update of `last.ckpt`.
+        folder: the run folder.
+        stopped: words with `{step}` for the update of `last.ckpt`.
     """
     last = folder / "checkpoints" / "last.ckpt"
     if not last.is_file():
@@ -186,5 +186,5 @@ def where_saved(folder: Path, stopped: str) -> str:
 
 
 def go_on_with(folder: Path) -> str:
-    """The command that goes on with a run."""
+    """Return the command that resumes a run."""
     return f"Go on with: seqmodels train resume={shlex.quote(str(folder))}"

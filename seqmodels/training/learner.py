@@ -1,7 +1,7 @@
-"""The Learner: a model and a task, trained by Lightning's own automatic optimization.
+"""The Learner: a model and a task, trained by Lightning's automatic optimization.
 
-It owns the carried state, one slot for each stage, and nothing else that the Trainer could own:
-clipping, accumulation, precision, schedules, checkpoints and step limits are the Trainer's.
+It owns the carried state, one slot per stage. Clipping, accumulation, precision, schedules,
+checkpoints and step limits belong to the Trainer.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from seqmodels.training.truncation import Carried, run_sequences, run_window
 
 
 def epoch_batches(data: Any, limit: int | float | None) -> int:
-    """Batches in an epoch, of those that `data` has as many as ``trainer.limit_train_batches`` lets through."""
+    """Return the number of batches in an epoch, as limited by ``trainer.limit_train_batches``."""
     batches = len(data.train_dataloader())
     return min(batches, limit) if isinstance(limit, int) else int(batches * (1.0 if limit is None else limit))
 
 
 def total_updates(trainer: pl.Trainer, data: Any) -> int | None:
-    """Updates in the whole training; None where it has no end.
+    """Return the number of updates in the whole training; None if unlimited.
 
-    Lightning's own `estimated_stepping_batches` sets up the loaders, and a loader that is set up
-    before a checkpoint is restored never learns its position.
+    Lightning's `estimated_stepping_batches` sets up the loaders, and a loader set up before a
+    checkpoint is restored never learns its position.
 
     Args:
-        trainer: its limits.
-        data: the data module; None where there is none.
+        trainer: defines the limits.
+        data: the data module; None if there is none.
     """
     ends = [trainer.max_steps] if trainer.max_steps > 0 else []
     if data is not None and trainer.max_epochs is not None and trainer.max_epochs > 0:
@@ -57,13 +57,13 @@ class Learner(pl.LightningModule):
         task: loss, metrics, decoding.
         optimizer: `name` and options, see `seqmodels.training.optimizers`.
         scheduler: the same for the learning rate.
-        window: k1, steps between updates; None where batches are whole sequences.
+        window: k1, steps between updates; None for whole sequences.
         k2: steps the gradient reaches back; None for the window.
-        scale_lr: whether a window shorter or longer than k1 gets a learning rate in
-            proportion (for random window lengths; Merity et al. 2017, section 5).
+        scale_lr: whether to scale the learning rate by the window's length over k1 (for random
+            window lengths; Merity et al. 2017, section 5).
 
     Raises:
-        ValueError: a window for a model whose layers cannot carry a state, or whose head needs whole sequences.
+        ValueError: a window with a model whose layers cannot carry a state, or whose head needs whole sequences.
     """
 
     def __init__(
@@ -98,13 +98,13 @@ class Learner(pl.LightningModule):
         self.last_batch: SequenceBatch | None = None
         self.last_loss: Tensor | None = None
         self.last_good: str | None = None
-        self.planned: int | None = None  # updates, where the training is to end earlier
+        self.planned: int | None = None  # updates in the schedule, if the training ends earlier
         self.total_updates: int | None = None
         self.metrics: dict[str, Any] = {}
         self._totals: dict[str, Tensor] = {}
 
     def predict_batch(self, batch: SequenceBatch, stage: str, k2: int | None = None) -> Tensor:
-        """The prediction for a batch, from and into the stage's carried state."""
+        """Predict a batch, reading and updating the stage's carried state."""
         if self.window is None:
             return run_sequences(self.model, batch, k2)
         return run_window(self.model, batch, self.carried[stage], k2)
@@ -122,13 +122,13 @@ class Learner(pl.LightningModule):
             self.total_updates = self.planned or total_updates(self.trainer, getattr(self.trainer, "datamodule", None))
 
     def on_train_batch_start(self, batch: SequenceBatch, batch_idx: int) -> None:
-        if batch_idx == 0:  # an epoch deals the sequences anew; one that is resumed goes on at a later batch
+        if batch_idx == 0:  # an epoch reassigns sequences to rows; a resumed one continues at a later batch
             self.carried["train"] = Carried()
         if self.total_updates is not None:
             self.model.head.set_progress(min(1.0, self.global_step / max(1, self.total_updates)))
 
     def _share(self, count: Tensor) -> Tensor:
-        """What to divide by so that the mean over ranks of losses is the global batch's loss."""
+        """Return the divisor that makes the mean of the losses over ranks the loss of the global batch."""
         if self.trainer.world_size > 1:
             count = count.detach().clone()
             dist.all_reduce(count)
@@ -137,7 +137,7 @@ class Learner(pl.LightningModule):
 
     def _refuse_non_finite(self, loss: Tensor, prediction: Tensor, lengths: Tensor) -> None:
         state = list(leaves(self.carried["train"].state or ()))
-        # One number for all, because reading one waits for the device.
+        # One flag for all, because reading a value waits for the device.
         if bool(torch.stack([torch.isfinite(value).all() for value in (loss, *state)]).all()):
             return
         rows, where = bad_rows(state), "the carried state"
@@ -160,19 +160,19 @@ class Learner(pl.LightningModule):
         if name == "none":
             return optimizer
         scheduler = make_scheduler(optimizer, name, self.total_updates, self.task.monitor, **options)
-        if name == "plateau":  # moves where there was a validation to look at
+        if name == "plateau":  # steps after a validation
             scheduler["frequency"] = self.trainer.check_val_every_n_epoch or 1
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
-        """Scale the rate by the window's length around the step; the schedule never sees it."""
+        """Scale the learning rate by the window's length for this step only; the schedule does not see it."""
         if not (self.scale_lr and self.window):
             super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
             return
         before = [group["lr"] for group in optimizer.param_groups]
 
         def scaled_closure() -> Any:
-            # Only after the closure has run is it known which window this step belongs to.
+            # The window of this step is known only after the closure has run.
             result = optimizer_closure()
             if self.last_batch is not None and self.window:
                 for group, lr in zip(optimizer.param_groups, before, strict=True):
@@ -183,7 +183,7 @@ class Learner(pl.LightningModule):
         for group, lr in zip(optimizer.param_groups, before, strict=True):
             group["lr"] = lr
 
-    # Evaluation: the same road with a slot of its own; totals over the whole stage.
+    # Evaluation: the same path with its own carried state; totals over the whole stage.
 
     def on_validation_epoch_start(self) -> None:
         self._start_stage("val")
@@ -231,7 +231,7 @@ class Learner(pl.LightningModule):
 
 
 def bad_rows(values: list[Tensor]) -> list[int]:
-    """The rows in which any of the values, each ``(B, ...)``, is not finite."""
+    """Return the rows in which any of the values, each ``(B, ...)``, is not finite."""
     rows: set[int] = set()
     for value in values:
         rows.update((~torch.isfinite(value).flatten(1).all(1)).nonzero().flatten().tolist())

@@ -1,7 +1,7 @@
-"""How long to train where nobody says: trainer.max_epochs=auto.
+"""Default length of training: trainer.max_epochs=auto.
 
-A small set is read often, but not for ever; a large one is not read to its end. Between them the number of updates
-decides: from about 4000 on, the models that train on a CPU in minutes gain little on sets of any size.
+A small set is read many times, a very large one not to its end. In between the number of updates decides: beyond
+about 4000, models that train on a CPU in minutes gain little on sets of any size.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import math
 from typing import Any
 
 AUTO = "auto"
-# Updates that even the smallest set gets and the largest does not exceed; epochs of a set in between.
+# Minimum and maximum number of updates, and epochs of a set in between.
 FEWEST, MOST, EPOCHS = 600, 4000, 30
-# Updates between two validations: at least, where epochs are short, and at most, where they are long.
+# Minimum updates between two validations for short epochs, and maximum for long ones.
 RARE, OFTEN = 20, 1000
 
 
 def automatic(updates: int) -> dict[str, int]:
-    """The Trainer's settings for an epoch of so many updates.
+    """Return the Trainer's settings for epochs of `updates` updates.
 
     >>> automatic(8)["max_epochs"], automatic(100)["max_epochs"], automatic(400)["max_epochs"]
     (75, 30, 10)
@@ -35,21 +35,21 @@ def automatic(updates: int) -> dict[str, int]:
     return {"max_epochs": epochs, "check_val_every_n_epoch": math.ceil(RARE / updates)}
 
 
-def settled(trainer: dict[str, Any], batches: int) -> dict[str, Any]:
-    """The Trainer's settings with "auto" as numbers; what the user changed stays.
+def resolve_length(trainer: dict[str, Any], batches: int) -> dict[str, Any]:
+    """Return the Trainer's settings with "auto" resolved; settings that the user changed stay.
 
-    >>> settled({"max_epochs": "auto", "max_steps": 50, "val_check_interval": None}, 10_000)
+    >>> resolve_length({"max_epochs": "auto", "max_steps": 50, "val_check_interval": None}, 10_000)
     {'max_epochs': 1, 'max_steps': 50, 'val_check_interval': 50, 'check_val_every_n_epoch': 1}
 
     Args:
         trainer: the settings.
-        batches: in an epoch.
+        batches: number of batches in an epoch.
     """
     if trainer["max_epochs"] != AUTO:
         return trainer
     accumulated = trainer.get("accumulate_grad_batches") or 1
     found = automatic(max(1, math.ceil(batches / accumulated)))
-    if trainer["max_steps"] > 0:  # the user's own end, before which there must be a validation
+    if trainer["max_steps"] > 0:  # the user's limit, which a validation must precede
         found = {**found, "max_steps": trainer["max_steps"], "check_val_every_n_epoch": 1}
         found["val_check_interval"] = min(found.get("val_check_interval", trainer["max_steps"]), trainer["max_steps"])
     if "val_check_interval" in found:

@@ -1,4 +1,4 @@
-"""One process at a time works in a run's folder."""
+"""A lock that lets one process at a time use a run folder."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _held: set[Path] = set()
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep a run's folder, made if need be and removed if nothing comes into it, from all other processes.
+    """Lock a run folder, created if missing and removed if it stays empty, against other processes.
 
-    The system takes the lock back when the process ends, however it ends. Where a file system has no locks, nothing is
-    kept, and nothing refused.
+    The system releases the lock when the process ends, however it ends. On a file system without locks nothing is
+    locked or refused.
 
     Raises:
         ValueError: another process holds it.
@@ -42,26 +42,26 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def remove_empty(folders: list[Path]) -> None:
-    """Remove folders that were made for a run that never began, the innermost first."""
+    """Remove folders created for a run that never began, innermost first."""
     for folder in folders:
         try:
             folder.rmdir()
-        except FileNotFoundError:  # it was never made, or is named twice
+        except FileNotFoundError:  # never created, or named twice
             continue
-        except OSError:  # it holds something
+        except OSError:  # not empty
             return
 
 
 def make(folder: Path, anew: bool = False) -> None:
-    """Make the folder of a run, and those that it lies in.
+    """Create a run folder and its parents.
 
     Args:
-        folder: of the run.
-        anew: whether it must not be there yet.
+        folder: the run folder.
+        anew: whether to require that it does not exist.
 
     Raises:
-        FileExistsError: it is there, and must not be.
-        OSError: it cannot be made.
+        FileExistsError: it exists and must not.
+        OSError: it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=not anew)
@@ -75,15 +75,15 @@ def make(folder: Path, anew: bool = False) -> None:
 
 
 def _locked(path: Path) -> int:
-    """The lock's file, open, locked, and still the one of that name."""
+    """Open and lock the lock file, making sure that it still has its name."""
     try:
         import fcntl
-    except ImportError:  # no such locks on this system
+    except ImportError:  # no POSIX locks on this system
         return os.open(path, os.O_RDWR | os.O_CREAT)
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
         try:
-            # Of the process, and not inherited: workers that outlive it for a moment keep nothing locked.
+            # Owned by the process and not inherited: workers that outlive it briefly keep nothing locked.
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EAGAIN):
@@ -94,7 +94,7 @@ def _locked(path: Path) -> int:
                     "wait until that ends, or stop it, or choose another run_dir"
                 ) from None
         if _is_still(path, file):
-            with contextlib.suppress(OSError):  # a full disk: then others hear less
+            with contextlib.suppress(OSError):  # on a full disk the holder is not named
                 os.ftruncate(file, 0)
                 os.pwrite(file, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
             return file
@@ -102,7 +102,7 @@ def _locked(path: Path) -> int:
 
 
 def _is_still(path: Path, file: int) -> bool:
-    """Whether the name still stands for the open file, which the last holder may have removed meanwhile."""
+    """Return whether the path still refers to the open file, which the last holder may have removed."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(file))
     except FileNotFoundError:

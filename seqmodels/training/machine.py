@@ -1,4 +1,4 @@
-"""What a run was made on, without anything that tells whose machine it is."""
+"""Description of the machine of a run, without identifying it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores that may be used, threads, graphics card, and versions."""
+    """Return processor, usable cores, threads, GPU, and versions."""
     return {
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -23,7 +23,7 @@ def machine() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """The processor's name, as its maker calls it where the system says so."""
+    """Return the processor's model name if the system tells it, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -20,16 +20,16 @@ SCHEDULERS = ("none", "one_cycle", "cosine", "plateau")
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], name: str, mixed: bool = False, **options: Any) -> Optimizer:
-    """The optimizer called `name`, with torch's own options.
+    """Return the optimizer called `name`, with torch's options.
 
     >>> from torch import nn
     >>> type(make_optimizer(nn.Linear(1, 1).parameters(), "adam", lr=0.01)).__name__
     'Adam'
 
     Args:
-        parameters: what it moves.
+        parameters: to optimize.
         name: one of `OPTIMIZERS`.
-        mixed: whether the precision is mixed: Lightning then clips no gradients for a fused optimizer.
+        mixed: whether precision is mixed; Lightning then cannot clip gradients of a fused optimizer.
 
     Raises:
         ValueError: an unknown name, or options that torch refuses.
@@ -40,7 +40,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], name: str, mixed: bool = 
         options["betas"] = tuple(options["betas"])
     parameters = list(parameters)
     if name in FUSED and not mixed and all(p.device.type == "cpu" for p in parameters):
-        # One pass over memory in the place of ten. On a GPU torch's default is as fast, and gets on with loss scaling.
+        # One pass over memory instead of ten. On a GPU torch's default is as fast and works with loss scaling.
         options["fused"] = True
     return OPTIMIZERS[name](parameters, **options)
 
@@ -48,23 +48,23 @@ def make_optimizer(parameters: Iterable[nn.Parameter], name: str, mixed: bool = 
 def make_scheduler(
     optimizer: Optimizer, name: str, total_steps: int | None, monitor: tuple[str, Any], **options: Any
 ) -> Any:
-    """What Lightning's `configure_optimizers` wants for a schedule, or None for "none".
+    """Return the schedule's entry for Lightning's `configure_optimizers`, or None for "none".
 
     Args:
         optimizer: whose learning rate is scheduled.
-        name: one of `SCHEDULERS`. "one_cycle" and "cosine" move every update and end with the
-            training; "plateau" looks at the monitored value once an epoch.
-        total_steps: updates in the whole training; None where it has no end.
+        name: one of `SCHEDULERS`. "one_cycle" and "cosine" step every update and end with the
+            training; "plateau" reads the monitored value once per epoch.
+        total_steps: updates in the whole training; None if unlimited.
         monitor: name and mode of the value that "plateau" follows.
 
     Raises:
-        ValueError: an unknown name, or a schedule that needs to know the end of an endless training.
+        ValueError: an unknown name, or a schedule that needs the end of an unlimited training.
     """
     if name == "none":
         return None
     if name == "plateau":
         plateau = lr_scheduler.ReduceLROnPlateau(optimizer, mode=monitor[1], **options)
-        # Not strict: an epoch may end without a validation behind it.
+        # Not strict: an epoch may end without a validation.
         return {"scheduler": plateau, "interval": "epoch", "monitor": f"val/{monitor[0]}", "strict": False}
     if name not in SCHEDULERS:
         raise ValueError(f"scheduler.name must be one of {', '.join(SCHEDULERS)}; got {name!r}")
@@ -79,7 +79,7 @@ def make_scheduler(
 
 
 def _cosine(optimizer: Optimizer, total_steps: int, warmup_steps: int = 0, min_lr: float = 0.0) -> Any:
-    """Linear warm-up from 1 % of the rate, then half a cosine down to `min_lr`."""
+    """Return linear warm-up from 1 % of the learning rate, then half a cosine down to `min_lr`."""
     if warmup_steps >= total_steps:
         raise ValueError(f"scheduler.warmup_steps must be below the {total_steps} updates of the training")
     decay = lr_scheduler.CosineAnnealingLR(optimizer, T_max=total_steps - warmup_steps, eta_min=min_lr)

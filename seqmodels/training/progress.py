@@ -1,4 +1,4 @@
-"""A progress bar with loss and speed; plain lines where the output is no terminal."""
+"""Progress bar with loss and speed; plain lines if the output is not a terminal."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from seqmodels.training.learner import Learner
 
 
 class RunProgress(ProgressBar):
-    """One line: epoch, bar, loss, newest validation metric, updates per second, time left.
+    """Progress bar on one line: epoch, bar, loss, newest validation metric, updates per second, time left.
 
     Args:
         console: where to print.
-        line_every: seconds between two lines where the console is no terminal.
+        line_every: seconds between two lines if the console is not a terminal.
     """
 
     def __init__(self, console: Console | None = None, line_every: float = 15.0) -> None:
@@ -34,7 +34,7 @@ class RunProgress(ProgressBar):
         self._enabled = True
 
     def __getstate__(self) -> dict[str, Any]:
-        # A console holds locks, which another process cannot be given: it makes its own.
+        # A console holds locks, which cannot be pickled: another process makes its own.
         return {**self.__dict__, "console": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -66,7 +66,7 @@ class RunProgress(ProgressBar):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        # Reading the loss waits for the device, so it is done a few times a second at most.
+        # Reading the loss waits for the device, so limit it to a few times a second.
         now = time.monotonic()
         if not self._enabled or now - self._shown < (0.3 if self._bar else self.line_every):
             return

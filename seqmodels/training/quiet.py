@@ -1,4 +1,4 @@
-"""Less noise: Lightning's advertisements, and its hints about choices made here on purpose."""
+"""Suppression of Lightning's tips and of its hints about deliberate choices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HINTS = (
 
 
 def quieten() -> None:
-    """Keep Lightning's advice to errors, for this process."""
+    """Restrict Lightning's messages to errors in this process."""
     for name in ("pytorch_lightning", "lightning_fabric", "pytorch_lightning.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for hint in HINTS:

@@ -1,4 +1,4 @@
-"""What a run leaves for people: metrics.json and a table with the baselines beside the model."""
+"""Reports of a run: metrics.json, config.yaml, and a table of the model and its baselines."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     import pytorch_lightning as pl
 
 
-# Metrics that a terminal has room for side by side, and letters of the longest word in a baseline's name.
+# Maximum metrics side by side in a terminal, and letters of the longest word in a baseline's name.
 MOST_COLUMNS, LONGEST_WORD = 6, 11
-# Metrics that are left out first, where there are more: rmse and crps say as much, and no baseline has a loss.
+# Metrics dropped first if there are more: rmse and crps are equivalent, and no baseline has a loss.
 SPARED = ("mse", "loss", "wql")
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write a file whole or not at all."""
+    """Write a text file atomically."""
     with replacing(path) as file:
         file.write_text(text, encoding="utf-8")
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:
-    """Write JSON whole or not at all; what is no finite number becomes null, which JSON has no other word for."""
+    """Write JSON atomically; non-finite numbers, which JSON lacks, become null."""
     write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n", path)
 
 
@@ -46,8 +46,8 @@ def _finite(value: Any) -> Any:
 
 
 def result_table(split: str, model: dict[str, float], baselines: dict[str, dict[str, float]]) -> Table:
-    """The model and every baseline, one row each; one column each where there are many metrics all the same."""
-    # What is scored by other metrics, as on a split where nothing was written freely, has nothing to show.
+    """Tabulate the model and every baseline, one row each; transposed if there are still many metrics."""
+    # Drop baselines scored by other metrics, as on a split without free generation.
     baselines = {row: values for row, values in baselines.items() if set(values) & set(model)}
     spared = SPARED[: max(0, len(model) - MOST_COLUMNS)]
     names, methods = [name for name in model if name not in spared], {"this model": model, **baselines}
@@ -74,7 +74,7 @@ def _on_its_side(table: Table, names: list[str], methods: dict[str, dict[str, fl
 
 
 def _cell(value: float) -> str:
-    """Four digits, and no exponent where it would be longer.
+    """Format a number with four digits, and no exponent where it would be longer.
 
     >>> _cell(0.123456), _cell(53661.2), _cell(1.5e9)
     ('0.1235', '53661', '1.5e+09')
@@ -82,16 +82,16 @@ def _cell(value: float) -> str:
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e8 else f"{value:.4g}"
 
 
-def print_results(metrics: dict[str, Any], verdicts: dict[str, str], console: Console) -> None:
-    """Print the table and the plain word for each split that was evaluated."""
-    for split, verdict in verdicts.items():
+def print_results(metrics: dict[str, Any], comparisons: dict[str, str], console: Console) -> None:
+    """Print the table and the comparison in words for each evaluated split."""
+    for split, comparison in comparisons.items():
         console.print()
         console.print(result_table(split, metrics[split], metrics["baseline"].get(split, {})))
-        console.print(verdict, markup=False, highlight=False, soft_wrap=True)
+        console.print(comparison, markup=False, highlight=False, soft_wrap=True)
 
 
 def log_hyperparameters(trainer: pl.Trainer, config: dict[str, Any], metrics: dict[str, Any]) -> None:
-    """Fill TensorBoard's hparams tab with the settings and the final, true metrics."""
+    """Fill TensorBoard's hparams tab with the settings and the final metrics."""
     from pytorch_lightning.loggers import TensorBoardLogger
 
     logger = trainer.logger
@@ -103,7 +103,7 @@ def log_hyperparameters(trainer: pl.Trainer, config: dict[str, Any], metrics: di
 
 
 def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
-    """A nested mapping as one level of dotted names, for TensorBoard."""
+    """Flatten a nested mapping to dotted names, for TensorBoard."""
     flat: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, dict):
@@ -114,7 +114,7 @@ def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def write_config(config: dict[str, Any], path: Path) -> None:
-    """The resolved config as YAML; that of the run's earlier leg is kept as `config_1.yaml`, and so on."""
+    """Write the resolved config as YAML; keep one from before a resume as `config_1.yaml`, and so on."""
     text = yaml.safe_dump(dict(as_written(config)), sort_keys=False)
     if path.exists() and path.read_text(encoding="utf-8") != text:
         kept = (path.with_name(f"{path.stem}_{number}{path.suffix}") for number in itertools.count(1))

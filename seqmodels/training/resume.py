@@ -1,4 +1,4 @@
-"""Going on from a checkpoint: which one, whether it fits, and what it brings along."""
+"""Resuming from a checkpoint: locate it, check that it fits, and copy its files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqmodels.claims import refuse_code
 from seqmodels.environment import resolved
 from seqmodels.inference.fitting import model_weights, refuse_unfit
 
-# Settings that a checkpoint's weights, optimizer state or place in the data depend on.
+# Settings that a checkpoint's weights, optimizer state or position in the data depend on.
 FIXED = (("seed",), *(("training", key) for key in ("batch_size", "window", "random_window", "k2")))
 FIXED_GROUPS = ("model", "task", "optimizer", "scheduler")
 # Schedules that end with the training.
@@ -23,23 +23,23 @@ PLANNED = ("one_cycle", "cosine")
 
 
 def resume_path(config: dict[str, Any]) -> str | None:
-    """The checkpoint to go on from."""
+    """Return the checkpoint to resume from; None for a new run."""
     return None if config["resume"] is None else str(checkpoint.locate(config["resume"], "last"))
 
 
 def planned(path: str, stored: dict[str, Any], now: dict[str, Any]) -> int | None:
-    """Refuse to go on from a checkpoint of other data or another schedule; of other settings, see `refuse_unlike`.
+    """Refuse to resume from a checkpoint of other data or another schedule; for other settings see `refuse_unlike`.
 
     Args:
         path: the checkpoint.
-        stored: what it holds.
-        now: "config", "fingerprint" and "total_updates" of the run that wants to go on.
+        stored: its content.
+        now: "config", "fingerprint" and "total_updates" of the resuming run.
 
     Returns:
-        The updates that the run is planned for: of a plan that was longer, only the first part is done.
+        Number of updates in the schedule, of which a shorter run does only the first part.
 
     Raises:
-        ValueError: what differs, in words.
+        ValueError: the differences.
     """
     own = stored[checkpoint.KEY]
     old, new = own["config"], now["config"]
@@ -61,24 +61,24 @@ def planned(path: str, stored: dict[str, Any], now: dict[str, Any]) -> int | Non
 
 
 def _is_first_part(planned: int | None, asked: int | None, before: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Whether a run is asked to end earlier than was planned, and to do the same until then."""
+    """Return whether a run ends earlier than planned and is identical until then."""
     epoch = ("limit_train_batches", "accumulate_grad_batches", "overfit_batches")
     return planned is not None and asked is not None and asked < planned and all(before[k] == now[k] for k in epoch)
 
 
 def finished(path: str, stored: dict[str, Any], total: int | None, patience: int | None) -> str | None:
-    """Why there is nothing left to train, in words; None where there is.
+    """Say why nothing is left to train; None if something is.
 
     Args:
         path: the checkpoint.
-        stored: what it holds.
-        total: updates that are asked for; None for no limit.
-        patience: that of early stopping.
+        stored: its content.
+        total: requested updates; None for no limit.
+        patience: of early stopping.
     """
     with checkpoint.damage(Path(path)):
         step: int = stored["global_step"]
         validation = stored["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]["total"]
-        if validation["started"] > validation["completed"]:  # it was stopped before the last of them had ended
+        if validation["started"] > validation["completed"]:  # stopped inside the last validation
             return None
     if total is not None and step >= total:
         return f"all {step} updates are done; for more, set trainer.max_steps or trainer.max_epochs higher"
@@ -89,10 +89,10 @@ def finished(path: str, stored: dict[str, Any], total: int | None, patience: int
 
 
 def refuse_unlike(config: dict[str, Any]) -> None:
-    """Refuse a config of another model than that of the checkpoint to go on from, before anything is built.
+    """Refuse a config that does not match the checkpoint to resume from, before anything is built.
 
     Raises:
-        ValueError: what differs, in words.
+        ValueError: the differences.
     """
     path = resume_path(config)
     if path is None:
@@ -112,7 +112,7 @@ def refuse_unlike(config: dict[str, Any]) -> None:
 
 
 def _settings(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """The settings that differ and must not."""
+    """List fixed settings that differ."""
     old, new = resolved(old), resolved(new)
     groups = [(part, key) for part in FIXED_GROUPS for key in sorted({*old[part], *new[part]})]
     differences = []
@@ -124,7 +124,7 @@ def _settings(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 
 def bring_along(stored: str, folder: Path) -> None:
-    """Where a run goes on in another folder, copy its best checkpoint and `stored`, as the last one, into that."""
+    """Copy the best checkpoint, and `stored` as the last one, into the folder of a run resumed elsewhere."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, source in (("best.ckpt", Path(stored).with_name("best.ckpt")), ("last.ckpt", Path(stored))):
         if source.is_file() and not (folder / name).exists():
@@ -133,7 +133,7 @@ def bring_along(stored: str, folder: Path) -> None:
 
 
 def scored(folder: Path) -> dict[str, Any] | None:
-    """The results of a run, if they are of its last checkpoint."""
+    """Read a run's results; None unless they belong to its last checkpoint."""
     try:
         found: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         last = checkpoint.read(folder / "checkpoints" / "last.ckpt")

@@ -1,4 +1,4 @@
-"""A whole training run: build, fit, evaluate the best checkpoint, score the baselines, report."""
+"""Training runs: build, fit, evaluate the best checkpoint, score the baselines, report."""
 
 from __future__ import annotations
 
@@ -39,27 +39,27 @@ from seqmodels.training.report import log_hyperparameters, print_results, write_
 from seqmodels.training.resume import bring_along, finished, planned, refuse_unlike, resume_path, scored
 from seqmodels.training.trainer import build_learner, make_trainer, run_content
 
-# What was left out or changed in the data is said in so many lines.
+# Maximum number of printed notes on the data.
 MOST_NOTES = 6
 
 
 def train(config: dict[str, Any], run_dir: Path, console: Console | None = None) -> dict[str, Any]:
-    """Train as `config` says, into the folder `run_dir`.
+    """Train as configured, writing to the folder `run_dir`.
 
     The folder then holds `config.yaml`, `metrics.json`, `checkpoints/best.ckpt` and `last.ckpt`,
     and TensorBoard's event files.
 
     Args:
-        config: plain values only; `${oc.env:NAME}` is read from the environment, and stored as it is.
-        run_dir: made if it does not exist.
+        config: plain values only; `${oc.env:NAME}` is read from the environment and stored unresolved.
+        run_dir: created if missing.
         console: where progress and results are printed.
 
     Returns:
-        What is in `metrics.json`.
+        The content of `metrics.json`.
 
     Raises:
         ValueError: bad data, impossible settings, a checkpoint that does not fit.
-        Stopped: by a signal, such as Ctrl-C; its words say what is saved, and how to go on.
+        Stopped: by a signal such as Ctrl-C; the message tells what is saved and how to resume.
     """
     stopping.at(partial(where_saved, run_dir, "at once; saved is step {step}"))
     launched = launchers.found()
@@ -70,7 +70,7 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
 
 
 def _train(config: dict[str, Any], run_dir: Path, console: Console, first: bool) -> dict[str, Any]:
-    """Train; of several processes that a launcher made, only the first writes and says anything."""
+    """Train; only the first of a launcher's processes writes and prints."""
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     config = resolved(config, strict=True)
     _, data, learner, taken_for = assemble(config, say)
@@ -81,7 +81,7 @@ def _train(config: dict[str, Any], run_dir: Path, console: Console, first: bool)
         asked, content = total_updates(trainer, data), checkpoint.read(stored)
         learner.planned = planned(stored, content, {**run_content(config, data), "total_updates": asked})
         over = finished(stored, content, asked, config["early_stopping"]["patience"])
-        del content  # Lightning reads its own
+        del content  # Lightning reads the checkpoint again
     if first:
         if stored is not None:
             bring_along(stored, run_dir / "checkpoints")
@@ -114,7 +114,7 @@ def _fit(trainer: pl.Trainer, learner: Learner, data: SequenceDataModule, stored
 
 
 class Assembled(NamedTuple):
-    """All that a training begins with, and the sentence on what the data were taken for."""
+    """Source, data and learner of a training, and the sentence on how the data were interpreted."""
 
     source: DataSource
     data: SequenceDataModule
@@ -123,12 +123,12 @@ class Assembled(NamedTuple):
 
 
 def assemble(config: dict[str, Any], say: Callable[[str], Any]) -> Assembled:
-    """Read the data and build the model, as `train` does before it trains.
+    """Read the data and build the model, like `train` before training.
 
     Args:
         config: the resolved config.
-        say: is given the sentence on what the data were taken for, before they are split, and what was left out
-            or changed in them.
+        say: called with the sentence on how the data were interpreted, before they are split, and with notes on
+            what was dropped or changed.
 
     Raises:
         ValueError: bad data, or impossible settings.
@@ -151,7 +151,7 @@ def assemble(config: dict[str, Any], say: Callable[[str], Any]) -> Assembled:
 
 
 def amount(data: SequenceDataModule) -> str:
-    """How much there is to train on, in words."""
+    """Describe the size of the training split."""
     train = data.splits["train"]
     steps = f"{int(train.lengths.sum()):,} steps"
     return f"a stream of {steps}" if train.stream else f"{len(train):,} sequences of {steps} in all"
@@ -166,27 +166,27 @@ def report(
     console: Console,
     taken_for: str = "",
 ) -> dict[str, Any]:
-    """Evaluate the best checkpoint and the baselines, write metrics.json, print the table."""
+    """Evaluate the best checkpoint and the baselines, write metrics.json, and print the table."""
     last = checkpoint.read(checkpoint.locate(run_dir, "last"))
     say_if_early(last, learner, console)
     best = checkpoint.locate(run_dir, "best")
     learner.load_state_dict(checkpoint.read(best)["state_dict"])
     if learner.task.calibrates:
         calibrate(learner, data, best)
-    scores, verdicts = score(learner, data, config["trainer"])
+    scores, comparisons = score(learner, data, config["trainer"])
     metrics = {
         "task": config["task"]["name"],
         "parameters": parameter_count(learner.model),
         "seconds": round(last[checkpoint.KEY]["seconds"], 2),
         "steps": last["global_step"],
         **scores,
-        "verdict": verdicts,
+        "verdict": comparisons,
         "data": hide(taken_for, config),
         "machine": machine(),
     }
     write_json(metrics, run_dir / "metrics.json")
     log_hyperparameters(trainer, config, metrics)
-    print_results(metrics, verdicts, console)
+    print_results(metrics, comparisons, console)
     console.print(
         f"\nResults: {run_dir / 'metrics.json'}\nWatch it: tensorboard --logdir {shlex.quote(str(run_dir))}",
         markup=False,
@@ -197,7 +197,7 @@ def report(
 
 
 def say_if_early(last: dict[str, Any], learner: Learner, console: Console) -> None:
-    """One line if early stopping ended the run; its state lies in the last checkpoint."""
+    """Print a line if early stopping ended the run, as its state in the last checkpoint tells."""
     states = [state for key, state in last["callbacks"].items() if key.startswith("EarlyStopping")]
     name = learner.task.monitor[0]
     if states and states[0]["wait_count"] >= states[0]["patience"]:
@@ -208,10 +208,10 @@ def say_if_early(last: dict[str, Any], learner: Learner, console: Console) -> No
 
 
 def refuse_unwatched(config: dict[str, Any], data: SequenceDataModule) -> None:
-    """Refuse what follows the validation metric where there is none.
+    """Refuse settings that need a validation metric if there is none.
 
     Raises:
-        ValueError: the setting, and the cure.
+        ValueError: the setting and the remedy.
     """
     if "val" in data.splits and config["trainer"]["limit_val_batches"] != 0:
         return
@@ -227,16 +227,16 @@ def refuse_unwatched(config: dict[str, Any], data: SequenceDataModule) -> None:
 def evaluate(
     run: Path, changes: dict[str, Any] | None = None, plugins: Iterable[str] = (), console: Console | None = None
 ) -> dict[str, Any]:
-    """Score a run's best checkpoint again, on its own data or on other data of the same kind.
+    """Score a run's best checkpoint on its own data or on other data of the same kind.
 
     Args:
         run: a run folder or checkpoint.
         changes: settings to change, by dotted name, such as ``{"data.path": "other.csv"}``.
-        plugins: packages whose parts the model is made of.
+        plugins: packages that register parts of the model.
         console: where the results are printed.
 
     Returns:
-        "val" and "test" metrics, and the baselines of each.
+        "val" and "test" metrics, and those of the baselines.
 
     Raises:
         ValueError: a bad checkpoint or bad data.
@@ -249,6 +249,6 @@ def evaluate(
     data = build_evaluation(trained.config, trained.spec, other)
     trained.task.prepare(data.splits["train"])
     learner = Learner(trained.model, trained.task, window=trained.config["training"]["window"])
-    metrics, verdicts = score(learner, data, trained.config["trainer"])
-    print_results(metrics, verdicts, console)
+    metrics, comparisons = score(learner, data, trained.config["trainer"])
+    print_results(metrics, comparisons, console)
     return metrics

@@ -1,4 +1,4 @@
-"""A skip connection that is fitted before the training: what is left to the layers is what ridge regression misses."""
+"""Skip connection fitted by ridge regression before training; the layers learn the residual."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from seqmodels.tasks.linear_start import ridge_start
 
 
 def fit_skip(model: SequenceModel, task: Task, train: Any, held_out: Any) -> None:
-    """Fix the skip connection to ridge regression; the head's output layer begins at zero.
+    """Fix the skip connection to ridge regression and zero the head's output layer.
 
-    So the first prediction is the regression's, with intervals from its errors, and the training starts from there.
+    Training then starts from the regression's predictions, with intervals from its errors.
 
     Args:
-        model: with a skip connection, and a head with one output layer.
+        model: with a skip connection and a head with one output layer.
         task: forecasting.
         train: the training data.
-        held_out: data that choose the penalty, such as the validation split; None for the end of the training data.
+        held_out: data to choose the penalty on, such as the validation split; None for the end of the training data.
 
     Raises:
-        ValueError: a task or a model of another kind.
+        ValueError: another kind of task or model.
     """
     output = getattr(model.head, "output", None)
     if model.skip is None or not isinstance(output, nn.Linear) or not isinstance(task, Forecasting):

@@ -1,4 +1,4 @@
-"""From a config to Lightning's parts: the Learner, and the Trainer with our callbacks."""
+"""Construction of the Learner, and of the Trainer with its callbacks, from a config."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seqmodels.training.diagnostics import Diagnostics
 from seqmodels.training.event_log import RunLog
 from seqmodels.training.last_checkpoint import LastCheckpoint
 from seqmodels.training.learner import Learner, epoch_batches
-from seqmodels.training.length import settled
+from seqmodels.training.length import resolve_length
 from seqmodels.training.processes import launchers
 from seqmodels.training.processes.environments import Alone, Launched
 from seqmodels.training.processes.fit import process_count
@@ -26,7 +26,7 @@ from seqmodels.training.skip import fit_skip
 
 
 def build_learner(config: dict[str, Any], data: SequenceDataModule) -> Learner:
-    """Model, task and optimizer for the given data."""
+    """Build model, task and optimizer for the given data."""
     task = build_task(config, data.spec)
     task.prepare(data.splits["train"])
     training, model = config["training"], build_model(config, data.spec, task)
@@ -46,10 +46,10 @@ def build_learner(config: dict[str, Any], data: SequenceDataModule) -> Learner:
 def make_trainer(
     config: dict[str, Any], run_dir: Path, learner: Learner, data: SequenceDataModule, console: Console
 ) -> pl.Trainer:
-    """Lightning's Trainer with our callbacks, writing into the run folder."""
+    """Build Lightning's Trainer with this package's callbacks, writing to the run folder."""
     batches = epoch_batches(data, config["trainer"]["limit_train_batches"])
-    options = dict(settled(config["trainer"], batches))
-    # RunState after Diagnostics, which may log something before a checkpoint.
+    options = dict(resolve_length(config["trainer"], batches))
+    # RunState after Diagnostics, which may log before a checkpoint.
     callbacks: list[pl.Callback] = [Diagnostics(**config["diagnostics"]), RunState(run_content(config, data))]
     if options.pop("enable_progress_bar", True):
         callbacks.append(RunProgress(console))
@@ -60,7 +60,7 @@ def make_trainer(
     options["strategy"] = strategy(options, launched)
     every = options["val_check_interval"]
     if isinstance(every, int) and options["check_val_every_n_epoch"] is not None:
-        # Lightning refuses more than an epoch has.
+        # Lightning refuses an interval longer than an epoch.
         options["val_check_interval"] = max(1, min(every, batches))
     return pl.Trainer(
         **options,
@@ -74,7 +74,7 @@ def make_trainer(
 
 
 def strategy(options: dict[str, Any], launched: launchers.Launch | None) -> str:
-    """How Lightning trains in several processes, in its own words.
+    """Return Lightning's strategy name for training in one or several processes.
 
     Raises:
         ValueError: settings that contradict the launcher of this process.
@@ -85,12 +85,12 @@ def strategy(options: dict[str, Any], launched: launchers.Launch | None) -> str:
     chosen: str = options["strategy"]
     if chosen not in ("auto", "ddp") or process_count(options) == 1:
         return chosen
-    # Not by running the command again, which would do every run of a sweep in every process.
+    # Not by rerunning the command, which would do every run of a sweep in every process.
     return "ddp_spawn" if launched is None else "ddp"
 
 
 def best_callbacks(config: dict[str, Any], run_dir: Path, name: str, mode: str) -> list[pl.Callback]:
-    """What follows the validation metric: the best checkpoint, and early stopping if it is asked for."""
+    """Return the callbacks that follow the validation metric: best checkpoint, and early stopping if configured."""
     best = BestCheckpoint(
         run_dir / "checkpoints",
         "best",
@@ -105,5 +105,5 @@ def best_callbacks(config: dict[str, Any], run_dir: Path, name: str, mode: str) 
 
 
 def run_content(config: dict[str, Any], data: SequenceDataModule) -> dict[str, Any]:
-    """What a checkpoint says of its run, in plain values."""
+    """Return a checkpoint's description of its run, in plain values."""
     return {"config": dict(as_written(config)), "spec": data.spec.to_plain(), "fingerprint": data.fingerprint}

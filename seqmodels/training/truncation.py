@@ -1,16 +1,16 @@
-"""Truncated backpropagation through time: which steps run, and how far the gradient reaches.
+"""Truncated backpropagation through time.
 
 A batch is one window of every row. k1 is the window's length, k2 the number of steps that a
 gradient may reach back:
 
-    k2 = k1    each window starts from the detached state of the window before it
-    k2 > k1    the windows before it are run again, without loss, so that the gradient of the
-               new window reaches k2 - k1 steps back into them
+    k2 = k1    each window starts from the detached state of the previous window
+    k2 > k1    previous windows are rerun without loss, so that the gradient of the new window
+               reaches k2 - k1 steps back into them
     k2 < k1    the state is detached every k2 steps inside the window
 
-Where windows differ in length, each is treated by its own: one shorter than k2 reaches back.
+Windows of different lengths are treated one by one: one shorter than k2 reaches back.
 
-A batch of whole sequences (``window: null``) is full backpropagation; with k2 only the last k2
+A batch of whole sequences (``window: null``) uses full backpropagation; with k2 only the last k2
 steps of each row are inside the graph.
 
 Source: Williams & Peng 1990, "An efficient gradient-based algorithm for on-line training of
@@ -33,7 +33,7 @@ from seqmodels.state import State, detach, map_state, where
 
 
 class PastWindow(NamedTuple):
-    """A window to be run again: its inputs, and the detached state before it."""
+    """A window to rerun: its inputs and the detached state before it."""
 
     state: State
     inputs: Tensor
@@ -43,7 +43,7 @@ class PastWindow(NamedTuple):
 
 @dataclass
 class Carried:
-    """What one stage (training, validation or test) carries from window to window.
+    """State that one stage (training, validation or test) carries from window to window.
 
     Attributes:
         state: the detached state after the last window; None before the first.
@@ -54,7 +54,7 @@ class Carried:
     past: list[PastWindow] = field(default_factory=list)
 
     def to(self, device: torch.device) -> Carried:
-        """The same on another device."""
+        """Return a copy on another device."""
 
         def move(state: State) -> State:
             return None if state is None else map_state(lambda leaf: leaf.to(device), state)
@@ -64,18 +64,18 @@ class Carried:
 
 
 def fresh_state(model: SequenceModel, rows: int) -> State:
-    """The model's initial state for B rows, on its own device and dtype."""
+    """Return the model's initial state for B rows, on the model's device and dtype."""
     return model.initial_state(rows, next(model.parameters()))
 
 
 def run_window(model: SequenceModel, batch: SequenceBatch, carried: Carried, k2: int | None) -> Tensor:
-    """Run one window of every row from the carried state, and carry on from its end.
+    """Run one window of every row from the carried state, and update it.
 
     Args:
-        model: whose layers carry their state (no bidirectional layer).
+        model: without bidirectional layers, so that the state can be carried.
         batch: one window of every row; rows with `reset` start from the initial state.
         carried: changed in place.
-        k2: steps the gradient reaches back from the window's end; None for the window itself.
+        k2: steps the gradient reaches back from the window's end; None for the window only.
 
     Returns:
         The prediction for the new window.
@@ -91,7 +91,7 @@ def run_window(model: SequenceModel, batch: SequenceBatch, carried: Carried, k2:
     else:
         features, state = _chunks(model, batch, state, reach)
     if k2 is not None and k2 > 1:
-        # A longer window too: a shorter one may follow it, and reach back into it.
+        # Also for windows longer than k2: a shorter one may follow and reach back into it.
         carried.past.append(PastWindow(before, batch.inputs, batch.lengths, batch.reset))
         _forget(carried.past, k2)
     carried.state = detach(state)
@@ -99,13 +99,13 @@ def run_window(model: SequenceModel, batch: SequenceBatch, carried: Carried, k2:
 
 
 def _rerun(model: SequenceModel, past: list[PastWindow], fresh: State, reach: int) -> State:
-    """The state before the new window, with a graph that reaches `reach` steps back."""
+    """Return the state before the new window, with a graph that reaches `reach` steps back."""
     skip = max(0, sum(window.inputs.shape[1] for window in past) - reach)
     state = past[0].state
     for window in past:
         state = where(window.reset, fresh, state)
         steps = window.inputs.shape[1]
-        if skip >= steps:  # wholly beyond reach
+        if skip >= steps:  # entirely out of reach
             with torch.no_grad():
                 state = model.features(window.inputs, state, window.lengths)[1]
             skip -= steps
@@ -129,7 +129,7 @@ def _forget(past: list[PastWindow], k2: int) -> None:
 
 
 def _chunks(model: SequenceModel, batch: SequenceBatch, state: State, k2: int) -> tuple[Tensor, State]:
-    """The window in chunks of k2 steps, the state detached between them."""
+    """Run the window in chunks of k2 steps, detaching the state between them."""
     features = []
     for start in range(0, batch.inputs.shape[1], k2):
         lengths = (batch.lengths - start).clamp(min=0, max=k2)

@@ -210,7 +210,7 @@ def test_the_peak_is_that_of_the_block():
     assert after.mib == pytest.approx(64, abs=8)
 
 
-def test_verdicts():
+def test_targets_are_judged():
     rows = [row(ratio=1.0), row(ratio=4.0, shape=SHAPES["small"], share=0.7), row("gru", ratio=9.0)]
     figures = [Figure("lstm", "first", TINY, 2.0), Figure("lstm", "memory", TINY, 30.0, 20.0)]
     tried = {
@@ -227,8 +227,8 @@ def test_verdicts():
         Target("rnn", "train", "mean", 1.0): None,
         Target("lstm", "infer", "mean", 1.0): None,
     }
-    found = {one.target: (pytest.approx(one.value), one.verdict) for one in judge(tried, rows, figures)}
-    assert found == {target: verdict for target, verdict in tried.items() if verdict}
+    found = {one.target: (pytest.approx(one.value), one.status) for one in judge(tried, rows, figures)}
+    assert found == {target: expected for target, expected in tried.items() if expected}
 
 
 def test_every_target_is_about_a_comparison_that_is_made():

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from seqmodels.data.columns.clock import DAY, Clock, infer_clock, parse_times, time_text
+from seqmodels.data.columns.clock import DAY, Clock, infer_clock, time_text
+from seqmodels.data.columns.times import parse_times
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.gaps import regular
 from seqmodels.data.sources.table import CSVSource
@@ -79,19 +80,19 @@ def test_rows_off_the_grid_are_left_out_and_told():
 
 def test_offsets_are_the_same_moment():
     mixed = ["2024-03-31T00:30:00Z", "2024-03-31T02:30:00+01:00", "2024-03-31T04:30:00+0200", "2024-03-30T23:30-04:00"]
-    values, dated = parse_times(table(mixed), "t")
+    values, dated, *_ = parse_times(table(mixed), "t")
     assert dated
     assert np.diff(values).tolist() == [DAY // 24, DAY // 24, DAY // 24]
-    utc, _ = parse_times(table(["2024-03-31 00:30", "2024-03-31 01:30", "2024-03-31 02:30", "2024-03-31 03:30"]), "t")
+    utc, *_ = parse_times(table(["2024-03-31 00:30", "2024-03-31 01:30", "2024-03-31 02:30", "2024-03-31 03:30"]), "t")
     assert utc.tolist() == values.tolist()
 
 
 def test_clocks_that_are_put_forward_and_back():
     spring = ["2024-03-31 00:30", "2024-03-31 01:30", "2024-03-31 03:30"]
-    values, _ = parse_times(table(spring), "t", "Europe/Berlin")
+    values, *_ = parse_times(table(spring), "t", "Europe/Berlin")
     assert np.diff(values).tolist() == [DAY // 24] * 2
     autumn = ["2024-10-27 01:30", "2024-10-27 02:30", "2024-10-27 02:30", "2024-10-27 03:30"]
-    values, _ = parse_times(table(autumn), "t", "Europe/Berlin")
+    values, *_ = parse_times(table(autumn), "t", "Europe/Berlin")
     assert np.diff(values).tolist() == [DAY // 24] * 3
     with pytest.raises(ValueError, match=r"data.timezone=Europe/Berlin: .*02:30.*write the times with their offset"):
         parse_times(table(["2024-03-31 01:30", "2024-03-31 02:30"]), "t", "Europe/Berlin")
@@ -130,10 +131,10 @@ def test_times_that_cannot_be_read_are_named(cells, words):
 
 
 def test_eight_digits_are_dates_where_all_are():
-    values, dated = parse_times(table(["20240229", "20240307"]), "t")
+    values, dated, *_ = parse_times(table(["20240229", "20240307"]), "t")
     assert dated
     assert np.diff(values).tolist() == [7 * DAY]
-    values, dated = parse_times(table(["20240229", "20240230"]), "t")
+    values, dated, *_ = parse_times(table(["20240229", "20240230"]), "t")
     assert not dated
 
 
@@ -162,7 +163,7 @@ def test_a_gap_a_repeat_and_disorder_are_told_with_their_line(tmp_path):
 @pytest.mark.parametrize("words", ["{} Q{}", "{}Q{}", "{}-Q{}", "{} q{}"])
 def test_quarters_of_a_year_are_found_and_read_as_their_first_days(words, tmp_path):
     cells = [words.format(1970 + i // 4, 1 + i % 4) for i in range(60)]
-    times, dated = parse_times(Table("a.csv", {"when": cells}, list(range(2, 62))), "when")
+    times, dated, *_ = parse_times(Table("a.csv", {"when": cells}, list(range(2, 62))), "when")
     assert dated
     clock = infer_clock(times, np.zeros(60, int), dated)
     assert (clock.words, time_text(times[5]), clock.text(clock.after(times[-1], 1))) == (

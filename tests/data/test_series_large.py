@@ -15,7 +15,7 @@ from seqmodels.data.series import store as series_store
 from seqmodels.data.series import sums as series_sums
 from seqmodels.data.series.sums import Moments
 from seqmodels.data.sources.table import CSVSource
-from seqmodels.tasks.baselines.reading import Spread, unbroken
+from seqmodels.tasks.baselines.reading import Subset, last_stretch
 from tests.data.csv_examples import write
 
 
@@ -155,14 +155,14 @@ def test_too_many_windows_are_thinned_evenly_and_it_says_so(tmp_path, monkeypatc
     train = source.splits()["train"]
     assert np.unique(np.diff(train.starts)).tolist() == [8]
     assert 50 < len(train) <= 100
-    values = unbroken(train, 60)[:, 0]
+    values = last_stretch(train, 60)[:, 0]
     np.testing.assert_array_equal(values[-60:], train.values[0:1000][: train.starts[-1] + 24, 0][-60:])
     assert any("train: 776 windows, of which each 8th is read" in note for note in source.notes)
 
 
 def test_some_of_many_windows_are_evenly_spread(tmp_path):
     train = CSVSource(write(tmp_path, one(), ONE), target="sales").splits()["train"]
-    some = Spread(train, 50)
+    some = Subset(train, 50)
     assert len(some.lengths) == 50
     assert np.ptp(np.diff(some.indices)) <= 1
     np.testing.assert_array_equal(some.read(49, 0, 24)[0], train.read(len(train) - 1, 0, 24)[0])

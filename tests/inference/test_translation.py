@@ -161,10 +161,10 @@ def test_where_it_looks_can_be_drawn(trained, tmp_path):
 
     data = PairsSource.open(str(file), model.spec, cache_dir=str(tmp_path))
     batch = collate(data, make_plan(data.lengths, 4)[0])
-    figures = model.task.drawings(model.model, batch, torch.Generator())
+    figures = model.task.sample_plots(model.model, batch, torch.Generator())
     figures["attention"].savefig(tmp_path / "attention.png")
     assert [len(axes.get_xticklabels()) for axes in figures["attention"].axes[:4]] == [2, 1, 4, 2]
     texts = model.task.texts(model.model, batch, torch.Generator())["generated"].splitlines()
     assert texts[2].startswith("4567 -> ")
     assert sides_of(model.spec).target.level == "word"
-    assert not model.task.drawings(model.model, batch._replace(lengths=0 * batch.lengths), torch.Generator())
+    assert not model.task.sample_plots(model.model, batch._replace(lengths=0 * batch.lengths), torch.Generator())

@@ -128,12 +128,12 @@ def test_a_missing_sacrebleu_is_named_with_its_extra(monkeypatch):
         SequenceGeneration(SPEC, translation_scores=True)
 
 
-def test_the_verdict_is_on_what_is_written_where_that_is_known():
+def test_the_comparison_is_on_what_is_written_where_that_is_known():
     task = SequenceGeneration(SPEC)
     base = {"unigram": {"loss": 1.0}, "token by token": {"token_error_rate": 0.3}}
-    assert "token error rate 0.2" in task.verdict({"loss": 2.0, "token_error_rate": 0.2}, base)
-    assert "LOSES to unigram" in task.verdict({"loss": 2.0}, base)
-    words = task.verdict({"bleu": 9.0, "chrf": 20.0}, {"IBM 1": {"bleu": 8.0, "chrf": 28.0}})
+    assert "token error rate 0.2" in task.compare({"loss": 2.0, "token_error_rate": 0.2}, base)
+    assert "LOSES to unigram" in task.compare({"loss": 2.0}, base)
+    words = task.compare({"bleu": 9.0, "chrf": 20.0}, {"IBM 1": {"bleu": 8.0, "chrf": 28.0}})
     assert words.startswith("The model beats every baseline: bleu 9")
     assert "LOSES to IBM 1: chrf 20 against 28" in words  # what is won by one metric may be lost by another
 

@@ -10,7 +10,7 @@ from seqmodels.data.dataset import ArrayDataset
 from seqmodels.heads.many_to_one import ManyToOne
 from seqmodels.model import SequenceModel, TokenEncoder
 from seqmodels.tasks.classification import Classification
-from seqmodels.tasks.partial import First, Joined, read_partly
+from seqmodels.tasks.partial import Concatenated, Truncated, predict_partial
 
 SPEC = BatchSpec("tokens", 5, "labels", 3, "sequence", tuple("abcde"), ("x", "y", "z"))
 LAYERS = {
@@ -42,7 +42,7 @@ def make_batch(seed: int = 0) -> SequenceBatch:
 def test_a_decision_after_some_steps_is_that_on_them_alone(pooling, bidirectional):
     model, batch = make_model(pooling, bidirectional), make_batch()
     with torch.no_grad():
-        reading = read_partly(model, batch.inputs, batch.lengths, (2, 4, 9))
+        reading = predict_partial(model, batch.inputs, batch.lengths, (2, 4, 9))
         torch.testing.assert_close(reading.prediction, model(batch.inputs, None, batch.lengths)[0])
         torch.testing.assert_close(reading.after[9], reading.prediction)
         for steps in (2, 4):
@@ -67,7 +67,7 @@ def test_early_accuracy_is_counted_and_shown():
     assert values["accuracy_at_2"] == pytest.approx(float(right))
     row = task.decode(made, batch)[0]
     assert row["label_at_4"] == SPEC.target_names[int(made.after[4][0].argmax())]
-    assert set(task.pictures(made.prediction, batch, metrics)) == {"confusion matrix", "accuracy after the first steps"}
+    assert set(task.plots(made.prediction, batch, metrics)) == {"confusion matrix", "accuracy after the first steps"}
 
 
 def test_nothing_is_read_twice_where_nothing_is_asked_for():
@@ -82,8 +82,8 @@ def test_attention_stands_beside_the_words():
     for row, tokens, length in zip(rows, batch.inputs.tolist(), batch.lengths.tolist(), strict=True):
         assert [name for name, _ in row["attention"]] == ["abcde"[token] for token in tokens[:length]]
         assert sum(weight for _, weight in row["attention"]) == pytest.approx(1.0 if length else 0.0, abs=1e-3)
-    assert list(task.drawings(model, batch, torch.Generator())) == ["attention"]
-    assert task.drawings(make_model("mean", True), batch, torch.Generator()) == {}
+    assert list(task.sample_plots(model, batch, torch.Generator())) == ["attention"]
+    assert task.sample_plots(make_model("mean", True), batch, torch.Generator()) == {}
 
 
 @pytest.mark.parametrize("kind", ["tokens", "features"])
@@ -107,9 +107,9 @@ def test_baselines_decide_at_the_same_places(kind):
 
 def test_views_read_what_they_should():
     data = ArrayDataset(SPEC, [np.arange(n) % 5 for n in (4, 2, 5)], [0, 1, 2])
-    first = First(data, 3)
+    first = Truncated(data, 3)
     assert first.lengths.tolist() == [3, 2, 3]
-    joined = Joined([data, first])
+    joined = Concatenated([data, first])
     assert joined.lengths.tolist() == [4, 2, 5, 3, 2, 3]
     for index in range(6):
         inputs, target = joined.read(index, 0, int(joined.lengths[index]))

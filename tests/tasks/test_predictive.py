@@ -278,7 +278,7 @@ def test_calibration_can_be_drawn(tmp_path):
     metrics = task.metrics()
     task.update(metrics, prediction, batch)
     metrics.compute()
-    figures = task.pictures(prediction, batch, metrics)
+    figures = task.plots(prediction, batch, metrics)
     assert set(figures) == {"forecast", "calibration"}
     for figure in figures.values():
         figure.savefig(tmp_path / "figure.png", dpi=30)

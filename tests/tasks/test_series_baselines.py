@@ -12,7 +12,7 @@ from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.tasks import Forecasting
 from seqmodels.tasks.baselines.climatology import Climatology, calendar_columns
-from seqmodels.tasks.baselines.reading import unbroken
+from seqmodels.tasks.baselines.reading import last_stretch
 from seqmodels.tasks.baselines.smoothing import Smoothing
 
 H, HISTORY = 4, 24
@@ -82,12 +82,12 @@ def test_without_statsmodels_smoothing_is_skipped_in_words(monkeypatch, caplog):
 def test_unbroken_puts_overlapping_windows_together_up_to_a_gap():
     values = np.arange(100.0)
     data = windows(values)
-    found = unbroken(data, 1000)[:, 0] * 8 + 30
+    found = last_stretch(data, 1000)[:, 0] * 8 + 30
     assert found == pytest.approx(values[: len(values) - H])
-    assert unbroken(data, 30)[:, 0] * 8 + 30 == pytest.approx(values[-30 - H : -H])
+    assert last_stretch(data, 30)[:, 0] * 8 + 30 == pytest.approx(values[-30 - H : -H])
     kept = [*range(40), *range(45, len(data))]
     holes = ArrayDataset(SPEC, [data.inputs[i] for i in kept], [data.targets[i] for i in kept])
-    assert unbroken(holes, 1000)[:, 0] * 8 + 30 == pytest.approx(values[45:-H])
+    assert last_stretch(holes, 1000)[:, 0] * 8 + 30 == pytest.approx(values[45:-H])
 
 
 def test_climatology_finds_two_harmonics_of_each_part_of_the_calendar():

@@ -16,7 +16,7 @@ from seqmodels.heads.mixture import log_likelihood, mixture_size
 from seqmodels.heads.mixture_density import MixtureDensity
 from seqmodels.layers import Recurrent
 from seqmodels.model import SequenceModel, TokenEncoder
-from seqmodels.tasks.baselines.strokes import memoryless_mixture, one_gaussian, regression_on_the_last
+from seqmodels.tasks.baselines.strokes import linear_regression, memoryless_mixture, one_gaussian
 from seqmodels.tasks.stroke_generation import StrokeGeneration, strokes_of
 
 SPEC = BatchSpec(
@@ -121,9 +121,9 @@ def test_the_regression_finds_a_memory_of_one_step():
 
     known, truth = [walk() for _ in range(20)], [walk() for _ in range(5)]
     best = 2 * (0.5 * math.log(2 * math.pi * math.e) + math.log(0.1))
-    pen = regression_on_the_last(known, truth)["loss"] - best
+    pen = linear_regression(known, truth)["loss"] - best
     assert 0.3 < pen < 2, "what is left is the pen's uncertainty and the first movements"
-    assert regression_on_the_last(known, truth)["loss"] < one_gaussian(known, truth)["loss"] - 1
+    assert linear_regression(known, truth)["loss"] < one_gaussian(known, truth)["loss"] - 1
 
 
 def test_baselines_score_in_the_models_metrics_and_learn_from_training_only():
@@ -150,7 +150,7 @@ def test_what_is_drawn_ends_and_is_the_same_for_the_same_seed():
 
 
 def test_pictures_can_be_drawn(tmp_path):
-    figures = StrokeGeneration(SPEC).drawings(make_model(), make_batch(), torch.Generator().manual_seed(0))
+    figures = StrokeGeneration(SPEC).sample_plots(make_model(), make_batch(), torch.Generator().manual_seed(0))
     figures["drawings"].savefig(tmp_path / "drawings.png", dpi=30)
     empty = make_batch()._replace(lengths=torch.zeros(4, dtype=torch.long))
-    assert StrokeGeneration(SPEC).drawings(make_model(), empty, torch.Generator()) == {}
+    assert StrokeGeneration(SPEC).sample_plots(make_model(), empty, torch.Generator()) == {}

@@ -188,7 +188,7 @@ def test_baselines_use_the_models_metrics(name, spec, steps):
     for values in baselines.values():
         assert set(values) <= set(measured)
         assert all(math.isfinite(value) for value in values.values())
-    assert task.verdict(measured, baselines).startswith("The model ")
+    assert task.compare(measured, baselines).startswith("The model ")
 
 
 @every
@@ -212,14 +212,14 @@ def test_pictures_can_be_drawn(name, spec, tmp_path):
     metrics = task.metrics()
     task.update(metrics, prediction, batch)
     metrics.compute()
-    figures = task.pictures(prediction, batch, metrics)
+    figures = task.plots(prediction, batch, metrics)
     if (spec.targets == "values" and spec.inputs == "features") or name in ("classification", "tagging", "multilabel"):
         assert figures
     for figure in figures.values():
         figure.savefig(tmp_path / "figure.png", dpi=30)
     empty = make_batch(spec)
     empty = empty._replace(lengths=torch.zeros_like(empty.lengths))
-    for figure in task.pictures(prediction, empty).values():
+    for figure in task.plots(prediction, empty).values():
         figure.savefig(tmp_path / "figure.png", dpi=30)
 
 

@@ -93,7 +93,7 @@ def test_a_batch_of_empty_rows_counts_nothing():
     metrics = TASK.metrics()
     TASK.update(metrics, prediction, empty)
     assert TASK.summary(metrics.compute()) == {}
-    assert TASK.pictures(prediction, empty) == {}
+    assert TASK.plots(prediction, empty) == {}
 
 
 def test_too_few_steps_are_refused_by_row():
@@ -149,7 +149,7 @@ def test_baselines():
 
 def test_pictures_can_be_drawn(tmp_path):
     prediction, batch = make()
-    (figure,) = TASK.pictures(prediction, batch).values()
+    (figure,) = TASK.plots(prediction, batch).values()
     figure.savefig(tmp_path / "spikes.png", dpi=30)
     assert "true: yes yes" in figure.axes[0].get_title(loc="left")
 
@@ -159,7 +159,7 @@ def test_letters_are_shown_as_a_text_and_the_space_by_its_name():
     batch = SequenceBatch(
         torch.zeros(1, 9, 1), torch.tensor([[1, 0, 2]]), torch.tensor([9]), torch.tensor([True]), torch.tensor([3])
     )
-    (figure,) = Transcription(letters).pictures(torch.zeros(1, 9, 4), batch).values()
+    (figure,) = Transcription(letters).plots(torch.zeros(1, 9, 4), batch).values()
     assert "true: a b\n" in figure.axes[0].get_title(loc="left")
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["blank", "space", "a", "b"]
 

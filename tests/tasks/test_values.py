@@ -15,7 +15,7 @@ from torch.nn import functional
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.tasks import Forecasting, Regression
-from seqmodels.tasks.baselines.reading import histories, item_count, spread
+from seqmodels.tasks.baselines.reading import evenly_spaced, histories, item_count
 from seqmodels.tasks.baselines.ridge import Moments, Ridge, _solve, squared_error
 from tests.tasks.task_parts import make_batch, make_prediction
 
@@ -258,5 +258,5 @@ def test_options_out_of_range_are_refused(options):
 
 
 def test_spread_keeps_first_and_last():
-    assert spread(1000, 3).tolist() == [0, 500, 999] or spread(1000, 3).tolist() == [0, 499, 999]
-    assert spread(3, 10).tolist() == [0, 1, 2]
+    assert evenly_spaced(1000, 3).tolist() == [0, 500, 999] or evenly_spaced(1000, 3).tolist() == [0, 499, 999]
+    assert evenly_spaced(3, 10).tolist() == [0, 1, 2]

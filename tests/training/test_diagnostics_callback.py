@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Lightning's, about workers 
 class Pictured(Classify):
     """A task with a picture and a text, and a random number drawn for each."""
 
-    def pictures(self, prediction, batch, metrics=None):
+    def plots(self, prediction, batch, metrics=None):
         torch.rand(3)
         figure = Figure()
         figure.add_subplot().plot(prediction[0, 0].tolist())
@@ -158,7 +158,7 @@ def test_a_failure_is_noted_once_and_stops_nothing(tmp_path, caplog):
                 raise ZeroDivisionError("odd")
             return super().loss(prediction, batch)
 
-        def pictures(self, prediction, batch, metrics=None):
+        def plots(self, prediction, batch, metrics=None):
             raise OSError("no canvas")
 
     with caplog.at_level(logging.WARNING, "seqmodels"):
@@ -203,7 +203,7 @@ def test_pictures_see_the_metrics_of_the_whole_validation(tmp_path, monkeypatch)
         seen.append(int(confusion.sum()))
         return Figure()
 
-    monkeypatch.setattr("seqmodels.tasks.pictures.confusion.confusion_figure", confusion_figure)
+    monkeypatch.setattr("seqmodels.tasks.plots.confusion.confusion_figure", confusion_figure)
     labels = BatchSpec("tokens", VOCABULARY, "labels", VOCABULARY, "sequence")
     fit(
         tmp_path,

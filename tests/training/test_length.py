@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqmodels.training.length import EPOCHS, FEWEST, MOST, automatic, settled
+from seqmodels.training.length import EPOCHS, FEWEST, MOST, automatic, resolve_length
 
 TRAINER = {"max_epochs": "auto", "max_steps": -1, "val_check_interval": None, "check_val_every_n_epoch": 1}
 
@@ -30,12 +30,12 @@ def test_more_data_means_no_fewer_updates_until_there_is_enough():
 
 def test_what_the_user_said_stays():
     own = {**TRAINER, "max_steps": 70, "val_check_interval": 10}
-    assert settled(own, 9000) == {**own, "max_epochs": 1}
-    assert settled({**TRAINER, "max_steps": 3}, 1)["val_check_interval"] == 3  # or there would be no best weights
-    assert settled({**TRAINER, "max_epochs": 5}, 9000) == {**TRAINER, "max_epochs": 5}
+    assert resolve_length(own, 9000) == {**own, "max_epochs": 1}
+    assert resolve_length({**TRAINER, "max_steps": 3}, 1)["val_check_interval"] == 3  # else no best weights
+    assert resolve_length({**TRAINER, "max_epochs": 5}, 9000) == {**TRAINER, "max_epochs": 5}
 
 
 def test_updates_are_counted_not_batches():
-    accumulated = settled({**TRAINER, "accumulate_grad_batches": 4}, 4 * 2000)
-    assert accumulated["max_epochs"] == settled(TRAINER, 2000)["max_epochs"]
-    assert accumulated["val_check_interval"] == 4 * settled(TRAINER, 2000)["val_check_interval"]
+    accumulated = resolve_length({**TRAINER, "accumulate_grad_batches": 4}, 4 * 2000)
+    assert accumulated["max_epochs"] == resolve_length(TRAINER, 2000)["max_epochs"]
+    assert accumulated["val_check_interval"] == 4 * resolve_length(TRAINER, 2000)["val_check_interval"]

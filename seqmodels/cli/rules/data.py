@@ -66,6 +66,7 @@ DATA: dict[str, Rule] = {
     "data.static": optional(either(columns, column)),
     "data.calendar": optional(either(list_of(_calendar, "[hour, day_of_week]"), _calendar)),
     "data.timezone": optional(text),
+    "data.time_format": optional(text),
     "data.gaps": choice("allow", "error", "fill", "split"),
     "data.duplicates": choice("error", "first", "last"),
     "data.fold": optional(

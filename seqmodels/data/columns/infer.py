@@ -35,9 +35,9 @@ TARGET_KINDS = ("labels", "values", "sets")
 # The options that mean something in each layout, besides `target` and `layout`.
 _OF_SEQUENCES = {"group", "weight", "split", "target_per", "target_kind"}
 MEANINGFUL = {
-    "series": {"time", "series", "features", "target_kind"},
+    "series": {"time", "time_format", "series", "features", "target_kind"},
     "wide": {"features", "features_per_step", *_OF_SEQUENCES},
-    "long": {"features", "sequence", "text", "time", *_OF_SEQUENCES},
+    "long": {"features", "sequence", "text", "time", "time_format", *_OF_SEQUENCES},
     "text": {"text", *_OF_SEQUENCES},
 }
 
@@ -66,6 +66,7 @@ class Layout:
     more_targets: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
     target_cuts: tuple[float, ...] = ()
+    time_format: str | None = None
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -73,8 +74,9 @@ class Layout:
         return (self.target, *self.more_targets)
 
     def to_plain(self) -> dict[str, Any]:
-        """As a dict of plain values."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
+        """As a dict of plain values; a format that was not needed is left out, as in older checkpoints."""
+        fields = {key: value for key, value in vars(self).items() if (key, value) != ("time_format", None)}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Layout:
@@ -106,7 +108,8 @@ def infer(table: Table, asked: Columns) -> Layout:
         "text": _text,
     }
     found = decide[kind](table, asked)
-    return replace(found, more_targets=asked.more_targets, notes=(*found.notes, *_grades(table, asked, found)))
+    notes = (*found.notes, *_grades(table, asked, found))
+    return replace(found, more_targets=asked.more_targets, time_format=asked.time_format, notes=notes)
 
 
 def _grades(table: Table, asked: Columns, found: Layout) -> tuple[str, ...]:

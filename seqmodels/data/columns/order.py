@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seqmodels.data.columns.clock import parse_times
+from seqmodels.data.columns.times import parse_times
 from seqmodels.data.read.table import Table
 from seqmodels.quoting import shown
 
@@ -21,7 +21,7 @@ class Order:
         times: ``(N,)``, of each; None where no column holds times.
         names: of the owners.
         sorted: whether rows of one owner had to change places.
-        dated: whether the times are dates.
+        dated, written, time_format: as of `seqmodels.data.columns.times.Times`.
         repeated: rows left out because their time is there twice.
     """
 
@@ -31,6 +31,8 @@ class Order:
     names: tuple[str, ...]
     sorted: bool
     dated: bool = False
+    written: str = "number"
+    time_format: str | None = None
     repeated: int = 0
 
 
@@ -41,6 +43,7 @@ def order_rows(
     time_column: str | None,
     duplicates: str = "error",
     timezone: str | None = None,
+    time_format: str | None = None,
 ) -> Order:
     """Bring the rows of each owner together, in order of time if there is a column of times.
 
@@ -50,6 +53,7 @@ def order_rows(
         time_column: the column of times.
         duplicates: of a time that an owner has twice: "error", or which counts, "first" or "last".
         timezone: of times without an offset.
+        time_format: how times are written, where it is not to be found out.
 
     Raises:
         ValueError: an owner is blank, a time cannot be read, or an owner has a time twice.
@@ -59,11 +63,14 @@ def order_rows(
     if owner_column is not None and "" in code:
         raise ValueError(f"{table.place(cells.index(''), owner_column)}: expected a name (data.{option}), got a blank")
     owner = np.array([code[cell] for cell in cells], dtype=np.int64)
-    times, dated = (None, False) if time_column is None else parse_times(table, time_column, timezone)
+    read = None if time_column is None else parse_times(table, time_column, timezone, time_format, owner)
+    times = None if read is None else read.values
     rows = np.argsort(owner, kind="stable") if times is None else np.lexsort((times, owner))
     owner = owner[rows]
     moved = bool((np.diff(rows)[np.diff(owner) == 0] < 0).any())
-    order = Order(rows, owner, None if times is None else times[rows], tuple(code), moved, dated)
+    order = Order(rows, owner, None if times is None else times[rows], tuple(code), moved)
+    if read is not None:
+        order = replace(order, dated=read.dated, written=read.written, time_format=read.time_format)
     if duplicates == "error":
         _refuse_repeats(table, order, option, time_column)
     return order if order.times is None else _without_repeats(order, order.times, duplicates)

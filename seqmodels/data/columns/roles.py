@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seqmodels.data.columns.times import looks_like_time
 from seqmodels.data.read.table import Table
 
 NAMES_OF_TIME = {"time", "date", "datetime", "timestamp", "ds", "t", "step", "day", "week", "month", "year", "hour"}
@@ -19,7 +20,6 @@ MOST_CLASSES = 20
 FEWEST_NUMBERED = 3
 # Of the columns of numbers, the share that must be numbered for the others to be left aside.
 MOSTLY_NUMBERED = 0.75
-DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([ T]\d{1,2}:\d{2}.*)?|\d{4}[ -]?[Qq][1-4]")
 LONGEST_NUMBERED = 200
 NUMBERED = re.compile(r"(.*?)[ _.-]?(\d+)")
 
@@ -42,6 +42,7 @@ class Columns:
     more_targets: tuple[str, ...] = ()
     weight: str | None = None
     split: str | None = None
+    time_format: str | None = None
 
     def named(self) -> dict[str, str]:
         """The columns that have one meaning each, option -> name."""
@@ -61,7 +62,7 @@ def time_columns(table: Table, asked: Columns) -> list[str]:
     found = []
     for name in other_columns(table, asked):
         cells = table.columns[name]
-        dates = not table.is_numeric(name) and DATE.fullmatch(cells[0].strip()) and DATE.fullmatch(cells[-1].strip())
+        dates = not table.is_numeric(name) and all(looks_like_time(cell) for cell in (cells[0], cells[-1]))
         if dates or name.lower() in NAMES_OF_TIME:
             found.append(name)
     return found

@@ -196,7 +196,7 @@ def _interpolate(inputs: Ragged, items: np.ndarray) -> None:
 
 
 def _read_long(table: Table, layout: Layout, missing: str) -> Sequences:
-    order = order_rows(table, layout.sequence, "sequence", layout.time)
+    order = order_rows(table, layout.sequence, "sequence", layout.time, time_format=layout.time_format)
     rows = order.rows
     values, tokens, lacking, absent = _steps(table, layout, rows)
     if layout.text is not None and missing != "drop" and len(lacking):

@@ -24,7 +24,17 @@ MEMORY_LIMIT = 50_000_000
 
 
 class Mapped(np.memmap):
-    """Array in a file; a copy in another process opens the file anew, so that nothing is sent."""
+    """Array in a file; a copy in another process opens the file anew, so that nothing is sent.
+
+    Attributes:
+        keeper: of the file, which removes it once no array of it is left; None where nobody does.
+    """
+
+    keeper: object = None
+
+    def __array_finalize__(self, obj: Any) -> None:
+        super().__array_finalize__(obj)
+        self.keeper = getattr(obj, "keeper", None)
 
     def __reduce__(self) -> Any:
         if self.filename is None or isinstance(self.base, np.ndarray):  # a part of one
@@ -58,10 +68,12 @@ class Space:
     Fields:
         folder: for the files; None to keep everything in memory.
         memory_limit: bytes of an array in memory.
+        keeper: of the folder, see `Mapped`.
     """
 
     folder: Path | None = None
     memory_limit: int = MEMORY_LIMIT
+    keeper: object = field(default=None, repr=False)
     _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any, name: str | None = None) -> np.ndarray:
@@ -80,7 +92,9 @@ class Space:
             return np.empty(shape, dtype)
         path = self.new_file(name)
         reserve(path, size)
-        return Mapped(path, np.dtype(dtype), "r+", shape=shape)
+        array = Mapped(path, np.dtype(dtype), "r+", shape=shape)
+        array.keeper = self.keeper
+        return array
 
     def new_file(self, name: str | None = None) -> Path:
         """Return where a file of the folder may be made; as named, or else under a number."""

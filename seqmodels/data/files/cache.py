@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from seqmodels.atomic import scratch
+from seqmodels.data.files.arrays import Space
 from seqmodels.data.files.find import find_file
 from seqmodels.own_folder import make_own, user_cache
 
@@ -71,6 +74,23 @@ def _passing(cache: str, reason: str) -> Path:
         folder,
     )
     return folder
+
+
+class PassingFolder:
+    """A folder in the cache that goes when the last that refers to this goes, or with the process.
+
+    Args:
+        cache_dir: as for `cache_folder`.
+    """
+
+    def __init__(self, cache_dir: str | None = None) -> None:
+        stack = contextlib.ExitStack()
+        self.path = stack.enter_context(scratch(cache_folder(cache_dir), "arrays"))
+        weakref.finalize(self, stack.close)
+
+    def space(self, memory_limit: int) -> Space:
+        """Return room for arrays in the folder, which stays as long as one of them does."""
+        return Space(self.path, memory_limit, self)
 
 
 def cached_folder(

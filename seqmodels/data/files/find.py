@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import itertools
 import os
 import stat
 from collections.abc import Iterator
@@ -117,26 +118,45 @@ def read_text(path: str | Path) -> str:
     """The whole of a UTF-8 text file, gzipped or not, without a byte order mark; line ends as they are.
 
     Raises:
+        ValueError: as `text_pieces`, or it is too large when unpacked.
+    """
+    return "".join(text_pieces(path, MOST_UNPACKED))
+
+
+def text_pieces(path: str | Path, most: int | None = None) -> Iterator[str]:
+    """Yield a UTF-8 text file in pieces, gzipped or not, without a byte order mark; line ends as they are.
+
+    Args:
+        path: of the file.
+        most: bytes that may come of a packed one; None for any number that is no bomb.
+
+    Raises:
         ValueError: the file is missing, empty, binary, a broken gzip, too large when unpacked, or not UTF-8.
     """
     found = find_file(path)
-    data = b"".join(_text_only(path, found))
-    if not data.removeprefix(codecs.BOM_UTF8).strip():
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    lines, is_empty, at_start = 1, True, True
+    for part in itertools.chain(_text_only(path, found, most), [b""]):
+        try:
+            text = decoder.decode(part, final=not part)
+        except UnicodeDecodeError as error:
+            line = lines + error.object.count(b"\n", 0, error.start)
+            raise ValueError(
+                f"{path}, line {line}: expected UTF-8 text, got the byte 0x{error.object[error.start]:02x}; "
+                "save it anew as UTF-8 (in a spreadsheet 'CSV UTF-8', in an editor under 'Save as'), or convert it, "
+                f"from Windows-1252 with: iconv -f cp1252 -t utf-8 {found.name} > utf8_{found.name}"
+            ) from None
+        if at_start and text:
+            text, at_start = text.removeprefix("\ufeff"), False
+        lines, is_empty = lines + text.count("\n"), is_empty and not text.strip()
+        yield text
+    if is_empty:
         raise ValueError(f"{path}: expected text, got an empty file")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"{path}, line {line}: expected UTF-8 text, got the byte 0x{data[error.start]:02x}; "
-            "save it anew as UTF-8 (in a spreadsheet 'CSV UTF-8', in an editor under 'Save as'), or convert it, from "
-            f"Windows-1252 with: iconv -f cp1252 -t utf-8 {found.name} > utf8_{found.name}"
-        ) from None
 
 
-def _text_only(path: str | Path, found: Path) -> Iterator[bytes]:
+def _text_only(path: str | Path, found: Path, most: int | None) -> Iterator[bytes]:
     """A file in pieces, as long as they may be text, and not too many where they are unpacked."""
-    packed, lines, size = is_gzip(found), 1, 0
+    packed, lines, size = most is not None and is_gzip(found), 1, 0
     for part in read_bytes(found):
         kind = looks_like(part) if not size else None
         if kind or b"\0" in part:
@@ -146,9 +166,9 @@ def _text_only(path: str | Path, found: Path) -> Iterator[bytes]:
                 "from a spreadsheet, save it as 'CSV UTF-8' and name that file"
             )
         lines, size = lines + part.count(b"\n"), size + len(part)
-        if packed and size > MOST_UNPACKED:
+        if packed and most is not None and size > most:
             raise ValueError(
-                f"{path}: unpacks to more than {MOST_UNPACKED:,} bytes, too many to be read at once from gzip; unpack "
+                f"{path}: unpacks to more than {most:,} bytes, too many to be read at once from gzip; unpack "
                 f"it with gunzip -k {found.name}, and name the file that makes"
             )
         yield part

@@ -17,6 +17,7 @@ CHUNK = 1 << 20  # bytes read at once
 # Bytes that any packed file may hold, and from there on so many times its size: data seldom packs better.
 FREE, RATIO = 1 << 25, 500
 GZIP = b"\x1f\x8b"
+PACKED = 5  # of text, what gzip makes one of
 # First bytes of files that are packed in other ways, or hold no text.
 MAGIC = {
     b"BZh": "a bzip2 archive", b"\xfd7zXZ\0": "an xz archive", b"PK\x03\x04": "a zip archive (or a spreadsheet)",
@@ -118,6 +119,21 @@ def is_gzip(path: Path) -> bool:
     """Whether a file begins as gzip does."""
     with path.open("rb") as file:
         return file.read(2) == GZIP
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file is unpacked where it is read."""
+    return is_gzip(path)
+
+
+def unpacked_bytes(path: Path) -> int:
+    """Return about how many bytes a file has when it is unpacked."""
+    size = path.stat().st_size
+    if not is_gzip(path):
+        return size
+    with path.open("rb") as file:
+        file.seek(-4, os.SEEK_END)
+        return max(size * PACKED, int.from_bytes(file.read(), "little"))
 
 
 def read_bytes(path: Path) -> Iterator[bytes]:

@@ -16,12 +16,14 @@ from typing import Any, overload
 from seqmodels.data.files.columnar_size import unpacked_size
 from seqmodels.data.files.find import find_file
 from seqmodels.data.files.unpack import is_gzip, looks_like, open_bytes
+from seqmodels.data.number_text import MISSING
 from seqmodels.data.read.columnar import ARROW_SUFFIXES, cells_of, from_arrow, need_pyarrow
-from seqmodels.data.read.dialect import DECIMAL_COMMA, DELIMITERS, column_names, quoting_of
+from seqmodels.data.read.dialect import DELIMITERS, column_names, quoting_of
 from seqmodels.data.read.hub import DATASETS, bytes_of, read_split, with_names
 from seqmodels.data.read.open import read_tables
-from seqmodels.data.read.table import MISSING, Table
+from seqmodels.data.read.table import Table
 
+DECIMAL_COMMA = r"^(\s*[+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*)$"
 # Bytes of a table from which on it is not read at once, and bytes of a piece; what gzip saves of text.
 LARGE, PIECE, PACKED = 50_000_000, 4_000_000, 5
 

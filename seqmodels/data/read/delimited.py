@@ -1,18 +1,58 @@
-"""A CSV file as columns of text, and text as numbers, with errors that name line and column.
-
-Cells are kept as the text they are, so that a label 007 stays 007 and a name "NA" stays a name;
-a column becomes numbers only when it is asked for as numbers.
-"""
+"""A CSV file as columns of text, with errors that name the line."""
 
 from __future__ import annotations
 
 import csv
 import io
 import itertools
+from collections.abc import Generator, Iterable, Iterator, Mapping
 
 from seqmodels.data.files.find import read_text
-from seqmodels.data.read.dialect import DELIMITERS, column_names, quoting_of, with_commas, with_points
+from seqmodels.data.number_text import Style, styles_of
+from seqmodels.data.read.dialect import START, Dialect, find_dialect
 from seqmodels.data.read.table import Table
+
+
+class Lines:
+    """The lines of a text, each with its end, of which the quotation marks are counted as they go by.
+
+    Args:
+        pieces: of the text.
+    """
+
+    def __init__(self, pieces: Iterable[str]) -> None:
+        self.quotes = 0
+        self._lines = _lines(pieces)
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.quotes += line.count('"')
+            yield line
+
+    def all_quotes(self) -> int:
+        """Count the quotation marks of all lines, those that nobody has read included."""
+        for _ in self:
+            pass
+        return self.quotes
+
+
+def _lines(pieces: Iterable[str]) -> Iterator[str]:
+    """Yield lines as they come; blank ones at the end of the text are none."""
+    rest, blank = "", 0
+    for piece in pieces:
+        text = io.StringIO(rest + piece, newline="")
+        rest = text.readline()
+        for line in text:  # one behind: a last line may go on in the next piece, and \r be followed by \n
+            if rest.strip("\r\n"):
+                yield from itertools.repeat("\n", blank)
+                yield rest
+                blank = 0
+            else:
+                blank += 1
+            rest = line
+    if rest.strip("\r\n"):
+        yield from itertools.repeat("\n", blank)
+        yield rest
 
 
 def read_lines(path: str) -> Table:
@@ -24,51 +64,82 @@ def read_lines(path: str) -> Table:
         ValueError: the file is missing, empty, binary or not UTF-8, repeats a
             column name, or a line has more or fewer cells than the header.
     """
-    text = with_commas(read_text(path).rstrip("\r\n"))
-    delimiter = max(DELIMITERS, key=text.split("\n", 1)[0].count)
+    text = read_text(path)
+    dialect = find_dialect(path, text[:START])
+    columns: dict[str, list[str]] = {name: [] for name in dialect.names}
+    appends = [cells.append for cells in columns.values()]
+    lines: list[int] = []
+    for cells, line in rows_of(path, dialect, Lines([text])):
+        for append, cell in zip(appends, cells, strict=True):
+            append(cell)
+        lines.append(line)
+    if not lines:
+        raise no_rows(path)
+    styles = styles_of(columns, dialect.delimiter)
+    for name, style in styles.items():
+        columns[name] = list(map(style.plain, columns[name]))
+    return Table(path, columns, lines, notes=(*dialect.notes, *notes_of(styles)))
+
+
+def notes_of(styles: Mapping[str, Style]) -> list[str]:
+    """Say which columns of numbers are written in a way of their own."""
+    return [f"{name!r} {note}" for name, style in styles.items() if (note := style.note())]
+
+
+def no_rows(path: str) -> ValueError:
+    """Return the error of a file without data."""
+    return ValueError(f"{path}: expected rows of data below the header line, got none")
+
+
+def rows_of(path: str, dialect: Dialect, lines: Lines) -> Generator[tuple[list[str], int], None, None]:
+    """Yield the cells of each row, and the line of the file on which it ends.
+
+    Raises:
+        ValueError: a line has more or fewer cells than there are columns, or a quotation mark is never closed.
+    """
     limit = csv.field_size_limit(2**31 - 1)  # a cell may hold a whole gene
     try:
-        columns, lines = _read_columns(path, text, delimiter, quoting_of(text, delimiter))
+        yield from _rows_of(path, dialect, lines)
     finally:
         csv.field_size_limit(limit)
-    if not lines:
-        raise ValueError(f"{path}: expected rows of data below the header line, got none")
-    return Table(path, with_points(columns) if delimiter == ";" else columns, lines)
 
 
-def _read_columns(path: str, text: str, delimiter: str, quoting: int) -> tuple[dict[str, list[str]], list[int]]:
-    """The cells of each column, and the line on which each row ends."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting)  # type: ignore[arg-type]
-    lines: list[int] = []
+def _rows_of(path: str, dialect: Dialect, lines: Lines) -> Iterator[tuple[list[str], int]]:
+    width, skip = len(dialect.names), dialect.skip
+    text: Iterator[str] = itertools.islice(lines, skip, None)
+    if dialect.blanks:
+        text = (",".join(line.split()) for line in text)
+    reader = csv.reader(text, delimiter=dialect.delimiter, quoting=dialect.quoting)  # type: ignore[arg-type]
+    first = last = skip + 1  # lines of the row before
     try:
-        first = next(reader)
-        header, is_data = column_names(path, first)
-        columns: dict[str, list[str]] = {name: [] for name in header}
-        appends = [cells.append for cells in columns.values()]
-        for cells in itertools.chain([first] if is_data else [], reader):
+        if not dialect.is_data:
+            next(reader)
+        for cells in reader:
+            line = reader.line_num + skip
             # An empty line is a row only where there is one column: a blank cell.
-            if not cells and len(header) > 1:
+            if not cells and width > 1:
                 continue
-            if len(cells or [""]) != len(header):
-                _refuse_open_quote(path, text, quoting, lines, reader.line_num)
+            cells = cells or [""]
+            if len(cells) != width and (len(cells) < width or any(cells[width:])):
+                _refuse_open_quote(path, dialect, lines, last + 1, line)
                 raise ValueError(
-                    f"{path}, line {reader.line_num}: expected {len(header)} cells separated by {delimiter!r} as in "
-                    f"the header, got {len(cells)}; mend the line, or quote cells that contain {delimiter!r}"
+                    f"{path}, line {line}: expected {width} cells separated by {dialect.delimiter!r} as in "
+                    f"the header, got {len(cells)}; mend the line, or quote cells that contain {dialect.delimiter!r}"
                 )
-            for append, cell in zip(appends, cells or [""], strict=True):
-                append(cell)
-            lines.append(reader.line_num)
+            first, last = last + 1, line
+            yield cells[:width], line
     except csv.Error as error:
-        raise ValueError(f"{path}, line {reader.line_num}: cannot be read as CSV: {error}") from None
-    if lines:
-        _refuse_open_quote(path, text, quoting, lines[:-1], lines[-1])
-    return columns, lines
+        raise ValueError(f"{path}, line {reader.line_num + skip}: cannot be read as CSV: {error}") from None
+    _refuse_open_quote(path, dialect, lines, first, last)
 
 
-def _refuse_open_quote(path: str, text: str, quoting: int, before: list[int], line: int) -> None:
-    """Refuse a last row, ending on `line`, that runs over several lines because a quotation mark is never closed."""
-    first = (before[-1] if before else 1) + 1
-    if quoting == csv.QUOTE_MINIMAL and line > first and text.count('"') % 2:
+def _refuse_open_quote(path: str, dialect: Dialect, lines: Lines, first: int, line: int) -> None:
+    """Refuse a last row, from line `first` to `line`, that a quotation mark holds together which is never closed.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if dialect.quoting == csv.QUOTE_MINIMAL and line > first and lines.all_quotes() % 2:
         raise ValueError(
             f"{path}, line {first}: a cell begins with a quotation mark that nothing closes; close it, or remove it"
         )

@@ -1,31 +1,142 @@
-"""How a file with separators is written: which separator, quotation marks, decimal commas, names of columns."""
+"""How a file with separators is written: its first lines, separator, quotation marks and names of columns."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
+import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from seqmodels.quoting import listed
 
 DELIMITERS = ",;\t|"
-# A number with a decimal comma: what semicolons between the cells are there for.
-DECIMAL_COMMA = r"^(\s*[+-]?\d*),(\d+(?:[eE][+-]?\d+)?\s*)$"
+# Characters of a file that are looked at to tell how it is written, and rows of them.
+START, LOOKED_AT = 1 << 20, 200
+LINE_END = re.compile(r"\r\n|\r|\n")
+_QUOTED = re.compile(r'"[^"]*"')
+_DATE = re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[ T][0-9]{1,2}:[0-9]{2}.*)?")
+# A column has a few words that come again and again, if so many rows share one.
+_ROWS_PER_WORD = 5
 
 
-def with_points(columns: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The columns of a file with semicolons: numbers with a decimal comma written with a point.
+@dataclass(frozen=True)
+class Dialect:
+    """How a file is written.
 
-    >>> with_points({"a": ["1,5", "-,25", "1e3"], "b": ["rot, blau", "2,5,1", "3,0E-2"]})
-    {'a': ['1.5', '-.25', '1e3'], 'b': ['rot, blau', '2,5,1', '3.0E-2']}
+    Fields:
+        delimiter: between cells.
+        quoting: whether quotation marks hold cells together, as of `csv`.
+        skip: lines before the names of the columns: blank ones, comments, and ``sep=;``.
+        names: of the columns.
+        is_data: whether the first line after those is data already.
+        width: cells of a line, blank ones at its end that belong to no column included.
+        blanks: whether numbers stand between blanks, and each run of them is a delimiter.
+        notes: what was decided, in words.
     """
-    comma = re.compile(DECIMAL_COMMA)
-    return {
-        name: [comma.sub(r"\1.\2", cell) if "," in cell else cell for cell in cells] for name, cells in columns.items()
-    }
+
+    delimiter: str
+    quoting: int
+    skip: int
+    names: tuple[str, ...]
+    is_data: bool
+    width: int
+    blanks: bool = False
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Dialect:
+        """Make one of its fields, which were kept as plain values."""
+        fields: dict[str, Any] = {key: tuple(own) if isinstance(own, list) else own for key, own in plain.items()}
+        return cls(**fields)
+
+
+def find_dialect(path: str, start: str) -> Dialect:
+    """Tell how a file is written from its beginning.
+
+    >>> find_dialect("a.csv", "# made by hand\\n\\nday;sales;;\\n1;2,5;;\\n").names
+    ('day', 'sales')
+
+    Args:
+        path: of the file, named in errors.
+        start: its first `START` characters.
+
+    Raises:
+        ValueError: two columns have one name, or the first line holds no names.
+    """
+    lines = LINE_END.split(start)
+    if len(start) >= START and len(lines) > 1:
+        lines.pop()  # the last may go on
+    skip, told = _preamble(lines)
+    lines = lines[skip:] if skip < len(lines) else lines
+    notes = [f"left out above the names of the columns: {skip} {'line' if skip == 1 else 'lines'}"] if skip else []
+    if _is_blanks(lines[0]):
+        names, is_data = column_names(path, lines[0].split())
+        return Dialect(",", csv.QUOTE_MINIMAL, skip, tuple(names), is_data, len(names), True, tuple(notes))
+    delimiter = told or _delimiter(lines)
+    quoting = quoting_of("\n".join(lines), delimiter)
+    rows = _first_rows(lines, delimiter, quoting)
+    first, below = rows[0], rows[1:]
+    named = _named(first, below)
+    width = len(below[0]) if below and len(below[0]) > named and not any(below[0][named:]) else len(first)
+    if max(width, len(first)) > named:
+        notes.append(f"left out, without a name and blank: {max(width, len(first)) - named} at the ends of lines")
+    names, is_data = column_names(path, first[:named])
+    if not is_data:
+        refuse_data(path, skip + 1, first[:named], below)
+    return Dialect(delimiter, quoting, skip, tuple(names), is_data, width, False, tuple(notes))
+
+
+def _preamble(lines: Sequence[str]) -> tuple[int, str | None]:
+    """How many lines come before the names of the columns, and the separator that one of them tells."""
+    told, skip = None, 0
+    for line in lines:
+        if found := re.fullmatch(r"\ufeff?\"?sep=(.)\"?", line.strip(" ")):
+            told = found[1]
+        elif line.strip() and not (line.startswith("#") and _is_comment(lines, skip)):
+            break
+        skip += 1
+    return skip, told if told in (*DELIMITERS,) else None
+
+
+def _is_comment(lines: Sequence[str], place: int) -> bool:
+    """Whether a line that begins with # has another number of separators than the data; else it names columns."""
+    later = next((line for line in lines[place + 1 :] if line.strip() and not line.startswith("#")), "")
+    return Counter(c for c in lines[place] if c in DELIMITERS) != Counter(c for c in later if c in DELIMITERS) or not (
+        any(mark in later for mark in DELIMITERS)
+    )
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """The separator: the most frequent of the first line, among those that the next lines have as often, if any."""
+    bare = [_QUOTED.sub("", line) for line in lines[:20] if line.strip()]
+    counts = {mark: [line.count(mark) for line in bare[: max(1, len(bare) - 1)]] for mark in DELIMITERS}
+    even = [mark for mark, own in counts.items() if own[0] and len(set(own)) == 1]
+    return max(even or DELIMITERS, key=lambda mark: counts[mark][0])
+
+
+def _first_rows(lines: Sequence[str], delimiter: str, quoting: int) -> list[list[str]]:
+    """The cells of the first rows that are not blank; at least one row, of one blank cell where there is none."""
+    text = io.StringIO("\n".join(lines), newline="")
+    reader = csv.reader(text, delimiter=delimiter, quoting=quoting)  # type: ignore[arg-type]
+    rows: list[list[str]] = []
+    with contextlib.suppress(csv.Error):  # whoever reads all of it says so
+        rows += itertools.islice((row for row in reader if row), LOOKED_AT)
+    return rows or [[""]]
+
+
+def _named(first: Sequence[str], below: Sequence[Sequence[str]]) -> int:
+    """How many columns there are, without nameless ones at the end of the first line that are blank in all rows."""
+    end = len(first)
+    while end > 1 and not first[end - 1].strip():
+        end -= 1
+    return end if not any(cell.strip() for row in below for cell in row[end:]) else len(first)
 
 
 def quoting_of(text: str, delimiter: str) -> int:
@@ -46,19 +157,6 @@ def quoting_of(text: str, delimiter: str) -> int:
     opened = (cell for cells in whole for cell in cells if cell.startswith('"'))
     loose = any(len(cell) == 1 or not cell.endswith('"') for cell in opened)
     return csv.QUOTE_NONE if loose else csv.QUOTE_MINIMAL
-
-
-def with_commas(text: str) -> str:
-    """A file of numbers with blanks between them, as the older archives of series have them, with commas instead.
-
-    >>> with_commas("  1.0   -2e-1 3\\n 2  4  5\\n"), with_commas("to be\\nor not")
-    ('1.0,-2e-1,3\\n2,4,5', 'to be\\nor not')
-    """
-    lines = text.splitlines()
-    cells = lines[0].split() if lines else []
-    if len(cells) < 2 or any(mark in lines[0] for mark in DELIMITERS) or any(_number(cell) is None for cell in cells):
-        return text
-    return "\n".join(",".join(line.split()) for line in lines)
 
 
 def column_names(path: str, first: Sequence[str]) -> tuple[list[str], bool]:
@@ -89,6 +187,46 @@ def column_names(path: str, first: Sequence[str]) -> tuple[list[str], bool]:
     return names, False
 
 
+def _is_blanks(line: str) -> bool:
+    """Whether a line holds numbers with blanks between them, as older archives of series have them."""
+    cells = line.split()
+    return (
+        len(cells) > 1 and not any(mark in line for mark in DELIMITERS) and all(_number(c) is not None for c in cells)
+    )
+
+
+def refuse_data(path: str, line: int, first: Sequence[str], below: Sequence[Sequence[str]]) -> None:
+    """Refuse a first line that is a row of data like those below it.
+
+    It is where a date, or numbers that do not rise, stand above others of their columns; or where a
+    word of a column with a few words that come again stands at its top.
+
+    Raises:
+        ValueError: it is.
+    """
+    rows = [row for row in below if len(row) >= len(first)]
+    numbers = [number for cell in first if (number := _number(cell)) is not None]
+    steps = [b - a for a, b in pairwise(numbers)]
+    may_name = min(steps) > 0 if steps else bool(numbers) and numbers[0] in range(2200)
+    dates = [cell for cell in first if _DATE.fullmatch(cell.strip())]
+    for place, cell in enumerate(first):
+        column = [row[place] for row in rows]
+        if len(column) < 2 or not cell.strip():
+            continue
+        is_number = not may_name and _number(cell) is not None and all(_number(other) is not None for other in column)
+        is_date = len(dates) == 1 and cell in dates and all(_DATE.fullmatch(other.strip()) for other in column)
+        again = (
+            cell in column
+            and len(set(column)) * _ROWS_PER_WORD <= len(column)
+            and not (steps and may_name and _number(cell) is not None)
+        )
+        if is_number or is_date or again:
+            raise ValueError(
+                f"{path}, line {line}: expected the names of the columns, got {listed(first, 4, quoted=True)}, which "
+                "look like a row of data; put a line with the columns' names above it"
+            )
+
+
 def names_by_place(count: int) -> list[str]:
     """What columns without names are called."""
     return [str(place) for place in range(1, count + 1)]
@@ -99,4 +237,4 @@ def _number(name: str) -> float | None:
         number = float(name)
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    return number if math.isfinite(number) and "_" not in name else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from seqmodels.data.files.arrays import MEMORY_LIMIT
+from seqmodels.data.files.find import find_file
+from seqmodels.data.files.unpack import unpacked_bytes
 from seqmodels.data.read.delimited import read_lines
 from seqmodels.data.read.table import Table
 from seqmodels.data.read.table_cache import stamp
@@ -33,13 +35,13 @@ def read_tables(path: str, memory_limit: int = MEMORY_LIMIT, cache_dir: str | No
     Raises:
         ValueError: as `read_table`.
     """
-    tables = _read(path)
+    tables = _read(path, memory_limit, cache_dir)
     for table in tables.values():
         table.stamp = stamp(table.path)
     return tables
 
 
-def _read(path: str) -> dict[str, Table]:
+def _read(path: str, memory_limit: int, cache_dir: str | None) -> dict[str, Table]:
     if path.startswith("datasets:"):
         from seqmodels.data.read.hub import read_datasets
 
@@ -50,4 +52,8 @@ def _read(path: str) -> dict[str, Table]:
         return {"train": read_arrow(path)}
     if path.lower().endswith((".npz", ".npy", ".ts", ".ts.gz")):
         raise ValueError(f"{path}: holds arrays, and no table: read it with data=arrays data.path={path}")
+    if unpacked_bytes(find_file(path)) > memory_limit:
+        from seqmodels.data.read.large_lines import read_large_lines
+
+        return {"train": read_large_lines(path, memory_limit, cache_dir)}
     return {"train": read_lines(path)}

@@ -6,19 +6,82 @@ a column becomes numbers only when it is asked for as numbers.
 
 from __future__ import annotations
 
+import itertools
+import operator
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from typing import NamedTuple, overload
 
 import numpy as np
 
-from seqmodels.data.files.arrays import BLOCK, Space, blocks
-from seqmodels.data.numbers import usable
+from seqmodels.data.files.arrays import Space, blocks
+from seqmodels.data.number_text import to_numbers, to_truth
 from seqmodels.data.read.dialect import names_by_place
 from seqmodels.quoting import listed, nearest, shown
 
-# What stands for "no value" in a column of numbers, in any case.
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
+# Spellings of true, false and nothing that one column may have.
+WORDS_OF_TRUTH = 40
+
+
+class Kind(NamedTuple):
+    """What the cells of a column are.
+
+    Fields:
+        finite: cells that are numbers of a usable size.
+        text: cells that are neither numbers nor missing.
+        first: the row of the first of those; None where there is none.
+    """
+
+    finite: int
+    text: int
+    first: int | None
+
+
+class Cells(Sequence[str]):
+    """A column that is not in memory: its cells are read when they are asked for, in blocks."""
+
+    @abstractmethod
+    def pieces(self) -> Iterator[list[str]]:
+        """Yield all cells in order, in lists of any length."""
+
+    @abstractmethod
+    def _range(self, start: int, stop: int) -> list[str]:
+        """The cells of some rows."""
+
+    @abstractmethod
+    def kind(self) -> Kind:
+        """Count the numbers and the words."""
+
+    @abstractmethod
+    def numbers(self) -> np.ndarray:
+        """The cells as float64; NaN where they are none."""
+
+    @abstractmethod
+    def codes(self) -> tuple[np.ndarray, list[str]]:
+        """The number of each row's cell in order of first appearance, and the cells by their number."""
+
+    def __iter__(self) -> Iterator[str]:
+        return itertools.chain.from_iterable(self.pieces())
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            if step != 1:
+                return [self[i] for i in range(start, stop, step)]
+            return self._range(start, stop) if start < stop else []
+        place = operator.index(index)
+        place += len(self) if place < 0 else 0
+        if not 0 <= place < len(self):
+            raise IndexError(f"row {index} of {len(self)}")
+        return self._range(place, place + 1)[0]
 
 
 @dataclass(frozen=True)
@@ -35,7 +98,8 @@ class ListColumn:
 
     def is_numeric(self, name: str) -> bool:
         """Whether the steps are numbers."""
-        return name not in self.columns or not to_numbers(self.columns[name])[1]
+        cells = self.columns.get(name, [])
+        return not (cells.kind().text if isinstance(cells, Cells) else to_numbers(cells)[1])
 
 
 class Table:
@@ -84,7 +148,7 @@ class Table:
         self.space = space or Space()
         self.notes = tuple(notes)
         self.stamp = list(stamp)
-        self._parsed: dict[str, tuple[np.ndarray, Sequence[int]]] = {}
+        self._parsed: dict[str, tuple[Kind, np.ndarray]] = {}
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -116,7 +180,15 @@ class Table:
     def blocks(self, name: str) -> Iterator[list[str]]:
         """Yield the cells of a column in order, `BLOCK` rows at a time; of a large table no more are in memory."""
         cells = self.columns[name]
-        return (list(cells[part]) for part in blocks(len(cells), BLOCK))
+        if not isinstance(cells, Cells):
+            yield from (list(cells[part]) for part in blocks(len(cells)))
+            return
+        pieces, rest = cells.pieces(), list[str]()
+        for part in blocks(len(cells)):
+            while len(rest) < part.stop - part.start:
+                rest += next(pieces)
+            yield rest[: part.stop - part.start]
+            rest = rest[part.stop - part.start :]
 
     def codes(self, name: str, option: str = "series") -> tuple[np.ndarray, list[str]]:
         """Number the distinct cells of a column in order of their first appearance.
@@ -130,47 +202,68 @@ class Table:
         Raises:
             ValueError: no column has that name.
         """
-        self.cells(name, option)
+        cells = self.cells(name, option)
+        if isinstance(cells, Cells):
+            return cells.codes()
         numbers = self.space.empty(len(self), np.int32)
         seen: dict[str, int] = {}
-        for part, cells in zip(blocks(len(self)), self.blocks(name), strict=True):
-            numbers[part] = [seen.setdefault(cell, len(seen)) for cell in cells]
+        for part in blocks(len(self)):
+            numbers[part] = [seen.setdefault(cell, len(seen)) for cell in cells[part]]
         return numbers, list(seen)
 
     def is_numeric(self, name: str) -> bool:
         """Whether the column is meant as numbers: most of its cells that are not missing are."""
-        values, text = self._parse(name)
-        return int(np.isfinite(values).sum()) > len(text)
+        kind = self._kind(name)
+        return kind.finite > kind.text
 
     def numbers(self, name: str, option: str = "features") -> np.ndarray:
         """The column as float64 ``(rows,)``; missing, infinite and huge values are NaN.
+
+        A column of nothing but true and false, yes and no, or t and f is 1 and 0.
 
         Raises:
             ValueError: a cell holds text.
         """
         self.cells(name, option)
-        values, text = self._parse(name)
-        if len(text):
-            cell = self.columns[name][text[0]]
+        kind = self._kind(name)
+        if kind.first is not None:
+            if kind.finite == 0 and (truth := self._truth(name)) is not None:
+                return truth
+            cell = self.columns[name][kind.first]
             comma = ", with a point, not a comma, before the decimals" if cell.count(",") == 1 else ""
             leave = ", or leave the column out with data.features=[...]" if option == "features" else ""
             raise ValueError(
-                f"{self.place(text[0], name)}: expected a number, got {shown(cell)}; write a number{comma}{leave}"
+                f"{self.place(kind.first, name)}: expected a number, got {shown(cell)}; write a number{comma}{leave}"
             )
-        return values
+        return self._values(name)
 
     def know_numbers(self, numbers: dict[str, np.ndarray]) -> None:
         """Take columns as numbers ``(rows,)`` that need not be read from text."""
-        self._parsed |= {name: (values, []) for name, values in numbers.items()}
+        self._parsed |= {name: (Kind(len(own), 0, None), own) for name, own in numbers.items()}
 
     def forget_numbers(self, name: str) -> None:
         """Read a column anew, which has changed."""
         self._parsed.pop(name, None)
 
-    def _parse(self, name: str) -> tuple[np.ndarray, Sequence[int]]:
+    def _kind(self, name: str) -> Kind:
+        cells = self.columns[name]
+        if name not in self._parsed and isinstance(cells, Cells):
+            return cells.kind()
         if name not in self._parsed:
-            self._parsed[name] = to_numbers(self.columns[name])
-        return self._parsed[name]
+            values, text = to_numbers(cells)
+            finite = int(np.isfinite(values).sum())
+            self._parsed[name] = Kind(finite, len(text), text[0] if text else None), values
+        return self._parsed[name][0]
+
+    def _values(self, name: str) -> np.ndarray:
+        cells = self.columns[name]
+        return cells.numbers() if name not in self._parsed and isinstance(cells, Cells) else self._parsed[name][1]
+
+    def _truth(self, name: str) -> np.ndarray | None:
+        """A column of yes and no, or of true and false, as 1 and 0; None where it holds other words."""
+        numbers, words = self.codes(name)
+        values = to_truth(words) if len(words) <= WORDS_OF_TRUTH else None
+        return None if values is None else np.array(values)[numbers]
 
     def without(self, names: Sequence[str]) -> Table:
         """The same rows without some columns; what is known of the others is kept.
@@ -187,24 +280,3 @@ class Table:
         picked = rows.tolist()
         columns = {name: [cells[i] for i in picked] for name, cells in self.columns.items()}
         return Table(self.path, columns, [self.lines[i] for i in picked], self.unit)
-
-
-def to_numbers(cells: Sequence[str]) -> tuple[np.ndarray, list[int]]:
-    """Cells as float64, NaN where missing, infinite, above 1e30 or text; and the rows that hold text.
-
-    >>> to_numbers(["1", "NA", "2e3", "two"])
-    (array([1.e+00,    nan, 2.e+03,    nan]), [3])
-    """
-    text: list[int] = []
-    try:
-        values = np.fromiter(map(float, cells), np.float64, len(cells))
-    except ValueError:  # the slow way, cell by cell
-        values = np.full(len(cells), np.nan)
-        for row, cell in enumerate(cells):
-            try:
-                values[row] = float(cell)
-            except ValueError:
-                if cell.strip().lower() not in MISSING:
-                    text.append(row)
-    values[~usable(values)] = np.nan
-    return values, text

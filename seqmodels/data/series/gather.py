@@ -14,9 +14,9 @@ from typing import IO, Any
 import numpy as np
 
 from seqmodels.atomic import reserve
-from seqmodels.data.columns.clock import DATE_ORDERS, parse_times
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.order import refuse_missing
+from seqmodels.data.columns.times import parse_times
 from seqmodels.data.read.chunks import table_chunks
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.reading import SeriesReading, refuse_logarithm
@@ -58,7 +58,7 @@ def gather(path: str, layout: Layout, reading: SeriesReading, folder: Path) -> t
         ValueError: as `seqmodels.data.series.reading.read_series`, but for repeated times and gaps.
     """
     first: ValueError | None = None
-    for order in DATE_ORDERS:
+    for order in list[dict[str, Any]]([{}]):
         try:
             gathering = _Gathering(path, layout, reading, order)
             return gathering.run(folder)
@@ -131,7 +131,7 @@ class _Gathering:
         if column is None:
             return None
         try:
-            times, dated = parse_times(piece, column, self.reading.timezone, (self.order,))
+            times, dated, *_ = parse_times(piece, column, self.reading.timezone)
         except ValueError as error:
             raise _UnreadTime(str(error)) from None
         if self.found.dated not in (None, dated):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.data.columns.clock import infer_clock
+from seqmodels.data.columns.clock import Clock, infer_clock
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.order import Order, order_rows, refuse_missing
 from seqmodels.data.read.table import Table
@@ -64,7 +64,9 @@ def read_series(table: Table, layout: Layout, reading: SeriesReading) -> SeriesR
         ValueError: as `order_rows` and `regular`; a missing value where those are errors; a value of 0 or
             less where logarithms are taken; a static column that changes within a series.
     """
-    order = order_rows(table, layout.series, "series", layout.time, reading.duplicates, reading.timezone)
+    order = order_rows(
+        table, layout.series, "series", layout.time, reading.duplicates, reading.timezone, layout.time_format
+    )
     names = (*layout.features, *reading.known)
     option = dict.fromkeys(reading.known, "known")
     values = np.stack([table.numbers(name, option.get(name, "features")) for name in names], axis=1)[order.rows]
@@ -87,7 +89,8 @@ def read_series(table: Table, layout: Layout, reading: SeriesReading) -> SeriesR
         order.names,
         known=len(reading.known),
         static={column: static_cells(table, column, order) for column in reading.static},
-        clock=infer_clock(order.times, order.owner, order.dated) if order.times is not None else None,
+        clock=clock_of(order, reading.timezone),
+        time_format=order.time_format,
         dated=order.dated,
         future=future[kept],
         places=order.rows[kept],
@@ -95,6 +98,13 @@ def read_series(table: Table, layout: Layout, reading: SeriesReading) -> SeriesR
     rows, found = without_gaps(rows, reading, np.array(table.lines)[rows.places], layout.time, table.path)
     rows = transformed(rows, reading.transform)
     return replace(rows, notes=(*notes, *found))
+
+
+def clock_of(order: Order, timezone: str | None) -> Clock | None:
+    """The step of rows in order; None where they have no times."""
+    if order.times is None:
+        return None
+    return infer_clock(order.times, order.owner, order.dated, timezone, order.written)
 
 
 def _future(target: np.ndarray, series: np.ndarray) -> np.ndarray:

@@ -36,6 +36,7 @@ class SeriesRows:
         clock: the step; None where there are no times.
         dated: whether the times are dates.
         blocks: int ``(N,)``, equal within a stretch that no window may leave; None for the series.
+        time_format: of the dates, where there was a choice.
         future: bool ``(N,)``, rows after the last target, of which only what is known ahead is there.
         levels: ``(N,)``, the target before it was transformed; None where it was not.
         places: int ``(N,)``, which row of the file each is; -1 for one that was put in.
@@ -51,6 +52,7 @@ class SeriesRows:
     static: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     clock: Clock | None = None
     dated: bool = False
+    time_format: str | None = None
     blocks: np.ndarray = None  # type: ignore[assignment]  # None only until the next line that runs
     future: np.ndarray = None  # type: ignore[assignment]
     levels: np.ndarray | None = None

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.columns.clock import check_timezone
 from seqmodels.data.columns.infer import Layout, infer
 from seqmodels.data.columns.roles import Columns
+from seqmodels.data.columns.zones import check_timezone
 from seqmodels.data.files.find import naming
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.ahead import SeriesAhead
@@ -195,10 +195,14 @@ class SeriesTable:
                 options.horizon,
                 self.masks,
                 options.period,
-                plain_options(layout, options, self.history, self.context),
+                plain_options(self._layout_read(), options, self.history, self.context),
                 layout.target_per == "step",
                 options.relative,
             )
+
+    def _layout_read(self) -> Layout:
+        """The layout with the format of dates that was found, by which a new file is read too."""
+        return replace(self.layout, time_format=self.layout.time_format or self.rows.time_format)
 
     def _refuse_constant(self, rows: SeriesRows) -> None:
         values = rows.values[self.masks["train"], 0]

@@ -70,8 +70,8 @@ class AnomalySource(DataSource):
     (('sunspots', 'break'), [0.0, 1.0, 2.0, 3.0, 4.0])
 
     Args:
-        path, target, features, time, series, period, calendar, timezone, gaps, duplicates, missing, val_fraction,
-            test_fraction: as for `seqmodels.data.sources.table.CSVSource`.
+        path, target, features, time, series, period, calendar, timezone, time_format, gaps, duplicates, missing,
+            val_fraction, test_fraction: as for `seqmodels.data.sources.table.CSVSource`.
         label: column that says which rows are not as usual: 0, no or a blank for those that are.
         planted: breaks to plant into the test part; None for 20, or as many as it has room for, and for none where
             `label` names them.
@@ -92,6 +92,7 @@ class AnomalySource(DataSource):
         period: int | None = None,
         calendar: Sequence[str] | None = None,
         timezone: str | None = None,
+        time_format: str | None = None,
         gaps: str = "split",
         duplicates: str = "error",
         missing: str = "error",
@@ -116,6 +117,7 @@ class AnomalySource(DataSource):
             relative=True,
             calendar=calendar,
             timezone=timezone,
+            time_format=time_format,
             gaps=gaps,
             duplicates=duplicates,
             missing=missing,

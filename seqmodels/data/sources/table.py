@@ -90,6 +90,7 @@ class CSVSource(DataSource):
         calendar: parts of the date to learn from, of `seqmodels.data.series.covariates.CALENDAR`.
         identity: whether the name of a series is learned from.
         timezone: of times without an offset, and of the calendar, such as Europe/Berlin; None for UTC.
+        time_format: how dates are written, such as %d/%m/%Y; None to find out.
         gaps: missing time stamps: "allow" (rows follow each other as they are), "error", "fill" (put in rows
             without values: never targets) or "split" (no window reaches over one).
         duplicates: of a time that a series has twice: "error", or which line counts, "first" or "last".
@@ -140,6 +141,7 @@ class CSVSource(DataSource):
         calendar: Sequence[str] | None = None,
         identity: bool = False,
         timezone: str | None = None,
+        time_format: str | None = None,
         gaps: str = "allow",
         duplicates: str = "error",
         fold: str | None = None,
@@ -166,6 +168,7 @@ class CSVSource(DataSource):
             more_targets=tuple(others),
             weight=name_of(weight),
             split=name_of(split),
+            time_format=time_format,
         )
         self.path, self.missing, self.cache_dir = str(path), missing, cache_dir
         self.target_cuts = check_cuts(target_cuts or (), layout)

@@ -1,8 +1,8 @@
-"""`RNN`, `LSTM` and `GRU`: torch's own layers, run by this package's cells and engines.
+"""Drop-in replacements of torch's `RNN`, `LSTM` and `GRU`, run by this package's cells and engines.
 
-Same constructor, call, outputs, parameter names and state dict as `torch.nn.RNN`, `torch.nn.LSTM`
-and `torch.nn.GRU`; each is beyond that able to run by any engine, with all that the engine can
-do (double backward, forward mode, vmap).
+Constructor, call, outputs, parameter names and state dict are those of `torch.nn.RNN`,
+`torch.nn.LSTM` and `torch.nn.GRU`. In addition they run by any engine, with its features (double
+backward, forward mode, vmap).
 """
 
 from seqmodels.layers.dropin.gru import GRU

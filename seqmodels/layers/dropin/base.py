@@ -1,7 +1,7 @@
-"""What the drop-ins share: torch's parameters, calls and packed sequences over this package's cells and engines.
+"""Base class of the drop-in layers: torch's parameters, calls and packed sequences.
 
 L layers, D directions (1 or 2), B rows, T steps, F features, H units, P width of the output
-(`proj_size` where given, else H).
+(`proj_size` if given, else H).
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from seqmodels.layers.dropin.checks import check_hx, check_input, check_options
 from seqmodels.scan import check_engine, scan
 from seqmodels.state import State
 
-# Bound cells by layer; not on the layer, so that they are neither saved nor copied with it.
+# Bound cells by layer; not stored on the layer, so that they are neither saved nor copied with it.
 _bound: weakref.WeakKeyDictionary[nn.Module, dict[int, Cell]] = weakref.WeakKeyDictionary()
 
 
 class Dropin(nn.Module):
-    """What `RNN`, `LSTM` and `GRU` share.
+    """Base class of `RNN`, `LSTM` and `GRU`.
 
-    The parameters lie flat on the layer under torch's names. At each call they are bound into
-    the cells, so that whatever swaps, casts, parametrises or shares them sees an ordinary module.
+    The parameters are attributes of the layer under torch's names. Each call binds them into the
+    cells, so that code that swaps, casts, parametrises or shares them sees an ordinary module.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Dropin(nn.Module):
         self.engine = engine
         self._directions = 2 if bidirectional else 1
         suffixes = [f"_l{layer}{end}" for layer in range(num_layers) for end in ("", "_reverse")[: self._directions]]
-        # Cells without weights of their own; a tuple, so that they are no submodules.
+        # Cells without weights of their own; a tuple, so that they are not submodules.
         with torch.device("meta"):
             self._cells = tuple(self._make_cell(index // self._directions) for index in range(len(suffixes)))
         self._cell_names = [name for name, _ in self._cells[0].named_parameters()]
@@ -82,30 +82,29 @@ class Dropin(nn.Module):
         return ElmanCell(size, self.hidden_size, self.mode.removeprefix("RNN_").lower(), bias=self.bias)
 
     def reset_parameters(self) -> None:
-        """Draw the weights afresh, as torch does: uniform from -1/sqrt(H) to 1/sqrt(H)."""
+        """Initialise the weights as torch does: uniform from -1/sqrt(H) to 1/sqrt(H)."""
         bound = 1 / math.sqrt(self.hidden_size)
         for weight in self.parameters():
             nn.init.uniform_(weight, -bound, bound)
 
     @property
     def all_weights(self) -> list[list[Tensor]]:
-        """The weights of each layer and direction."""
+        """Weights of each layer and direction."""
         return [[getattr(self, name) for name in names] for names in self._names]
 
     def flatten_parameters(self) -> None:
-        """There for code that calls it: the weights need no preparation here."""
+        """Do nothing: accepted for code written for torch's layers."""
 
     def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> tuple[Any, Any]:
-        """As torch's own.
+        """Run all layers, with the arguments and results of torch's own layers.
 
         Args:
-            input: ``(T, B, F)``, ``(B, T, F)`` where ``batch_first``, ``(T, F)``, or a PackedSequence.
-            hx: the state before the first step, ``(L*D, B, P)``, or ``(L*D, P)`` for unbatched
-                input; for the LSTM the pair of that and of the memory ``(L*D, B, H)``. Zeros
-                where not given.
+            input: ``(T, B, F)``, ``(B, T, F)`` if ``batch_first``, ``(T, F)``, or a PackedSequence.
+            hx: state before the first step, ``(L*D, B, P)``, or ``(L*D, P)`` for unbatched input;
+                for the LSTM the pair of it and the memory ``(L*D, B, H)``. Zeros by default.
 
         Returns:
-            output ``(T, B, D*P)`` in the form of the input, and the last state in the form of `hx`.
+            Output ``(T, B, D*P)`` in the form of the input, and the last state in the form of `hx`.
 
         Raises:
             ValueError, RuntimeError: as torch raises them.
@@ -125,7 +124,7 @@ class Dropin(nn.Module):
         return outputs, self._pack_state(last)
 
     def _forward_packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
-        """Rows are run sorted by length, the order in which a PackedSequence holds them."""
+        """Run the rows in the order of the PackedSequence, sorted by length."""
         data, batch_sizes, order, inverse = packed
         check_input(self, data, packed=True)
         fields = check_hx(self, hx, int(batch_sizes[0]), data.dtype)
@@ -139,7 +138,7 @@ class Dropin(nn.Module):
         return PackedSequence(data, batch_sizes, order, inverse), self._pack_state(last)
 
     def _run(self, inputs: Tensor, fields: list[Tensor] | None, lengths: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        """All layers over ``(B, T, F)``; the fields of the state are ``(L*D, B, ...)``."""
+        """Run all layers over ``(B, T, F)``; the fields of the state are ``(L*D, B, ...)``."""
         after: list[State] = []
         for layer in range(self.num_layers):
             if layer:
@@ -155,7 +154,7 @@ class Dropin(nn.Module):
         return inputs, [torch.stack(leaves) for leaves in zip(*after, strict=True)]
 
     def _bind(self, index: int) -> Cell:
-        """The cell of one layer and direction, with this layer's weights; the same one while these are the same."""
+        """Return the cell of one layer and direction bound to its weights, cached as long as these are the same."""
         weights = [getattr(self, flat) for flat in self._names[index]]
         if torch.compiler.is_compiling():
             return self._cells[index].bind(dict(zip(self._cell_names, weights, strict=True)))

@@ -1,6 +1,6 @@
-"""What the drop-ins refuse: torch's own error types and words, for code that relies on them.
+"""Argument checks of the drop-in layers, with torch's error types and texts.
 
-torch says `hx` for the state before the first step, and so does this file.
+As in torch, `hx` is the state before the first step.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def check_options(
     dropout: float,
     proj_size: int,
 ) -> None:
-    """Refuse what `torch.nn.LSTM` refuses.
+    """Reject options that `torch.nn.LSTM` rejects.
 
     Raises:
         ValueError: a number out of range.
@@ -57,7 +57,7 @@ def check_options(
 
 
 def check_input(layer: Dropin, input: Tensor, packed: bool = False) -> None:
-    """Refuse input of a wrong shape or dtype.
+    """Reject input of a wrong shape or dtype.
 
     Raises:
         ValueError: a wrong dtype or number of axes.
@@ -84,7 +84,7 @@ def check_input(layer: Dropin, input: Tensor, packed: bool = False) -> None:
 
 
 def check_hx(layer: Dropin, hx: Any, batch: int, dtype: torch.dtype, batched: bool = True) -> list[Tensor] | None:
-    """`hx` as a list of its fields, each ``(L*D, B, ...)``; None where it is None.
+    """Return the fields of `hx` as a list, each ``(L*D, B, ...)``, or None if it is None.
 
     Raises:
         RuntimeError: a wrong structure, shape or dtype.
@@ -113,10 +113,10 @@ def check_hx(layer: Dropin, hx: Any, batch: int, dtype: torch.dtype, batched: bo
 
 
 def refuse_projection(proj_size: int | None) -> None:
-    """Refuse what only an LSTM can do.
+    """Reject `proj_size`, which only an LSTM has.
 
     Raises:
-        ValueError: it was asked for.
+        ValueError: it is given.
     """
     if proj_size is not None:
         raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")

@@ -1,4 +1,4 @@
-"""`GRU`, in the place of `torch.nn.GRU`."""
+"""Drop-in replacement of `torch.nn.GRU`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seqmodels.layers.dropin.checks import refuse_projection
 
 
 class GRU(Dropin):
-    """Gated recurrent unit, in the place of `torch.nn.GRU`.
+    """Gated recurrent unit, a drop-in replacement of `torch.nn.GRU`.
 
     >>> import torch
     >>> output, h = GRU(3, 5, batch_first=True)(torch.zeros(2, 7, 3))
@@ -19,8 +19,8 @@ class GRU(Dropin):
     Args:
         input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
             dtype: as for `torch.nn.GRU`.
-        proj_size: refused, as in torch: only an LSTM can project.
-        engine: "auto", or an engine of `seqmodels.scan.ENGINES` by name.
+        proj_size: rejected as in torch; only an LSTM has a projection.
+        engine: "auto", or a name in `seqmodels.scan.ENGINES`.
 
     Raises:
         ValueError, TypeError: as `torch.nn.GRU`.

@@ -1,4 +1,4 @@
-"""`LSTM`, in the place of `torch.nn.LSTM`."""
+"""Drop-in replacement of `torch.nn.LSTM`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from seqmodels.layers.dropin.base import Dropin
 
 
 class LSTM(Dropin):
-    """Long short-term memory, in the place of `torch.nn.LSTM`.
+    """Long short-term memory, a drop-in replacement of `torch.nn.LSTM`.
 
     >>> import torch
     >>> layer = LSTM(3, 5, num_layers=2, bidirectional=True)
@@ -19,7 +19,7 @@ class LSTM(Dropin):
     Args:
         input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size,
             device, dtype: as for `torch.nn.LSTM`.
-        engine: "auto", or an engine of `seqmodels.scan.ENGINES` by name.
+        engine: "auto", or a name in `seqmodels.scan.ENGINES`.
 
     Raises:
         ValueError, TypeError: as `torch.nn.LSTM`.

@@ -1,4 +1,4 @@
-"""`RNN`, in the place of `torch.nn.RNN`."""
+"""Drop-in replacement of `torch.nn.RNN`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seqmodels.layers.dropin.checks import refuse_projection
 
 
 class RNN(Dropin):
-    """Elman's simple recurrent network, in the place of `torch.nn.RNN`.
+    """Simple recurrent network (Elman 1990), a drop-in replacement of `torch.nn.RNN`.
 
     >>> import torch
     >>> output, h = RNN(3, 5, nonlinearity="relu")(torch.zeros(7, 3))
@@ -19,8 +19,8 @@ class RNN(Dropin):
     Args:
         input_size, hidden_size, num_layers, nonlinearity, bias, batch_first, dropout,
             bidirectional, device, dtype: as for `torch.nn.RNN`.
-        proj_size: refused, as in torch: only an LSTM can project.
-        engine: "auto", or an engine of `seqmodels.scan.ENGINES` by name.
+        proj_size: rejected as in torch; only an LSTM has a projection.
+        engine: "auto", or a name in `seqmodels.scan.ENGINES`.
 
     Raises:
         ValueError, TypeError: as `torch.nn.RNN`.

@@ -1,4 +1,4 @@
-"""Any cell as compiled code: its step is traced, derived, written as C, and run over whole sequences."""
+"""Engine "fused": traces the step of a cell, derives it, writes it as C and runs it over whole sequences."""
 
 from seqmodels.scan.fused.engine import FUSED
 

@@ -1,4 +1,4 @@
-"""The backward pass of a call: the compiled code, and then products of whole sequences.
+"""Backward pass of a fused call: the compiled code, then matrix products over whole sequences.
 
 B rows, T steps, F features, H units, P padded units, G blocks of the recurrent product.
 """
@@ -27,13 +27,13 @@ def run_backward(
     needs: Sequence[bool],
     retain: bool,
 ) -> list[Tensor | None]:
-    """The gradient of each argument that needs one, in their order.
+    """Compute the gradients of the arguments, in order; None for those that need none.
 
     Args:
         call, layout, arguments, kept: those of forward.
-        gradients: of the outputs and of the last state.
-        needs: which arguments need one.
-        retain: whether what was kept must outlive this.
+        gradients: gradients of the outputs and of the last state.
+        needs: which arguments need a gradient.
+        retain: whether the saved values are needed again.
     """
     return _Backward(call, layout, arguments, kept, gradients, Arguments.of(call, needs), retain).run()
 
@@ -106,7 +106,7 @@ class _Backward:
         )
 
     def _input_gradients(self) -> list[Tensor | None]:
-        """Of the inputs and of `weight_ih`."""
+        """Compute the gradients of the inputs and of `weight_ih`."""
         layout, inputs, weight = self.layout, self.step.inputs, self.arguments.weight_ih
         T, B, P, H = layout.steps, layout.rows, layout.padded, layout.units
         if weight is None:
@@ -124,7 +124,7 @@ class _Backward:
         return found
 
     def _recurrent_gradient(self) -> Tensor:
-        """Of `weight_hh`: for one head a product, for several one each."""
+        """Compute the gradient of `weight_hh`, by one product per head."""
         layout, gates = self.layout, self.step.gates
         P, H, size = layout.padded, layout.units, layout.head
         dr, read = self.dr.flatten(0, 1), self._product_inputs().reshape(-1, P)
@@ -136,7 +136,7 @@ class _Backward:
         return torch.bmm(left, right).view(heads, gates, size, size).transpose(0, 1).reshape(gates * H, size)
 
     def _product_inputs(self) -> Tensor:
-        """What the recurrent product read at each step, ``(T, B, P)``."""
+        """Return the inputs of the recurrent product at all steps, ``(T, B, P)``."""
         if self.kept.product_inputs is not None:
             return self.kept.product_inputs
         before, fresh = self.kept.sequences[0][:-1], self.arguments.fresh[0]
@@ -145,7 +145,7 @@ class _Backward:
         return torch.where(self.call.reset.t().unsqueeze(-1), pad_units(fresh, self.layout.padded), before)
 
     def _source_gradients(self) -> list[Tensor | None]:
-        """Of what the step reads from the cell."""
+        """Compute the gradients of the cell's tensors that the step reads."""
         units = self.layout.units
         found: list[Tensor | None] = []
         totals = self.sums.sum(0) if len(self.sums) > 1 else self.sums[0]

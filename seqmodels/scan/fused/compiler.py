@@ -1,7 +1,7 @@
-"""The system's C compiler: found, run with a time limit, its results cached on disk by content.
+"""Compilation of C text by the system's compiler, cached on disk by content.
 
-Neither a shell nor any name from outside takes part in a command. A cache entry is written
-beside its place and renamed there, so that several processes may build one at once.
+Commands use no shell and no name from outside, and have a time limit. A cache entry is written
+to a temporary file and renamed, so that several processes may build it at once.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from seqmodels.own_folder import make_own, read_own, user_cache
 _log = logging.getLogger(__name__)
 _FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math", "-w")
 _DIGEST = 32
-#: Seconds after which a compiler counts as hanging.
+#: Time limit of a compiler in seconds.
 TIME_LIMIT = 60.0
 
 
 class CannotCompileError(Exception):
-    """Why there is no compiled code, in words."""
+    """Compilation is not possible; the message says why."""
 
 
 @functools.cache
 def find() -> str | None:
-    """The path of a C compiler: what the variable CC names, else cc, gcc or clang."""
+    """Return the path of a C compiler: $CC, else cc, gcc or clang."""
     names = [os.environ.get("CC", ""), "cc", "gcc", "clang"]
     return next((path for path in map(shutil.which, filter(None, names)) if path), None)
 
 
 def describe() -> str:
-    """The compiler and its version in one line, or why there is none."""
+    """Return the compiler and its version in one line, or why there is none."""
     path = find()
     if path is None:
         return "no C compiler found (set CC, or install gcc or clang)"
@@ -58,14 +58,14 @@ def describe() -> str:
 
 
 def cache_folder() -> Path | None:
-    """Where compiled code is kept: $SEQMODELS_CACHE, or ``seqmodels`` in the user's cache folder, if any."""
+    """Return the cache of compiled code: $SEQMODELS_CACHE, or ``seqmodels`` in the user's cache folder, if any."""
     if named := os.environ.get("SEQMODELS_CACHE"):
         return Path(named)
     return None if (cache := user_cache()) is None else cache / "seqmodels"
 
 
 def load(source: str) -> ctypes.CDLL:
-    """The compiled code of a C text, from the cache or built now.
+    """Load the compiled code of a C text, from the cache or built now.
 
     Raises:
         CannotCompileError: no compiler, or it failed or took too long.
@@ -82,12 +82,12 @@ def load(source: str) -> ctypes.CDLL:
 
 
 def folders() -> Iterator[Path]:
-    """Where compiled code may lie: in the cache, and where that cannot be written or is not safe, in `_own_folder`."""
+    """Yield the folders for compiled code: the cache if it is safe and writable, then `_own_folder`."""
     if (cache := cache_folder()) is not None:
         try:
             yield make_own(cache)
         except PermissionError as error:
-            if error.errno is None:  # not the system's, which says no more than that it cannot be written
+            if error.errno is None:  # not from the system, whose errors only mean that it cannot be written
                 _say_unsafe(str(error))
         except OSError:
             pass
@@ -106,16 +106,16 @@ def _say_unsafe(reason: str) -> None:
 
 @functools.cache
 def _own_folder() -> Path:
-    """A folder of this process alone, gone when it ends."""
+    """Return a temporary folder of this process."""
     folder = tempfile.TemporaryDirectory(prefix="seqmodels-")
     atexit.register(folder.cleanup)
     return Path(folder.name)
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a cache entry is there and as it was written: its last bytes are the digest of the others.
+    """Return whether a cache entry exists and is intact: its last bytes are the digest of the others.
 
-    Code that was cut short would bring the process down when it is opened; what others can write is not taken.
+    Truncated code would crash the process when loaded; files that others can write are rejected.
     """
     content = read_own(path)
     if content is None:
@@ -164,7 +164,7 @@ def _build(source: str, folder: Path) -> Path:
 
 
 def _say(words: str) -> None:
-    """To whoever sits before a terminal, who would wonder; else to the log."""
+    """Print to a terminal, if there is one, else to the log."""
     if sys.stderr.isatty():
         print(words, file=sys.stderr)
     else:
@@ -178,14 +178,14 @@ def _processor_flags() -> tuple[str, ...]:
 
 
 def _openmp() -> list[str]:
-    """torch's own OpenMP library, so that there is one pool of threads and not two that fight."""
+    """Return linker options for torch's own OpenMP library, so that both share one thread pool."""
     found = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))
     return ["-fopenmp", *map(str, found[:1])]
 
 
 @functools.cache
 def _machine() -> str:
-    """What compiled code depends on besides its text: the processor and the compiler."""
+    """Return the processor and the compiler, on which compiled code depends besides its text."""
     processor = platform.processor() + platform.machine()
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()

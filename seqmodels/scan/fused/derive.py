@@ -1,20 +1,20 @@
-"""The backward of a step, as a graph made from the graph of the step."""
+"""Reverse-mode differentiation of the graph of a step."""
 
 from __future__ import annotations
 
 from seqmodels.scan.fused.graph import Graph, Node, needed
 from seqmodels.scan.fused.operations import OPERATIONS
 
-#: The leaves that a gradient is always wanted of.
+#: Leaves whose gradient is always computed.
 _DIFFERENTIABLE = ("u", "r", "state")
 
 
 def derive(graph: Graph, outputs: list[Node], cotangents: list[Node], tensors: set[int]) -> dict[Node, Node]:
-    """The gradient of each leaf that `outputs` depend on, from those of `outputs`, by reverse mode.
+    """Compute the gradients of the leaves from those of `outputs`, by reverse mode.
 
-    Of the leaves "tensor", only those whose index is in `tensors`. The new nodes are added to
-    `graph`. The gradient of a value of each unit (a vector of the cell) is still to be summed over
-    rows, that of a number in all over rows and units.
+    For the leaves "tensor", only of those whose index is in `tensors`. The new nodes are added to
+    `graph`. Gradients of vectors of the cell are still to be summed over rows, those of scalars
+    over rows and units.
     """
     nodes = needed(outputs)
     live: set[Node] = set()

@@ -1,8 +1,8 @@
-"""The C text of a step and its backward: functions of one row, over its units from j0 to j1.
+"""Generation of the C text of a step and its backward: functions of one row, over units j0 to j1.
 
-``vectors.c`` comes before it, ``sequence.c`` after. A sum over units ends a loop over j; what
-depends on it comes in the next loop. So a function has as many loops, "levels", as sums lie
-behind one another, and one more. Everything is stored in the last loop.
+``vectors.c`` comes before it, ``sequence.c`` after. A sum over units ends a loop over j; values
+that depend on it come in the next loop. A function thus has one loop ("level") more than its
+longest chain of sums. Results are stored in the last loop.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from seqmodels.scan.fused.graph import Leaf, Node
 from seqmodels.scan.fused.loops import Writer
 from seqmodels.scan.fused.step import Backward, Step
 
-#: The fields of `struct problem`, one per argument of a call, in order: name and C type.
+#: Fields of `struct problem`, one per argument of a call, in order: name and C type.
 PROBLEM: dict[str, str] = {
     "steps": "long",
     "rows": "long",
@@ -63,18 +63,18 @@ PROBLEM: dict[str, str] = {
 
 
 class Shape(NamedTuple):
-    """What a caller must know of the generated code.
+    """Memory layout of the generated code.
 
     Fields:
-        kept: blocks kept in the place of the projected input, and then in a buffer of their own.
-        numbers: kept numbers of a row.
-        scratch: blocks that one thread needs between loops.
-        prepared: blocks that depend on the cell's tensors alone, made once for a call.
-        separate: whether the product's gradient is another than the projected input's.
-        plain: whether the recurrent product reads the output as it is.
-        sums: for each source and block that has a gradient, where its sum is: a slot of H.
-        row_sums: the same for sources with one value a row.
-        back_levels: loops in backward.
+        kept: number of saved blocks, first in place of the projected input, then in their own buffer.
+        numbers: number of saved scalars per row.
+        scratch: number of blocks that one thread needs between loops.
+        prepared: number of blocks that depend only on the cell's tensors, computed once per call.
+        separate: whether the gradient of the product differs from that of the projected input.
+        plain: whether the recurrent product reads the output unchanged.
+        sums: slot of H of the gradient sum, by source and block.
+        row_sums: the same for sources with one value per row.
+        back_levels: number of loops in backward.
     """
 
     kept: int
@@ -89,7 +89,7 @@ class Shape(NamedTuple):
 
 
 def emit(step: Step, backward: Backward, double: bool, vectors: str, sequence: str) -> tuple[str, Shape]:
-    """The whole C text for a step, between the two hand-written parts, and its shape."""
+    """Return the whole C text for a step, including the two hand-written parts, and its shape."""
     kept = min(len(backward.kept), step.inputs)
     plain = step.product_input is None or step.product_input.leaf == Leaf("state", 0)
     separate = step.gates > 0 and backward.products != backward.inputs

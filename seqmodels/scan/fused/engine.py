@@ -1,4 +1,4 @@
-"""The engine "fused": which cells it runs, and how a scan becomes one call of compiled code."""
+"""Engine "fused": the cells it runs, and its scan as one call of compiled code."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from seqmodels.scan.engine import Engine, traced
 from seqmodels.scan.fused.function import fused_scan
 from seqmodels.scan.fused.kernel import Kernel, check, kernel_for
 from seqmodels.scan.fused.scan_call import projects, run_scan
-from seqmodels.scan.fused.single import quick_step  # noqa: F401  offers itself to the cells
+from seqmodels.scan.fused.single import quick_step  # noqa: F401  registers itself with the cells
 from seqmodels.scan.fused.trace import CannotFuseError
 from seqmodels.scan.fused_cuda import cuda_obstacle, run_on_cuda
 from seqmodels.state import State
 
-# Types that are computed in float32, and those that are computed in themselves.
+# Dtypes computed in float32, and dtypes computed as they are.
 _HALF, _WHOLE = (torch.bfloat16, torch.float16), (torch.float32, torch.float64)
 
 
 class _Found(threading.local):
-    """The kernel that was found when a scan asked for an obstacle, for the run that follows at once."""
+    """Kernel found when a scan asked for an obstacle, for the run that follows."""
 
     kernel: tuple[weakref.ref[Cell], Kernel] | None = None
 
@@ -66,7 +66,7 @@ def _obstacle(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> str | 
 
 
 def _mixed(cell: Cell, kernel: Kernel, inputs: Tensor) -> str | None:
-    """Which of the tensors that a step reads is of another dtype; torch would compute in the wider of the two."""
+    """Return an obstacle if a step reads tensors of another dtype, for which torch would use the wider one."""
     for source in kernel.step.sources:
         dtype = operator.attrgetter(source.path)(cell).dtype
         if dtype.is_floating_point and not one_precision(dtype, inputs):
@@ -85,7 +85,7 @@ def _kind(cell: Cell) -> str | None:
 
 
 def _untraceable(cell: Cell) -> str | None:
-    """Why the cell cannot be generated, found without running the compiler."""
+    """Return why the cell cannot be generated, without running the compiler, or None."""
     weight = next(cell.parameters(), torch.empty(0))
     if weight.device.type == "cuda":
         return cuda_obstacle(cell, None, None)

@@ -1,4 +1,4 @@
-"""The forward pass of a call: memory, the input product, and the compiled code.
+"""Forward pass of a fused call: memory, the input product and the compiled code.
 
 B rows, T steps, H units, P padded units.
 """
@@ -16,15 +16,15 @@ from seqmodels.scan.gate import address, check
 
 
 class Kept(NamedTuple):
-    """What backward needs besides the arguments.
+    """Values saved for backward besides the arguments.
 
     Fields:
-        sequences: each block of the state before the first step and after each, ``(T + 1, B, P)``.
-        first: kept blocks of each step, in the place of the projected input; later its gradient.
-            None where nothing was to be kept.
-        extra: those that did not fit there.
-        numbers: kept numbers of each row.
-        product_inputs: what the recurrent product read, ``(T, B, P)``, where that is not the output.
+        sequences: blocks of the state before the first step and after each step, ``(T + 1, B, P)``.
+        first: saved blocks of each step, in place of the projected input; later its gradient. None
+            if nothing is saved.
+        extra: saved blocks that do not fit there.
+        numbers: saved scalars of each row.
+        product_inputs: inputs of the recurrent product, ``(T, B, P)``, if not the outputs.
     """
 
     sequences: tuple[Tensor, ...]
@@ -34,10 +34,10 @@ class Kept(NamedTuple):
     product_inputs: Tensor | None
 
     def as_it_lay(self, call: Call, layout: Layout) -> Kept:
-        """The same, where it lay otherwise copied: hooks on saved tensors may hand back what they like.
+        """Return the same values in the memory layout of forward, which hooks on saved tensors may have changed.
 
         Raises:
-            ValueError: it is of another shape or dtype, or not to be read.
+            ValueError: a changed shape or dtype, or an unreadable tensor.
         """
         shape, (B, T, P) = call.kernel.shape, (layout.rows, layout.steps, layout.padded)
         first = self.first
@@ -54,7 +54,7 @@ class Kept(NamedTuple):
 
 
 def run_forward(call: Call, layout: Layout, arguments: Arguments, saving: bool) -> Kept:
-    """Run all steps; what they leave in memory, all of it only where `saving`."""
+    """Run all steps; return the results and, if `saving`, the values for backward."""
     problem = Problem(call, layout, arguments)
     B, T, P, shape = layout.rows, layout.steps, layout.padded, call.kernel.shape
     problem.values["saving"] = int(saving)
@@ -77,7 +77,7 @@ def run_forward(call: Call, layout: Layout, arguments: Arguments, saving: bool) 
 
 
 def _give_input(problem: Problem, saving: bool) -> Tensor | None:
-    """Project the inputs, or hand them on; the memory in which each step's values are kept."""
+    """Set the projected inputs or the inputs; return the memory for the saved values of each step."""
     layout, step, weight = problem.layout, problem.step, problem.arguments.weight_ih
     B, T, P = layout.rows, layout.steps, layout.padded
     x = problem.arguments.inputs.transpose(0, 1)
@@ -98,7 +98,7 @@ def _give_input(problem: Problem, saving: bool) -> Tensor | None:
 
 
 def _sequence(problem: Problem, state: Tensor, every: bool) -> Tensor:
-    """Memory for one block of the state: of every step, or of the last alone where no one will ask for the others."""
+    """Allocate one block of the state: for all steps if `every`, else for the last only."""
     layout = problem.layout
     sequence = problem.empty(layout.steps + 1 if every else 1, layout.rows, layout.padded)
     sequence[0, :, : layout.units] = state
@@ -108,7 +108,7 @@ def _sequence(problem: Problem, state: Tensor, every: bool) -> Tensor:
 
 
 def _give_product(problem: Problem, saving: bool) -> Tensor | None:
-    """Memory for the recurrent product; the sequence of its inputs, where they are not the outputs."""
+    """Allocate the recurrent product; return the sequence of its inputs, if not the outputs."""
     layout, gates = problem.layout, problem.step.gates
     problem.give_weights(max(1, 4 // gates) * problem.kernel.lanes)
     problem.give(products=problem.empty(layout.rows, gates * layout.padded))
@@ -116,7 +116,7 @@ def _give_product(problem: Problem, saving: bool) -> Tensor | None:
         return None
     inputs = problem.empty(layout.steps if saving else 1, layout.rows, layout.padded)
     if problem.call.lengths is not None:
-        inputs.zero_()  # a row is not written past its end, and 0 times NaN is NaN
+        inputs.zero_()  # rows are not written past their end, and 0 times NaN is NaN
     problem.give(inputs=inputs)
     problem.values["input_step"] = layout.rows * layout.padded if saving else 0
     return inputs

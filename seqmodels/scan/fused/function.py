@@ -1,8 +1,7 @@
-"""A whole sequence by compiled code, as one function that autograd knows.
+"""Autograd function of a whole sequence by compiled code.
 
-The projected input's memory takes in turn what backward needs of each step, and then the
-gradient, unless the graph is retained. A gradient that is itself to be differentiated is
-computed by the plain loop.
+The memory of the projected input is reused for the values that backward needs and then for the
+gradient, unless the graph is retained. Double backward goes through the plain loop.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ from seqmodels.scan.reference import keep, reference_steps
 
 
 class FusedScan(torch.autograd.Function):
-    """``apply(call, *arguments) -> (*outputs, *last state)``, the arguments those of `Arguments` in one row.
+    """Scan as ``apply(call, *arguments) -> (*outputs, *last state)``, with the arguments of `Arguments`.
 
-    `inputs` is ``(B, T, F)``, or the projected input ``(B, T, k*H)`` where `weight_ih` is None.
-    Outputs ``(B, T, H)`` and last state ``(B, H)`` are given block by block.
+    `inputs` is ``(B, T, F)``, or the projected input ``(B, T, k*H)`` if `weight_ih` is None.
+    Outputs ``(B, T, H)`` and last state ``(B, H)`` are returned block by block.
     """
 
     @staticmethod
@@ -47,7 +46,7 @@ class FusedScan(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         call, needs = ctx.call, ctx.needs_input_grad[1:]
-        saved = ctx.saved_tensors  # asked for once: checkpointing unpacks each only once
+        saved = ctx.saved_tensors  # read once: checkpointing unpacks each only once
         tensors, rest = saved[: len(needs)], saved[len(needs) :]
         gradients = tuple(None if gradient is None else _dense(gradient) for gradient in gradients)
         if torch.is_grad_enabled() or any(gradient is not None and opaque(gradient) for gradient in gradients):
@@ -59,7 +58,7 @@ class FusedScan(torch.autograd.Function):
 
 
 def fused_scan(call: Call, tensors: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
-    """As `FusedScan.apply`; where no gradient will be asked for, less is computed and kept."""
+    """Run `FusedScan.apply`, computing and saving less if no gradient is needed."""
     if torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors):
         return FusedScan.apply(call, *tensors)
     arguments = Arguments.of(call, tensors)
@@ -80,12 +79,12 @@ def _last(sequence: Tensor, lengths: Tensor | None, units: int) -> Tensor:
 
 
 def _dense(gradient: Tensor) -> Tensor:
-    """The same values as they are, in a dense tensor, unless it stands for more than its memory holds."""
+    """Return the gradient as a dense tensor, with lazy negation resolved."""
     return resolve(gradient if gradient.layout is torch.strided else gradient.to_dense())
 
 
 def _graph_is_retained() -> bool:
-    """Whether the backward under way may be asked for again; taken to be so where torch does not say."""
+    """Return whether the running backward may be repeated; assumed if torch cannot tell."""
     ask = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
     return True if ask is None else bool(ask())
 
@@ -93,9 +92,9 @@ def _graph_is_retained() -> bool:
 def _by_plain_loop(
     call: Call, tensors: tuple[Any, ...], gradients: tuple[Tensor | None, ...], needs: tuple[bool, ...]
 ) -> list[Tensor | None]:
-    """The gradient by the plain loop over the same tensors, itself differentiable."""
-    # Aliases: one argument may depend on another (the state on the weights, in the window before),
-    # and the gradient of this call must not run back through that.
+    """Compute a differentiable gradient by the plain loop over the same tensors."""
+    # Aliases: one argument may depend on another (the state on the weights, in the previous window),
+    # and the gradient of this call must not flow back through that.
     with torch.enable_grad(), torch.autocast("cpu", enabled=False):
         leaves = [tensor if tensor is None else tensor.view_as(tensor) for tensor in tensors]
         outputs = _plain_loop(call, Arguments.of(call, leaves))
@@ -113,7 +112,7 @@ def _by_plain_loop(
 
 
 def _plain_loop(call: Call, arguments: Arguments) -> tuple[Tensor, ...]:
-    """What `FusedScan` gives, step by step."""
+    """Compute the results of `FusedScan` step by step."""
     tensors = dict(zip(call.paths, arguments.sources, strict=True))
     weights = {"weight_ih": arguments.weight_ih, "weight_hh": arguments.weight_hh}
     tensors.update((name, weight) for name, weight in weights.items() if weight is not None)

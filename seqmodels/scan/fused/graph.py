@@ -1,8 +1,7 @@
-"""One step of a cell as a graph of elementwise operations on blocks of H units.
+"""Graph of elementwise operations on blocks of H units, for one step of a cell.
 
-A node stands for one number per row and unit, per row, per unit, or for one number in all; its
-`kind` says which. Nodes are made by `Graph` only, which makes equal ones once and simplifies
-what is constant.
+The `kind` of a node says whether it has one value per row and unit, per row, per unit, or in all.
+Nodes are created by `Graph` only, which shares equal ones and folds constants.
 """
 
 from __future__ import annotations
@@ -13,29 +12,29 @@ from typing import NamedTuple
 
 from seqmodels.scan.fused.operations import OPERATIONS
 
-#: What a value depends on: a kind is the union of its arguments' letters, `b` for rows and `j` for units.
+#: Kinds: the axes that a value depends on, `b` for rows and `j` for units; the union of those of its arguments.
 SCALAR, UNIT, ROW, FULL = "", "j", "b", "bj"
 
 
 class Leaf(NamedTuple):
-    """Where a value comes from.
+    """Origin of a value.
 
     Fields:
-        role: "u" and "r", the input and recurrent product; "state", before the step; "next",
-            after it; "tensor", what `update` reads from the cell; "number", a Python number;
-            "cotangent", the gradient that reaches a field of the next state; "product", that of
-            the recurrent product's input.
-        index: which field, tensor or number.
-        block: which of the value's blocks of H units.
+        role: "u" and "r", the input and recurrent product; "state" before the step; "next" after
+            it; "tensor", read from the cell by `update`; "number", a Python number; "cotangent",
+            the gradient of a field of the next state; "product", that of the recurrent product's
+            input.
+        index: number of the field, tensor or number.
+        block: number of the block of H units.
     """
 
     role: str
-    index: int  # type: ignore[assignment]  # a name that tuples use as well
+    index: int  # type: ignore[assignment]  # also a method of tuples
     block: int = 0
 
 
 class Node:
-    """A value in a graph: an operation on other nodes, or a leaf."""
+    """Value in a graph: an operation on other nodes, or a leaf."""
 
     __slots__ = ("args", "index", "kind", "leaf", "number", "operation")
     args: tuple[Node, ...]
@@ -55,12 +54,12 @@ class Node:
         return f"v{self.index} = {self.operation}({what})"
 
 
-#: Numbers that are written into the code, because they let it be simplified; all others are arguments of it.
+#: Numbers written into the code, where they allow simplification; all others are its arguments.
 _LITERALS = (0.0, 1.0, -1.0, 2.0, 0.5)
 
 
 class Graph:
-    """The nodes of one step, in an order in which each comes after its arguments."""
+    """Nodes of one step in topological order."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
@@ -68,11 +67,11 @@ class Graph:
         self._known: dict[tuple[object, ...], Node] = {}
 
     def leaf(self, role: str, index: int, block: int = 0, kind: str = FULL) -> Node:
-        """The value that comes from `role`; the same node each time."""
+        """Return the node of a leaf; the same node each time."""
         return self._make("leaf", (), kind, Leaf(role, index, block), None)
 
     def number(self, value: float) -> Node:
-        """A constant."""
+        """Return the node of a constant."""
         value = float(value)
         if value in _LITERALS:
             return self._make("literal", (), SCALAR, None, value)
@@ -81,7 +80,7 @@ class Graph:
         return self._make("leaf", (), SCALAR, Leaf("number", self.numbers.index(value)), value)
 
     def apply(self, operation: str, *args: Node) -> Node:
-        """`operation`, by its name in `OPERATIONS`, on `args`."""
+        """Apply `operation`, a name in `OPERATIONS`, to `args`."""
         simpler = _simplify(self, operation, args)
         if simpler is not None:
             return simpler
@@ -108,7 +107,7 @@ class Graph:
 
 
 def needed(outputs: Iterable[Node]) -> list[Node]:
-    """The nodes that `outputs` depend on, themselves included, each after its arguments."""
+    """Return the nodes that `outputs` depend on, including them, in topological order."""
     found: dict[int, Node] = {}
     waiting = list(outputs)
     while waiting:
@@ -128,7 +127,7 @@ _EXACT: dict[str, Callable[..., float]] = {
 
 
 def _simplify(graph: Graph, operation: str, args: tuple[Node, ...]) -> Node | None:
-    """What `operation` on `args` comes to where a literal makes it simpler, else None."""
+    """Return a simpler node for `operation` on `args` with literals, or None."""
     values = [arg.number if arg.operation == "literal" else None for arg in args]
     fold = OPERATIONS[operation].fold
     if fold is None or all(value is None for value in values):

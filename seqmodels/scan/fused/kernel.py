@@ -1,4 +1,4 @@
-"""Compiled code for a kind of cell: found by what the cell is, built once, called with addresses.
+"""Compiled kernels by kind of cell, built once and called with addresses.
 
 B rows, T steps, H units.
 """
@@ -21,7 +21,7 @@ from seqmodels.scan.fused.step import Step, backward_of, trace_step
 from seqmodels.scan.fused.trace import CannotFuseError
 
 _kernels: dict[Any, Kernel | CannotFuseError] = {}
-#: A cell whose options change at every step would else fill the memory with kernels that are not needed any more.
+#: Limit for cells whose options change at every step, which would fill the memory with stale kernels.
 _MOST_KERNELS = 512
 _forked = False
 
@@ -36,14 +36,14 @@ if hasattr(os, "register_at_fork"):
 
 
 class Kernel(NamedTuple):
-    """The compiled forward and backward of a kind of cell.
+    """Compiled forward and backward of a kind of cell.
 
     Fields:
-        step: what one step is.
-        shape: what its memory is.
-        library: the code.
-        lanes: numbers in a vector; blocks of units are padded to a multiple of it.
-        numbers: the constants that the code reads.
+        step: graph of one step.
+        shape: memory layout of the code.
+        library: the compiled code.
+        lanes: numbers per vector; blocks of units are padded to a multiple of it.
+        numbers: constants that the code reads.
         dtype: float32 or float64.
     """
 
@@ -56,18 +56,18 @@ class Kernel(NamedTuple):
 
     @property
     def outputs(self) -> int:
-        """Blocks of H in the output."""
+        """Number of blocks of H in the output."""
         return self.step.fields.count("h")
 
     def run(self, name: str, values: dict[str, int], tensors: list[int], *by_field: list[int]) -> None:
-        """Call "forward" or "backward"; addresses and sizes by the names in `PROBLEM`, 0 where not given.
+        """Call "forward" or "backward" with addresses and sizes by the names in `PROBLEM`, 0 by default.
 
         Args:
-            name: of the function.
-            values: the fields of a problem.
-            tensors: addresses of what the step reads from the cell.
-            by_field: for each block of the state: address, step, and in backward those of the
-                output's gradient and its two steps.
+            name: name of the function.
+            values: fields of a problem.
+            tensors: addresses of the cell's tensors that the step reads.
+            by_field: for each block of the state: address, stride, and in backward those of the
+                gradient of the output with its two strides.
         """
         pointers = (ctypes.c_int64 * max(1, len(tensors)))(*tensors)
         fields = [values.get(field, 0) for field in PROBLEM]
@@ -76,12 +76,12 @@ class Kernel(NamedTuple):
 
 
 def kernel_for(cell: Cell, dtype: torch.dtype, projects: bool) -> Kernel:
-    """The compiled code for `cell`; built at first use.
+    """Return the compiled code for `cell`, built at first use.
 
     Args:
         cell: a gated or linear cell.
         dtype: float32 or float64.
-        projects: whether the call makes the input product itself.
+        projects: whether the call computes the input product itself.
 
     Raises:
         CannotFuseError: the cell cannot be generated, or there is no compiler.
@@ -102,10 +102,10 @@ def kernel_for(cell: Cell, dtype: torch.dtype, projects: bool) -> Kernel:
 
 
 def check(cell: Cell) -> None:
-    """Whether `cell` can be generated, without building it.
+    """Check that `cell` can be generated, without building it.
 
     Raises:
-        CannotFuseError: why not.
+        CannotFuseError: it cannot; the message says why.
     """
     if compiler.find() is None:
         raise CannotFuseError(compiler.describe())
@@ -113,7 +113,7 @@ def check(cell: Cell) -> None:
 
 
 def threads() -> int:
-    """How many threads to use: torch's number, but one in a forked process, where the pool is gone."""
+    """Return the number of threads: torch's, but one in a forked process, which has no thread pool."""
     return 1 if _forked else torch.get_num_threads()
 
 
@@ -128,13 +128,13 @@ def _build(cell: Cell, dtype: torch.dtype, projects: bool) -> Kernel:
 
 
 def _signature(cell: nn.Module) -> tuple[Any, ...]:
-    """What the graph of a cell depends on: its class, methods and options, and the shapes of its tensors."""
+    """Return what the graph of a cell depends on: class, methods, options and shapes of its tensors."""
     described: tuple[Any, ...] = _described(cell, {})
     return described
 
 
 def _described(value: Any, seen: dict[int, int]) -> Any:
-    """A value that is equal for cells with equal graphs; tensors by shape, and which of them are one."""
+    """Return a value equal for cells with equal graphs: tensors by shape and identity."""
     kind = type(value)
     if kind in _SIMPLE:
         return value
@@ -142,7 +142,7 @@ def _described(value: Any, seen: dict[int, int]) -> Any:
         return value.shape, value.dtype, value.requires_grad, seen.setdefault(id(value), len(seen))
     if isinstance(value, _AS_IT_IS):
         return value
-    if id(value) in seen:  # it leads back to itself
+    if id(value) in seen:  # a cycle
         return seen[id(value)]
     seen[id(value)] = len(seen)
     if isinstance(value, nn.Module):
@@ -157,7 +157,7 @@ def _described(value: Any, seen: dict[int, int]) -> Any:
     return kind, _described(vars(value), seen) if hasattr(value, "__dict__") else repr(value)
 
 
-#: What a step is made of; what every module has; what is known by its name and not by what is in it.
+#: Methods that make up a step; attributes of every module; types known by name and not by content.
 _METHODS = ("project", "recurrent_input", "update", "coefficients", "advance")
 OF_ANY_MODULE = {*vars(nn.Module())} - {"training"}
 _NAMED = (type, types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.ModuleType)

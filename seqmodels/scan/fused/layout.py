@@ -1,7 +1,7 @@
-"""How a call lies in memory, and how many threads share it.
+"""Memory layout and threads of a fused call.
 
-Inside, sequences are time first, ``(T, B, ...)``, and every block of H units is padded to P, a
-whole number of vectors.
+Internally, sequences are time first, ``(T, B, ...)``, and each block of H units is padded to P, a
+multiple of the vector length.
 
 B rows, T steps, F features, H units, P padded units.
 """
@@ -22,24 +22,24 @@ from seqmodels.scan.fused.step import state_blocks
 from seqmodels.scan.fused.trace import Source
 from seqmodels.state import State
 
-#: Recurrent weights of more bytes than this are shared out among the threads, unit by unit.
+#: Recurrent weights of more bytes than this are split among the threads by units.
 _LARGE_WEIGHTS = 3 << 20
-#: Multiplications below which a second thread costs more than it gives.
+#: Number of multiplications below which a second thread does not pay.
 _SMALL_WORK = 1 << 17
-#: Weights of so many bytes in all stay in a core's cache; the input product is then made step by step as well.
+#: Weights of at most this many bytes stay in a core's cache; the input product is then also computed step by step.
 _NEAR_WEIGHTS = 1 << 20
 
 
 class Call(NamedTuple):
-    """What is not a tensor to differentiate.
+    """Arguments of a call that are not differentiated.
 
     Fields:
         kernel: the compiled code.
         cell: the cell.
-        projects: whether the inputs are to be multiplied by `weight_ih`, or are the projected input.
+        projects: whether the inputs are multiplied by `weight_ih`, or are the projected input.
         lengths, reset: as for a scan.
-        noise: what each step reads beside the projected input, ``(B, T, k*H)``.
-        paths: of the cell's tensors among the arguments.
+        noise: random numbers that steps read beside the projected input, ``(B, T, k*H)``.
+        paths: paths of the cell's tensors among the arguments.
     """
 
     kernel: Kernel
@@ -52,7 +52,7 @@ class Call(NamedTuple):
 
 
 class Arguments(NamedTuple):
-    """The tensors of a call: the state and a fresh one block by block, and what the step reads from the cell."""
+    """Tensors of a call: the state and a fresh state by blocks, and the cell's tensors that the step reads."""
 
     inputs: Tensor
     weight_ih: Tensor | None
@@ -63,7 +63,7 @@ class Arguments(NamedTuple):
 
     @classmethod
     def of(cls, call: Call, tensors: Sequence[Any]) -> Arguments:
-        """From the same tensors in one row."""
+        """Build from a flat sequence of the tensors."""
         inputs, weight_ih, weight_hh, *rest = tensors
         fields = len(call.kernel.step.fields)
         states, fresh, sources = rest[:fields], rest[fields : 2 * fields], rest[2 * fields :]
@@ -71,15 +71,15 @@ class Arguments(NamedTuple):
 
 
 class Layout:
-    """The sizes of a call and its thread plan.
+    """Sizes and threads of a call.
 
     Attributes:
         rows, steps, units, padded: B, T, H, P.
-        head: units that see each other.
-        inside: whether the input product is made step by step, and not before.
-        kept_row: numbers from one row to the next in what is kept of each step.
-        threads: how many.
-        by_units: whether they share the units and not the rows.
+        head: number of units in a head.
+        inside: whether the input product is computed step by step instead of beforehand.
+        kept_row: stride of rows in the saved values of each step.
+        threads: number of threads.
+        by_units: whether threads split the units instead of the rows.
     """
 
     def __init__(self, call: Call, inputs: Tensor) -> None:
@@ -102,25 +102,25 @@ class Layout:
             self.threads = min(self.threads, self.rows)
 
     def panel_rows(self, width: int) -> int:
-        """The most units that the units of one panel see."""
+        """Return the largest number of units that the units of one panel read."""
         if self.head == self.units:
             return self.units
         return min(self.units, -(-width // self.head) * self.head + self.head)
 
 
 def apart(numbers: int, kernel: Kernel) -> int:
-    """A row's length in memory: rows a whole number of KiB apart would contend for the same places in the cache."""
+    """Return the stride of rows in memory; multiples of a KiB would contend for the same cache lines."""
     line = 64 // kernel.dtype.itemsize
     return numbers + line if numbers * kernel.dtype.itemsize % 1024 == 0 else numbers
 
 
 def rows_apart(steps: int, rows: int, numbers: int, kernel: Kernel) -> Tensor:
-    """An empty ``(T, B, numbers)`` whose rows lie as `apart` says."""
+    """Allocate ``(T, B, numbers)`` with the row stride of `apart`."""
     return empty((steps, rows, apart(numbers, kernel)), kernel.dtype)[..., :numbers]
 
 
 def pad_units(tensor: Tensor, padded: int, blocks: int = 1) -> Tensor:
-    """Blocks of H along the last axis, each padded with zeros to P."""
+    """Pad the blocks of H along the last axis with zeros to P."""
     units = tensor.shape[-1] // blocks
     if units == padded:
         return tensor.contiguous()
@@ -128,7 +128,7 @@ def pad_units(tensor: Tensor, padded: int, blocks: int = 1) -> Tensor:
 
 
 def pad_rows(weight: Tensor, padded: int, blocks: int) -> Tensor:
-    """Weights ``(blocks * H, F)`` with the rows of each block padded to P."""
+    """Pad the rows of each block of weights ``(blocks * H, F)`` to P."""
     units = weight.shape[0] // blocks
     if units == padded:
         return weight
@@ -136,7 +136,7 @@ def pad_rows(weight: Tensor, padded: int, blocks: int) -> Tensor:
 
 
 def pad_source(tensor: Tensor, source: Source, padded: int) -> Tensor:
-    """A tensor of the cell as the code reads it."""
+    """Pad a tensor of the cell to the layout that the code reads."""
     if "j" not in source.kind:
         return tensor.contiguous()
     rows = tensor.reshape(tensor.shape[0], -1) if source.kind == "bj" else tensor.reshape(-1)
@@ -144,14 +144,14 @@ def pad_source(tensor: Tensor, source: Source, padded: int) -> Tensor:
 
 
 def side_by_side(tensor: Tensor, padded: int, blocks: int = 1) -> Tensor:
-    """``(T, B, blocks * H)`` with its units next to each other in memory, padded; rows and steps may lie anywhere."""
+    """Return ``(T, B, blocks * H)`` padded and contiguous along the units; rows and steps may have any stride."""
     if tensor.stride(2) == 1 and tensor.shape[2] == blocks * padded:
         return tensor
     return pad_units(tensor, padded, blocks)
 
 
 def split_state(cell: Cell, state: State) -> list[Tensor]:
-    """The blocks of H of a state, in the order of `state_blocks`."""
+    """Split a state into its blocks of H, in the order of `state_blocks`."""
     sizes, units = cell.state_sizes(), cell.hidden_size
     return [
         getattr(state, name) if sizes[name] == units else getattr(state, name)[..., block * units : (block + 1) * units]
@@ -160,7 +160,7 @@ def split_state(cell: Cell, state: State) -> list[Tensor]:
 
 
 def join_state(cell: Cell, blocks: Sequence[Tensor]) -> State:
-    """The state that has these blocks."""
+    """Join blocks of H into a state."""
     fields: dict[str, list[Tensor]] = {}
     for (name, _), block in zip(state_blocks(cell), blocks, strict=True):
         fields.setdefault(name, []).append(block)

@@ -1,4 +1,4 @@
-"""The C text of functions of one row: loops over its units, one for each sum that lies behind another."""
+"""C text of functions of one row: loops over its units, one more than the longest chain of sums."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from seqmodels.scan.fused.step import Step
 
 
 class Writer:
-    """Writes functions; remembers how much scratch memory they need."""
+    """Writer of functions that tracks the scratch memory they need."""
 
     def __init__(
         self, kept: int, sums: Mapping[tuple[int, int], int], row_sums: Mapping[tuple[int, int], int], step: Step
@@ -36,15 +36,15 @@ class Writer:
         sums: Mapping[tuple[int, int], Node] | None = None,
         onto: bool = False,
     ) -> tuple[str, int]:
-        """The text of one function and its number of loops.
+        """Return the text of one function and its number of loops.
 
         Args:
-            name: of the function.
-            stores: where each result goes; None stores 0.
-            saving: where each kept value goes, where it is asked for.
-            numbers: kept numbers of the row.
-            sums: gradients to be summed over rows, by source and block.
-            onto: whether results are added to what is there.
+            name: name of the function.
+            stores: results by destination; None stores 0.
+            saving: values to save by destination, stored on request.
+            numbers: saved scalars of the row.
+            sums: gradients to sum over rows, by source and block.
+            onto: whether to add results to the destination.
         """
         sums = sums or {}
         results = [*[node for node in stores.values() if node], *saving.values(), *numbers, *sums.values()]
@@ -64,7 +64,7 @@ class Writer:
         return f"{head}\n{body}\n}}", last + 1
 
     def prepare(self) -> str:
-        """The text of the function that makes, once for a call, what is the same for all rows and costly."""
+        """Return the text of the function that computes costly values common to all rows once per call."""
         lines = ["INLINE void prepare(const struct problem *p) {", "  for (long j = 0; j < p->padded; j += LANES) {"]
         for node in needed(self.prepared):
             if not node.leaf and node.operation != "literal":
@@ -80,18 +80,18 @@ class Writer:
         return f"p->prepared + {slot} * p->padded + j"
 
     def from_prepared(self, node: Node, at: int | None = None) -> str:
-        """C text of a value that is made once, at j or at another place."""
+        """Return C text that reads a value computed once per call, at j or `at`."""
         place = self.prepared_at(self.prepared.setdefault(node, len(self.prepared)))
         return f"load({place if at is None else place.replace('+ j', f'+ {at}')})"
 
     @staticmethod
     def is_made_once(node: Node) -> bool:
-        """Whether a value depends on the cell's vectors and numbers alone, and is costly."""
+        """Return whether a value is costly and depends only on the cell's vectors and scalars."""
         made = not node.leaf and node.operation not in ("literal", "sum")
         return made and "b" not in node.kind and not OPERATIONS[node.operation].cheap
 
     def load(self, leaf: Leaf, kind: str) -> str:
-        """C text of a leaf's value at j."""
+        """Return C text of the value of a leaf at j."""
         index, block = leaf.index, leaf.block
         at = f"{block} * p->padded + j"
         if leaf.role == "tensor":
@@ -118,18 +118,18 @@ class Writer:
         }[leaf.role]
 
     def add_sum(self, key: tuple[int, int], value: str, kind: str) -> str:
-        """C text that adds a gradient to its sum."""
+        """Return C text that adds a gradient to its sum."""
         if key in self._row_sums:
             at = f"p->row_sums + (h->row * ROW_SUMS + {self._row_sums[key]}) * p->padded + j"
         else:
             at = f"p->sums + (h->id * SUMS + {self._sums[key]}) * p->padded + j"
-        if "j" not in kind and "j" not in self._step.sources[key[0]].kind:  # one number of a row, counted once
+        if "j" not in kind and "j" not in self._step.sources[key[0]].kind:  # one number per row, counted once
             return f"    if (j == 0) add_to({at}, v_first({value}, 1));"
         return f"    add_to({at}, {value});"
 
 
 class _Loops:
-    """The loops of one function."""
+    """Loops of one function."""
 
     def __init__(self, writer: Writer, nodes: list[Node], level: dict[int, int], last: int) -> None:
         self.text: list[str] = []
@@ -137,14 +137,14 @@ class _Loops:
         self._nodes = nodes
         self._level = level
         self._last = last
-        self._outside: set[int] = set()  # values of the whole row, made already
-        self._stored: dict[int, int] = {}  # values of each unit that later loops read again, by slot
+        self._outside: set[int] = set()  # values of the whole row written so far
+        self._stored: dict[int, int] = {}  # slots of values per unit that later loops read again
 
     def numbers(self, depth: int) -> None:
-        """The values of the whole row that can be had before loop `depth`."""
+        """Write the values of the whole row available before loop `depth`."""
         for node in self._nodes:
             alone = "j" not in node.kind and node.index not in self._outside and self._level[node.index] <= depth
-            if alone and self._writer.is_made_once(node):  # the same at each j, so the first will do
+            if alone and self._writer.is_made_once(node):  # the same at each j, so read the first
                 self._outside.add(node.index)
                 self.text.append(f"  const vec v{node.index} = {self._writer.from_prepared(node, 0)};")
                 continue
@@ -208,7 +208,7 @@ class _Loops:
         self.text += lines
 
     def _make(self, node: Node, made: set[int]) -> None:
-        """Write what makes `node` at j, unless it is there."""
+        """Write the computation of `node` at j, unless it is already written."""
         if node.index in made or node.index in self._outside:
             return
         made.add(node.index)
@@ -223,7 +223,7 @@ class _Loops:
         self.text.append(f"    const vec v{node.index} = {value};")
 
     def _store_costly(self, made: set[int], depth: int) -> None:
-        """Keep for later loops what is costly to make again and can be made by now."""
+        """Store available costly values for later loops."""
         for node in self._nodes:
             costly = not node.leaf and node.operation not in ("literal", "sum") and not OPERATIONS[node.operation].cheap
             if costly and "j" in node.kind and self._level[node.index] == depth and node.index not in self._stored:

@@ -1,8 +1,8 @@
-"""What each of torch's functions means for a traced value: an operation of the graph, or several.
+"""Lowering of torch's functions to operations of the graph.
 
-To add a function that is made of others: a function here under ``@lowers("its aten name")``,
-which takes the tracer and the function's arguments, tensors as `Blocks`, and gives the result's.
-One that is an elementwise operation of its own is an entry in ``operations.py``.
+To add a composite function, write a function here under ``@lowers("its aten name")`` that takes
+the tracer and the function's arguments, with tensors as `Blocks`, and returns `Blocks`. An
+elementwise operation of its own is an entry in ``operations.py``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SAME = ("clone", "alias", "contiguous", "lift_fresh", "view_as", "positive", "d
 
 
 def lowers(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorator: the function says what torch's functions of these names come to."""
+    """Register the decorated function as the lowering of these torch functions."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         _LOWERINGS.update(dict.fromkeys(names, function))
@@ -36,7 +36,7 @@ def lowers(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 def lower(
     tracer: Tracer, name: str, function: Any, result: Any, args: Sequence[Any], kwargs: dict[str, Any]
 ) -> list[Blocks | None]:
-    """The values of what torch's function `name` gave, one for each of its results.
+    """Return the traced values of the results of torch's function `name`.
 
     Raises:
         CannotFuseError: an operation that cannot be generated.
@@ -50,7 +50,7 @@ def lower(
         raise CannotFuseError(f"{name} changes a tensor in place")
     if name in _SAME:
         return [tracer.value(args[0])]
-    # A tensor without axes is a number, and takes the type of what it meets.
+    # A tensor without axes is a scalar and takes the dtype of the other operand.
     kinds = {part.dtype for part in (result if isinstance(result, (tuple, list)) else [result]) if part.dim()}
     if not kinds <= {tracer.dtype, torch.bool} or (torch.bool in kinds and name not in _COMPARISONS):
         raise CannotFuseError(f"{name} gives {', '.join(map(str, kinds))}: only {tracer.dtype} can be generated")
@@ -83,7 +83,7 @@ def elementwise(tracer: Tracer, operation: str, *operands: Blocks) -> Blocks:
 
 
 def _compose(*names: str) -> Callable[[Callable[..., Node]], Callable[..., Node]]:
-    """Decorator: lowers functions of torch by a function of one node for each tensor or number argument."""
+    """Register a lowering with one node for each tensor or number argument."""
 
     def decorate(function: Callable[..., Node]) -> Callable[..., Node]:
         def blockwise(tracer: Tracer, result: Any, *args: Any, **kwargs: Any) -> Blocks:
@@ -194,7 +194,7 @@ def _hardtanh(graph: Any, x: Node, low: Node | None = None, high: Node | None = 
 
 
 def _between(graph: Any, x: Node, low: Node, high: Node) -> Node:
-    """`x` clamped; a bound that is reached has no gradient, as in torch's hard functions."""
+    """Clamp `x`, without gradient at the bounds, as in torch's hard functions."""
     y = graph.apply("where", graph.apply("le", x, low), low, x)
     return graph.apply("where", graph.apply("ge", x, high), high, y)
 

@@ -1,4 +1,4 @@
-"""What torch's functions that cut, join, spread and sum mean for a traced value; see ``lowering.py``."""
+"""Lowering of torch's functions that split, join, broadcast and sum; see ``lowering.py``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _constant(tracer: Tracer, result: Tensor, *args: Any, **kwargs: Any) -> Bloc
 
 
 def _spread(tracer: Tracer, node: Node, shape: tuple[int, ...]) -> Blocks:
-    """One number for all units of a tensor of this shape: as many blocks as it has."""
+    """Repeat one value for all blocks of a tensor of this shape."""
     if not shape or shape[-1] == 1:
         return Blocks((node,))
     if len(shape) > 2:
@@ -88,7 +88,7 @@ def _stack(tracer: Tracer, result: Tensor, tensors: Sequence[Tensor], dim: int =
 
 @lowers("view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "expand", "_reshape_alias", "repeat")
 def _view(tracer: Tracer, result: Tensor, x: Blocks, *args: Any, **kwargs: Any) -> Blocks:
-    """The same numbers in another form: ``(B, k*H)``, ``(B, k, H)``, or spread over rows."""
+    """Lower a view: ``(B, k*H)``, ``(B, k, H)``, or expanded over rows."""
     shape, count = tuple(result.shape), len(x.nodes)
     if "j" not in x.nodes[0].kind:
         return _spread(tracer, x.nodes[0], shape)
@@ -173,7 +173,7 @@ def _layer_norm(
 
 
 def _whole(tracer: Tracer, size: int, stacked: bool) -> int:
-    """How many blocks a length along the axis of units is."""
+    """Return the number of blocks in `size` units."""
     if stacked:
         return size
     if size % tracer.units:

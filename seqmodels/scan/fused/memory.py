@@ -1,7 +1,7 @@
-"""Memory for whole sequences, in large pages where the system has them.
+"""Memory for whole sequences, in huge pages where the system has them.
 
-A buffer of 100 MB is 25 thousand small pages, each of which the system hands over and clears at
-its first touch: up to a tenth of a training step.
+A buffer of 100 MB is 25 thousand small pages, each allocated and cleared by the system at its
+first touch: up to a tenth of a training step.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _ADVICE = 14  # MADV_HUGEPAGE
 
 
 def empty(size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """As `torch.empty`, on the CPU."""
+    """Allocate as `torch.empty`, on the CPU."""
     tensor = torch.empty(size, dtype=dtype, device="cpu")  # whatever the default device
     if tensor.nbytes >= 2 * _LARGE_PAGE and (advise := _madvise()) is not None:
         start = -(-tensor.data_ptr() // _LARGE_PAGE) * _LARGE_PAGE
         end = (tensor.data_ptr() + tensor.nbytes) // _LARGE_PAGE * _LARGE_PAGE
-        advise(start, end - start, _ADVICE)  # it may refuse: pages are then small, and nothing else changes
+        advise(start, end - start, _ADVICE)  # may fail: pages are then small, without other effect
     return tensor
 
 

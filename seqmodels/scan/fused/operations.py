@@ -1,10 +1,10 @@
-"""The operations that a step may be made of: one entry each, with its text and its derivative.
+"""Operations of a step, with their code and derivatives.
 
-To add an operation: an entry in `OPERATIONS`. Where it is torch's own, name the aten functions
-that are it; where it is made of others, write a lowering in ``lowering.py`` instead. The text is
-read by a C compiler for the CPU and by Triton for CUDA. Where it calls a function that is not
-there yet, write that twice: in ``vectors.c`` and in ``../fused_cuda/vectors_triton.py``. The laws in
-``tests/scan/test_fused_operations.py`` try every entry against torch, values and gradients.
+To add an operation, add an entry to `OPERATIONS` with the aten functions it implements; for a
+composite function write a lowering in ``lowering.py`` instead. The text must be valid both for a C
+compiler and for Triton. A new function that it calls is written twice: in ``vectors.c`` and in
+``../fused_cuda/vectors_triton.py``. ``tests/scan/test_fused_operations.py`` compares values and
+gradients of every entry with torch.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class Operation(NamedTuple):
     """An elementwise operation.
 
     Fields:
-        text: text of the value, in C and in Triton, with ``{0}``, ``{1}`` ... for the arguments.
-        derivative: the gradients of its arguments from that of its value.
-        aten: the names of torch's functions that are it.
-        fold: what it comes to when an argument is a literal.
-        cheap: whether to compute it again in backward rather than keep it.
+        text: code of the value, in C and Triton, with ``{0}``, ``{1}`` ... for the arguments.
+        derivative: gradients of its arguments from that of its value.
+        aten: names of torch's functions that it implements.
+        fold: simplification for literal arguments.
+        cheap: whether to recompute it in backward instead of saving it.
     """
 
     text: str
@@ -40,12 +40,12 @@ class Operation(NamedTuple):
 
 
 def _flat(graph: Graph, node: Node, gradient: Node) -> list[Node | None]:
-    """Of an operation whose value is a step function."""
+    """Return no gradients, for an operation whose value is a step function."""
     return [None] * len(node.args)
 
 
 def _by(slope: Callable[[Graph, Node], Node]) -> Derivative:
-    """The derivative of a function of one argument, from its slope."""
+    """Return the derivative of a function of one argument with this slope."""
     return lambda graph, node, gradient: [graph.mul(gradient, slope(graph, node))]
 
 
@@ -72,7 +72,7 @@ def _pow(graph: Graph, node: Node, gradient: Node) -> list[Node | None]:
 
 
 def _larger(comparison: str) -> Derivative:
-    """Of maximum and minimum: where the arguments are equal each gets half, as in torch."""
+    """Return the derivative of maximum or minimum: equal arguments get half each, as in torch."""
 
     def derivative(graph: Graph, node: Node, gradient: Node) -> list[Node | None]:
         one, other = node.args
@@ -170,10 +170,10 @@ OPERATIONS: dict[str, Operation] = {
         cheap=False,
     ),
     "pow": Operation("v_pow({0}, {1})", _pow, ("pow",), _fold_pow, cheap=False),
-    # The sum over all units of a row.
+    # Sum over all units of a row.
     "sum": Operation("", lambda g, n, d: [d], cheap=False),
-    # Its value, but no gradient.
+    # Identity without gradient.
     "detach": Operation("{0}", _flat, ("detach",)),
-    # Its first argument; the gradient is clamped to the second.
+    # Identity of the first argument; the gradient is clamped to the second.
     "clip_gradient": Operation("{0}", _clip_gradient),
 }

@@ -1,4 +1,4 @@
-"""What one run of the compiled code is told: sizes, and the addresses of tensors that it keeps alive."""
+"""Arguments of one run of the compiled code: sizes, and addresses of tensors that are kept alive."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from seqmodels.scan.gate import address, check
 
 
 class Problem:
-    """A run of "forward" or "backward"; its fields are those of `PROBLEM` in ``emit.py``.
+    """Run of "forward" or "backward"; its fields are those of `PROBLEM` in ``emit.py``.
 
     Attributes:
-        values: the fields given so far.
+        values: fields set so far.
     """
 
     def __init__(self, call: Call, layout: Layout, arguments: Arguments) -> None:
@@ -54,12 +54,12 @@ class Problem:
                 self.values[name] = address(tensor)
 
     def give_order(self) -> None:
-        """The rows in the order of their lengths, the longest first."""
+        """Set the order of the rows, longest first."""
         if self.call.lengths is not None:
             self.give(order=torch.argsort(self.call.lengths, descending=True), lengths=self.call.lengths)
 
     def give_weights(self, width: int) -> None:
-        """The recurrent weights, and memory to pack them in panels of `width` units."""
+        """Set the recurrent weights, and memory to pack them in panels of `width` units."""
         layout, weight = self.layout, self.arguments.weight_hh
         if weight is not None:
             rows, panels = layout.panel_rows(width), -(-layout.padded // width)
@@ -67,7 +67,7 @@ class Problem:
             self.give(weight=weight.contiguous(), packed=self.empty(panels * rows * self.step.gates * width))
 
     def give_input_weights(self) -> None:
-        """`weight_ih`, for an input product that is made step by step."""
+        """Set `weight_ih`, for an input product computed step by step."""
         layout, weight, gates = self.layout, self.arguments.weight_ih, self.step.gates
         if weight is not None:
             width = max(1, 4 // gates) * self.kernel.lanes
@@ -86,7 +86,7 @@ class Problem:
         self.kernel.run(name, self.values, [address(source) for source in sources], *by_field)
 
     def _check_arguments(self) -> None:
-        """Refuse a tensor that is not what the code will read; in backward too, for much may happen in between."""
+        """Reject tensors that the code would misread; in backward too, as they may have changed since."""
         call, layout, step, given = self.call, self.layout, self.step, self.arguments
         B, T, H, F, dtype = layout.rows, layout.steps, layout.units, given.inputs.shape[-1], self.kernel.dtype
         if given.weight_ih is not None:
@@ -99,7 +99,7 @@ class Problem:
             if fresh is not None:
                 check(f"initial_{name}", fresh, dtype, (H,))
         for path, tensor, source in zip(call.paths, given.sources, step.sources, strict=True):
-            by_row = "b" in source.kind  # its other sizes are those that it was traced with
+            by_row = "b" in source.kind  # the other sizes are those of the trace
             check(path, tensor, dtype, (B, *tensor.shape[1:]) if by_row else tuple(tensor.shape))
         if call.noise is not None:
             check("noise", call.noise, dtype, (B, T, step.noise * H))

@@ -1,4 +1,4 @@
-"""From a scan's arguments to one call of generated code, and from its results back: the same on every device."""
+"""Conversion between the arguments of a scan and one call of generated code, on any device."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from seqmodels.scan.gate import resolve
 from seqmodels.scan.reference import keep
 from seqmodels.state import State, map_state
 
-#: ``(call, tensors) -> (*outputs, *last state)``, block by block.
+#: ``(call, tensors) -> (*outputs, *last state)``, by blocks.
 Run = Callable[[Call, list[Any]], tuple[Tensor, ...]]
 
 
 def projects(cell: Any, device: str) -> bool:
-    """Whether the input product is the usual one, which is then made as a part of the call."""
+    """Return whether the input product is the usual one, and so part of the call."""
     usual = isinstance(cell, GatedCell) and cell.usual_project and "project" not in vars(cell)
     return usual and not torch.is_autocast_enabled(device)
 
@@ -37,7 +37,7 @@ def run_scan(
     lengths: Tensor | None,
     reset: Tensor | None,
 ) -> tuple[Tensor, State]:
-    """Run `cell` over all steps by `run`, in `dtype`; the results are in that of `inputs`."""
+    """Run `cell` over all steps by `run` in `dtype`; the results have the dtype of `inputs`."""
     valid = None if lengths is None else step_mask(lengths, inputs.shape[1]).unsqueeze(-1)
     inputs = inputs if valid is None else keep(valid, inputs)
     usual = projects(cell, inputs.device.type)
@@ -62,5 +62,5 @@ def run_scan(
 
 
 def _as_read(tensor: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """In the dtype of the code, with no sign left to be changed."""
+    """Convert to the dtype of the code, with lazy negation resolved."""
     return None if tensor is None else resolve(tensor if tensor.dtype is dtype else tensor.to(dtype))

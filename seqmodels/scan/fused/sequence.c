@@ -69,7 +69,7 @@ static void pack_backward(const struct problem *p, long panel) {
 #define FEW(rows, vectors) ((rows) * (vectors) <= 2 ? 4 : (rows) * (vectors) <= 4 ? 2 : 1)
 INLINE void tile(const real *const *inputs, const int rows, const int vectors, const real *panel, long segments,
                  long stride, long k0, long k1, real *out) {
-  const int copies = FEW(rows, vectors); /* so many sums at once that the latency of one is hidden */
+  const int copies = FEW(rows, vectors); /* parallel sums that hide the latency of one */
   vec sum[4][TILE_ROWS_MAX][TILE_VECTORS];
 #pragma GCC unroll 4
   for (int c = 0; c < copies; c++)
@@ -129,7 +129,7 @@ TILES(backward_tile, BACKWARD_VECTORS)
 
 /* What one thread works on: some rows, all units; or all rows, some units. */
 struct share {
-  long id, count; /* this thread of so many */
+  long id, count; /* this thread, number of threads */
   long first, step, total; /* its rows are order[first], order[first + step] ..., `total` of them, longest first */
   long unit0, unit1; /* its units, padded */
 };

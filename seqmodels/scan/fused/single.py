@@ -1,7 +1,7 @@
-"""One step of one row by compiled code: for streaming and generation, where calls cost more than arithmetic.
+"""Single steps of one row by compiled code, for streaming and generation, where call overhead dominates.
 
-What a call needs is prepared once, and anew when something on the cell is set or a weight is not what it was.
-Weights are read where they lie, so that an update of them is seen.
+A call is prepared once, and again after an attribute of the cell is set or a weight is replaced. Weights are
+read in place, so that updates of them are seen.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _autocast = torch.is_autocast_enabled
 
 
 def quick_step(cell: GatedCell, u: Tensor, state: State, projected: bool) -> tuple[Tensor, State] | None:
-    """A step without gradients, or None where this cannot take it.
+    """Take a step without gradients; return None if this is not possible.
 
     Args:
         cell: a gated cell.
-        u: the projected input ``(1, U)``, or with ``projected=False`` the input ``(1, F)``.
-        state: the state before the step.
-        projected: which of the two `u` is.
+        u: projected input ``(1, U)``, or with ``projected=False`` the input ``(1, F)``.
+        state: state before the step.
+        projected: whether `u` is projected.
     """
-    # Someone other than this thread's plain Python must see what is computed: a mode, a transform, autocast.
+    # A mode, a transform or autocast must see the operations.
     if _modes() or _transform() is not None or forward_ad._current_level >= 0 or _autocast("cpu"):
         return None
     kept = prepared.get(cell)
     single = None if kept is None else kept.get(projected)
     if single is None or not single.still_fits(cell):
-        if u.shape[:-1] != (1,):  # says nothing about the rows that come one by one
+        if u.shape[:-1] != (1,):  # does not matter for single rows
             return None
         single = _prepare(cell, u, projected)
         prepared.setdefault(cell, {})[projected] = single
@@ -56,7 +56,7 @@ def _prepare(cell: GatedCell, u: Tensor, projected: bool) -> _Single | _Never:
     if unreadable([("inputs", u), *own_tensors(cell)]):
         return _Never()
     plain = cell.usual_step and cell.noise(u) is None and (projected or cell.usual_project) and cell.heads == 1
-    # What is changed inside a part or an attribute goes unseen.
+    # Changes inside a submodule or an attribute go unnoticed.
     plain = plain and not cell._modules and all(_cannot_change(*item) for item in vars(cell).items())
     if plain and u.device.type == "cpu" and u.dtype in (torch.float32, torch.float64):
         try:
@@ -69,13 +69,13 @@ def _prepare(cell: GatedCell, u: Tensor, projected: bool) -> _Single | _Never:
 
 
 def _cannot_change(name: str, value: Any) -> bool:
-    """Whether an attribute is a plain value, or one that every module has."""
+    """Return whether an attribute is a plain value, or one that every module has."""
     plain = value is None or isinstance(value, (bool, int, float, str, Tensor, torch.dtype))
     return name in OF_ANY_MODULE or plain or (isinstance(value, tuple) and all(_cannot_change("", v) for v in value))
 
 
 class _Never:
-    """In the place of a `_Single` for a cell that is not for it."""
+    """Placeholder of `_Single` for an unsupported cell."""
 
     def still_fits(self, cell: GatedCell) -> bool:
         return True
@@ -85,12 +85,12 @@ class _Never:
 
 
 def _look(tensor: Tensor) -> tuple[Any, ...]:
-    """What a weight is, but its numbers; see `_Single.still_fits`."""
+    """Return the properties of a weight other than its values; see `_Single.still_fits`."""
     return type(tensor), tensor.data_ptr(), tensor.shape, tensor.untyped_storage().nbytes()
 
 
 class _Single:
-    """The prepared arguments of one cell's steps."""
+    """Prepared arguments for single steps of one cell."""
 
     def __init__(self, cell: GatedCell, u: Tensor, projected: bool) -> None:
         self.kernel = kernel = kernel_for(cell, u.dtype, projects=not projected)
@@ -131,13 +131,13 @@ class _Single:
         self._width, self._features = u.dtype.itemsize, u.shape[1]
 
     def still_fits(self, cell: GatedCell) -> bool:
-        """Whether every weight is where and what it was, and the step still the same."""
+        """Return whether all weights and the step are still the same."""
         own, dtype = cell._parameters, self._dtype
         if len(own) != self._own or type(cell).update is not self._update:
             return False
         tensors = [*own.values(), *self._others] if self._others else own.values()
         try:
-            for tensor, seen in zip(tensors, self._seen):  # noqa: B905  as many, and it is quicker so
+            for tensor, seen in zip(tensors, self._seen):  # noqa: B905  of equal length; faster without strict
                 if tensor is None or seen is None:
                     if tensor is not seen:
                         return False
@@ -153,7 +153,7 @@ class _Single:
                     or tensor.untyped_storage().nbytes() != size
                 ):
                     return False
-        except RuntimeError:  # one has no memory
+        except RuntimeError:  # a tensor without memory
             return False
         return True
 
@@ -168,7 +168,7 @@ class _Single:
             or not u.is_contiguous()
             or u.is_neg()
             or u.untyped_storage().nbytes() < (u.storage_offset() + self._features) * width
-            or not self._lock.acquire(blocking=False)  # another thread is at it
+            or not self._lock.acquire(blocking=False)  # in use by another thread
         ):
             return None
         try:

@@ -1,4 +1,4 @@
-"""A cell's step as a graph, and its backward: what is kept between the two, and what is computed again.
+"""Graph of a cell's step and of its backward, with the choice of values to save or to recompute.
 
 B rows, H units.
 """
@@ -24,13 +24,13 @@ class Step(NamedTuple):
 
     Fields:
         graph: its nodes.
-        fields: the state's blocks of H: for each the name of its field, those of `h` first.
-        inputs: blocks of H units in the projected input.
-        noise: further blocks that each step reads, without gradient.
-        gates: blocks of the recurrent product; 0 where there is none to compute.
-        sources: the tensors that it reads from the cell.
-        next: each field of the state after it.
-        product_input: what the recurrent product reads, made of the state before; None without a product.
+        fields: name of the field of each block of H of the state, those of `h` first.
+        inputs: number of blocks of H units in the projected input.
+        noise: number of further blocks that each step reads, without gradient.
+        gates: number of blocks of the recurrent product; 0 if there is none to compute.
+        sources: tensors that it reads from the cell.
+        next: blocks of the state after it.
+        product_input: input of the recurrent product, computed from the state; None without a product.
     """
 
     graph: Graph
@@ -44,16 +44,16 @@ class Step(NamedTuple):
 
 
 class Backward(NamedTuple):
-    """The backward of a `Step`; its nodes read the kept values as leaves "kept" and "kept_number".
+    """Backward of a `Step`; its nodes read the saved values as leaves "kept" and "kept_number".
 
     Fields:
-        kept: the nodes of the step whose values forward keeps, each a block.
-        kept_numbers: those of which it keeps one number a row.
-        inputs: the gradient of each block of the projected input; None where it has none.
-        products: that of each block of the recurrent product.
-        states: that of each field before the step, without what comes through the product.
-        through_product: what the product's input hands to each field.
-        tensors: of each source and block that has one, the gradient, still to be summed.
+        kept: nodes of the step that forward saves as blocks.
+        kept_numbers: nodes that it saves as one number per row.
+        inputs: gradient of each block of the projected input, or None.
+        products: gradient of each block of the recurrent product.
+        states: gradient of each block of the state, without the part through the product.
+        through_product: part of that gradient through the input of the product.
+        tensors: gradients by source and block, still to be summed.
     """
 
     kept: tuple[Node, ...]
@@ -67,32 +67,32 @@ class Backward(NamedTuple):
 
 
 def trace_step(cell: Any, projects: bool) -> Step:
-    """Run one step of `cell` on small tensors and write it down.
+    """Trace one step of `cell` on small tensors.
 
     Args:
         cell: a `GatedCell` or `LinearCell`.
-        projects: whether the input comes as the product with `weight_ih` alone; else as `project` gives it.
+        projects: whether the input is the product with `weight_ih` only, instead of the result of `project`.
 
     Raises:
-        CannotFuseError: what cannot be generated, in words.
+        CannotFuseError: the step cannot be generated; the message says why.
     """
     buffers = [(buffer, buffer.clone()) for buffer in cell.buffers() if buffer.device.type != "meta"]
     try:
-        with torch.random.fork_rng(devices=[]):  # a trace draws no random numbers
+        with torch.random.fork_rng(devices=[]):  # a trace must not advance the random state
             return _Trace(cell, projects).step()
     finally:
-        with torch.no_grad():  # nor does it change what a part of the cell counts or estimates at each call
+        with torch.no_grad():  # nor update statistics of submodules
             for buffer, before in buffers:
                 if not torch.equal(buffer, before):
                     buffer.copy_(before)
 
 
 class _Trace:
-    """One step of a cell, on its way to a graph."""
+    """Trace of one step of a cell."""
 
     def __init__(self, cell: Any, projects: bool) -> None:
         known = attributes(cell)
-        # Any number of rows will do, unless the cell holds tensors of one value per row.
+        # Any number of rows works, unless the cell holds tensors of one value per row.
         self.rows = next((t.shape[0] for _, t, per_row in known.values() if per_row and t.dim() == 2), 2)
         self.like = next((t for _, t, _ in known.values() if t.is_floating_point()), torch.empty(0))
         with torch.no_grad():
@@ -133,7 +133,7 @@ class _Trace:
         )
 
     def _tensor(self, nodes: Sequence[Node]) -> torch.Tensor:
-        """A tensor that stands for `nodes`."""
+        """Return a tensor that stands for `nodes`."""
         tensor = self.like.new_full((self.rows, len(nodes) * self.units), 0.5)
         self.tracer.know(tensor, Blocks(tuple(nodes)))
         return tensor
@@ -154,7 +154,7 @@ class _Trace:
 
 
 def state_blocks(cell: Cell) -> list[tuple[str, int]]:
-    """The blocks of H that a cell's state is made of, as field and position in it; the output `h` first."""
+    """Return the blocks of H of a cell's state as field and position, the output `h` first."""
     sizes = cell.state_sizes()
     names = ["h", *(name for name in sizes if name != "h")]
     return [(name, block) for name in names for block in range(sizes[name] // cell.hidden_size)]
@@ -163,14 +163,14 @@ def state_blocks(cell: Cell) -> list[tuple[str, int]]:
 def _product(
     tracer: Tracer, cell: GatedCell, state: tuple[torch.Tensor, ...]
 ) -> tuple[int, Node | None, tuple[Node, ...]]:
-    """The recurrent product: how many blocks are to be computed, of what, and each block with its bias."""
+    """Trace the recurrent product: return the number of computed blocks, its input, and the blocks with bias."""
     graph, gates = tracer.graph, len(cell.gates)
     (read,) = record(tracer, cell.recurrent_input, state)
     if len(read.nodes) != 1:
         raise CannotFuseError("recurrent_input is not of width H")
     product: tuple[Node, ...] = tuple(graph.leaf("r", 0, block) for block in range(gates))
     diagonal = cell.heads == cell.hidden_size
-    if diagonal:  # an elementwise product, and no matrix
+    if diagonal:  # an elementwise product without a matrix
         tracer.sources.append(Source("weight_hh", UNIT, gates, True))
         index = len(tracer.sources) - 1
         product = tuple(graph.mul(graph.leaf("tensor", index, block, UNIT), read.nodes[0]) for block in range(gates))
@@ -180,7 +180,7 @@ def _product(
 
 
 def backward_of(step: Step) -> Backward:
-    """The backward of `step`, and which of its values are kept for it."""
+    """Derive the backward of `step`, and choose the values to save for it."""
     graph = step.graph
     forward = {node.index for node in needed([*step.next, *([step.product_input] if step.product_input else [])])}
     wanted = {index for index, source in enumerate(step.sources) if source.wanted}
@@ -215,12 +215,12 @@ def _by_leaf(gradients: dict[Node, Node]) -> dict[Leaf, Node]:
 
 
 def _keep(step: Step, forward: set[int], gradients: list[Node]) -> list[Node]:
-    """The values of the step that backward reads and cannot make again from the states and few operations."""
+    """Return the values that backward reads and cannot recompute cheaply from the states."""
     nodes = needed(gradients)
     read = {arg.index for node in nodes if node.index not in forward for arg in node.args if arg.index in forward}
     read |= {node.index for node in gradients if node.index in forward}
     states = {node.index for node in step.next if not node.leaf}
-    effort: dict[int, float] = {}  # how many costly operations lead to a value from what is at hand
+    effort: dict[int, float] = {}  # number of costly operations to compute a value from saved ones
     kept = []
     for node in nodes:
         if node.index not in forward:
@@ -234,9 +234,9 @@ def _keep(step: Step, forward: set[int], gradients: list[Node]) -> list[Node]:
 
 def _effort(node: Node, effort: dict[int, float]) -> float:
     if node.leaf:
-        return float("inf") if node.leaf.role in ("u", "r") else 0.0  # not there any more, or never stored
+        return float("inf") if node.leaf.role in ("u", "r") else 0.0  # overwritten, or never stored
     if "b" not in node.kind:
-        return 0.0  # made once for a call
+        return 0.0  # computed once per call
     if node.operation == "sum":
         return float("inf")
     own = 0.0 if node.operation == "literal" or OPERATIONS[node.operation].cheap else 1.0
@@ -244,7 +244,7 @@ def _effort(node: Node, effort: dict[int, float]) -> float:
 
 
 def _rewrite(graph: Graph, node: Node, known: dict[int, Node]) -> Node:
-    """`node` with what is kept in the place of what led to it; `known` grows."""
+    """Rewrite `node` to read saved values; `known` is extended."""
     if node.index not in known:
         args = [_rewrite(graph, arg, known) for arg in node.args]
         known[node.index] = graph.apply(node.operation, *args) if args else node

@@ -1,4 +1,4 @@
-"""From a cell's `update` to a graph: it is run once on small tensors, and what torch does is written down.
+"""Tracing of a cell's `update` to a graph, by one run on small tensors.
 
 H units; a tensor of width k*H is a value of k blocks.
 """
@@ -18,13 +18,13 @@ from seqmodels.scan.fused.graph import FULL, ROW, SCALAR, UNIT, Graph, Node
 
 
 class CannotFuseError(Exception):
-    """Why a cell cannot be generated, in words."""
+    """A cell cannot be generated; the message says why."""
 
 
 class Blocks(NamedTuple):
-    """A traced tensor: its blocks of H units, or one value where it has no axis of units.
+    """Traced tensor: its blocks of H units, or one value if it has no axis of units.
 
-    `stacked`: whether the blocks lie on an axis of their own, ``(B, k, H)``.
+    `stacked`: whether the blocks have an axis of their own, ``(B, k, H)``.
     """
 
     nodes: tuple[Node, ...]
@@ -32,7 +32,7 @@ class Blocks(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A tensor that `update` reads from the cell: its path, its kind and blocks, and whether its gradient is wanted."""
+    """Tensor that `update` reads from the cell: path, kind, blocks, and whether its gradient is needed."""
 
     path: str
     kind: str
@@ -41,7 +41,7 @@ class Source(NamedTuple):
 
 
 class Tracer(TorchDispatchMode):
-    """Writes down what is done to known tensors, in `graph`."""
+    """Dispatch mode that records operations on known tensors in `graph`."""
 
     def __init__(
         self, graph: Graph, units: int, rows: int, dtype: torch.dtype, tensors: Mapping[int, tuple[str, Tensor, bool]]
@@ -56,11 +56,11 @@ class Tracer(TorchDispatchMode):
         self._known: dict[int, tuple[Tensor, Blocks]] = {}
 
     def know(self, tensor: Tensor, value: Blocks) -> None:
-        """Let `tensor` stand for `value`; kept alive, since its id is its name."""
+        """Associate `tensor` with `value`; the tensor is kept alive because it is known by its id."""
         self._known[id(tensor)] = (tensor, value)
 
     def value(self, tensor: Tensor) -> Blocks:
-        """What a tensor stands for: traced already, or read from the cell now."""
+        """Return the value of a tensor: traced already, or read from the cell now."""
         if id(tensor) not in self._known:
             self.know(tensor, self._read(tensor))
         return self._known[id(tensor)][1]
@@ -92,7 +92,7 @@ class Tracer(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        return False  # else torch brings in its compiler, which takes a second, to keep it out of here
+        return False  # else torch imports its compiler, which takes a second, to disable it here
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         from seqmodels.scan.fused import lowering, lowering_shapes  # noqa: F401  the second registers itself
@@ -111,7 +111,7 @@ class Tracer(TorchDispatchMode):
 
 
 def record(tracer: Tracer, function: Callable[..., Any], *args: Any) -> list[Blocks]:
-    """Run `function` on tensors that `tracer` knows; the values that it gives, a state's field by field."""
+    """Run `function` on known tensors; return its values, for a state by fields."""
     with torch.no_grad(), tracer:
         try:
             result = function(*args)
@@ -124,7 +124,7 @@ def record(tracer: Tracer, function: Callable[..., Any], *args: Any) -> list[Blo
 
 
 def attributes(cell: Cell) -> dict[int, tuple[str, Tensor, bool]]:
-    """Every tensor that hangs on a cell, by id: its path, itself, and whether it may be one value a row."""
+    """Return all tensors of a cell by id: path, tensor, and whether it may have one value per row."""
     found: dict[int, tuple[str, Tensor, bool]] = {}
     for prefix, module in cell.named_modules():
         own = {name: (tensor, True) for name, tensor in vars(module).items() if isinstance(tensor, Tensor)}
@@ -136,7 +136,7 @@ def attributes(cell: Cell) -> dict[int, tuple[str, Tensor, bool]]:
 
 
 def rebind(cell: nn.Module, tensors: Mapping[str, Tensor]) -> Any:
-    """The same cell with other tensors at some paths; it shares all else with `cell`."""
+    """Return the same cell with other tensors at some paths; everything else is shared."""
     bound: Any = object.__new__(type(cell))
     bound.__dict__.update(cell.__dict__, _parameters=dict(cell._parameters), _buffers=dict(cell._buffers))
     below: dict[str, dict[str, Tensor]] = {}
@@ -155,7 +155,7 @@ def rebind(cell: nn.Module, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def _line() -> str:
-    """Where in the user's code the operation is: the innermost line outside torch and this package's engine."""
+    """Return the user's line of the operation: the innermost one outside torch and this engine."""
     inside = ("/torch/", "/seqmodels/scan/fused/", "\\torch\\")
     frames = [frame for frame in traceback.extract_stack() if not any(part in frame.filename for part in inside)]
     return f"{frames[-1].filename}:{frames[-1].lineno} ({frames[-1].line})" if frames else "an unknown line"

@@ -1,6 +1,6 @@
-"""The fused engine on CUDA: a cell's step, traced and derived once, written as Triton kernels.
+"""Engine "fused" on CUDA: writes the traced and derived step of a cell as Triton kernels.
 
-Its numbers are tested by Triton's interpreter and it compiles for GPUs; it has not been run on a
+Results are tested by Triton's interpreter, and the kernels compile for GPUs; they have not run on a
 device yet. See ``docs/cuda.md``.
 """
 

@@ -1,7 +1,7 @@
 """Launches of the generated kernels for one sequence, forward and backward.
 
-Both functions work on buffers by name and make none, so that their launches can be recorded once
-as a CUDA graph and played again. The recurrent products of the stepwise driver are torch's.
+Both functions work on named buffers and allocate none, so that their launches can be recorded once
+as a CUDA graph and replayed. The stepwise driver uses torch for the recurrent products.
 
 B rows, T steps, H units, G gates, d units of a head.
 """
@@ -18,17 +18,17 @@ from seqmodels.scan.fused_cuda.plan import Plan
 
 Buffers = dict[str, Tensor]
 
-#: What a driver writes.
+#: Buffers that a driver writes.
 RESULTS = {
     "forward": ("outputs", "memory", "kept", "kept_numbers", "product_inputs"),
     "backward": ("carried", "sums", "du", "dr"),
 }
-#: What it neither reads from outside nor leaves, or writes without reading.
+#: Buffers that are not inputs of a driver.
 SCRATCH = {"forward": (*RESULTS["forward"], "products"), "backward": ("du", "dr", "returned")}
 
 
 def run_forward(kernel: CudaKernel, plan: Plan, buffers: Buffers, options: dict[str, Any]) -> None:
-    """All steps, from the state in ``initial``."""
+    """Run all steps, from the state in ``initial``."""
     u, outputs, initial = buffers["u"], buffers["outputs"], buffers["initial"]
     memory, T = buffers.get("memory"), u.shape[1]
     outputs[0] = initial[:, : outputs.shape[2]]
@@ -56,7 +56,7 @@ def run_forward(kernel: CudaKernel, plan: Plan, buffers: Buffers, options: dict[
 
 
 def run_backward(kernel: CudaKernel, plan: Plan, buffers: Buffers, options: dict[str, Any]) -> None:
-    """All steps back; ``carried`` is the gradient of the last state, and then that of the first."""
+    """Run all steps backwards; ``carried`` holds the gradient of the last state, then that of the first."""
     outside, outputs = buffers["outside"], buffers["outputs"]
     T = outside.shape[1]
     sizes = _sizes(plan, outside.shape[0], T, outputs.shape[2] // kernel.layout.outputs)
@@ -77,19 +77,19 @@ def run_backward(kernel: CudaKernel, plan: Plan, buffers: Buffers, options: dict
 
 
 def product_gradient(buffers: Buffers, heads: int) -> Tensor:
-    """The gradient of the recurrent product, ``(T, heads, B, G*d)``."""
+    """Return the gradient of the recurrent product, ``(T, heads, B, G*d)``."""
     du = buffers["du"]
     return buffers["dr"] if "dr" in buffers else du.view(du.shape[0], heads, du.shape[1], -1)
 
 
 def head_weights(weight: Tensor, gates: int, heads: int) -> Tensor:
-    """`weight_hh` ``(G*H, d)`` by heads: ``(heads, G*d, d)``."""
+    """Arrange `weight_hh` ``(G*H, d)`` by heads, as ``(heads, G*d, d)``."""
     size = weight.shape[1]
     return weight.view(gates, heads, size, size).transpose(0, 1).reshape(heads, gates * size, size)
 
 
 def _product(read: Tensor, weight: Tensor, out: Tensor) -> None:
-    """The recurrent product of one step, ``(heads, B, G*d)``, from ``(B, H)`` and weights ``(heads, d, G*d)``."""
+    """Compute the recurrent product ``(heads, B, G*d)`` of one step from ``(B, H)`` and ``(heads, d, G*d)``."""
     torch.bmm(read.unflatten(1, (weight.shape[0], -1)).transpose(0, 1), weight, out=out)
 
 

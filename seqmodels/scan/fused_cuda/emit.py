@@ -1,16 +1,16 @@
-"""The Triton text of a cell's step and its backward, from the graphs that the C text is made of.
+"""Generation of the Triton text of a cell's step and its backward, from the same graphs as the C text.
 
 Two kernels, `forward` and `backward`, each over a tile of rows and of units, for the steps from
-`start` to `stop`. They serve two drivers. PERSISTENT: one launch for the whole sequence, the
-state in registers, the recurrent weights of one head on chip, and the recurrent product inside.
-Otherwise one launch per step, and the product is computed between launches: `forward` then ends
-with what the product of the next step reads, and `backward` begins with what the product of the
-step after hands back. A sum over units needs a tile as wide as the whole row.
+`start` to `stop`, serve two drivers. PERSISTENT: one launch for the whole sequence, with the state
+in registers, the recurrent weights of one head on chip, and the recurrent product inside.
+Otherwise one launch per step, with the product computed between launches: `forward` ends with the
+input of the product of the next step, and `backward` begins with the gradient from the product of
+the next step. A sum over units needs a tile as wide as the whole row.
 
-In the text: `live` rows and units take part at step t; `v7` is node 7 of the graph, `e7` the same
-at the step beyond the loop; by field, `s` is the state, `b` the state before a step, `f` a fresh
-state, `c` the gradient carried back; by gate, `r` is the product, `d` its gradient and `w` are
-weights; `p` is what the product reads and `handed` its gradient; `a` are sums over steps.
+Names in the text: `live` rows and units take part at step t; `v7` is node 7 of the graph, `e7` the
+same at the step beyond the loop; by field, `s` is the state, `b` the state before a step, `f` a
+fresh state, `c` the gradient carried back; by gate, `r` is the product, `d` its gradient and `w`
+are weights; `p` is the input of the product and `handed` its gradient; `a` are sums over steps.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _VECTORS = "seqmodels.scan.fused_cuda.vectors_triton"
 
 
 def emit(step: Step, backward: Backward) -> tuple[str, Layout]:
-    """The module's text and its layout."""
+    """Return the text of the module and its layout."""
     layout = _layout(step, backward)
     text = "\n".join([*forward_text(step, backward, layout), "", "", *backward_text(step, backward, layout), ""])
     functions = ", ".join(sorted(set(re.findall(r"v_\w+", text))))

@@ -1,4 +1,4 @@
-"""The kernel `backward`: steps from `stop` back to `start`, and the gradients that come of them."""
+"""Generation of the kernel `backward`: steps from `stop` back to `start`, and their gradients."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def backward_text(step: Step, backward: Backward, layout: Layout) -> list[str]:
 
 
 def _running(text: Text, line: str) -> None:
-    """Fetch or put away what runs from step to step: the carried gradients, and sums."""
+    """Load or store the values carried from step to step: gradients and sums."""
 
     def put(buffer: str, name: str, slot: int) -> str:
         return line.format(f"{buffer} + ({slot} * rows + row) * units + unit", f"{name}{slot}")
@@ -57,7 +57,7 @@ def _running(text: Text, line: str) -> None:
 
 
 def _beyond(text: Text, backward: Backward, nodes: list[Node]) -> None:
-    """Of step `stop`: what its product hands back, which was computed since the last launch."""
+    """Add the gradient from the product of step `stop`, computed since the last launch."""
     if not text.step.gates:
         return
     text.add(1, "if not PERSISTENT:", "    if stop < steps:")
@@ -92,7 +92,7 @@ def _read_backward(text: Text, leaf: Leaf) -> str:
 
 
 def _hand_back(text: Text, backward: Backward) -> None:
-    """The gradients of one step to where they go."""
+    """Write the gradients of one step to their destinations."""
     for block, node in enumerate(backward.inputs):
         text.add(2, f"tl.store({tile('du', len(backward.inputs), block)}, {_live(node)}, mask=real)")
     gates = len(backward.products)
@@ -111,13 +111,13 @@ def _live(node: Node | None) -> str:
 
 
 def _once(text: Text, key: tuple[int, int], node: Node, name: str) -> str:
-    """What is added to a sum: of a number that all units of a row share, only at the first of them."""
+    """Return the term of a sum; a number shared by all units of a row counts at the first only."""
     shared = "j" not in text.step.sources[key[0]].kind and "j" not in node.kind
     return f"tl.where(live{' & (unit == 0)' if shared else ''}, {name}, 0.0)"
 
 
 def _returned(text: Text, backward: Backward) -> None:
-    """The gradient of what the product reads, through the weights."""
+    """Compute the gradient of the input of the product, through the weights."""
     text.add(3, "handed = tl.zeros([ROWS, UNITS], tl.float32)")
     for gate, node in enumerate(backward.products):
         if node is not None:
@@ -125,7 +125,7 @@ def _returned(text: Text, backward: Backward) -> None:
 
 
 def _finish(text: Text, backward: Backward, depth: int, prefix: str, outside: Iterable[int] = ()) -> None:
-    """Add what came through the product; a row that started afresh hands its gradient to the fresh state."""
+    """Add the gradient through the product; that of a row that was reset goes to the fresh state."""
 
     def value(node: Node) -> str:
         return f"tl.where(live, {'v' if node.index in outside else prefix}{node.index}, 0.0)"

@@ -1,4 +1,4 @@
-"""The kernel `forward`: steps from `start` to `stop`, and what backward will need of them."""
+"""Generation of the kernel `forward`: steps from `start` to `stop`, and the values saved for backward."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _start_step(text: Text, depth: int, t: str) -> None:
 
 
 def _product(text: Text, product: list[Node]) -> dict[int, str]:
-    """The recurrent product of the step: made here, or read."""
+    """Compute the recurrent product of the step, or load it."""
     if not product:
         return {}
     made = text.nodes(2, product, lambda leaf: f"s{leaf.index}")

@@ -1,6 +1,6 @@
-"""The engine "fused" on CUDA: which calls it runs, and how a scan becomes one call of generated code.
+"""Engine "fused" on CUDA: the calls it runs, and its scan as one call of generated code.
 
-It is for `seqmodels.scan.fused.engine`, which picks it where inputs or weights are on a GPU.
+`seqmodels.scan.fused.engine` picks it if inputs or weights are on a GPU.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
 def cuda_obstacle(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> str | None:
-    """Why generated Triton code cannot run this, or None where it can; the kind of cell has been looked at before.
+    """Return why generated Triton code cannot run a call, or None; the kind of cell is already checked.
 
     Args:
         cell: a gated or linear cell on a CUDA device.
         inputs: ``(B, T, F)``, or None to ask about the cell alone.
-        reset: any.
+        reset: ignored, as any reset can be run.
     """
-    del reset  # all are run
+    del reset  # any can be run
     if find_spec("triton") is None:
         return "it is generated as Triton code, and Triton is not installed: pip install triton"
     if inputs is not None and inputs.dtype not in _DTYPES:
@@ -52,7 +52,7 @@ def cuda_obstacle(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> st
 def run_on_cuda(
     cell: Any, inputs: Tensor, state: State, lengths: Tensor | None, reset: Tensor | None
 ) -> tuple[Tensor, State]:
-    """Run `cell` over all steps, as an `seqmodels.scan.engine.Engine` does."""
+    """Run `cell` over all steps; the `run` of an `seqmodels.scan.engine.Engine`."""
     kernel: Any = kernel_for(cell, projects(cell, inputs.device.type))
     from seqmodels.scan.fused_cuda.launch_triton import FAILURES
 
@@ -72,7 +72,7 @@ def _apply(call: Call, tensors: list[Any]) -> tuple[Tensor, ...]:
 
 
 def _dtype(cell: Cell, inputs: Tensor) -> torch.dtype:
-    """That of the inputs, or under autocast that of a matrix product, where the cell has one at each step."""
+    """Return the dtype of the inputs or, for a cell with a recurrent product under autocast, that of a product."""
     device = inputs.device.type
     if isinstance(cell, GatedCell) and torch.is_autocast_enabled(device):
         return torch.get_autocast_dtype(device)

@@ -1,4 +1,4 @@
-"""What happens when the device's compiler fails: the plain loop runs in place of the kernels, and says so once."""
+"""Fallback to the plain loop, with one warning, if the compiler of the device fails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 
 def give_up(kernel: Any, error: Exception) -> None:
-    """Never run `kernel` again."""
+    """Disable `kernel`."""
     reason = (
         f"its generated code could not be run on this device: {str(error).splitlines()[0] if str(error) else error!r}"
     )

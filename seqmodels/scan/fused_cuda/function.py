@@ -1,9 +1,8 @@
-"""A whole sequence by generated Triton code, as one function that autograd knows.
+"""Autograd function of a whole sequence by generated Triton code.
 
-Its arguments and results are those of the CPU's `seqmodels.scan.fused.function.FusedScan`, and so
-is the way of a gradient that is itself to be differentiated: the plain loop. Inputs, weights and
-what is kept for backward are in the dtype of the inputs; states, sums and products in float32 at
-least.
+Arguments and results are those of the CPU's `seqmodels.scan.fused.function.FusedScan`, and double
+backward goes through the plain loop too. Inputs, weights and saved values have the dtype of the
+inputs; states, sums and products are in float32 at least.
 
 B rows, T steps, F features, H units, G gates, d units of a head.
 """
@@ -33,14 +32,14 @@ from seqmodels.scan.fused_cuda.drivers import (
 from seqmodels.scan.fused_cuda.graphs import replay
 from seqmodels.scan.fused_cuda.plan import Plan, plan
 
-#: Which are tried, in turn: the second where the device has not the room that the first asks for.
+#: Drivers in order of preference: the second if the device lacks the memory for the first.
 DRIVERS = ("auto", "stepwise")
-#: What forward leaves for backward.
+#: Buffers that forward saves for backward.
 _KEPT = ("outputs", "memory", "kept", "kept_numbers", "product_inputs")
 
 
 class FusedCudaScan(torch.autograd.Function):
-    """``apply(call, *arguments) -> (*outputs, *last state)``, the arguments those of `Arguments` in one row."""
+    """Scan as ``apply(call, *arguments) -> (*outputs, *last state)``, with the arguments of `Arguments`."""
 
     @staticmethod
     def forward(ctx: Any, call: Call, *tensors: Any) -> tuple[Tensor, ...]:
@@ -101,7 +100,7 @@ class FusedCudaScan(torch.autograd.Function):
 
 
 class _Backward:
-    """The gradient of one call."""
+    """Gradient of one call."""
 
     def __init__(self, call: Call, arguments: Arguments, buffers: Buffers, needs: tuple[bool, ...]) -> None:
         kernel: Any = call.kernel
@@ -144,7 +143,7 @@ class _Backward:
         return found + self._source_gradients(self.arguments.sources)
 
     def _outside(self, gradients: tuple[Tensor | None, ...]) -> Tensor:
-        """The gradient of the outputs, with units side by side."""
+        """Return the gradient of the outputs, contiguous along the units."""
         if all(gradient is None for gradient in gradients):
             nothing = self.inputs.new_zeros(self.layout.outputs * self.units)
             return nothing.expand(self.rows, self.steps, -1)
@@ -154,7 +153,7 @@ class _Backward:
         return joined if joined.stride(2) == 1 else joined.contiguous()
 
     def _input_gradients(self, weight_ih: Tensor | None) -> list[Tensor | None]:
-        """Of the inputs and `weight_ih`."""
+        """Compute the gradients of the inputs and `weight_ih`."""
         du = self.buffers["du"].transpose(0, 1)
         if weight_ih is None:
             return [du if self.needs[0] else None, None]
@@ -164,7 +163,7 @@ class _Backward:
         ]
 
     def _recurrent_gradient(self, read: Tensor, heads: int) -> Tensor:
-        """Of `weight_hh`, ``(G*H, d)``."""
+        """Compute the gradient of `weight_hh`, ``(G*H, d)``."""
         dr = product_gradient(self.buffers, heads)
         found = torch.einsum("tkbx,tbky->kxy", dr, read.unflatten(2, (heads, -1)))
         return found.unflatten(1, (self.step.gates, -1)).transpose(0, 1).flatten(0, 2)
@@ -183,7 +182,7 @@ class _Backward:
         return found
 
     def _sum(self, index: int, block: int) -> Tensor:
-        """The gradient of a block of a source, by rows or summed over them, by units."""
+        """Return the gradient of a block of a source, per row or summed over rows."""
         slot, place = self.layout.sums.get((index, block)), self.layout.shared.get((index, block))
         if slot is not None:
             return self.buffers["sums"][slot]
@@ -193,7 +192,7 @@ class _Backward:
 
     @functools.cached_property
     def _shared(self) -> dict[str, Tensor]:
-        """The sums over steps and rows of what goes to the projected input and to the product, ``(blocks, H)``."""
+        """Sum the gradients of the projected input and of the product over steps and rows, ``(blocks, H)``."""
         du = self.buffers["du"].sum((0, 1), dtype=self.wide).view(-1, self.units)
         if "dr" not in self.buffers:
             return {"du": du, "dr": du}
@@ -202,7 +201,7 @@ class _Backward:
 
 
 def _run(name: str, call: Call, inputs: Tensor, prepare: Callable[[Plan], Buffers]) -> None:
-    """Run a driver; stepwise where a whole sequence at once asks for more than the device has."""
+    """Run a driver, stepwise if the persistent kernel exceeds the memory of the device."""
     from seqmodels.scan.fused_cuda.launch_triton import TOO_LARGE, options
 
     kernel: Any = call.kernel
@@ -229,7 +228,7 @@ def _run(name: str, call: Call, inputs: Tensor, prepare: Callable[[Plan], Buffer
 
 
 def _constants(call: Call, arguments: Arguments) -> Buffers:
-    """What both kernels read: weights, the cell's tensors, fresh states, noise, numbers, lengths and resets."""
+    """Return the inputs of both kernels: weights, cell tensors, fresh states, noise, numbers, lengths, resets."""
     kernel: Any = call.kernel
     inputs, wide = arguments.inputs, _wide(arguments.inputs.dtype)
     buffers = {f"tensor{index}": tensor.contiguous() for index, tensor in enumerate(arguments.sources)}
@@ -261,7 +260,7 @@ def _wide(dtype: torch.dtype) -> torch.dtype:
 
 
 def _last(sequence: Tensor, lengths: Tensor | None) -> Tensor:
-    """The state after each row's last step."""
+    """Return the state after the last step of each row."""
     if lengths is None or sequence.shape[0] == 1:
         return sequence[-1]
     return sequence[lengths, torch.arange(len(lengths), device=sequence.device)]

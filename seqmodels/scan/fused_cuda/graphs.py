@@ -1,8 +1,8 @@
-"""Launches recorded once as a CUDA graph, and played again on the same shapes.
+"""Recording of launches as CUDA graphs, replayed for the same shapes.
 
-A stepwise scan is some thousand small launches; in a graph there is no gap between them. A kind of
-call is recorded when it comes a second time, on buffers of its own: what goes in is copied there,
-and what comes out is copied back.
+A stepwise scan is some thousand small launches, without gaps between them in a graph. A kind of
+call is recorded at its second occurrence, on its own buffers: inputs are copied there and results
+copied back.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import torch
 from seqmodels.scan.fused_cuda.drivers import Buffers
 
 _log = logging.getLogger(__name__)
-#: Recorded kinds of call; each holds memory, and the one used longest ago goes first.
+#: Largest number of recorded kinds of call, which hold memory; the least recently used is dropped.
 _MOST = 16
 _recorded: OrderedDict[Hashable, Recording | None] = OrderedDict()
 
 
 class Recording:
-    """The launches of one kind of call.
+    """Recorded launches of one kind of call.
 
     Args:
-        launches: a function of buffers.
-        buffers: as for the first call.
-        capture: makes of some launches a function that plays them.
+        launches: function of buffers.
+        buffers: those of the first call.
+        capture: function that turns launches into a function that replays them.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Recording:
         self._play = capture(lambda: launches(self._own))
 
     def __call__(self, buffers: Buffers, results: Collection[str], scratch: Collection[str]) -> None:
-        """Play the launches on `buffers`: all but `scratch` is copied in, and `results` are copied out."""
+        """Replay the launches on `buffers`: all but `scratch` are copied in, and `results` are copied out."""
         for name, own in self._own.items():
             if name not in scratch:
                 own.copy_(buffers[name])
@@ -57,14 +57,14 @@ def replay(
     results: Collection[str],
     scratch: Collection[str],
 ) -> None:
-    """Run `launches` on `buffers`: plainly the first time that `key` is seen, from a recording later.
+    """Run `launches` on `buffers`: directly for a new `key`, from a recording later.
 
     Args:
         key: what the launches depend on besides the shapes of the buffers.
-        launches: a function of buffers.
-        buffers: by name.
-        results: the buffers that the launches leave something in.
-        scratch: those that they do not read from outside.
+        launches: function of buffers.
+        buffers: buffers by name.
+        results: names of buffers that the launches write.
+        scratch: names of buffers that are not inputs.
     """
     key = (key, *((name, buffer.shape, buffer.dtype, buffer.device) for name, buffer in buffers.items()))
     if not _may_record(buffers) or key not in _recorded:
@@ -85,7 +85,7 @@ def replay(
 
 
 def _may_record(buffers: Buffers) -> bool:
-    """Whether there is a device, and nobody else is recording."""
+    """Return whether there is a device and no other recording is active."""
     return next(iter(buffers.values())).is_cuda and not torch.cuda.is_current_stream_capturing()
 
 
@@ -97,7 +97,7 @@ def _remember(key: Hashable, recording: Recording | None) -> None:
 
 
 def _capture(launches: Callable[[], None]) -> Callable[[], None]:
-    """A first run on a stream of its own, as libraries set themselves up in it, and then the recording."""
+    """Record `launches`, after a first run on a side stream in which libraries initialise."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):

@@ -1,4 +1,4 @@
-"""Generated Triton code for a kind of cell: found by what the cell is, made once."""
+"""Generated Triton kernels by kind of cell, generated once."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from seqmodels.scan.fused_cuda.emit import emit
 from seqmodels.scan.fused_cuda.module import load
 from seqmodels.scan.fused_cuda.text import Layout
 
-#: By what a cell is: its code, or why there is none.
+#: Code by kind of cell, or why there is none.
 known: dict[Any, CudaKernel | CannotFuseError] = {}
 
 
 class CudaKernel(NamedTuple):
-    """The generated forward and backward of a kind of cell.
+    """Generated forward and backward of a kind of cell.
 
     Fields:
-        step: what one step is.
-        layout: what its memory is.
+        step: graph of one step.
+        layout: memory layout of the code.
         module: the kernels.
     """
 
@@ -32,16 +32,16 @@ class CudaKernel(NamedTuple):
 
     @property
     def outputs(self) -> int:
-        """Blocks of H in the output."""
+        """Number of blocks of H in the output."""
         return self.layout.outputs
 
 
 def kernel_for(cell: Cell, projects: bool) -> CudaKernel:
-    """The generated code for `cell`; made at first use.
+    """Return the generated code for `cell`, generated at first use.
 
     Args:
         cell: a gated or linear cell.
-        projects: whether the call makes the input product itself.
+        projects: whether the call computes the input product itself.
 
     Raises:
         CannotFuseError: the cell cannot be generated, or Triton is missing.

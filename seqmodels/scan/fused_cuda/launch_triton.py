@@ -1,4 +1,4 @@
-"""What a launch needs of Triton itself. Imported only where Triton is installed."""
+"""Triton's errors and options for launches. Imported only if Triton is installed."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import triton.language as tl
 from triton.errors import TritonError
 from triton.runtime.errors import OutOfResources
 
-#: The errors of Triton and of the compilers that it calls.
+#: Errors of Triton and of the compilers that it calls.
 FAILURES: tuple[type[Exception], ...] = (TritonError, subprocess.SubprocessError, OSError)
-#: A program asks for more than the device has.
+#: Error of a program that exceeds the resources of the device.
 TOO_LARGE: type[Exception] = OutOfResources
 _DOT = {torch.bfloat16: tl.bfloat16, torch.float16: tl.float16, torch.float64: tl.float64}
 
 
 def options(dtype: torch.dtype) -> dict[str, Any]:
-    """What kernels are told of numbers in `dtype`.
+    """Return the options of kernels for numbers in `dtype`.
 
     States and sums are float32 at least. A product of float32 on chip is three products of tf32, to
-    within a few roundings of float32; one only where torch may use tf32 too.
+    within a few roundings of float32, or one if torch may use tf32 too.
     """
     exact = torch.get_float32_matmul_precision() == "highest"
     return {

@@ -1,7 +1,7 @@
-"""A generated text as a module: Triton reads the source of its kernels from a file.
+"""Import of generated text as a module from a file, where Triton reads the source of its kernels.
 
-The file lies in the cache of compiled code, named by its content, and is written beside its place
-and renamed there. What Triton makes of it is in Triton's own cache.
+The file is in the cache of compiled code, named by its content, written to a temporary file and
+renamed. Triton keeps its results in its own cache.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from seqmodels.scan.fused.trace import CannotFuseError
 
 
 def load(text: str) -> ModuleType:
-    """The module that has this text.
+    """Import the module with this text.
 
     Raises:
         CannotFuseError: Triton is missing, or no folder can be written.
@@ -33,7 +33,7 @@ def load(text: str) -> ModuleType:
             if spec is not None:
                 module = importlib.util.module_from_spec(spec)
                 try:
-                    exec(compile(text, path, "exec"), module.__dict__)  # and not what is stored beside the file
+                    exec(compile(text, path, "exec"), module.__dict__)  # and not bytecode stored beside the file
                 except ImportError as error:
                     raise CannotFuseError(f"Triton cannot be imported ({error}): pip install triton") from error
                 return module
@@ -41,7 +41,7 @@ def load(text: str) -> ModuleType:
 
 
 def _written(folder: Path, name: str, text: str) -> Path:
-    """The file, there already or written now; a broken one is replaced."""
+    """Return the file with this text, written now if missing or damaged."""
     path = folder / f"{name}.py"
     if read_own(path) == text.encode():
         return path

@@ -1,4 +1,4 @@
-"""How a call is laid out on the device: which driver, and how rows and units are dealt to programs.
+"""Plan of a call on the device: the driver, and the rows and units of each program.
 
 B rows, T steps, H units, G gates.
 """
@@ -11,22 +11,22 @@ import torch
 
 from seqmodels.scan.fused_cuda.kernel import CudaKernel
 
-#: The widest head, and the most bytes of its recurrent weights, that are held on chip for a whole sequence.
+#: Largest head, and largest size of its recurrent weights in bytes, held on chip for a whole sequence.
 _HEAD, _ON_CHIP = 128, 128 << 10
-#: The smallest side of a matrix that the device multiplies.
+#: Smallest side of a matrix that the device multiplies.
 _SMALLEST = 16
 
 
 class Plan(NamedTuple):
-    """Where the work goes.
+    """Driver and tiles of a call.
 
     Fields:
         persistent: one launch for the whole sequence, else one launch and one product per step.
-        head: units of one head.
-        rows, units: the tile of one program; its units are rounded up to a power of 2.
-        span: units that it has.
-        grid: programs along rows and units.
-        warps: of one program.
+        head: number of units of one head.
+        rows, units: tile of one program, with units rounded up to a power of 2.
+        span: number of units of one program.
+        grid: number of programs along rows and units.
+        warps: number of warps of one program.
     """
 
     persistent: bool
@@ -39,14 +39,14 @@ class Plan(NamedTuple):
 
 
 def plan(kernel: CudaKernel, rows: int, units: int, heads: int, dtype: torch.dtype, driver: str = "auto") -> Plan:
-    """The plan of a call.
+    """Choose the plan of a call.
 
     Args:
         kernel: the generated code.
         rows, units: B and H.
-        heads: of the recurrent product.
-        dtype: of the inputs.
-        driver: "stepwise", or "auto" for the persistent one where the sizes allow it.
+        heads: number of heads of the recurrent product.
+        dtype: dtype of the inputs.
+        driver: "stepwise", or "auto" for the persistent one if the sizes allow it.
     """
     head = units // heads if kernel.step.gates else units
     dotted = kernel.step.gates > 0
@@ -67,7 +67,7 @@ def plan(kernel: CudaKernel, rows: int, units: int, heads: int, dtype: torch.dty
 
 
 def _fits(kernel: CudaKernel, head: int, heads: int, dtype: torch.dtype) -> bool:
-    """Whether a program may run a whole sequence: its weights on chip, and its units the only ones it sees."""
+    """Return whether one program can run a whole sequence: weights fit on chip, units read only each other."""
     side = _power(max(head, _SMALLEST))
     alone = heads == 1 or not kernel.layout.reduces
     small = side <= _HEAD and kernel.step.gates * side * side * dtype.itemsize <= _ON_CHIP

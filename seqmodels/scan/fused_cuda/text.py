@@ -1,6 +1,6 @@
-"""The lines of one generated kernel: its arguments, its places in memory, and how nodes become text.
+"""Text of one generated kernel: arguments, addresses and nodes.
 
-The words of the text are those of ``emit.py``.
+The names in the text are explained in ``emit.py``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from seqmodels.scan.fused.graph import Leaf, Node
 from seqmodels.scan.fused.operations import OPERATIONS
 from seqmodels.scan.fused.step import Backward, Step
 
-#: What each kernel is given by address, besides the tensors of the cell.
+#: Buffers of each kernel besides the tensors of the cell.
 BUFFERS = {
     "forward": "u weight products outputs memory kept kept_numbers product_inputs noise fresh numbers reset lengths",
     "backward": "weight returned outputs memory kept kept_numbers noise fresh numbers reset "
@@ -29,16 +29,16 @@ _OPTIONS = {
 
 
 class Layout(NamedTuple):
-    """What a driver must know of the generated text.
+    """Memory layout of the generated text.
 
     Fields:
-        outputs: blocks of H of the state's field h.
-        memory: blocks of all other fields.
-        kept: blocks kept for backward.
-        numbers: kept numbers of a row.
-        sums: for each source and block with a gradient of its own: its slot of ``(B, H)``, summed over steps.
-        shared: for each whose gradient is a sum of that of the projected input or the product, which block: ("du", 2).
-        separate: whether the product's gradient is another than the projected input's.
+        outputs: number of blocks of H of the state's field h.
+        memory: number of blocks of all other fields.
+        kept: number of blocks saved for backward.
+        numbers: number of saved scalars per row.
+        sums: slot of ``(B, H)``, summed over steps, of each source and block with a gradient of its own.
+        shared: buffer and block, such as ("du", 2), of each whose gradient is a sum over that block.
+        separate: whether the gradient of the product differs from that of the projected input.
         reduces: whether there are sums over units.
     """
 
@@ -53,7 +53,7 @@ class Layout(NamedTuple):
 
 
 class Text:
-    """The lines of one kernel; knows how its leaves are read."""
+    """Lines of one kernel, and how it reads leaves."""
 
     def __init__(self, name: str, step: Step, layout: Layout) -> None:
         self.step, self.layout = step, layout
@@ -62,19 +62,19 @@ class Text:
         self.lines = ['@triton.jit(do_not_specialize=["start", "stop"])', f"def {name}("]
         self.lines += [f"    {', '.join(pointers)},", f"    {_SIZES[name]},", f"    {options},", "):"]
         self.fields = range(len(step.fields))
-        self.outside: set[int] = set()  # nodes that are the same at all steps
+        self.outside: set[int] = set()  # nodes with the same value at all steps
 
     def add(self, depth: int, *lines: str) -> None:
         self.lines += ["    " * depth + line for line in lines]
 
     def when(self, option: str, depth: int, *lines: str) -> None:
-        """Lines under a condition that is settled when the text is compiled."""
+        """Add lines under a compile-time condition."""
         if lines:
             self.add(depth, f"if {option}:")
             self.add(depth + 1, *lines)
 
     def begin(self, nodes: Iterable[Node]) -> None:
-        """Places, masks, and what is the same at all steps."""
+        """Write addresses, masks and the values that are the same at all steps."""
         self.add(
             1,
             "row = (tl.program_id(0) * ROWS + tl.arange(0, ROWS)[:, None]).to(tl.int64)",
@@ -94,7 +94,7 @@ class Text:
                 self.add(1, f"v{node.index} = {self._fixed(leaf, node.kind) if leaf else self._value(node, {})}")
 
     def weights(self, turned: bool) -> None:
-        """Those of this program's head, by gate: ``(k, n)`` for the product, or turned about for its gradient."""
+        """Load the weights of this program's head by gate: ``(k, n)`` for the product, transposed for its gradient."""
         if self.step.gates:
             self.add(1, "if PERSISTENT:", "    across = tl.arange(0, UNITS)[:, None]")
             self.add(2, "held = (across < span) & (column < span)", "first = tl.program_id(1) * span")
@@ -104,24 +104,24 @@ class Text:
             self.add(2, f"w{gate} = tl.load({at}, mask=held, other=0.0).to(DOT)")
 
     def again(self, depth: int, t: str, at: str) -> None:
-        """Which rows take part at step t, and which of those start afresh."""
+        """Write the masks of the rows that take part at step t and of those that are reset."""
         self.add(depth, "live = real")
         self.when("LENGTHS", depth, f"live = real & ({t} < length)")
         self.when("RESET", depth, f"again = live & (tl.load({at}, mask=row < rows, other=0) != 0)")
 
     def state_at(self, field: int, after: bool = False) -> str:
-        """The address of a field of the state before step t, or after it."""
+        """Return the address of a field of the state before step t, or after it."""
         outputs, memory = self.layout.outputs, self.layout.memory
         name, blocks, block = ("outputs", outputs, field) if field < outputs else ("memory", memory, field - outputs)
         return tile(f"{name}_t + {name}_step" if after else f"{name}_t", blocks, block, "row")
 
     def noise(self, leaf: Leaf, t: str) -> str:
-        """What the step reads beside the projected input, ``(B, T, k*H)``."""
+        """Return the text that reads the noise ``(B, T, k*H)`` beside the projected input."""
         row = f"(row * steps + {t})"
         return f"tl.load({tile('noise', self.step.noise, leaf.block, row)}, mask=live, other=0.0).to(KIND)"
 
     def befores(self, depth: int, nodes: Iterable[Node]) -> None:
-        """The state before the step, where `nodes` read it."""
+        """Load the fields of the state before the step that `nodes` read."""
         fields = sorted({node.leaf.index for node in nodes if node.leaf and node.leaf.role == "state"})
         for field in fields:
             self.add(depth, f"b{field} = tl.load({self.state_at(field)}, mask=live, other=0.0)")
@@ -130,7 +130,7 @@ class Text:
     def nodes(
         self, depth: int, nodes: Iterable[Node], read: Callable[[Leaf], str], prefix: str = "v"
     ) -> dict[int, str]:
-        """Write what makes `nodes`; the name of each."""
+        """Write the computation of `nodes`; return their names by index."""
         names: dict[int, str] = {}
         for node in nodes:
             names[node.index] = f"{'v' if node.index in self.outside else prefix}{node.index}"
@@ -161,12 +161,12 @@ class Text:
 
 
 def tile(name: str, blocks: int, block: int, row: str = "row_t") -> str:
-    """The address of a block of H in a row of several."""
+    """Return the address of a block of H in a row of several."""
     return f"{name} + {row} * ({blocks} * units) + {block} * units + unit"
 
 
 def gate_at(name: str, gates: int, gate: int) -> str:
-    """The address of a gate's unit in a product ``(heads, B, gates * head)``."""
+    """Return the address of a gate's unit in a product ``(heads, B, gates * head)``."""
     return f"{name} + (group * {gates} + {gate}) * head + unit % head"
 
 

@@ -1,8 +1,8 @@
-"""The functions that generated Triton code calls: for CUDA what ``fused/vectors.c`` is for the CPU.
+"""Functions that generated Triton code calls, the counterpart of ``fused/vectors.c`` for CUDA.
 
-An operation's text in ``fused/operations.py`` serves both, so each function has the same name
-here and there. They use Triton's own functions only, which its interpreter has too: those of
-CUDA's libdevice it has not. Imported only where Triton is installed.
+The text of an operation in ``fused/operations.py`` serves both, so the functions have the same names.
+They use only Triton's own functions, which its interpreter supports, unlike those of CUDA's
+libdevice. Imported only if Triton is installed.
 """
 
 import triton
@@ -11,7 +11,7 @@ import triton.language as tl
 
 @triton.jit
 def v_bool(condition):  # type: ignore[no-untyped-def]
-    """1 or 0."""
+    """Return 1 or 0."""
     return tl.where(condition, 1.0, 0.0)
 
 
@@ -22,7 +22,7 @@ def v_where(condition, yes, no):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def v_max(a, b):  # type: ignore[no-untyped-def]
-    """NaN in either gives NaN."""
+    """Return the larger, or NaN if either is NaN."""
     return tl.where((a > b) | (a != a), a, b)
 
 
@@ -78,7 +78,7 @@ def v_erf(x):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def v_expm1(x):  # type: ignore[no-untyped-def]
-    """Near 0 the Taylor series, whose error below 0.3 is under 1e-15."""
+    """Compute e^x - 1, near 0 by the Taylor series, whose error below 0.3 is under 1e-15."""
     series = 1.0 + x / 12.0
     for n in tl.static_range(11, 1, -1):
         series = 1.0 + x * series / n
@@ -87,7 +87,7 @@ def v_expm1(x):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def v_log1p(x):  # type: ignore[no-untyped-def]
-    """Near 0 the series of 2 artanh(x / (2 + x)): the device's logarithm is precise to 1e-7, which there is much."""
+    """Compute log(1 + x), near 0 by the series of 2 artanh(x / (2 + x)): the device's log has an error of 1e-7."""
     s = x / (2.0 + x)
     square = s * s
     series = 1.0 / 17.0 + square / 19.0
@@ -103,7 +103,7 @@ def v_sigmoid(x):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def v_tanh(x):  # type: ignore[no-untyped-def]
-    """Near 0 the Taylor series, whose error below 0.3 is under 1e-13; elsewhere by exp, which may overflow."""
+    """Compute tanh, near 0 by the Taylor series (error below 1e-13 up to 0.3), else by exp, which may overflow."""
     s = x * x
     series = -929569.0 / 638512875.0 + s * (6404582.0 / 10854718875.0)
     series = 21844.0 / 6081075.0 + s * series
@@ -117,7 +117,7 @@ def v_tanh(x):  # type: ignore[no-untyped-def]
 
 @triton.jit
 def v_pow(x, y):  # type: ignore[no-untyped-def]
-    """Below 0 only whole powers are numbers."""
+    """Compute x^y; NaN for negative x unless y is a whole number."""
     size = tl.exp(y * tl.log(tl.abs(x)))
     odd = tl.floor(y * 0.5) * 2.0 != y
     signed = tl.where(tl.floor(y) == y, tl.where(odd, -size, size), float("nan"))

@@ -1,1 +1,1 @@
-"""Simple methods that a model has to beat: they see the training split, and are scored on another."""
+"""Baselines: simple methods fitted to the training split and scored on another."""

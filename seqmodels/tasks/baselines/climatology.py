@@ -1,22 +1,22 @@
-"""What is usual at this time of the year, day or week: harmonics of the calendar.
+"""Harmonic climatology: regression on sines and cosines of the calendar.
 
-n items, H steps of horizon, C parts of the calendar, K harmonics of each.
+n items, H steps of horizon, C calendar cycles, K harmonics of each.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-# Harmonics of each part of the calendar: the round itself and half of it.
+# Harmonics of each calendar cycle: the full period and half of it.
 HARMONICS = 2
-# A part of the calendar that is a harmonic of another is named so.
+# Name of a calendar cycle that is a harmonic of another.
 HALF = "half_"
-# Sine and cosine of a part of the calendar are told by these ends of their names.
+# Suffixes of the sine and cosine features of a calendar cycle.
 WAVES = (" sin", " cos")
 
 
 def calendar_columns(names: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Where sine and cosine of each whole round of the calendar stand among the features.
+    """Return the columns of sine and cosine of each full calendar cycle among the features.
 
     >>> calendar_columns(("sales", "day_of_year sin", "day_of_year cos", "half_year sin", "half_year cos"))
     [(1, 2)]
@@ -26,7 +26,7 @@ def calendar_columns(names: tuple[str, ...]) -> list[tuple[int, int]]:
 
 
 class Climatology:
-    """Least squares on harmonics of the calendar, for each step ahead by itself.
+    """Least squares on calendar harmonics, separately for each step ahead.
 
     >>> angle = np.linspace(0, 12, 50)
     >>> waves = np.stack([np.sin(angle), np.cos(angle)], axis=1)
@@ -35,7 +35,7 @@ class Climatology:
     True
 
     Args:
-        waves: ``(n, 2 C)``, sine and cosine of each part of the calendar at the last known step.
+        waves: ``(n, 2 C)``, sine and cosine of each calendar cycle at the last known step.
         targets: ``(n, H)``.
     """
 
@@ -43,13 +43,13 @@ class Climatology:
         self.weight = np.linalg.lstsq(_harmonics(waves), targets.astype(np.float64), rcond=None)[0]
 
     def predict(self, waves: np.ndarray) -> np.ndarray:
-        """What is usual, ``(n, H)``."""
+        """Return the climatological values ``(n, H)``."""
         usual: np.ndarray = _harmonics(waves) @ self.weight
         return usual
 
 
 def _harmonics(waves: np.ndarray) -> np.ndarray:
-    """``(n, 1 + 2 C K)``"""
+    """Return the design matrix ``(n, 1 + 2 C K)``."""
     angle = np.arctan2(waves[:, 0::2].astype(np.float64), waves[:, 1::2])
     rounds = [wave(k * angle) for k in range(1, HARMONICS + 1) for wave in (np.sin, np.cos)]
     return np.concatenate([np.ones((len(waves), 1)), *rounds], axis=1)

@@ -1,6 +1,6 @@
-"""Coding letters by the composition of codons in a sliding window, on each of the three frames.
+"""Coding regions by codon composition in a sliding window, in each of the three frames.
 
-T letters of a record; a run is six letters, two codons.
+T letters of a record; a hexamer is six letters, two codons.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from numpy.lib.stride_tricks import sliding_window_view
 from seqmodels.tasks.baselines.reading import sequences
 
 RUN = 6
-# Widths of the window that are tried, in letters.
+# Candidate window widths in letters.
 WIDTHS = (45, 90, 150, 210, 300)
 
 
 class CodonWindows:
-    """The log-odds of six letters in frame among coding letters against six anywhere else, summed over a window.
+    """Log-odds of in-frame coding hexamers against non-coding ones, summed over a window.
 
-        s_f(t) = sum over the runs in frame f around t of log P(run | coding, in frame) / P(run | not coding)
+        s_f(t) = sum over the hexamers in frame f around t of log P(hexamer | coding, in frame) / P(hexamer | other)
         letter t is coding where the largest of s_0, s_1, s_2 is above a threshold
 
-    Frequencies, the width of the window and the threshold (the best F1 of coding letters) are the training
-    part's. In training the frame is counted from each record's first coding letter on.
+    Frequencies, window width and threshold (the best F1 of coding letters) are fitted to the training
+    split, with the frame counted from each record's first coding letter on.
 
     Sources: Staden & McLachlan 1982, "Codon preference and its use in identifying protein coding regions";
-    Fickett & Tung 1992, "Assessment of protein coding measures", by which runs of six in frame tell most.
+    Fickett & Tung 1992, "Assessment of protein coding measures", who find in-frame hexamers the best measure.
 
     Args:
-        size: letters of the alphabet, the last of which is not known.
-        members: the coding tags: one, or three by the letter's place in its codon.
-        other: the tag of letters that do not code.
-        unit: where an input joins several letters, what its own letter is multiplied by in it.
+        size: alphabet size, including the last letter, unknown.
+        members: coding tags: one, or three by the letter's position in its codon.
+        other: tag of non-coding letters.
+        unit: factor of the newest letter in inputs that join several letters.
     """
 
     def __init__(self, size: int, members: Sequence[int], other: int, unit: int = 1) -> None:
@@ -43,7 +43,7 @@ class CodonWindows:
         self.width, self.threshold = WIDTHS[0], 0.0
 
     def fit(self, train: Any) -> CodonWindows:
-        """Count the runs, then choose width and threshold; returns itself."""
+        """Count the hexamers, then choose width and threshold; return self."""
         coding, other = np.ones((2, self.size**RUN))
         for inputs, tags in sequences(train):
             inside = np.isin(tags, self.members)
@@ -63,7 +63,7 @@ class CodonWindows:
         return self
 
     def predict(self, evaluation: Any) -> np.ndarray:
-        """A tag for each letter of all records."""
+        """Return a tag for each letter of all records."""
         return np.concatenate([self._tags(inputs) for inputs, _ in sequences(evaluation)])
 
     def _tags(self, inputs: np.ndarray) -> np.ndarray:
@@ -72,12 +72,12 @@ class CodonWindows:
         return np.where(scores.max(0) > self.threshold, np.array(self.members)[place], self.other)
 
     def _runs(self, inputs: np.ndarray) -> np.ndarray:
-        """The run that begins at each letter, as one number; ``(T - 5,)``."""
+        """Return the hexamer that begins at each letter as one number, ``(T - 5,)``."""
         letters = inputs // self.unit % self.size
         return sliding_window_view(letters, RUN) @ self.size ** np.arange(RUN - 1, -1, -1)
 
     def _scores(self, inputs: np.ndarray, width: int) -> np.ndarray:
-        """s_f(t), ``(3, T)``."""
+        """Return s_f(t), ``(3, T)``."""
         steps = len(inputs)
         odds = np.zeros((3, steps))
         if steps >= RUN:
@@ -85,14 +85,14 @@ class CodonWindows:
             for frame in range(3):
                 odds[frame, frame : len(found) : 3] = found[frame::3]
         sums = np.concatenate([np.zeros((3, 1)), odds.cumsum(1)], axis=1)
-        # A run stands for its six letters: those of the window begin up to five letters before it.
+        # A hexamer counts for its six letters: those of the window begin up to five letters before it.
         low = np.maximum(np.arange(steps) - (width + RUN) // 2, 0)
         high = np.minimum(np.arange(steps) + (width - RUN) // 2 + 1, steps)
         return sums[:, high] - sums[:, low]
 
 
 def best_threshold(scores: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
-    """The best F1 of what is above a threshold, and that threshold.
+    """Return the best F1 over all thresholds, and its threshold.
 
     >>> best_threshold(np.array([0.1, 0.4, 0.6, 0.9]), np.array([False, False, True, True]))
     (1.0, 0.5)
@@ -101,7 +101,7 @@ def best_threshold(scores: np.ndarray, truth: np.ndarray) -> tuple[float, float]
     ranked = scores[order]
     right = np.cumsum(truth[order])
     f1 = 2 * right / (np.arange(1, len(order) + 1) + max(1, truth.sum()))
-    f1[:-1][ranked[:-1] == ranked[1:]] = 0  # no threshold parts two that are alike
+    f1[:-1][ranked[:-1] == ranked[1:]] = 0  # no threshold separates equal scores
     best = int(f1.argmax())
     below = ranked[best + 1] if best + 1 < len(ranked) else ranked[best] - 1
     return float(f1[best]), float((ranked[best] + below) / 2)

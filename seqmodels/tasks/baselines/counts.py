@@ -1,4 +1,4 @@
-"""How often each of many things occurs, the things being whole numbers."""
+"""Counts of integer keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Counts:
-    """A sorted table of int64 keys and how often each was added; it grows with distinct keys only.
+    """Sorted table of distinct int64 keys and their counts.
 
     >>> counts = Counts()
     >>> counts.add(np.array([7, 3, 7]))
@@ -19,19 +19,19 @@ class Counts:
         self.counts = np.empty(0, np.int64) if counts is None else counts
 
     def add(self, keys: np.ndarray) -> None:
-        """Count each of `keys` once."""
+        """Add one count for each of `keys`."""
         new, times = np.unique(keys, return_counts=True)
         self.keys, place = np.unique(np.concatenate([self.keys, new]), return_inverse=True)
         weights = np.concatenate([self.counts, times])
         self.counts = np.bincount(place, weights, len(self.keys)).astype(np.int64)
 
     def of(self, keys: np.ndarray) -> np.ndarray:
-        """The count of each of `keys`, 0 where it was never added."""
+        """Return the count of each of `keys`, 0 if never added."""
         return look_up(self.keys, self.counts, keys)
 
 
 def look_up(table: np.ndarray, values: np.ndarray, keys: np.ndarray, absent: int = 0) -> np.ndarray:
-    """The value that belongs to each key of a sorted table, `absent` where it has none."""
+    """Return the value of each key in a sorted table, `absent` if missing."""
     if len(table) == 0:
         return np.full(len(keys), absent, dtype=values.dtype)
     place = np.minimum(np.searchsorted(table, keys), len(table) - 1)

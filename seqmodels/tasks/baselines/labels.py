@@ -1,4 +1,4 @@
-"""Baselines for labels: the majority, n-grams of tokens, nearest neighbours, and tags by context.
+"""Baselines for labels: n-grams of tokens, nearest neighbours, and tags by context.
 
 N sequences, n items, T steps, F features, V classes.
 """
@@ -11,23 +11,23 @@ from typing import Any
 import numpy as np
 
 from seqmodels.tasks.baselines.counts import Counts, look_up
-from seqmodels.tasks.baselines.reading import joined, sequences, spread, step_items
+from seqmodels.tasks.baselines.reading import evenly_spaced, joined, sequences, step_items
 
-# So much of the training split is learned from, that no baseline takes longer than seconds.
+# Limits on the training data, so that no baseline takes longer than seconds.
 MOST_TOKENS, MOST_NEIGHBOURS, MOST_STEPS = 2_000_000, 20_000, 50_000
-# Numbers per sequence, above which it is described by means and deviations instead of all its steps.
+# Maximum size of a sequence compared step by step; larger ones are described by means and deviations.
 MOST_NUMBERS = 4096
-# Steps that sequences of several lengths are stretched or squeezed to.
+# Number of steps to which sequences of several lengths are resampled.
 STRETCHED_STEPS = 16
 
 
 def ngram_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> np.ndarray | None:
-    """Labels by logistic regression on the counts of runs of 1 to 4 tokens, the two ends marked.
+    """Predict labels by logistic regression on counts of 1- to 4-grams, with the two ends marked.
 
-    Each class is told from all others (one against the rest), with an L2 penalty of 1.
+    One against the rest, with an L2 penalty of 1.
 
     Returns:
-        A label for each sequence of `evaluation`; None where `train` has only one label or no run
+        A label for each sequence of `evaluation`; None if `train` has only one label or no n-gram
         that occurs twice.
     """
     from sklearn.feature_extraction.text import CountVectorizer
@@ -35,14 +35,14 @@ def ngram_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> n
     from sklearn.multiclass import OneVsRestClassifier
 
     share = min(1.0, MOST_TOKENS / int(np.sum(train.lengths)))
-    chosen = spread(len(train.lengths), max(1, int(share * len(train.lengths))))
+    chosen = evenly_spaced(len(train.lengths), max(1, int(share * len(train.lengths))))
     known = train_labels[chosen]
     if len(np.unique(known)) < 2:
         return None
     counter = CountVectorizer(analyzer="char", ngram_range=(1, 4), lowercase=False, min_df=2)
     try:
         counts = counter.fit_transform(as_text(inputs) for inputs, _ in sequences(train, chosen))
-    except ValueError:  # what scikit-learn says of an empty vocabulary
+    except ValueError:  # scikit-learn's error for an empty vocabulary
         return None
     model = OneVsRestClassifier(LogisticRegression(C=1.0, solver="liblinear"))
     with warnings.catch_warnings():
@@ -52,17 +52,17 @@ def ngram_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> n
 
 
 def place_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> np.ndarray | None:
-    """Labels by logistic regression on which token is at which place.
+    """Predict labels by logistic regression on the one-hot token at each position.
 
     Returns:
-        A label for each sequence of `evaluation`; None where sequences differ in length, there are too many
-        tokens or places, or `train` has only one label.
+        A label for each sequence of `evaluation`; None if sequences differ in length, there are too many
+        tokens or positions, or `train` has only one label.
     """
     from sklearn.linear_model import LogisticRegression
 
     steps, size = int(train.lengths[0]), train.spec.input_size
     lengths = np.concatenate([train.lengths, evaluation.lengths])
-    chosen = spread(len(train.lengths), MOST_NEIGHBOURS)
+    chosen = evenly_spaced(len(train.lengths), MOST_NEIGHBOURS)
     if (lengths != steps).any() or steps * size > MOST_NUMBERS or len(np.unique(train_labels[chosen])) < 2:
         return None
 
@@ -77,21 +77,21 @@ def place_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> n
 
 
 def as_text(tokens: np.ndarray) -> str:
-    """One letter for each token, whatever it stands for, between a letter for the start and one for the end."""
+    """Encode each token as one character, between start and end characters."""
     codes = tokens + 0x100
-    codes = np.where(codes >= 0xD800, codes + 0x800, codes)  # the surrogates are no letters
+    codes = np.where(codes >= 0xD800, codes + 0x800, codes)  # surrogates are no characters
     return "\x02" + "".join(map(chr, codes.tolist())) + "\x03"
 
 
 def nearest_neighbour(train: Any, train_labels: np.ndarray, evaluation: Any) -> np.ndarray:
-    """The label of the nearest training sequence, for each sequence of `evaluation`.
+    """Return the label of the nearest training sequence, for each sequence of `evaluation`.
 
-    Sequences of one length are compared step by step, others by mean, deviation, first and last
+    Sequences of equal length are compared step by step, others by mean, deviation, first and last
     step, and length, all standardised.
     """
     from sklearn.neighbors import KNeighborsClassifier
 
-    chosen = spread(len(train.lengths), MOST_NEIGHBOURS)
+    chosen = evenly_spaced(len(train.lengths), MOST_NEIGHBOURS)
     lengths = np.concatenate([train.lengths, evaluation.lengths])
     whole = len(np.unique(lengths)) == 1 and lengths[0] * train.spec.input_size <= MOST_NUMBERS
     describe = np.ravel if whole else statistics
@@ -104,29 +104,29 @@ def nearest_neighbour(train: Any, train_labels: np.ndarray, evaluation: Any) -> 
 
 
 def statistics(inputs: np.ndarray) -> np.ndarray:
-    """Of a sequence's features: mean, deviation, first and last step; and the logarithm of its length."""
+    """Return mean, deviation, first and last step of a sequence's features, and its log-length."""
     return np.concatenate([inputs.mean(0), inputs.std(0), inputs[0], inputs[-1], [np.log(len(inputs))]])
 
 
 def stretched_neighbour(train: Any, train_labels: np.ndarray, evaluation: Any) -> np.ndarray | None:
-    """The label of the nearest training sequence, all brought to the same number of steps, as if time were elastic.
+    """Return the label of the nearest training sequence after resampling all to the same number of steps.
 
     Returns:
-        A label for each sequence of `evaluation`; None where all have one length, or too many features.
+        A label for each sequence of `evaluation`; None if all have one length, or too many features.
     """
     from sklearn.neighbors import KNeighborsClassifier
 
     lengths = np.concatenate([train.lengths, evaluation.lengths])
     if len(np.unique(lengths)) == 1 or STRETCHED_STEPS * train.spec.input_size > MOST_NUMBERS:
         return None
-    chosen = spread(len(train.lengths), MOST_NEIGHBOURS)
+    chosen = evenly_spaced(len(train.lengths), MOST_NEIGHBOURS)
     known = np.stack([stretch(inputs, STRETCHED_STEPS) for inputs, _ in sequences(train, chosen)])
     asked = np.stack([stretch(inputs, STRETCHED_STEPS) for inputs, _ in sequences(evaluation)])
     return KNeighborsClassifier(1).fit(known, train_labels[chosen]).predict(asked)
 
 
 def stretch(inputs: np.ndarray, steps: int) -> np.ndarray:
-    """Features ``(T, F)`` at evenly spread places, between steps in proportion, side by side ``(steps * F,)``.
+    """Resample features ``(T, F)`` by linear interpolation to ``(steps * F,)``.
 
     >>> stretch(np.array([[0.0], [2.0]]), 3).tolist()
     [0.0, 1.0, 2.0]
@@ -138,13 +138,13 @@ def stretch(inputs: np.ndarray, steps: int) -> np.ndarray:
 
 
 class ContextTags:
-    """The most frequent tag of each context of tokens; of the token alone where the context is new.
+    """Most frequent tag of each token in context, or of the token alone in an unseen context.
 
     Args:
-        widths: how many neighbours on each side a context takes in, the widest first.
-        vocabulary: number of tokens.
+        widths: numbers of neighbours on each side, the widest first.
+        vocabulary: vocabulary size.
         target_size: V.
-        majority: the tag of tokens never seen.
+        majority: tag of unseen tokens.
     """
 
     def __init__(self, widths: tuple[int, ...], vocabulary: int, target_size: int, majority: int) -> None:
@@ -152,7 +152,7 @@ class ContextTags:
         self._tables: list[tuple[np.ndarray, np.ndarray]] = []
 
     def fit(self, train: Any) -> ContextTags:
-        """Count all steps of `train`; returns itself."""
+        """Count all steps of `train`; return self."""
         counts = [Counts() for _ in self.widths]
         widest = self.widths[0]
         for contexts, tags in step_items(train, widest, widest):
@@ -162,7 +162,7 @@ class ContextTags:
         return self
 
     def predict(self, evaluation: Any) -> np.ndarray:
-        """A tag for each step of all sequences of `evaluation`."""
+        """Return a tag for each step of all sequences of `evaluation`."""
         widest = self.widths[0]
         found = []
         for contexts, _ in step_items(evaluation, widest, widest):
@@ -181,7 +181,7 @@ class ContextTags:
 
 
 def _most_frequent(counts: Counts, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Each context and the tag that was counted most often with it, the lower of two alike."""
+    """Return each context and its most frequent tag, the lowest in a tie."""
     context, tag = counts.keys // size, counts.keys % size
     order = np.lexsort((tag, -counts.counts, context))
     first = np.unique(context[order], return_index=True)
@@ -189,7 +189,7 @@ def _most_frequent(counts: Counts, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def step_regression(train: Any, evaluation: Any) -> np.ndarray | None:
-    """A tag for each step by logistic regression on its own features; None where `train` has one tag only."""
+    """Predict a tag for each step by logistic regression on its features; None if `train` has one tag only."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

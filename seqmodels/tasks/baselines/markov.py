@@ -1,4 +1,4 @@
-"""Markov models of high order over small alphabets, such as genomes: what the last letters say of the next.
+"""Interpolated Markov models of high order over small alphabets, such as genomes.
 
 V letters, k letters of context, n items.
 """
@@ -11,16 +11,16 @@ import numpy as np
 
 from seqmodels.tasks.baselines.counts import look_up
 
-# Letters learned from, the last of the training part, so that memory and time have an end.
+# Maximum number of letters, the last of the training split, to bound memory and time.
 MOST_LETTERS = 1 << 24
-# Share of the training part, its end, by which the strengths are chosen; all of it is counted in the end.
+# Share of the training split, its end, held out to choose the strengths; the final counts use all of it.
 HELD_OUT = 0.1
-# How strong the shorter context's prediction is, in letters.
+# Candidate strengths of the shorter context's prediction, in letters.
 STRENGTHS = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 65536.0)
 
 
 class Level(NamedTuple):
-    """How often each run of letters was seen, and each context; sorted keys beside their counts."""
+    """Sorted keys and counts of k-mers and of contexts."""
 
     runs: np.ndarray
     counts: np.ndarray
@@ -29,13 +29,13 @@ class Level(NamedTuple):
 
 
 class Markov:
-    """An interpolated Markov model: each order falls back on the one below as far as it saw little.
+    """Interpolated Markov model: each order backs off to the one below where counts are low.
 
         P_k(x | c) = (n(c x) + s_k P_(k-1)(x | c')) / (n(c) + s_k),    P_(-1) = 1 / V
 
-    with c the last k letters and c' the last k - 1. Each strength s_k, and the order, is the best on a part
-    of the training letters that is held out of the counts for the choice. (A Dirichlet prior centred on the
-    lower order: MacKay & Peto 1995, "A hierarchical Dirichlet language model", section 3.)
+    with c the last k letters and c' the last k - 1. Strengths s_k and the order are chosen on held-out
+    training letters. (A Dirichlet prior centred on the lower order: MacKay & Peto 1995, "A hierarchical
+    Dirichlet language model", section 3.)
 
     >>> letters = np.arange(4000) % 4
     >>> model = Markov(4, order=3).fit([letters])
@@ -56,11 +56,11 @@ class Markov:
 
     @property
     def name(self) -> str:
-        """What it is called beside the model."""
+        """Name of the baseline."""
         return f"Markov order {self.order}, interpolated"
 
     def fit(self, streams: list[np.ndarray]) -> Markov:
-        """Choose strengths and order, then count all streams ``(T,)``; returns itself."""
+        """Choose strengths and order, then count all streams ``(T,)``; return self."""
         cuts = [len(x) - int(HELD_OUT * len(x)) for x in streams]
         self._count([x[:cut] for x, cut in zip(streams, cuts, strict=True)])
         held = [x[cut:] for x, cut in zip(streams, cuts, strict=True) if len(x) > cut]
@@ -72,7 +72,7 @@ class Markov:
         return self
 
     def cross_entropy(self, streams: list[np.ndarray]) -> float:
-        """Mean of -log P of every letter but each stream's first, in nats."""
+        """Return the mean of -log P over all letters but each stream's first, in nats."""
         found = [self._probability(x)[1:] for x in streams]
         return float(-np.log(np.concatenate(found)).mean())
 
@@ -103,7 +103,7 @@ class Markov:
         return look_up(level.runs, level.counts, keys), look_up(level.contexts, level.totals, keys // self.size)
 
     def _runs(self, letters: np.ndarray) -> np.ndarray:
-        """Each letter with those before it, as one number; before the first, the alphabet's last letter."""
+        """Encode each letter and those before it as one number, padded with the alphabet's last letter."""
         padded = np.pad(letters.astype(np.int64), (self.order, 0), constant_values=self.size - 1)
         runs = np.zeros(len(letters), np.int64)
         for place in range(self.order + 1):
@@ -121,9 +121,9 @@ class Markov:
 
 
 def last_letters(dataset: Any, most: int | None = None) -> list[np.ndarray]:
-    """The letters of each sequence, the one after its last step included; of them all about the last `most`.
+    """Return the letters of each sequence, final target included; of all about the last `most`.
 
-    Inputs may be letters, or letters joined with those before them: the newest counts least in the number.
+    Inputs are letters, or letters joined with those before them, the newest as the lowest digit.
     """
     size, streams, count = dataset.spec.target_size, [], 0
     for index in reversed(range(len(dataset.lengths))):

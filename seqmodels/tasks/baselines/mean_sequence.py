@@ -1,4 +1,4 @@
-"""The mean of the training targets at each step, for target sequences of values.
+"""Mean of the training targets at each step, for target sequences of values.
 
 S target steps, V values.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def mean_sequence(train: Any, steps: int) -> np.ndarray:
-    """The mean over the training split at each of so many steps, ``(S, V)``; where it has none, the mean of all.
+    """Return the training mean at each step ``(S, V)``; the overall mean for steps without data.
 
     >>> from types import SimpleNamespace
     >>> rows = [np.array([[1.0], [4.0]]), np.array([[3.0]])]

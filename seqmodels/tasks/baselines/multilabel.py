@@ -1,4 +1,4 @@
-"""Baselines for several labels at once: logistic regression for each label.
+"""Multilabel baselines: logistic regression for each label.
 
 n items, F features, V classes.
 """
@@ -12,21 +12,21 @@ from typing import Any
 import numpy as np
 
 from seqmodels.tasks.baselines.labels import MOST_STEPS, MOST_TOKENS, as_text, statistics
-from seqmodels.tasks.baselines.reading import neighbourhoods, sequences, spread
+from seqmodels.tasks.baselines.reading import evenly_spaced, neighbourhoods, sequences
 
 
 def label_sets(dataset: Any) -> np.ndarray:
-    """Float ``(n, V)``: which labels each sequence has, or each step of all sequences."""
+    """Return the labels of each sequence or step as float ``(n, V)`` of 0 and 1."""
     if dataset.spec.target_shape == "sequence":
         return np.stack([dataset.read(i, 0, 1)[1] for i in range(len(dataset.lengths))])
     return np.concatenate([targets for _, targets in sequences(dataset)])
 
 
 def label_regression(train: Any, known: np.ndarray, evaluation: Any) -> np.ndarray:
-    """Probabilities ``(n, V)`` of the items of `evaluation`, by a logistic regression for each label (L2 penalty 1).
+    """Predict probabilities ``(n, V)`` on `evaluation` by a logistic regression per label (L2 penalty 1).
 
     Args:
-        known: the labels of all items of `train`, ``(n, V)``.
+        known: labels of all items of `train`, ``(n, V)``.
     """
     describe = _per_sequence if train.spec.target_shape == "sequence" else _per_step
     chosen, inputs, asked = describe(train, evaluation)
@@ -48,9 +48,9 @@ def _probability(inputs: Any, holds: np.ndarray, asked: Any) -> np.ndarray:
 
 
 def _per_sequence(train: Any, evaluation: Any) -> tuple[np.ndarray, Any, Any]:
-    """The sequences to learn from, their descriptions, and those of the sequences that are asked about."""
+    """Return the training indices, their features, and those of the evaluation sequences."""
     share = min(1.0, MOST_TOKENS / int(np.sum(train.lengths)))
-    chosen = spread(len(train.lengths), max(1, int(share * len(train.lengths))))
+    chosen = evenly_spaced(len(train.lengths), max(1, int(share * len(train.lengths))))
     if train.spec.inputs == "tokens":
         return chosen, *_runs(train, chosen, evaluation)
     return chosen, *_standardised(
@@ -60,19 +60,19 @@ def _per_sequence(train: Any, evaluation: Any) -> tuple[np.ndarray, Any, Any]:
 
 
 def _runs(train: Any, chosen: np.ndarray, evaluation: Any) -> tuple[Any, Any]:
-    """Counts of runs of 1 to 4 tokens that occur twice; None where there is none."""
+    """Return counts of the 1- to 4-grams that occur twice; None if there are none."""
     from sklearn.feature_extraction.text import CountVectorizer
 
     counter = CountVectorizer(analyzer="char", ngram_range=(1, 4), lowercase=False, min_df=2)
     try:
         counts = counter.fit_transform(as_text(inputs) for inputs, _ in sequences(train, chosen))
-    except ValueError:  # what scikit-learn says of an empty vocabulary
+    except ValueError:  # scikit-learn's error for an empty vocabulary
         return None, evaluation.lengths
     return counts, counter.transform(as_text(inputs) for inputs, _ in sequences(evaluation))
 
 
 def _per_step(train: Any, evaluation: Any) -> tuple[np.ndarray, Any, Any]:
-    """The same of steps: features alone, or which tokens stand there and on both sides."""
+    """Return the same for steps: features, or the one-hot token and its two neighbours."""
     chosen = np.arange(0, int(np.sum(train.lengths)), max(1, int(np.sum(train.lengths)) // MOST_STEPS))
     describe: Callable[[np.ndarray], np.ndarray] = np.asarray
     if train.spec.inputs == "tokens":

@@ -1,11 +1,11 @@
-"""N-gram models of tokens, by counting.
+"""Interpolated Kneser-Ney n-gram models.
 
     P(y | c) = (max(count(c y) - D, 0) + D types(c) P(y | c')) / total(c)
 
-c is the context of n - 1 tokens, c' the same without its first, types(c) how many different tokens
-followed it. The counts of the shorter contexts say in how many *different* longer ones a token
-followed (Kneser & Ney 1995); the discount D is n1 / (n1 + 2 n2), of the things counted once and
-twice (Ney, Essen & Kneser 1994). Below the empty context all tokens are alike.
+c is the context of n - 1 tokens, c' the same without its first, types(c) the number of distinct tokens
+after it. Counts of shorter contexts are numbers of *distinct* longer ones in which a token followed
+(Kneser & Ney 1995); the discount D is n1 / (n1 + 2 n2), from the numbers of n-grams counted once and
+twice (Ney, Essen & Kneser 1994). Below the empty context the distribution is uniform.
 
 Source: Chen & Goodman 1999, "An empirical study of smoothing techniques for language modeling",
 section 2.7 (interpolated).
@@ -24,7 +24,7 @@ NAMES = {1: "unigram", 2: "bigram", 3: "trigram"}
 
 
 class Level(NamedTuple):
-    """The counts of all contexts of one length, ready to be looked up."""
+    """Lookup tables of all contexts of one length."""
 
     grams: Counts
     contexts: np.ndarray
@@ -34,7 +34,7 @@ class Level(NamedTuple):
 
 
 class Ngram:
-    """An interpolated Kneser-Ney model; vectorised, with memory for distinct n-grams only.
+    """Interpolated Kneser-Ney model, vectorized, with memory for distinct n-grams only.
 
     >>> model = Ngram(order=2, context_size=3, target_size=2)
     >>> model.add(np.array([[0], [1]] * 50), np.array([1, 0] * 50))
@@ -43,8 +43,8 @@ class Ngram:
 
     Args:
         order: n.
-        context_size: how many different tokens a context may hold, beyond-the-border included.
-        target_size: V, how many tokens may follow.
+        context_size: number of distinct context tokens, padding included.
+        target_size: V, number of distinct target tokens.
 
     Raises:
         ValueError: an order or a vocabulary too large for 63-bit keys.
@@ -59,11 +59,11 @@ class Ngram:
 
     @property
     def name(self) -> str:
-        """Its usual name."""
+        """Name of the baseline."""
         return NAMES.get(self.order, f"{self.order}-gram")
 
     def fit(self, items: Iterable[tuple[np.ndarray, ...]]) -> Ngram:
-        """Count all items, as for `add`; returns itself."""
+        """Count all items as in `add`; return self."""
         for contexts, targets in items:
             self.add(contexts, targets)
         return self
@@ -74,7 +74,7 @@ class Ngram:
         self._levels = None
 
     def probability(self, contexts: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """P of each of the tokens after its context."""
+        """Return P of each token after its context."""
         if self._levels is None:
             self._levels = self._make_levels()
         keys = self._keys(contexts, targets)
@@ -85,7 +85,7 @@ class Ngram:
         return probability
 
     def cross_entropy(self, items: Iterable[tuple[np.ndarray, ...]]) -> float:
-        """Mean of -log P over all items, in nats."""
+        """Return the mean of -log P over all items, in nats."""
         total, count = 0.0, 0
         for contexts, targets in items:
             total -= float(np.log(self.probability(contexts, targets)).sum())
@@ -115,7 +115,7 @@ class Ngram:
 
 
 def make_level(grams: Counts, target_size: int) -> Level:
-    """Totals, types and discount of the counts of n-grams of one length."""
+    """Compute totals, types and discount from the counts of n-grams of one length."""
     contexts, first = np.unique(grams.keys // target_size, return_index=True)
     totals = np.add.reduceat(grams.counts, first) if len(first) else grams.counts
     types = np.diff(first, append=len(grams.keys))

@@ -1,4 +1,4 @@
-"""Reading data sets for baselines: in pieces, so that memory does not grow with the data.
+"""Readers of data sets for baselines, in chunks so that memory does not grow with the data.
 
 A data set here is anything with `spec`, `lengths` and `read(index, start, stop)`. N sequences, n
 items, T steps, F features, L steps of history, V values.
@@ -13,23 +13,23 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-# Items handled at a time, and numbers in one array of them.
+# Maximum number of items, and of numbers, per chunk.
 ITEMS, NUMBERS = 1 << 18, 1 << 22
 
 
-def spread(count: int, most: int) -> np.ndarray:
-    """At most `most` of the indices 0 to count - 1, in order and evenly spread.
+def evenly_spaced(count: int, most: int) -> np.ndarray:
+    """Return at most `most` evenly spaced indices from 0 to count - 1.
 
-    >>> spread(10, 4).tolist()
+    >>> evenly_spaced(10, 4).tolist()
     [0, 3, 6, 9]
     """
     return np.arange(count) if count <= most else np.linspace(0, count - 1, most).round().astype(np.int64)
 
 
 def labels(dataset: Any) -> np.ndarray:
-    """int64: the label of each sequence, or of each step of all sequences."""
+    """Return the label of each sequence, or of each step of all sequences, int64."""
     if dataset.spec.target_shape == "sequence":
-        known = getattr(dataset, "labels", None)  # of one in files, which need not be read one by one
+        known = getattr(dataset, "labels", None)  # known without reading the files one by one
         count = len(dataset.lengths)
         return (
             np.fromiter((dataset.read(i, 0, 1)[1] for i in range(count)), np.int64, count) if known is None else known
@@ -38,16 +38,16 @@ def labels(dataset: Any) -> np.ndarray:
 
 
 def sequences(dataset: Any, indices: Iterable[int] | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Inputs and targets of whole sequences."""
+    """Yield inputs and targets of whole sequences."""
     for i in range(len(dataset.lengths)) if indices is None else indices:
         yield dataset.read(int(i), 0, int(dataset.lengths[i]))
 
 
-def unbroken(dataset: Any, most: int) -> np.ndarray:
-    """Features ``(T, F)`` of a stretch of time without a gap, at most so many steps: the last of a data set.
+def last_stretch(dataset: Any, most: int) -> np.ndarray:
+    """Return features ``(T, F)`` of the last contiguous stretch of a data set, at most `most` steps.
 
-    Windows that overlap by all but one step, or by as many as their `starts` say, are put together; of whole
-    sequences it is the last.
+    Windows that overlap by all but one step, or as their `starts` say, are joined; of whole sequences it is
+    the last.
     """
     last, starts = len(dataset.lengths) - 1, getattr(dataset, "starts", None)
     newest = dataset.read(last, max(0, int(dataset.lengths[last]) - most), int(dataset.lengths[last]))[0]
@@ -66,7 +66,7 @@ def unbroken(dataset: Any, most: int) -> np.ndarray:
 
 
 def neighbourhoods(tokens: np.ndarray, before: int, after: int, border: int) -> np.ndarray:
-    """``(T, before + 1 + after)``: each token with its neighbours, `border` beyond the ends.
+    """Return each token with its neighbours, ``(T, before + 1 + after)``, padded with `border`.
 
     >>> neighbourhoods(np.array([5, 6, 7]), before=1, after=0, border=9).tolist()
     [[9, 5], [5, 6], [6, 7]]
@@ -75,7 +75,7 @@ def neighbourhoods(tokens: np.ndarray, before: int, after: int, border: int) -> 
 
 
 def step_items(dataset: Any, before: int, after: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
-    """Contexts ``(n, before + 1 + after)`` of tokens and targets ``(n,)`` of all steps, some at a time."""
+    """Yield token contexts ``(n, before + 1 + after)`` and targets ``(n,)`` of all steps in chunks."""
 
     def parts() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         border = dataset.spec.input_size
@@ -90,16 +90,16 @@ def step_items(dataset: Any, before: int, after: int = 0) -> Iterator[tuple[np.n
     return joined(parts())
 
 
-class Spread:
-    """Some of the sequences of a data set, evenly spread, for what need not see all of them.
+class Subset:
+    """Evenly spaced subset of the sequences of a data set.
 
     Args:
         dataset: the data set.
-        most: how many sequences.
+        most: maximum number of sequences.
     """
 
     def __init__(self, dataset: Any, most: int) -> None:
-        self.dataset, self.spec, self.indices = dataset, dataset.spec, spread(len(dataset.lengths), most)
+        self.dataset, self.spec, self.indices = dataset, dataset.spec, evenly_spaced(len(dataset.lengths), most)
         self.lengths = np.asarray(dataset.lengths)[self.indices]
 
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +109,7 @@ class Spread:
 
 
 class NewestTokens:
-    """A data set whose inputs are tokens joined with those before them, read as the tokens themselves."""
+    """Data set whose inputs are tokens joined with those before them, read as the newest tokens."""
 
     def __init__(self, dataset: Any) -> None:
         self.dataset, self.lengths = dataset, dataset.lengths
@@ -121,8 +121,8 @@ class NewestTokens:
         return inputs % self.spec.input_size, targets
 
 
-def own_items(dataset: Any, before: int) -> Iterator[tuple[np.ndarray, ...]]:
-    """Contexts ``(n, before)`` and tokens ``(n,)`` of all target sequences: each after those before it."""
+def target_items(dataset: Any, before: int) -> Iterator[tuple[np.ndarray, ...]]:
+    """Yield contexts ``(n, before)`` and tokens ``(n,)`` of all target sequences in chunks."""
 
     def parts() -> Iterator[tuple[np.ndarray, ...]]:
         border = dataset.spec.target_size
@@ -135,7 +135,7 @@ def own_items(dataset: Any, before: int) -> Iterator[tuple[np.ndarray, ...]]:
 
 
 def joined(parts: Iterable[tuple[np.ndarray, ...]], most: int = ITEMS) -> Iterator[tuple[np.ndarray, ...]]:
-    """Small arrays of items put together into larger ones, of about `most` items."""
+    """Concatenate small arrays of items to chunks of about `most` items."""
     held: list[tuple[np.ndarray, ...]] = []
     count = 0
     for part in parts:
@@ -149,24 +149,24 @@ def joined(parts: Iterable[tuple[np.ndarray, ...]], most: int = ITEMS) -> Iterat
 
 
 def item_count(dataset: Any, stride: int = 1) -> int:
-    """How many targets there are, or how many `histories` gives with such a stride."""
+    """Return the number of targets, or the number that `histories` yields with this stride."""
     if dataset.spec.target_shape == "sequence":
         return -(-len(dataset.lengths) // stride)
     return int((-(-np.asarray(dataset.lengths) // stride)).sum())
 
 
 def histories(dataset: Any, steps: int, stride: int = 1) -> Iterator[tuple[np.ndarray, ...]]:
-    """The last L inputs that each target may be told from, with the targets, some items at a time.
+    """Yield the last L inputs before each target, with the targets, in chunks.
 
-    Where fewer than L are known the first one is repeated. Tokens become one-hot features.
+    Shorter histories are padded with their first step. Tokens become one-hot features.
 
     Args:
-        dataset: with values as targets, one per sequence or per step.
+        dataset: data set with values as targets, one per sequence or per step.
         steps: L.
-        stride: every so many sequences, or steps, only.
+        stride: step between the sequences, or steps, used.
 
     Yields:
-        Histories ``(n, L, F)``, how many of those steps are known ``(n,)``, and targets ``(n, V)``.
+        Histories ``(n, L, F)``, numbers of known steps ``(n,)``, and targets ``(n, V)``.
     """
     size = max(1, NUMBERS // (steps * dataset.spec.input_size))
     parts: Iterable[tuple[np.ndarray, ...]]

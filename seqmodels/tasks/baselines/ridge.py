@@ -1,4 +1,4 @@
-"""Linear regression with a penalty on the weights, from sums over the data only.
+"""Ridge regression from sums over the data.
 
 n items, D inputs, V outputs.
 """
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Penalties tried, in units of the number of items.
+# Candidate penalties, in units of the number of items.
 PENALTIES = 10.0 ** np.arange(-6, 1.5, 0.5)
-# Share of the items, the last ones, by which the penalty is chosen.
+# Share of the items, the last ones, held out to choose the penalty.
 HELD_OUT = 0.2
 
 
 @dataclass
 class Moments:
-    """Sums over items: all that least squares needs to know of them."""
+    """Sufficient statistics of least squares, as sums over items."""
 
     count: float
     x: np.ndarray
@@ -30,7 +30,7 @@ class Moments:
 
     @classmethod
     def of(cls, x: np.ndarray, y: np.ndarray) -> Moments:
-        """The sums over items ``(n, D)`` and ``(n, V)``."""
+        """Return the sums over items ``(n, D)`` and ``(n, V)``."""
         x, y = x.astype(np.float64), y.astype(np.float64)
         return cls(len(x), x.sum(0), y.sum(0), x.T @ x, x.T @ y, float((y * y).sum()))
 
@@ -39,7 +39,7 @@ class Moments:
 
 
 class Ridge:
-    """Ridge regression; inputs are standardised, and the last items choose the penalty.
+    """Ridge regression on standardized inputs, with the penalty chosen on the last items.
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=(500, 3))
@@ -59,13 +59,13 @@ class Ridge:
         held_out: Iterable[tuple[np.ndarray, ...]] | None = None,
         penalties: np.ndarray = PENALTIES,
     ) -> Ridge:
-        """Fit to items that are read once.
+        """Fit to items in a single pass.
 
         Args:
-            items: arrays ``(n, D)`` and ``(n, V)``, in order of time where there is one.
-            count: how many items there are in all.
-            held_out: items that choose the penalty, in the place of the last ones, and are not fitted to.
-            penalties: to choose from, in units of the number of items.
+            items: arrays ``(n, D)`` and ``(n, V)``, in temporal order if there is one.
+            count: total number of items.
+            held_out: items to choose the penalty, instead of the last ones; not fitted to.
+            penalties: candidate penalties, in units of the number of items.
         """
         if held_out is not None:
             (fitted, _), (other, _) = _moments(items, count), _moments(held_out, sys.maxsize)
@@ -79,12 +79,12 @@ class Ridge:
         return cls(*_solve(head + tail, penalties[best : best + 1])[0])
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Outputs ``(n, V)``."""
+        """Return outputs ``(n, V)``."""
         return x @ self.weight + self.bias
 
 
 def _moments(items: Iterable[tuple[np.ndarray, ...]], first: int) -> tuple[Moments, Moments | None]:
-    """The sums over the first items, and over the rest."""
+    """Return the sums over the first items, and over the rest."""
     parts: list[Moments | None] = [None, None]
     seen = 0
     for x, y in items:
@@ -101,7 +101,7 @@ def _moments(items: Iterable[tuple[np.ndarray, ...]], first: int) -> tuple[Momen
 
 
 def _solve(moments: Moments, penalties: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, float]]:
-    """Weights ``(D, V)`` and bias ``(V,)`` for each penalty, by one eigendecomposition."""
+    """Return weights ``(D, V)``, bias ``(V,)`` and penalty for each penalty, by one eigendecomposition."""
     n = moments.count
     mean_x, mean_y = moments.x / n, moments.y / n
     covariance = moments.xx - n * np.outer(mean_x, mean_x)
@@ -118,6 +118,6 @@ def _solve(moments: Moments, penalties: np.ndarray) -> list[tuple[np.ndarray, np
 
 
 def squared_error(moments: Moments, weight: np.ndarray, bias: np.ndarray) -> float:
-    """Sum of (x W + b - y)^2 over the items that were summed up."""
+    """Return the sum of (x W + b - y)^2 over the items."""
     fitted = (weight * (moments.xx @ weight)).sum() + 2 * (moments.x @ weight) @ bias + moments.count * bias @ bias
     return float(fitted - 2 * ((weight * moments.xy).sum() + bias @ moments.y) + moments.yy)

@@ -1,4 +1,4 @@
-"""Exponential smoothing: parameters by statsmodels on the training part, then rolled through every history.
+"""Exponential smoothing, fitted by statsmodels to the training split and run over each history.
 
 n items, L steps of history, H steps of horizon, m steps in a season.
 """
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Steps that the parameters are fitted to, at most and at least; and the longest season that is smoothed.
+# Maximum and minimum number of steps fitted to, and the longest season.
 MOST_STEPS, LEAST_STEPS, LONGEST_SEASON = 600, 12, 48
 
 
 @dataclass(frozen=True)
 class Smoothing:
-    """Additive errors, a damped trend, and additive seasons where there are any: ETS(A, Ad, A).
+    """Exponential smoothing with damped trend and optional additive seasons, ETS(A, Ad, A).
 
     >>> rising = Smoothing(alpha=1.0, beta=1.0, phi=1.0)
     >>> rising.forecast(np.array([[1.0, 2.0, 3.0]]), horizon=2).tolist()
@@ -25,7 +25,7 @@ class Smoothing:
     Source: Hyndman & Athanasopoulos 2021, "Forecasting: principles and practice", section 8.5.
 
     Fields:
-        alpha, beta, gamma: how fast level, trend and season follow; as in the state space form.
+        alpha, beta, gamma: smoothing parameters of level, trend and season, in state space form.
         phi: damping of the trend.
         period: m; None for no season.
     """
@@ -38,17 +38,17 @@ class Smoothing:
 
     @classmethod
     def fit(cls, series: np.ndarray, period: int | None = None) -> Smoothing:
-        """The likeliest parameters for a series, of which the last steps are read; without a season unless it pays.
+        """Fit by maximum likelihood to the last steps of a series.
 
-        Whether it does is told by Akaike's criterion.
+        The season is kept if it improves Akaike's information criterion.
 
         Args:
-            series: ``(T,)``, two seasons at least.
+            series: ``(T,)``, at least two seasons.
             period: m.
 
         Raises:
             ImportError: statsmodels is not installed.
-            ValueError: a series too short or too even to be fitted to.
+            ValueError: a series too short or constant.
         """
         try:
             from statsmodels.tsa.exponential_smoothing.ets import ETSModel
@@ -60,7 +60,7 @@ class Smoothing:
         seasonal = period is not None and 1 < period <= LONGEST_SEASON and len(series) >= 3 * period + LEAST_STEPS
         fits = []
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an optimum that is only nearly one will do for a baseline
+            warnings.simplefilter("ignore")  # an approximate optimum is good enough for a baseline
             for m in (None, period) if seasonal else (None,):
                 options = {} if m is None else {"seasonal": "add", "seasonal_periods": m}
                 model = ETSModel(series, error="add", trend="add", damped_trend=True, **options)
@@ -71,10 +71,10 @@ class Smoothing:
         return cls(found["smoothing_level"], found["smoothing_trend"], found["damping_trend"], season, m)
 
     def forecast(self, history: np.ndarray, horizon: int) -> np.ndarray:
-        """The next values ``(n, H)`` after histories ``(n, L)``.
+        """Return forecasts ``(n, H)`` after histories ``(n, L)``.
 
-        The state begins with the first value (or the mean of the first season), no trend, and the
-        whole seasons' mean differences from their own means.
+        The initial state is the first value (or the mean of the first season), no trend, and the mean
+        deviations of whole seasons from their own means.
         """
         m = self.period if self.period is not None and history.shape[1] >= self.period else 1
         whole = history[:, : history.shape[1] // m * m].reshape(len(history), -1, m).astype(np.float64)

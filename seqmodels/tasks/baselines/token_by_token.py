@@ -1,7 +1,6 @@
-"""Rewriting a sequence token by token: what each source token most often stands for.
+"""Token-by-token rewriting, learned from pairs of sequences by expectation-maximization.
 
-Two ways to find out from pairs alone, both by expectation-maximisation. N pairs, L source tokens, M
-target tokens, V target tokens in the vocabulary.
+N pairs, L source tokens, M target tokens, V target tokens in the vocabulary.
 """
 
 from __future__ import annotations
@@ -11,27 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.tasks.baselines.reading import sequences, spread
+from seqmodels.tasks.baselines.reading import evenly_spaced, sequences
 
 ROUNDS = 5
 MOST_PAIRS, MOST_STEPS, MOST_CELLS = 20_000, 60, 6_000_000
-CHUNK_SHARES = (0.1, 0.8, 0.1)  # where the first round begins: a source token gives 0, 1 or 2 target tokens
+CHUNK_SHARES = (0.1, 0.8, 0.1)  # initial probabilities of 0, 1 or 2 target tokens per source token
 
 Pair = tuple[np.ndarray, np.ndarray]
 
 
 def training_pairs(train: Any, stop: int | None) -> list[Pair]:
-    """Some of the training pairs, evenly spread, without stop tokens; long ones and empty ones left out."""
-    pairs = ((s, t[t != stop]) for s, t in sequences(train, spread(len(train.lengths), MOST_PAIRS)))
+    """Return evenly spaced training pairs without stop tokens; long and empty ones are left out."""
+    pairs = ((s, t[t != stop]) for s, t in sequences(train, evenly_spaced(len(train.lengths), MOST_PAIRS)))
     return [(s, t) for s, t in pairs if 0 < len(s) <= MOST_STEPS and 0 < len(t) <= MOST_STEPS]
 
 
 class InOrder:
-    """Each source token stands for no, one or two target tokens, in the same order as in the source.
+    """Monotonic rewriting: each source token becomes 0, 1 or 2 target tokens.
 
-    For words and their sounds: the most frequent sounds of each letter. The alignment is that of Jiampojamarn
-    et al. 2007, "Applying many-to-many alignments and hidden Markov models to letter-to-phoneme
-    conversion", section 2, with one source token at a time:
+    For words and their pronunciations. The alignment is that of Jiampojamarn et al. 2007, "Applying
+    many-to-many alignments and hidden Markov models to letter-to-phoneme conversion", section 2, with one
+    source token at a time:
 
         alpha_(i+1)(j) = sum_k alpha_i(j - k) p(t_(j-k+1) .. t_j | s_i),   k = 0, 1, 2
 
@@ -49,7 +48,7 @@ class InOrder:
         self.best: dict[int, list[int]] = {}
 
     def fit(self, pairs: Iterable[Pair]) -> InOrder:
-        """Align pairs; those with more than two target tokens for each source token cannot be."""
+        """Align pairs, without those that have more than two target tokens per source token; return self."""
         groups: dict[tuple[int, int], list[Pair]] = {}
         cells = 0
         for source, target in pairs:
@@ -61,7 +60,7 @@ class InOrder:
             return self
         known = np.unique(np.concatenate([key[key >= 0] for key in keys]))
         places = [np.where(key >= 0, np.searchsorted(known, key), len(known)) for key in keys]
-        p = np.append(self._first(known), 0.0)  # the last is for chunks that would begin before the target
+        p = np.append(self._first(known), 0.0)  # last entry: chunks that would begin before the target
         every, counts = np.concatenate([place.ravel() for place in places]), p
         for _ in range(ROUNDS):
             counts = np.bincount(every, np.concatenate([_shares(place, p).ravel() for place in places]), len(p))
@@ -71,11 +70,11 @@ class InOrder:
         return self
 
     def write(self, source: np.ndarray) -> list[int]:
-        """The target tokens of a source; a token never seen stands for nothing."""
+        """Return the target tokens of a source; unseen tokens are dropped."""
         return [token for s in source.tolist() for token in self.best.get(s, [])]
 
     def _keys(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """``(N, L, M + 1, 3)``: source token and the chunk of k target tokens that ends at j; -1 for none."""
+        """Return keys ``(N, L, M + 1, 3)`` of source token and chunk of k target tokens ending at j; -1 for none."""
         count, steps = target.shape
         ends = np.full((count, steps + 1, 3), -1, np.int64)
         ends[:, :, 0] = 0
@@ -96,7 +95,7 @@ class InOrder:
 
 
 def _shares(place: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """How likely each chunk is in pairs of one shape, ``(N, L, M + 1, 3)``, by the forward-backward algorithm."""
+    """Return the chunk posteriors ``(N, L, M + 1, 3)`` of pairs of one shape by the forward-backward algorithm."""
     count, length, ends, _ = place.shape
     q = p[place]
     alpha, beta = np.zeros((2, length + 1, count, ends))
@@ -116,9 +115,9 @@ def _shares(place: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 
 class WordByWord:
-    """Each source token stands for its likeliest target token, wherever in the target that is: IBM model 1.
+    """IBM model 1: each source token becomes its most likely target token, in any position.
 
-        p(t | s) ~ sum over pairs of p(t | s) / sum_s' p(t | s'),   s' of the same pair, "nothing" among them
+        p(t | s) ~ sum over pairs of p(t | s) / sum_s' p(t | s'),   s' of the same pair or the null token
 
     Source: Brown et al. 1993, "The mathematics of statistical machine translation", section 4.1.
 
@@ -127,7 +126,7 @@ class WordByWord:
     [6, 5, 4]
 
     Args:
-        source_size: tokens in the source vocabulary.
+        source_size: size of the source vocabulary.
         target_size: V.
     """
 
@@ -136,7 +135,7 @@ class WordByWord:
         self.best: dict[int, int] = {}
 
     def fit(self, pairs: Iterable[Pair]) -> WordByWord:
-        """Estimate p(t | s) from pairs, as many as there is room for."""
+        """Estimate p(t | s) from pairs, as many as fit in memory; return self."""
         keys, groups, end, cells = [], [], 0, 0
         for source, target in pairs:
             source = np.append(source, self.nothing)
@@ -157,18 +156,18 @@ class WordByWord:
         return self
 
     def write(self, source: np.ndarray) -> list[int]:
-        """The target tokens of a source; a token never seen stands for nothing."""
+        """Return the target tokens of a source; unseen tokens are dropped."""
         return [self.best[s] for s in source.tolist() if s in self.best]
 
 
 def _normalised(counts: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Counts as shares of their owner's."""
+    """Normalize counts to sum to 1 for each owner."""
     totals = np.bincount(owner, counts)
     return counts / np.maximum(totals[owner], np.finfo(float).tiny)
 
 
 def shared_names(source: tuple[str, ...], target: tuple[str, ...]) -> dict[int, int]:
-    """Source tokens that are target tokens too, where most are: then to copy the source makes sense."""
+    """Return the source tokens that are also target tokens, if most are; copying the source is then a baseline."""
     place = {name: i for i, name in enumerate(target)}
     same = {i: place[name] for i, name in enumerate(source) if name in place}
     return same if 2 * len(same) > len(source) else {}

@@ -1,6 +1,6 @@
-"""Baselines for transcriptions: what is said most, and equal cuts compared with those seen in training.
+"""Baselines for transcription: the most frequent sequence, and nearest neighbours of equal parts.
 
-N sequences, n cuts, T steps, F features.
+N sequences, n parts, T steps, F features.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.tasks.baselines.reading import sequences, spread
+from seqmodels.tasks.baselines.reading import evenly_spaced, sequences
 
-# Training sequences that are cut, at most, and steps that each cut is brought to.
+# Maximum number of training sequences, and steps to which each part is resampled.
 MOST_SEQUENCES, CUT_STEPS = 4000, 8
 
 
 def most_frequent(known: list[list[int]]) -> list[int]:
-    """The sequence that occurs most often; of several the first.
+    """Return the most frequent sequence, the first in a tie.
 
     >>> most_frequent([[1], [2, 3], [2, 3]])
     [2, 3]
@@ -27,7 +27,7 @@ def most_frequent(known: list[list[int]]) -> list[int]:
 
 
 def mean_token_run(known: list[list[int]]) -> list[int]:
-    """The most frequent token, as often as a sequence has tokens on average.
+    """Return the most frequent token, repeated to the mean sequence length.
 
     >>> mean_token_run([[1, 2, 1], [3]])
     [1, 1]
@@ -37,14 +37,14 @@ def mean_token_run(known: list[list[int]]) -> list[int]:
     return [counts.most_common(1)[0][0]] * mean if counts else []
 
 
-def equal_cuts(train: Any, known: list[list[int]], evaluation: Any) -> list[list[int]]:
-    """Each sequence in as many equal parts as its length suggests, each told by its nearest neighbour.
+def equal_parts(train: Any, known: list[list[int]], evaluation: Any) -> list[list[int]]:
+    """Label equal parts of each sequence by their nearest neighbours; its length gives their number.
 
     Training sequences are cut into as many parts as they have tokens.
     """
     from sklearn.neighbors import KNeighborsClassifier
 
-    chosen = [i for i in spread(len(known), MOST_SEQUENCES).tolist() if known[i]]
+    chosen = [i for i in evenly_spaced(len(known), MOST_SEQUENCES).tolist() if known[i]]
     if not chosen:
         return [[] for _ in evaluation.lengths]
     seen = [cut for (x, _), i in zip(sequences(train, chosen), chosen, strict=True) for cut in _cuts(x, len(known[i]))]
@@ -54,7 +54,7 @@ def equal_cuts(train: Any, known: list[list[int]], evaluation: Any) -> list[list
 
 
 def _cuts(inputs: np.ndarray, count: int) -> np.ndarray:
-    """``(count, CUT_STEPS * F)``: equal parts, each with its steps drawn out or thinned to the same number."""
+    """Return equal parts ``(count, CUT_STEPS * F)``, each resampled to the same number of steps."""
     edges = np.linspace(0, len(inputs), count + 1)
     places = [np.linspace(a, max(a, b - 1), CUT_STEPS) for a, b in pairwise(edges)]
     rows = np.clip(np.round(np.stack(places)), 0, len(inputs) - 1).astype(np.int64)

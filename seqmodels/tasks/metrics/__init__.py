@@ -1,4 +1,4 @@
-"""Metrics of our own, as torchmetrics has none: each is imported by the task that counts with it, when it does.
+"""Metrics that torchmetrics lacks, imported by the tasks on first use.
 
-The registry leaves this package out, because torchmetrics takes seconds.
+The registry skips this package, because importing torchmetrics takes seconds.
 """

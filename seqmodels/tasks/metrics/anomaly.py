@@ -1,4 +1,4 @@
-"""Precision, recall and delay of a detector, over a whole stage."""
+"""Precision, recall and delay of an anomaly detector over a whole stage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seqmodels.tasks.anomaly_score import Counts, Detector
 
 
 class AnomalyMetric(Metric):
-    """Collects the steps of all sequences, and counts when it is asked.
+    """Metric that collects the steps of all sequences and counts alarms in `compute`.
 
     >>> metric = AnomalyMetric(Detector((1,), (1.0,), (0.0,), 3.0), ["spike"])
     >>> errors, kinds = torch.tensor([[0.0, 9.0, 0.0]]), torch.tensor([[0.0, 1.0, 0.0]])
@@ -23,8 +23,8 @@ class AnomalyMetric(Metric):
     {'f1': 1.0, 'delay': 0.0}
 
     Args:
-        detector: None where there is none yet; nothing is then counted.
-        names: of the kinds of breaks, from 1 on.
+        detector: the detector; None before calibration, and nothing is counted.
+        names: names of the kinds of anomalies, from 1 on.
     """
 
     full_state_update = False
@@ -36,7 +36,7 @@ class AnomalyMetric(Metric):
         self.add_state("pieces", default=[], dist_reduce_fx="cat")
 
     def update(self, errors: Tensor, kinds: Tensor, values: Tensor, lengths: Tensor, reset: Tensor) -> None:
-        """Count a window of every row.
+        """Add a window of every row.
 
         Args:
             errors, kinds, values: ``(B, T)``.
@@ -51,7 +51,7 @@ class AnomalyMetric(Metric):
             self.pieces.append(torch.stack([index, *(part.float() for part in parts)], dim=1).cpu())
 
     def sequences(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Errors, kinds and values ``(n,)`` of each sequence."""
+        """Return errors, kinds and values ``(n,)`` of each sequence."""
         if not self.pieces:
             return []
         steps = torch.cat(list(self.pieces)).numpy().astype(np.float64)

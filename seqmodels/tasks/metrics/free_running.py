@@ -1,8 +1,7 @@
-"""Scores of sequences that were written freely, against all that would have been right.
+"""Scores of free-running generation against one or more references.
 
-Rows with the same source are one source with several references: a word that may be said in several
-ways, a sentence with several translations. They are found at the end of a stage, when all rows are
-known, so that neither a batch nor a data set has to say which rows belong together.
+Rows with the same source are references of one another: several pronunciations of a word, several
+translations of a sentence. They are grouped at the end of a stage, when all rows are known.
 """
 
 from __future__ import annotations
@@ -20,10 +19,9 @@ Tokens = tuple[int, ...]
 
 
 class FreeRunning(Metric):
-    """Error rate, share that is right, and BLEU and chrF, of what was written.
+    """Token error rate, sequence accuracy, BLEU and chrF of generated sequences.
 
-    For each source, d is the least edit distance from what was written to one of its references, and n
-    the length of that reference:
+    For each source, d is the edit distance to the nearest reference, and n the length of that reference:
 
         token_error_rate = sum d / sum n,   sequence_accuracy = share of sources with d = 0
 
@@ -33,7 +31,7 @@ class FreeRunning(Metric):
 
     Args:
         grouped: whether rows with the same source are references of one another.
-        text: from tokens to text, for BLEU and chrF (Papineni et al. 2002; Popović 2015; both as
+        text: maps tokens to text, for BLEU and chrF (Papineni et al. 2002; Popović 2015; both as
             sacrebleu defines them, Post 2018); None leaves them out.
     """
 
@@ -43,21 +41,21 @@ class FreeRunning(Metric):
     def __init__(self, grouped: bool = True, text: Callable[[Sequence[int]], str] | None = None) -> None:
         super().__init__()
         self.grouped, self.text = grouped, text
-        # As plain numbers, (length, tokens) three times for each row, so that processes can share them.
+        # Flat numbers, (length, tokens) three times for each row, so that processes can gather them.
         self.add_state("records", default=[], dist_reduce_fx="cat")
 
     def update(self, rows: Iterable[tuple[Sequence[int], Sequence[int], Sequence[int]]]) -> None:
-        """Count rows of source, what was written, and what is true, each without padding and stop token."""
+        """Add rows of source, generated and true tokens, each without padding and stop token."""
         flat = [number for row in rows for tokens in row for number in (len(tokens), *tokens)]
         self.records.append(torch.tensor(flat, dtype=torch.int32, device=self.device))
 
     def add(self, rows: Iterable[tuple[Sequence[int], Sequence[int], Sequence[int]]]) -> FreeRunning:
-        """`update`, and itself again."""
+        """Update, and return the metric."""
         self.update(rows)
         return self
 
     def compute(self) -> dict[str, float]:
-        """The scores of all rows; none where there are no rows."""
+        """Return the scores of all rows; empty without rows."""
         sources = self._sources()
         if not sources:
             return {}
@@ -69,8 +67,8 @@ class FreeRunning(Metric):
         return {**found, **(self._translation_scores(sources) if self.text else {})}
 
     def _sources(self) -> list[tuple[Tokens, list[Tokens]]]:
-        """What was written for each source, and its references."""
-        records: Any = self.records  # after processes have shared theirs, one tensor
+        """Return the generated tokens of each source, and its references."""
+        records: Any = self.records  # one tensor after gathering from processes
         flat = torch.cat(records) if isinstance(records, list) and records else records
         numbers = iter([] if isinstance(flat, list) else flat.tolist())
         found: dict[Any, tuple[Tokens, list[Tokens]]] = {}
@@ -86,7 +84,7 @@ class FreeRunning(Metric):
         text: Any = self.text
         made = [text(tokens) for tokens, _ in sources]
         most = max(len(references) for _, references in sources)
-        # sacrebleu wants the first reference of all, then the second of all, ...
+        # sacrebleu takes the first references of all, then the second of all, ...
         columns: Any = [[text(refs[i]) if i < len(refs) else None for _, refs in sources] for i in range(most)]
         return {
             "bleu": sacrebleu.corpus_bleu(made, columns, force=True).score,

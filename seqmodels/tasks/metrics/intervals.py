@@ -1,4 +1,4 @@
-"""How good forecast quantiles are: sharp, and right as often as they say.
+"""Calibration and sharpness of forecast quantiles.
 
 n items, H steps of horizon, Q levels; original units.
 """
@@ -16,12 +16,12 @@ from seqmodels.tasks.distributions import pinball
 
 
 class IntervalMetric(Metric):
-    """Coverage and width of an interval, weighted quantile loss, and the mean CRPS.
+    """Coverage and width of an interval, weighted quantile loss and mean CRPS.
 
     - coverage: share of the values inside the interval, ends included.
-    - width: its mean width.
-    - wql: ``2 sum |pinball| / sum |y|``, the mean over the levels (Salinas et al. 2020, section 4.1).
-    - crps: the mean of what is given.
+    - width: mean width of the interval.
+    - wql: ``2 sum |pinball| / sum |y|``, mean over the levels (Salinas et al. 2020, section 4.1).
+    - crps: mean of the given CRPS.
 
     >>> metric = IntervalMetric((0.1, 0.5, 0.9), low=0, high=2, horizon=1)
     >>> metric.update(torch.tensor([[[0.0, 1.0, 2.0]]]), torch.tensor([[1.5]]), torch.tensor([[0.5]]))
@@ -29,14 +29,14 @@ class IntervalMetric(Metric):
     {'crps': 0.5, 'wql': 0.2, 'coverage': 1.0, 'width': 2.0}
 
     Attributes:
-        below: ``(H, Q)``, values that were not above their quantile.
-        inside: ``(H,)``, values inside the interval.
-        wide: ``(H,)``, sum of its widths.
-        count: items.
+        below: ``(H, Q)``, number of values at or below their quantile.
+        inside: ``(H,)``, number of values inside the interval.
+        wide: ``(H,)``, sum of the interval's widths.
+        count: number of items.
 
     Args:
-        levels: of the Q quantiles.
-        low, high: places in `levels` of the interval's ends.
+        levels: levels of the Q quantiles.
+        low, high: indices in `levels` of the interval's ends.
         horizon: H.
     """
 
@@ -65,7 +65,7 @@ class IntervalMetric(Metric):
             self.add_state(name, torch.zeros(shape, dtype=torch.float32), dist_reduce_fx="sum")
 
     def update(self, quantiles: Tensor, targets: Tensor, crps: Tensor) -> None:
-        """Count items.
+        """Add items.
 
         Args:
             quantiles: ``(n, H, Q)``.
@@ -81,7 +81,7 @@ class IntervalMetric(Metric):
         self.below += (targets.unsqueeze(-1) <= quantiles).sum(0)
 
     def compute(self) -> dict[str, Tensor]:
-        """The four numbers."""
+        """Return the four metrics."""
         values = (self.count * len(self.inside)).clamp(min=1)
         return {
             "crps": self.total_crps / values,
@@ -92,6 +92,6 @@ class IntervalMetric(Metric):
 
 
 def interval_metric(metrics: Any) -> IntervalMetric | None:
-    """The interval metric among a stage's metrics, if it counted anything."""
+    """Return a stage's interval metric, or None if it has no items."""
     found = next((metric for metric in (metrics or {}).values() if isinstance(metric, IntervalMetric)), None)
     return found if found is not None and bool(found.count) else None

@@ -1,4 +1,4 @@
-"""What a training looks like from inside: gates, gradients, memory, and the model as a picture."""
+"""Diagnostics of a training: gates, gradients, effective memory, and a plot of the unrolled model."""
 
 from seqmodels.training.diagnostics.callback import Diagnostics
 from seqmodels.training.diagnostics.gates import gate_activations, saturated_share

@@ -1,4 +1,4 @@
-"""What a model is made of, in words and numbers, for drawing."""
+"""Description of a model's parts in words and numbers, for plotting."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """One box: what it is, its sizes in words, and its parameters."""
+    """A box: title, sizes in words, and number of parameters."""
 
     title: str
     sizes: str
@@ -28,7 +28,7 @@ class Part:
 class LayerPart(Part):
     """A layer's box.
 
-    Fields:
+    Attributes:
         directions: "forward", "reverse" or both.
         remembers: whether its cell has a state.
         residual: whether its input is added to its output.
@@ -45,15 +45,15 @@ class LayerPart(Part):
 class Anatomy:
     """A model, box by box.
 
-    Fields:
+    Attributes:
         encoder, layers, head: the boxes, from the bottom up.
-        shape: the head's shape by name: one_to_one, one_to_many, many_to_one, many_to_many or
+        shape: name of the head's shape: one_to_one, one_to_many, many_to_one, many_to_many or
             encoder_decoder.
-        pooling: how a many_to_one head reads the steps.
-        attention: whether a decoder looks at all steps.
-        feed: whether a decoder reads the features at every step, and not only at its start.
-        dropout: between layers.
-        parameters: of the whole model.
+        pooling: how a many_to_one head pools the steps.
+        attention: whether a decoder attends to all steps.
+        feed: whether a decoder reads the features at every step, not only at its start.
+        dropout: rate between layers.
+        parameters: number in the whole model.
     """
 
     encoder: Part
@@ -72,7 +72,7 @@ _SHAPE_OF_TARGETS = {"step": "many_to_many", "sequence": "many_to_one", "own": "
 
 
 def anatomy(model: SequenceModel) -> Anatomy:
-    """Describe a model of any encoder, layers and head."""
+    """Describe a model with any encoder, layers and head."""
     stack: Any = model.layers
     layers = list(stack.layers) if isinstance(getattr(stack, "layers", None), nn.ModuleList) else [stack]
     head = model.head
@@ -90,12 +90,12 @@ def anatomy(model: SequenceModel) -> Anatomy:
 
 
 def count(module: nn.Module) -> int:
-    """Numbers in a module's parameters."""
+    """Count the parameters of a module."""
     return sum(p.numel() for p in module.parameters())
 
 
 def head_shape(head: nn.Module) -> str:
-    """Which of `SHAPES` a head has: its registered name, or for another head what its targets suggest."""
+    """Return which of `SHAPES` a head has, by its registered name or else by its target shape."""
     for name in SHAPES:
         if name in names("head") and isinstance(head, find("head", name)):
             return name
@@ -103,7 +103,7 @@ def head_shape(head: nn.Module) -> str:
 
 
 def cell_title(cell: Cell) -> str:
-    """A cell's name as people say it: ``LSTMCell`` is an LSTM."""
+    """Return a cell's common name: LSTM for ``LSTMCell``."""
     return type(cell).__name__.removesuffix("Cell")
 
 
@@ -144,5 +144,5 @@ def _sizes(module: Any) -> str:
 
 
 def _rate(dropout: Any) -> float:
-    """A dropout's probability, be it a module or a number."""
+    """Return the probability of a dropout given as a module or a number."""
     return float(getattr(dropout, "p", dropout))

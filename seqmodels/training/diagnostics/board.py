@@ -1,4 +1,4 @@
-"""Where diagnostics are written, and the care that they disturb nothing."""
+"""TensorBoard output of diagnostics, isolated from the training."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HISTOGRAM_VALUES = 20_000  # beyond it a histogram takes longer and looks the same
+HISTOGRAM_VALUES = 20_000  # with more, a histogram takes longer and looks the same
 
 
 class Board:
-    """TensorBoard's writer, and the update that everything is written at.
+    """TensorBoard's writer, and the update to write at.
 
     Args:
         writer: a `torch.utils.tensorboard.SummaryWriter`.
-        device: where the model is.
-        noted: what has been said by now.
+        device: of the model.
+        noted: notes that have been written.
     """
 
     def __init__(self, writer: Any, device: torch.device, noted: set[str] | None = None) -> None:
@@ -49,23 +49,23 @@ class Board:
         self.writer.add_image(tag, figure_pixels(figure), self.update, dataformats="HWC")
 
     def text(self, tag: str, words: str) -> None:
-        """Words as they stand: indented, so that TensorBoard's Markdown leaves them alone."""
+        """Write text verbatim, indented so that TensorBoard does not render it as Markdown."""
         lines = [f"    {on_screen(line)}" for line in words.splitlines()]
         self.writer.add_text(tag, "\n".join(lines), self.update)
 
     def attempt(self, part: str, write: Callable[[], None]) -> None:
-        """Call `write`; put the random state back after it, and note a failure instead of raising it."""
+        """Call `write`, restore the random state, and note a failure instead of raising it."""
         devices = [self.device] if self.device.type == "cuda" else []
         try:
             with torch.random.fork_rng(devices):
                 write()
         except NotApplicableError as reason:
             self.note(part, f"{part} is left out: {reason}", logging.INFO)
-        except Exception as error:  # whatever it is, it must not stop a training
+        except Exception as error:  # no error here may stop a training
             self.note(part, f"{part} is left out: {type(error).__name__}: {error}", logging.WARNING)
 
     def note(self, about: str, words: str, level: int = logging.INFO) -> None:
-        """Say something once, in the log and under `diagnostics/notes`."""
+        """Write a note once, to the log and under `diagnostics/notes`."""
         if about not in self._noted:
             self._noted.add(about)
             log.log(level, "diagnostics: %s", words)

@@ -1,4 +1,4 @@
-"""The callback that watches a training and writes what it sees to TensorBoard."""
+"""Callback that writes diagnostics of a training to TensorBoard."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ from seqmodels.training.diagnostics.writing import Slice, write_round, write_sho
 
 
 class Diagnostics(pl.Callback):
-    """Write to TensorBoard how a training goes and what the model does, without touching either.
+    """Write diagnostics of the training and the model to TensorBoard, without affecting either.
 
-    Runs in the first process only. Weights, gradients, carried state, random state and the
-    train or eval mode of every module stay as they are: the same seed gives the same weights
-    with and without it. A diagnostic that fails is left out, with the reason once in the log
-    and under `diagnostics/notes`; it never stops the training.
+    Runs in the first process only. Weights, gradients, carried state, random state and the train
+    or eval mode of every module are unchanged: a seed gives the same weights with and without it.
+    A diagnostic that fails is skipped, with the reason once in the log and under
+    `diagnostics/notes`; it never stops the training.
 
     | written | where | when |
     | --- | --- | --- |
     | loss, learning rate, gradient norm before clipping, speed | `train/` | every `log_every_n_steps` |
     | the model unrolled | `model/unrolled` | at the start |
     | gates and states, saturation | `gates/`, `state/` | every `every_n_steps` |
-    | gradient norm against time lag | `gradient/` | the same |
-    | spectral radius | `spectral_radius/` | the same |
-    | effective memory | `memory/` | the same |
-    | the task's pictures and texts | `pictures/`, `texts/` | after a validation |
+    | gradient norm against time lag | `gradient/` | same |
+    | spectral radius | `spectral_radius/` | same |
+    | effective memory | `memory/` | same |
+    | the task's plots and texts | `pictures/`, `texts/` | after a validation |
 
-    A run too short for the lower ones gets them once, at its end.
+    A run too short for the lower rows writes them once, at its end.
 
     Args:
-        enabled: whether to make rounds, and the picture of the model. The scalars under `train/`
-            and the task's pictures and texts are written either way.
+        enabled: whether to write rounds of diagnostics, and the plot of the model. The scalars
+            under `train/` and the task's plots and texts are written either way.
         every_n_steps: updates between two rounds.
         log_every_n_steps: updates between two readings of loss and speed; None for the Trainer's.
-        budget: the share of the time that it may take, half for the rounds and half for the
-            task's pictures and texts; what does not fit waits. None for no limit.
-        rows: sequences of the newest batch to look at.
-        steps: time steps to look at.
-        lags: the longest lag of the gradient curve.
-        samples: losses to average for the effective memory.
+        budget: share of the run's time to spend, half on rounds and half on the task's plots and
+            texts; what exceeds it waits. None for no limit.
+        rows: number of sequences of the newest batch to inspect.
+        steps: number of time steps to inspect.
+        lags: longest lag of the gradient curve.
+        samples: number of losses averaged for the effective memory.
 
     Raises:
         ValueError: an option out of range.
@@ -79,7 +79,7 @@ class Diagnostics(pl.Callback):
         self._start(0)
 
     def _start(self, update: int) -> None:
-        """Fresh accounts for a training that begins, or goes on, at `update`."""
+        """Reset budgets and counters for a training that starts or resumes at `update`."""
         share = None if self.budget is None else self.budget / 2
         self._round_budget, self._shown_budget = Budget(share, guess=0.5), Budget(share, guess=0.0)
         self._meter = Meter(update)
@@ -90,7 +90,7 @@ class Diagnostics(pl.Callback):
         self._to_show: SequenceBatch | None = None
         self._validation_began = 0.0
 
-    # The Trainer's hooks, in the order in which it calls them.
+    # The Trainer's hooks, in the order of their calls.
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self._start(trainer.global_step)
@@ -108,7 +108,7 @@ class Diagnostics(pl.Callback):
                 )
 
     def on_before_optimizer_step(self, trainer: pl.Trainer, pl_module: Any, optimizer: torch.optim.Optimizer) -> None:
-        # Lightning clips after this hook, so this is the norm before clipping.
+        # The norm before clipping: Lightning clips after this hook.
         if self._board is not None and (trainer.global_step + 1) % self._log_every(trainer) == 0:
             groups = optimizer.param_groups
             gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
@@ -120,7 +120,7 @@ class Diagnostics(pl.Callback):
         if self._board is None:
             return
         update = trainer.global_step
-        # Lightning has divided the loss by the batches that an update is accumulated from.
+        # Lightning has divided the loss by the number of accumulated batches.
         self._meter.add(batch, outputs["loss"] * trainer.accumulate_grad_batches)
         if update % self._log_every(trainer) == 0 and update != self._logged:
             self._log(trainer, pl_module)
@@ -150,7 +150,7 @@ class Diagnostics(pl.Callback):
         self._board = None
 
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, stored: dict[str, Any]) -> None:
-        # Of a run that ends here this may be the last checkpoint, and what is logged after it would be cut off.
+        # This may be the last checkpoint of a run that ends here, and events after it would be truncated.
         stops = trainer.should_stop and trainer.fit_loop._can_stop_early
         if stops or 0 < trainer.max_steps <= trainer.global_step:
             self._finish(trainer, pl_module)
@@ -160,7 +160,7 @@ class Diagnostics(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._restored = state_dict
 
-    # What the hooks do.
+    # Implementation of the hooks.
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -173,7 +173,7 @@ class Diagnostics(pl.Callback):
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
-        """Go on as if there had been no break, so that the log is as it would have been."""
+        """Restore the state, so that the log equals that of an uninterrupted run."""
         self._meter.restore(state["meter"])
         self._round_budget.restore(state["round"])
         self._shown_budget.restore(state["shown"])
@@ -182,7 +182,7 @@ class Diagnostics(pl.Callback):
         self._noted.update(state["noted"])
 
     def _finish(self, trainer: pl.Trainer, learner: Any) -> None:
-        """What is still to be logged of a training that ends."""
+        """Write what is still missing when a training ends."""
         if self._board is None:
             return
         if trainer.global_step != self._logged:
@@ -194,7 +194,7 @@ class Diagnostics(pl.Callback):
         self._board.writer.flush()
 
     def _at(self, trainer: pl.Trainer) -> Board | None:
-        """The board, set to the newest update."""
+        """Return the board, set to the newest update."""
         if self._board is not None:
             self._board.update = trainer.global_step
         return self._board
@@ -224,7 +224,7 @@ class Diagnostics(pl.Callback):
         self._meter.pause(self._round_budget.expected)
 
     def _say_wait(self, update: int) -> None:
-        """Say once that rounds are made less often than asked for, and how often."""
+        """Note once that rounds are less frequent than configured, and how frequent."""
         budget = self._round_budget
         per_update = (budget.elapsed() - budget.spent) / max(update - self._first, 1)
         rounds = round(budget.wait() / max(per_update, 1e-9))
@@ -246,7 +246,7 @@ class Diagnostics(pl.Callback):
 
 
 def _board(trainer: pl.Trainer, learner: Any, noted: set[str]) -> Board | None:
-    """Where to write; None in all processes but the first, and where TensorBoard is not used."""
+    """Return where to write; None outside the first process or without TensorBoard."""
     boards = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
     return Board(boards[0].experiment, learner.device, noted) if boards and trainer.is_global_zero else None
 

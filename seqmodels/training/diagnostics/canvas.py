@@ -1,4 +1,4 @@
-"""Boxes and arrows: the few shapes that a picture of a model is made of."""
+"""Boxes and arrows for plots of a model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAINT = {
 
 
 class Canvas:
-    """Axes without axes, one unit of which is the same length both ways.
+    """Blank axes with the same unit in both directions.
 
     Args:
         width, height: size in units.
@@ -39,12 +39,12 @@ class Canvas:
         self.axes.axis("off")
 
     def text(self, at: Point, words: str, size: float = 8, **style: Any) -> None:
-        """Words, centred on a point unless told otherwise."""
+        """Draw text, centred on a point by default."""
         style = {"ha": "center", "va": "center", "color": INK, "zorder": 5, **style}
         self.axes.text(*at, words, fontsize=size, **style)
 
     def box(self, centre: Point, size: Point, kind: str, title: str, note: str = "", print_size: float = 8.5) -> None:
-        """A rounded box with a title and, under it, a note in small print."""
+        """Draw a rounded box with a title and a small note under it."""
         fill, edge = PAINT[kind]
         corner = (centre[0] - size[0] / 2, centre[1] - size[1] / 2)
         shape = FancyBboxPatch(
@@ -57,18 +57,18 @@ class Canvas:
             self.text((centre[0], centre[1] - lift), note, 7)
 
     def circle(self, centre: Point, kind: str, label: str, radius: float = 0.36) -> None:
-        """A circle with a label: a value rather than a computation."""
+        """Draw a labelled circle, which stands for a value."""
         fill, edge = PAINT[kind]
         self.axes.add_patch(Circle(centre, radius, fc=fill, ec=edge, lw=1.4, zorder=3))
         self.text(centre, label, 9)
 
     def plus(self, centre: Point) -> None:
-        """Where two arrows are added."""
+        """Draw a plus where two arrows are added."""
         self.axes.add_patch(Circle(centre, 0.13, fc="white", ec=INK, lw=1, zorder=4))
         self.text((centre[0], centre[1] - 0.01), "+", 8)
 
     def arrow(self, start: Point, stop: Point, colour: str = INK, dashed: bool = False, bend: float = 0.0) -> None:
-        """An arrow, straight or bent."""
+        """Draw a straight or bent arrow."""
         shape = FancyArrowPatch(
             start,
             stop,
@@ -85,13 +85,13 @@ class Canvas:
         self.axes.add_patch(shape)
 
     def path(self, points: list[Point], colour: str = INK, dashed: bool = False) -> None:
-        """A line with corners that ends in an arrow."""
+        """Draw a line with corners that ends in an arrow."""
         xs, ys = zip(*points[:-1], strict=True)
         self.axes.plot(xs, ys, color=colour, lw=1.3, ls=(0, (3, 2)) if dashed else "-", zorder=2)
         self.arrow(points[-2], points[-1], colour, dashed)
 
     def frame(self, left_bottom: Point, right_top: Point, words: str) -> None:
-        """A dashed border with words on its upper edge."""
+        """Draw a dashed border with a label at its upper edge."""
         size = (right_top[0] - left_bottom[0], right_top[1] - left_bottom[1])
         style: dict[str, Any] = {"boxstyle": "round,pad=0,rounding_size=0.2", "fc": BACKGROUND, "ec": GREY, "lw": 1.2}
         self.axes.add_patch(FancyBboxPatch(left_bottom, *size, ls=(0, (6, 3)), zorder=0, **style))

@@ -1,4 +1,4 @@
-"""Pieces of a batch, and the loss on them.
+"""Parts of a batch, and the loss on them.
 
 B rows, T steps, F features, V classes or values.
 """
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 class NotApplicableError(ValueError):
-    """A diagnostic that has nothing to say about this model or batch; the message says why."""
+    """A diagnostic does not apply to this model or batch; the message says why."""
 
 
 def longest_rows(batch: SequenceBatch, rows: int) -> SequenceBatch:
-    """The `rows` rows with the most real steps (of targets too, where those have lengths of their own).
+    """Select the `rows` rows with the most real steps (plus target steps, if targets have their own lengths).
 
-    Rows that only pad are left out.
+    Empty rows are dropped.
 
     Raises:
-        NotApplicableError: every row only pads.
+        NotApplicableError: all rows are empty.
     """
     size = batch.lengths if batch.target_lengths is None else batch.lengths + batch.target_lengths
     order = size.argsort(descending=True, stable=True)
@@ -45,7 +45,7 @@ def map_batch(function: Callable[..., Tensor], *batches: SequenceBatch) -> Seque
 
 
 def last_steps(batch: SequenceBatch, steps: int, per_step: bool) -> SequenceBatch:
-    """Each row's last `steps` real steps (all of a shorter row), as a batch that starts afresh.
+    """Cut each row to its last `steps` real steps (all of a shorter row), as a batch that starts from a fresh state.
 
     >>> import torch
     >>> batch = SequenceBatch(
@@ -57,7 +57,7 @@ def last_steps(batch: SequenceBatch, steps: int, per_step: bool) -> SequenceBatc
     Args:
         batch: any batch.
         steps: at least 1.
-        per_step: whether `targets` has one target per input step, so that it is cut too.
+        per_step: whether `targets` has one target per input step and is cut too.
     """
     total = batch.inputs.shape[1]
     steps = min(steps, total)
@@ -73,12 +73,12 @@ def last_steps(batch: SequenceBatch, steps: int, per_step: bool) -> SequenceBatc
 
 
 def only_step(prediction: Tensor, batch: SequenceBatch, step: Tensor) -> tuple[Tensor, SequenceBatch]:
-    """A per-step prediction ``(B, T, V)`` and its batch, cut down to one step of each row.
+    """Cut a per-step prediction and its batch to one step of each row.
 
     Args:
         prediction: ``(B, T, V)``.
-        batch: the batch it belongs to, with one target per step.
-        step: int64 ``(B,)``, which step.
+        batch: its batch, with one target per step.
+        step: index of the step, int64 ``(B,)``.
     """
     row = torch.arange(len(step), device=step.device)
     cut = batch._replace(
@@ -90,24 +90,24 @@ def only_step(prediction: Tensor, batch: SequenceBatch, step: Tensor) -> tuple[T
 
 
 def own_targets(batch: SequenceBatch, start: int, stop: int) -> SequenceBatch:
-    """Steps `start` to `stop` of targets that have a length of their own, for rows at least so long."""
+    """Cut targets with their own lengths to steps `start` to `stop`; no row may be shorter."""
     length = torch.full_like(batch.lengths, stop - start)
     return batch._replace(targets=batch.targets[:, start:stop], target_lengths=length)
 
 
 def is_per_step(task: Task) -> bool:
-    """Whether the task's targets stand at the steps of the input."""
+    """Return whether the task has one target per input step."""
     return task.spec.target_shape == "step"
 
 
 def predict(model: SequenceModel, batch: SequenceBatch, task: Task) -> Tensor:
-    """The model's prediction from a fresh state; sequences of their own length are teacher-forced."""
+    """Predict from a fresh state; targets with their own lengths are teacher-forced."""
     teacher = batch.targets if task.spec.target_shape == "own" and not task.unaligned else None
     return model(batch.inputs, None, batch.lengths, teacher=teacher)[0]
 
 
 def loss_at_end(model: SequenceModel, task: Task, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
-    """Sum of the loss and number of items: of each row's last step, or of the whole target."""
+    """Return the sum of the loss and the number of items, for each row's last step or the whole target."""
     prediction = predict(model, batch, task)
     if is_per_step(task):
         return task.loss(*only_step(prediction, batch, (batch.lengths - 1).clamp(min=0)))

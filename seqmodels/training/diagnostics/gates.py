@@ -1,4 +1,4 @@
-"""What the gates do: their values, and how many of them are saturated.
+"""Gate activations and their saturation.
 
 B rows, T steps, H units.
 """
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from seqmodels.model import SequenceModel
     from seqmodels.tasks.base import Task
 
-# Lower and upper end of what a gate can be, for the gates of the cells here.
+# Range of each gate of this package's cells.
 RANGES = dict.fromkeys("ifozr", (0.0, 1.0)) | dict.fromkeys("gn", (-1.0, 1.0))
 
 
 class Activations(NamedTuple):
-    """Values met on a slice of a batch, by layer and by name: gates, and fields of the state, each ``(N, H)``."""
+    """Gates and state fields on a slice of a batch, by layer and name, each ``(N, H)``."""
 
     gates: dict[str, dict[str, Tensor]]
     states: dict[str, dict[str, Tensor]]
@@ -33,14 +33,14 @@ class Activations(NamedTuple):
 def gate_activations(
     model: SequenceModel, task: Task, batch: SequenceBatch, rows: int = 8, steps: int = 64
 ) -> Activations:
-    """Run a slice of `batch` by the plain loop and collect what gates and states were.
+    """Run a slice of `batch` by the plain loop and collect gates and states.
 
     Args:
         model: the model.
-        task: says what the targets are.
-        batch: the slice is its `rows` longest rows, each row's last `steps` steps.
-        rows: at most so many.
-        steps: at most so many.
+        task: defines the targets.
+        batch: the slice is the last `steps` steps of its `rows` longest rows.
+        rows: maximum number of rows.
+        steps: maximum number of steps.
     """
     batch = last_steps(longest_rows(batch, rows), steps, is_per_step(task))
     with recorded(model) as record:
@@ -60,7 +60,7 @@ def gate_activations(
 
 
 def _real(steps: list[Step], lengths: Tensor | None) -> Tensor:
-    """Bool ``(B, T)``: the steps that are no padding; all, where the lengths are not known."""
+    """Return a boolean mask ``(B, T)`` of the steps that are not padding; all if the lengths are unknown."""
     projected = steps[0].projected
     if lengths is None or len(lengths) != len(projected):
         return torch.ones(len(projected), len(steps), dtype=torch.bool, device=projected.device)
@@ -68,21 +68,21 @@ def _real(steps: list[Step], lengths: Tensor | None) -> Tensor:
 
 
 def saturated_share(name: str, values: Tensor, margin: float = 0.05) -> float | None:
-    """Share of values within `margin` of an end of the gate's range, where gradients hardly pass.
+    """Return the share of values within `margin` of an end of the gate's range, where gradients vanish.
 
     >>> import torch
     >>> saturated_share("i", torch.tensor([0.01, 0.5, 0.6, 0.99]))
     0.5
 
     Args:
-        name: the gate's name; one not in `RANGES` is judged by its values: from -1 to 1 where
-            some are negative, from 0 to 1 where none is.
+        name: the gate's name; the range of one not in `RANGES` is -1 to 1 if some values are
+            negative, else 0 to 1.
         values: of any shape.
-        margin: sigmoid gates count below `margin` and above ``1 - margin``, tanh gates beyond
-            ``+-(1 - margin)``.
+        margin: sigmoid gates are saturated below `margin` and above ``1 - margin``, tanh gates
+            beyond ``+-(1 - margin)``.
 
     Returns:
-        None where there is no value, or the values lie outside any such range.
+        None without values, or for values outside the range.
     """
     if values.numel() == 0:
         return None
@@ -93,10 +93,10 @@ def saturated_share(name: str, values: Tensor, margin: float = 0.05) -> float | 
 
 
 def saturation(activations: Activations) -> dict[str, dict[str, float]]:
-    """Share of saturated values by layer and gate; for a cell without gates, of its tanh output `h`."""
+    """Return the share of saturated values by layer and gate; without gates, of the tanh output `h`."""
     shares: dict[str, dict[str, float]] = {}
     for layer, gates in activations.gates.items():
-        # An output that is never negative is no tanh: a rectifier has no upper end to saturate at.
+        # An output that is never negative is not a tanh, and a rectifier does not saturate.
         tanh = {name: h for name, h in activations.states[layer].items() if name == "h" and bool((h < 0).any())}
         found = {name: saturated_share(name, values) for name, values in (gates or tanh).items()}
         shares[layer] = {name: share for name, share in found.items() if share is not None}

@@ -1,10 +1,10 @@
-"""How far back the gradient reaches: its norm against the time lag.
+"""Gradient norm against time lag: how far back the gradient reaches.
 
 L lags, B rows, H units. For each layer and field of its state, the curve is
 
     norm(lag) = mean over rows of || d loss_T / d h_(T - lag) ||,   lag = 0 .. L - 1
 
-exact, by backpropagation through the plain loop and through all layers.
+exact, by backpropagation through the plain loop and all layers.
 
 Sources: Hochreiter 1991; Bengio, Simard & Frasconi 1994 (vanishing gradients); Pascanu, Mikolov
 & Bengio 2013.
@@ -43,18 +43,18 @@ Curves = dict[str, dict[str, Tensor]]
 
 
 def gradient_by_lag(model: SequenceModel, task: Task, batch: SequenceBatch, rows: int = 8, lags: int = 128) -> Curves:
-    """Gradient norm of the last step's loss at every earlier state, by layer and field of the state.
+    """Compute the gradient norm of the last step's loss at every earlier state, by layer and state field.
 
-    With targets at every step, loss_T is the loss of the last step (of the first, for a reversed
+    With targets at every step, loss_T is the loss of the last step (of the first for a reversed
     layer, which ends there); otherwise it is the whole loss, and lags count from the last input.
     For a decoder's own cells it is the loss of the last target step.
 
     Args:
-        model: left as it is; no `.grad` is touched.
-        task: gives the loss.
+        model: unchanged, including `.grad`.
+        task: defines the loss.
         batch: its `rows` longest rows are used, cut to a common length.
-        rows: at most so many.
-        lags: at most so many.
+        rows: maximum number of rows.
+        lags: maximum number of lags.
 
     Returns:
         layer -> field -> norms ``(L,)``, lag 0 first.
@@ -65,7 +65,7 @@ def gradient_by_lag(model: SequenceModel, task: Task, batch: SequenceBatch, rows
     batch = longest_rows(batch, rows)
     batch = last_steps(batch, min(lags, int(batch.lengths.min())), is_per_step(task))
     if task.spec.target_shape == "own" and batch.target_lengths is not None:
-        steps = 1 if task.unaligned else lags  # more might not fit into the inputs that are left
+        steps = 1 if task.unaligned else lags  # more might not fit into the remaining inputs
         batch = own_targets(batch, 0, max(1, min(steps, int(batch.target_lengths.min()))))
     with torch.enable_grad(), recorded(model) as record:
         prediction = predict(model, batch, task)
@@ -90,7 +90,7 @@ def _loss(layer: str, task: Task, prediction: Tensor, batch: SequenceBatch) -> T
 
 
 def _norms(states: list[State], loss: Tensor) -> dict[str, Tensor]:
-    """Norms by field, lag 0 first; `states` in the order in which they came about."""
+    """Return norms by field, lag 0 first, for `states` in order of computation."""
     wanted = [leaf for state in states for leaf in leaves(state)]
     gradients = torch.autograd.grad(loss, wanted, retain_graph=True, allow_unused=True)
     norms = [0.0 if g is None else float(g.flatten(1).norm(dim=1).mean()) for g in gradients]
@@ -99,16 +99,16 @@ def _norms(states: list[State], loss: Tensor) -> dict[str, Tensor]:
 
 
 def decay_per_step(norms: Tensor) -> float | None:
-    """The factor by which the gradient shrinks or grows per step back: the slope of its logarithm.
+    """Return the factor by which the gradient changes per step back, from the slope of its logarithm.
 
     >>> round(decay_per_step(0.5 ** torch.arange(10.0)), 4)
     0.5
 
     Args:
-        norms: ``(L,)``, lag 0 first; zeros and non-finite values are left out.
+        norms: ``(L,)``, lag 0 first; zeros and non-finite values are ignored.
 
     Returns:
-        None where fewer than two norms are left.
+        None if fewer than two norms remain.
     """
     good = (norms > 0) & norms.isfinite()
     if int(good.sum()) < 2:
@@ -121,10 +121,10 @@ def decay_per_step(norms: Tensor) -> float | None:
 
 @lru_cache(maxsize=4)
 def fresh_cell_curves(width: int, lags: int) -> dict[str, Tensor]:
-    """The same curve for an untrained Elman net and LSTM, to compare with: norms ``(L,)`` of h by name.
+    """Compute reference curves of an untrained Elman network and LSTM: norms ``(L,)`` of h by name.
 
-    Both see standard normal inputs, and the loss is a random projection of the last output.
-    The LSTM's forget bias is 1, as is usual (Jozefowicz et al. 2015).
+    The inputs are standard normal, and the loss is a random projection of the last output.
+    The LSTM's forget bias is 1, as usual (Jozefowicz et al. 2015).
     """
     curves = {}
     with torch.random.fork_rng(devices=[]), torch.enable_grad(), torch.device("cpu"):
@@ -141,11 +141,11 @@ def fresh_cell_curves(width: int, lags: int) -> dict[str, Tensor]:
 
 
 def gradient_lag_figure(curves: Curves, references: dict[str, Tensor]) -> Figure:
-    """The curves on one logarithmic axis, each relative to its own lag 0.
+    """Plot the curves on one logarithmic axis, each relative to its lag 0.
 
     Args:
-        curves: as from `gradient_by_lag`.
-        references: as from `fresh_cell_curves`; drawn in grey.
+        curves: from `gradient_by_lag`.
+        references: from `fresh_cell_curves`; drawn in grey.
     """
     from seqmodels.training.diagnostics.style import COLOURS, GREY, new_figure
 
@@ -162,7 +162,7 @@ def gradient_lag_figure(curves: Curves, references: dict[str, Tensor]) -> Figure
             style = {"linewidth": 2.4} if first else {"linewidth": 1.4, "dashes": (4, 1.5)}
             axes.plot(_relative(norms), color=colour, label=f"{layer}, state {field}", **style)
     axes.set_yscale("log")
-    # Below float32's precision of the first value nothing is left to learn from.
+    # Below float32's precision relative to the first value nothing can be learned.
     axes.set_ylim(bottom=max(axes.get_ylim()[0], 1e-12))
     axes.set_xlabel("time lag (steps back from the loss)")
     axes.set_ylabel("gradient norm, relative to lag 0")
@@ -171,7 +171,7 @@ def gradient_lag_figure(curves: Curves, references: dict[str, Tensor]) -> Figure
 
 
 def _relative(norms: Tensor) -> Tensor:
-    """Relative to the first norm above zero; zeros become gaps."""
+    """Divide by the first norm above zero; zeros become gaps."""
     positive = norms[norms > 0]
     scale = positive[0] if len(positive) else torch.ones(())
     return torch.where(norms > 0, norms / scale, torch.nan)

@@ -1,4 +1,4 @@
-"""Effective memory: how much of the past the model makes use of.
+"""Effective memory: how much of the past the model uses.
 
 B rows, T steps.
 """
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from seqmodels.tasks.base import Task
 
 
-ROW_STEPS = 50_000  # rows times steps of the longest context, beyond which it would take long
+ROW_STEPS = 50_000  # limit of rows times steps of the longest context, for speed
 
 
 class MemoryCurve(NamedTuple):
-    """Mean loss against how many steps of context were kept.
+    """Mean loss against the number of context steps.
 
-    Fields:
-        steps: 1, 2, 4, ... and the longest, rising.
+    Attributes:
+        steps: 1, 2, 4, ... and the longest, ascending.
         losses: one per entry of `steps`.
-        samples: how many losses each mean is over.
+        samples: number of losses per mean.
     """
 
     steps: list[int]
@@ -44,7 +44,7 @@ class MemoryCurve(NamedTuple):
     samples: int
 
     def effective(self, tolerance: float = 0.01) -> int:
-        """The fewest steps whose loss is within `tolerance` of the best.
+        """Return the fewest steps whose loss is within `tolerance` of the best.
 
         >>> MemoryCurve([1, 2, 4, 8], [3.0, 2.0, 1.005, 1.0], 32).effective()
         4
@@ -55,20 +55,20 @@ class MemoryCurve(NamedTuple):
 
 @torch.no_grad()
 def effective_memory(model: SequenceModel, task: Task, batch: SequenceBatch, samples: int = 128) -> MemoryCurve:
-    """The loss after only the last 1, 2, 4, ... steps, each from a fresh state.
+    """Compute the loss when only the last 1, 2, 4, ... steps are read, each from a fresh state.
 
-    With targets at every step it is the loss of a row's last step, and of some steps before it
-    too, as far as `samples` goes; otherwise it is the loss of the whole, its input cut to the
-    last steps. The same targets are scored for every length of context.
+    With targets at every step, the loss is that of a row's last step, and of some steps before it
+    up to `samples`; otherwise it is the whole loss, with the input cut to the last steps. The same
+    targets are scored for every context length.
 
     Args:
-        model: run in evaluation mode, left as it is.
-        task: gives the loss.
+        model: run in evaluation mode, unchanged.
+        task: defines the loss.
         batch: its longest rows are used.
-        samples: about so many losses for each mean; fewer where the sequences are very long.
+        samples: approximate number of losses per mean; fewer for very long sequences.
 
     Raises:
-        NotApplicableError: the inputs have one step only, or are too few for the targets once they are cut.
+        NotApplicableError: the inputs have one step only, or would be too short for the targets if cut.
     """
     if task.unaligned:
         raise NotApplicableError("the targets lie along all of the inputs, which therefore cannot be cut")
@@ -92,7 +92,7 @@ def effective_memory(model: SequenceModel, task: Task, batch: SequenceBatch, sam
 
 
 def _shortened(batch: SequenceBatch, ends: int) -> SequenceBatch:
-    """Each row `ends` times over, without its last 0, 1, ... steps; rows too short for that once only."""
+    """Repeat each row `ends` times without its last 0, 1, ... steps, dropping repeats without steps."""
     if ends == 1:
         return batch
     cuts = [batch._replace(lengths=batch.lengths - n) for n in range(ends)]
@@ -101,7 +101,7 @@ def _shortened(batch: SequenceBatch, ends: int) -> SequenceBatch:
 
 
 def memory_figure(curve: MemoryCurve) -> Figure:
-    """Loss against context, with the effective memory marked."""
+    """Plot loss against context, with the effective memory marked."""
     from seqmodels.training.diagnostics.style import COLOURS, GREY, new_figure
 
     effective = curve.effective()
@@ -118,7 +118,7 @@ def memory_figure(curve: MemoryCurve) -> Figure:
     axes.plot(curve.steps, curve.losses, "o-", color=COLOURS[0], label="loss")
     axes.plot([effective], [mark], "o", color=COLOURS[1], markersize=11, label=f"effective memory: {effective}")
     axes.set_xscale("log", base=2)
-    ticks = [k for k in curve.steps if k == curve.steps[-1] or k * 1.6 < curve.steps[-1]]  # none on top of another
+    ticks = [k for k in curve.steps if k == curve.steps[-1] or k * 1.6 < curve.steps[-1]]  # no overlaps
     axes.set_xticks(ticks, [str(k) for k in ticks])
     axes.minorticks_off()
     axes.set_xlabel("context kept (steps)")

@@ -1,4 +1,4 @@
-"""Loss and speed between two points of the log."""
+"""Loss and speed between two readings."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from seqmodels.batch import SequenceBatch
 
 
 class Meter:
-    """Adds up what happens between two readings, without waiting for the device.
+    """Accumulate loss and steps between two readings, without waiting for the device.
 
     Args:
-        update: the number of updates made so far.
-        clock: gives the time in seconds.
+        update: number of updates so far.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, update: int = 0, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -36,27 +36,27 @@ class Meter:
         self.steps = self.steps + batch.lengths.sum()
 
     def pause(self, seconds: float) -> None:
-        """Leave out time that was not spent on training."""
+        """Exclude time that was not spent on training."""
         self.paused += seconds
 
     def state(self) -> dict[str, float]:
-        """What `restore` goes on from; waits for the device."""
+        """Return a state for `restore`; waits for the device."""
         seconds = self.clock() - self.began - self.paused
         return {"update": self.update, "seconds": seconds, "batches": self.batches,
                 "loss": float(self.loss), "steps": int(self.steps)}  # fmt: skip
 
     def restore(self, state: dict[str, float]) -> None:
-        """Be what was in `state`, as if no time had passed since."""
+        """Restore a state, as if no time had passed since."""
         self.update, self.batches, self.steps = int(state["update"]), int(state["batches"]), int(state["steps"])
         self.loss, self.began, self.paused = state["loss"], self.clock() - state["seconds"], 0.0
 
     def read(self, update: int, speed_name: str, processes: int = 1) -> dict[str, float]:
-        """Mean loss, time steps and updates per second since the last reading; starts the next.
+        """Return mean loss, time steps and updates per second since the last reading, and start the next.
 
         Args:
-            update: the number of updates now.
-            speed_name: what to call time steps per second.
-            processes: each of which has seen as much.
+            update: number of updates now.
+            speed_name: key of the time steps per second.
+            processes: number of processes, which see equal amounts.
         """
         if self.batches == 0:
             return {}
@@ -71,7 +71,7 @@ class Meter:
 
 
 def total_norm(gradients: Iterable[Tensor]) -> Tensor:
-    """The norm of all gradients together.
+    """Return the global norm of all gradients.
 
     >>> total_norm([torch.tensor([3.0]), torch.tensor([[4.0]])]).item()
     5.0

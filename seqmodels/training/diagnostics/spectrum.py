@@ -1,4 +1,4 @@
-"""How far a recurrent matrix stretches what passes through it again and again.
+"""Spectral radii of recurrent weight matrices.
 
 H units, G gates.
 """
@@ -13,10 +13,10 @@ from seqmodels.training.diagnostics.trace import named_cells
 
 
 def recurrent_blocks(cell: Cell) -> dict[str, Tensor]:
-    """The square recurrent matrix of each gate ``(H, H)``; none for a cell without such weights.
+    """Return the square recurrent matrix of each gate ``(H, H)``; none for a cell without such weights.
 
-    Where h is projected (``h = W_hr (o tanh c)``), the matrix is the product of both: that is
-    what acts from step to step.
+    For a projected h (``h = W_hr (o tanh c)``) it is the product of both matrices, which acts from
+    step to step.
     """
     weight = getattr(cell, "weight_hh", None)
     gates = getattr(cell, "gates", ("h",))
@@ -31,12 +31,12 @@ def recurrent_blocks(cell: Cell) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def spectral_radius(matrices: Tensor, squarings: int = 14) -> Tensor:
-    """Largest absolute eigenvalue of each matrix, by Gelfand's formula.
+    """Compute the largest absolute eigenvalue of each matrix by Gelfand's formula.
 
         rho(W) = lim ||W^n||^(1/n),  n = 2^squarings
 
-    Unlike power iteration it needs no start vector and no real leading eigenvalue, and unlike
-    an eigenvalue decomposition it is a handful of matrix products.
+    Unlike power iteration it needs no start vector and no real leading eigenvalue, and unlike an
+    eigenvalue decomposition only a few matrix products.
 
     >>> import torch
     >>> round(spectral_radius(torch.tensor([[0.0, 2.0], [-2.0, 0.0]])).item(), 3)  # +-2i
@@ -49,7 +49,7 @@ def spectral_radius(matrices: Tensor, squarings: int = 14) -> Tensor:
     power = matrices.to(torch.promote_types(matrices.dtype, torch.float32))
     log_radius = torch.zeros(matrices.shape[:-2], dtype=power.dtype, device=power.device)
     for n in range(squarings + 1):
-        # After n squarings power = W^(2^n) / exp(2^n log_radius), kept near 1 in size.
+        # After n squarings power = W^(2^n) / exp(2^n log_radius), with norm near 1.
         norm = torch.linalg.matrix_norm(power)
         log_radius = log_radius + norm.log() / 2**n
         power = power / norm.clamp(min=torch.finfo(power.dtype).tiny)[..., None, None]
@@ -59,7 +59,7 @@ def spectral_radius(matrices: Tensor, squarings: int = 14) -> Tensor:
 
 
 def spectral_radii(model: nn.Module) -> dict[str, dict[str, float]]:
-    """The spectral radius of each layer's recurrent matrices, by layer and gate."""
+    """Compute the spectral radius of each layer's recurrent matrices, by layer and gate."""
     found = {}
     for name, cell in named_cells(model).items():
         blocks = recurrent_blocks(cell)

@@ -1,4 +1,4 @@
-"""How the figures look: one place for colours, sizes, titles and reading hints."""
+"""Style of the figures: colours, sizes, titles and reading hints."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-# Okabe & Ito 2008: told apart also by the colour blind.
+# Okabe & Ito 2008: safe for the colour-blind.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 GREY = "#8A8A8A"
 INK = "#222222"
 
 
 def new_figure(title: str, hint: str, size: tuple[float, float] = (7.2, 4.8)) -> tuple[Figure, Axes]:
-    """A figure with one pair of axes, a title, and under it a line on how to read it.
+    """Create a figure with one pair of axes, a title, and a hint on how to read it.
 
     Args:
-        title: what is seen.
-        hint: how to read it, one sentence or two.
-        size: inches.
+        title: subject of the figure.
+        hint: how to read it, in one or two sentences.
+        size: in inches.
     """
     figure = Figure(figsize=size, dpi=110, layout="constrained")
     lines = textwrap.wrap(hint, width=int(size[0] * 12.5))
@@ -39,9 +39,9 @@ def new_figure(title: str, hint: str, size: tuple[float, float] = (7.2, 4.8)) ->
 
 
 def figure_pixels(figure: Figure) -> np.ndarray:
-    """The figure as pixels, uint8 ``(height, width, 3)``.
+    """Render the figure to pixels, uint8 ``(height, width, 3)``.
 
-    Drawn by Agg without pyplot, which keeps figures alive and may open windows.
+    Uses Agg without pyplot, which keeps figures alive and may open windows.
     """
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

@@ -1,4 +1,4 @@
-"""Watching a model run, step by step, and leaving it as it was.
+"""Recording of a model's cells step by step, without changing the model.
 
 B rows, H units.
 """
@@ -18,7 +18,7 @@ from seqmodels.state import State, leaves
 
 
 class Step(NamedTuple):
-    """One step of a cell as it ran: its projected input ``(B, U)`` and the state on either side."""
+    """A recorded step of a cell: its projected input ``(B, U)``, and the states before and after it."""
 
     projected: Tensor
     before: State
@@ -26,7 +26,7 @@ class Step(NamedTuple):
 
 
 def named_cells(model: nn.Module) -> dict[str, Cell]:
-    """Every cell of a model, named `layer0`, `layer0_reverse`, `layer1`, ...; those of the head `decoder0`, ...
+    """Return every cell of a model, named `layer0`, `layer0_reverse`, `layer1`, ...; in the head `decoder0`, ...
 
     >>> from seqmodels.cells import GRUCell, LSTMCell
     >>> layers = nn.ModuleList([Recurrent(LSTMCell(3, 5)), Recurrent(GRUCell(5, 5))])
@@ -45,7 +45,7 @@ def named_cells(model: nn.Module) -> dict[str, Cell]:
             names[f"decoder{sum(name.startswith('decoder') for name in names)}"] = module
             continue
         holder = path.rpartition(".")[0].rpartition(".")[0]
-        # The two directions of one layer have one holder, which is no mere list of layers.
+        # The two directions of one layer share a parent that is not a plain list of layers.
         together = holder == parent and not isinstance(model.get_submodule(holder), nn.ModuleList | nn.Sequential)
         layer, parent = (layer if together else layer + 1), holder
         names[f"layer{layer}" + ("_reverse" if id(module) in reverse else "")] = module
@@ -54,7 +54,7 @@ def named_cells(model: nn.Module) -> dict[str, Cell]:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside; each module's own mode again after it."""
+    """Set evaluation mode inside the block, and restore each module's mode after it."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -66,9 +66,9 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def recorded(model: nn.Module) -> Iterator[dict[str, list[Step]]]:
-    """Run every cell by the plain loop, in evaluation mode, and record each of its steps.
+    """Run every cell by the plain loop, in evaluation mode, and record each step.
 
-    The states recorded are those inside the graph, so gradients may be taken to them.
+    The recorded states are part of the graph, so gradients can be taken with respect to them.
 
     >>> import torch
     >>> from seqmodels.cells import LSTMCell
@@ -86,7 +86,7 @@ def recorded(model: nn.Module) -> Iterator[dict[str, list[Step]]]:
             for layer, _ in layers:
                 layer.engine = "reference"
             for name, cell in cells.items():
-                # Set on the object, over the class's own: no other copy of the cell is touched.
+                # Set on the instance, not the class, so that no other cell is affected.
                 cell.__dict__["step"] = _recording(cell.step, steps[name])
                 cell.__dict__["vendor"] = lambda: None  # keeps a head's own scan on the plain loop
             yield steps
@@ -102,7 +102,7 @@ def _recording(step: Callable[..., Any], record: list[Step]) -> Callable[..., tu
     def recording(projected: Tensor, state: State) -> tuple[Tensor, State]:
         for leaf in leaves(state):
             if torch.is_grad_enabled() and not leaf.requires_grad:
-                leaf.requires_grad_()  # so that there is a graph also where all weights are frozen
+                leaf.requires_grad_()  # gives a graph even if all weights are frozen
         y, after = step(projected, state)
         record.append(Step(projected, state, after))
         return y, after

@@ -1,6 +1,6 @@
-"""The model unrolled over a few time steps, as a picture.
+"""Plot of the model unrolled over a few time steps.
 
-Columns are time steps, floors are encoder, layers and head, from the bottom up.
+Columns are time steps; floors are encoder, layers and head, from the bottom up.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ SHOWN = 6  # a stack of more layers is drawn with a gap
 
 
 def unrolled_figure(model: SequenceModel, window: int | None = None, k2: int | None = None) -> Figure:
-    """Draw the model over three steps: boxes, sizes, parameters, and which way the state goes.
+    """Plot the model over three steps: boxes, sizes, parameters, and the direction of the state.
 
     Args:
         model: any model.
-        window: k1 of truncated backpropagation; then the carried state is drawn at the borders.
-        k2: steps the gradient reaches back, where it differs from `window`.
+        window: k1 of truncated backpropagation; if given, the carried state is drawn at the borders.
+        k2: steps the gradient reaches back, if different from `window`.
     """
-    return _Drawing(anatomy(model), window, k2).draw()
+    return _Plot(anatomy(model), window, k2).draw()
 
 
-class _Drawing:
-    """One picture in the making; `x` and `y` turn columns and floors into points."""
+class _Plot:
+    """A plot under construction; `x` and `y` convert columns and floors to coordinates."""
 
     def __init__(self, parts: Anatomy, window: int | None, k2: int | None) -> None:
         self.parts, self.window, self.k2 = parts, window, k2
@@ -103,7 +103,7 @@ class _Drawing:
             self._up(column, floor)
 
     def _up(self, column: int, floor: int) -> None:
-        """The arrow into a layer, with the dropout on it, and the way around the layer below."""
+        """Draw the arrow into a layer, with its dropout."""
         canvas, x = self.canvas, self.x(column)
         low, high = self.y(floor - 1) + BOX[1] / 2, self.y(floor) - BOX[1] / 2
         dropped = self.parts.dropout > 0 and floor > 2
@@ -124,7 +124,7 @@ class _Drawing:
             self._around(at)
 
     def _around(self, at: Point) -> None:
-        """The residual connection around a layer."""
+        """Draw the residual connection around a layer."""
         x, reach = at[0], BOX[0] / 2 + 0.14
         low, high = at[1] - BOX[1] / 2 - 0.22, at[1] + BOX[1] / 2 + 0.2
         self.canvas.path([(x, low), (x + reach, low), (x + reach, high), (x + 0.13, high)], GREY)
@@ -135,7 +135,7 @@ class _Drawing:
         self.canvas.box(at, BOX, kind, part.title, note)
 
     def _states(self, layer: LayerPart | None, floor: int) -> None:
-        """The arrows of the state through one layer, and what stands at either end of them."""
+        """Draw the arrows of the state through one layer, and labels at both ends."""
         if layer is None or not layer.remembers:
             self._dots(self.y(floor))
             return
@@ -165,7 +165,7 @@ class _Drawing:
             canvas.text((out + 1.08, y), words, 6.5, ha="left", color=colour)
 
     def _dots(self, y: float) -> None:
-        """Steps left out between the second column and the last."""
+        """Mark the steps omitted between the second column and the last."""
         if len(self.steps) == 1:
             return
         ground = "white" if self.window is None else BACKGROUND
@@ -193,7 +193,7 @@ class _Drawing:
         self._answer(self.x(last / 2), r"$\hat{y}$", bar + 0.15)
 
     def _bar(self, below: float, at: float, words: str) -> None:
-        """A bar over all columns, read from each of the boxes below it."""
+        """Draw a bar over all columns, with an arrow from each box below it."""
         last = len(self.steps) - 1
         for column in range(last + 1):
             self.canvas.arrow((self.x(column), below + BOX[1] / 2), (self.x(column), at - 0.15))
@@ -201,7 +201,7 @@ class _Drawing:
         self.canvas.box((self.x(last / 2), at), size, "head", words, print_size=7.5)
 
     def _answer(self, x: float, label: str, low: float | None = None) -> None:
-        """The head over one column, and the prediction on top."""
+        """Draw the head over one column, and the prediction on top."""
         floor = self.floors - 2
         low = self.y(floor - 1) + BOX[1] / 2 if low is None else low
         self.canvas.arrow((x, low), (x, self.y(floor) - BOX[1] / 2))
@@ -216,7 +216,7 @@ class _Drawing:
         self._decoder()
 
     def _decoder(self) -> None:
-        """The head's own cells, unrolled to the right of the layers, each fed what came out before."""
+        """Draw the head's cells unrolled to the right of the layers, each fed the previous output."""
         canvas, half = self.canvas, BOX[0] / 2
         y = self.y(1 + len(self.layers))
         xs = [self.x(len(self.steps) + n) + 0.6 for n in range(3)]
@@ -248,14 +248,14 @@ class _Drawing:
 
 
 def _shown(layers: tuple[LayerPart, ...]) -> list[LayerPart | None]:
-    """All layers, or of a tall stack the lowest and the highest with None between."""
+    """Return all layers, or the lowest and the highest of a tall stack with None between them."""
     if len(layers) <= SHOWN:
         return list(layers)
     return [*layers[:3], None, *layers[-2:]]
 
 
 def _short(count: int) -> str:
-    """A number of parameters in few characters."""
+    """Format a number of parameters in few characters."""
     if count < 10_000:
         return f"{count:,}"
     return f"{count / 1e6:.1f} M" if count >= 1e6 else f"{count / 1e3:.1f} k"

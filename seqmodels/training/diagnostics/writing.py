@@ -1,4 +1,4 @@
-"""What each diagnostic writes, and under which names."""
+"""The TensorBoard entries of each diagnostic."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from seqmodels.batch import SequenceBatch
-from seqmodels.tasks.pictures.style import plain
+from seqmodels.tasks.plots.style import plain
 from seqmodels.training.diagnostics.board import Board
 from seqmodels.training.diagnostics.cuts import predict
 from seqmodels.training.diagnostics.gates import gate_activations, saturation
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Slice:
-    """How much of a batch is looked at; see `Diagnostics`."""
+    """Size of the inspected part of a batch; see `Diagnostics`."""
 
     rows: int
     steps: int
@@ -35,7 +35,7 @@ class Slice:
 
 
 def write_round(board: Board, model: SequenceModel, task: Task, batch: SequenceBatch, size: Slice) -> None:
-    """All diagnostics of one batch, each on its own."""
+    """Write all diagnostics of one batch, each independently."""
     board.attempt("gates", lambda: write_gates(board, model, task, batch, size))
     board.attempt("gradient", lambda: write_gradient_lag(board, model, task, batch, size))
     board.attempt("spectral_radius", lambda: write_spectrum(board, model))
@@ -43,7 +43,7 @@ def write_round(board: Board, model: SequenceModel, task: Task, batch: SequenceB
 
 
 def write_gates(board: Board, model: SequenceModel, task: Task, batch: SequenceBatch, size: Slice) -> None:
-    """Histograms `gates/LAYER/GATE` and `state/LAYER/FIELD`; scalars `gates/LAYER/GATE/saturated`."""
+    """Write histograms `gates/LAYER/GATE` and `state/LAYER/FIELD`, and scalars `gates/LAYER/GATE/saturated`."""
     activations = gate_activations(model, task, batch, size.rows, size.steps)
     for group, layers in (("gates", activations.gates), ("state", activations.states)):
         for layer, found in layers.items():
@@ -55,7 +55,7 @@ def write_gates(board: Board, model: SequenceModel, task: Task, batch: SequenceB
 
 
 def write_gradient_lag(board: Board, model: SequenceModel, task: Task, batch: SequenceBatch, size: Slice) -> None:
-    """Image `gradient/norm_against_lag`; scalars `gradient/LAYER/FIELD/decay_per_step`."""
+    """Write image `gradient/norm_against_lag` and scalars `gradient/LAYER/FIELD/decay_per_step`."""
     curves = gradient_by_lag(model, task, batch, size.rows, size.lags)
     width = [cell.hidden_size for name, cell in named_cells(model).items() if name in curves][-1]
     longest = max(len(norms) for fields in curves.values() for norms in fields.values())
@@ -68,14 +68,14 @@ def write_gradient_lag(board: Board, model: SequenceModel, task: Task, batch: Se
 
 
 def write_spectrum(board: Board, model: SequenceModel) -> None:
-    """Scalars `spectral_radius/LAYER/GATE`."""
+    """Write scalars `spectral_radius/LAYER/GATE`."""
     for layer, radii in spectral_radii(model).items():
         for gate, radius in radii.items():
             board.scalar(f"spectral_radius/{layer}/{gate}", radius)
 
 
 def write_memory(board: Board, model: SequenceModel, task: Task, batch: SequenceBatch, size: Slice) -> None:
-    """Image `memory/loss_against_context`; scalar `memory/effective_steps`."""
+    """Write image `memory/loss_against_context` and scalar `memory/effective_steps`."""
     curve = effective_memory(model, task, batch, size.samples)
     board.figure("memory/loss_against_context", memory_figure(curve))
     board.scalar("memory/effective_steps", curve.effective())
@@ -84,25 +84,25 @@ def write_memory(board: Board, model: SequenceModel, task: Task, batch: Sequence
 def write_shown(
     board: Board, model: SequenceModel, task: Task, batch: SequenceBatch, metrics: MetricCollection | None
 ) -> None:
-    """The task's own images `pictures/NAME` and texts `texts/NAME`."""
-    board.attempt("pictures", lambda: _write_pictures(board, model, task, batch, metrics))
+    """Write the task's plots `pictures/NAME` and texts `texts/NAME`."""
+    board.attempt("pictures", lambda: _write_plots(board, model, task, batch, metrics))
     board.attempt("texts", lambda: _write_texts(board, model, task, batch))
 
 
 @torch.no_grad()
-def _write_pictures(board: Board, model: Any, task: Task, batch: SequenceBatch, metrics: Any) -> None:
+def _write_plots(board: Board, model: Any, task: Task, batch: SequenceBatch, metrics: Any) -> None:
     with evaluating(model):
         prediction = predict(model, batch, task)
-    for name, figure in task.pictures(prediction, batch, metrics).items():
+    for name, figure in task.plots(prediction, batch, metrics).items():
         board.figure(f"pictures/{name}", plain(figure))
 
 
 @torch.no_grad()
 def _write_texts(board: Board, model: Any, task: Task, batch: SequenceBatch) -> None:
-    # The same seed every time, so that two samples differ by what the model has learned.
+    # A fixed seed, so that samples differ only by what the model has learned.
     generator = torch.Generator(board.device).manual_seed(0)
     with evaluating(model):
         for name, words in task.texts(model, batch, generator).items():
             board.text(f"texts/{name}", words)
-        for name, figure in task.drawings(model, batch, generator).items():
+        for name, figure in task.sample_plots(model, batch, generator).items():
             board.figure(f"pictures/{name}", plain(figure))

@@ -1,1 +1,1 @@
-"""Training in several processes: made here, or by a launcher such as torchrun, and how they are stopped."""
+"""Training in several processes, started here or by a launcher such as torchrun, and stopping them."""

@@ -1,4 +1,4 @@
-"""Where Lightning finds the processes of a training: said by us, and not guessed from variables in the environment."""
+"""Cluster environments for Lightning, set explicitly instead of detected from environment variables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqmodels.training.processes.launchers import Launch
 
 
 class Alone(ClusterEnvironment):
-    """Processes that Lightning makes itself, if it makes any, on this machine."""
+    """Processes that Lightning starts itself, if any, on this machine."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,14 +47,14 @@ class Alone(ClusterEnvironment):
         self._rank = rank
 
     def local_rank(self) -> int:
-        return int(os.environ.get("LOCAL_RANK", 0))  # set by Lightning in the processes that it makes
+        return int(os.environ.get("LOCAL_RANK", 0))  # set by Lightning in the processes it starts
 
     def node_rank(self) -> int:
         return 0
 
 
 class Launched(Alone):
-    """Processes that a launcher has made.
+    """Processes started by a launcher.
 
     Args:
         launch: this process's place among them.

@@ -1,4 +1,4 @@
-"""Training in one process or several: how many, how they are stopped, and what they raise."""
+"""Fitting in one process or several: their number, stopping them, and the errors they raise."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOST_WORKER = (
 
 
 def process_count(options: dict[str, Any]) -> int:
-    """Processes on this machine that Lightning makes of the Trainer's `devices` and `accelerator`.
+    """Return the number of processes for the Trainer's `devices` and `accelerator` on this machine.
 
     >>> process_count({"devices": [0], "accelerator": "gpu"}), process_count({"devices": "auto", "accelerator": "cpu"})
     (1, 1)
@@ -41,16 +41,16 @@ def process_count(options: dict[str, Any]) -> int:
 
 
 def fit(trainer: pl.Trainer, learner: pl.LightningModule, data: pl.LightningDataModule, stored: str | None) -> None:
-    """Train, in as many processes as the Trainer says, and raise what went wrong as one process would.
+    """Train in the Trainer's number of processes, and raise errors as a single process would.
 
     Args:
-        trainer, learner, data: as for Lightning's own `fit`.
-        stored: the checkpoint to go on from.
+        trainer, learner, data: see Lightning's `fit`.
+        stored: the checkpoint to resume from.
 
     Raises:
-        Interrupted: a signal asked to stop; all is saved.
-        Stopped: it could not be answered in good order; the last checkpoint is older.
-        OSError: a process that reads data is gone, as when shared memory is full.
+        Interrupted: a signal asked to stop; everything is saved.
+        Stopped: the signal could not be handled cleanly; the last checkpoint is older.
+        OSError: a data worker died, for example because shared memory is full.
     """
     try:
         with _passing_on_signals() if _makes_processes(trainer) else nullcontext():
@@ -66,19 +66,19 @@ def fit(trainer: pl.Trainer, learner: pl.LightningModule, data: pl.LightningData
             stopping.check()
             raise OSError(LOST_WORKER) from error
         raise
-    except SystemExit as error:  # what Lightning makes of KeyboardInterrupt
+    except SystemExit as error:  # Lightning converts KeyboardInterrupt to it
         raise KeyboardInterrupt from error
     stopping.check()
 
 
 def _makes_processes(trainer: pl.Trainer) -> bool:
-    """Whether the training runs in children of this process."""
+    """Return whether the training runs in children of this process."""
     launcher = trainer.strategy.launcher
     return launcher is not None and not isinstance(launcher, _SubprocessScriptLauncher)
 
 
 def _part(trainer: pl.Trainer) -> None:
-    """Let each process of a launcher go its own way: what comes after the training runs in the first alone."""
+    """Leave the process group: after the training only a launcher's first process continues."""
     if dist.is_available() and dist.is_initialized():
         trainer.strategy.barrier()
         dist.destroy_process_group()
@@ -86,7 +86,7 @@ def _part(trainer: pl.Trainer) -> None:
 
 @contextmanager
 def _passing_on_signals() -> Iterator[None]:
-    """Tell the processes of the training to stop, and wait for them, instead of stopping here."""
+    """Forward stop signals to the training processes and wait for them, instead of stopping this one."""
     start, others = torch.multiprocessing.start_processes, set(multiprocessing.active_children())
 
     def out_of_reach(*arguments: Any, **options: Any) -> Any:
@@ -94,7 +94,7 @@ def _passing_on_signals() -> Iterator[None]:
             return start(*arguments, **options)
 
     def own() -> set[BaseProcess]:
-        return set(multiprocessing.active_children()) - others  # those of whoever calls are not ours to end
+        return set(multiprocessing.active_children()) - others  # never end the caller's children
 
     def pass_on() -> None:
         for process in own():
@@ -112,7 +112,7 @@ def _passing_on_signals() -> Iterator[None]:
 
 
 def original(error: Exception) -> Exception:
-    """What a process of the training raised, from the traceback that is all there is of it here.
+    """Reconstruct the exception of a training process from its traceback.
 
     >>> original(RuntimeError("-- Process 1 ...\\nTraceback ...\\n  File ...\\nValueError: too few rows"))
     ValueError('too few rows')

@@ -1,4 +1,4 @@
-"""Which launcher (torchrun, srun, mpirun) started this process, from the variables that it set; and what disagrees."""
+"""Detection of the launcher (torchrun, srun, mpirun) of this process, from its environment variables."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 class Launch(NamedTuple):
     """One of several processes that a launcher started on this machine.
 
-    Fields:
-        launcher: its name.
-        variables: those that say so, for messages.
-        size: how many processes there are.
-        rank: which of them this is.
-        address, port: where they meet.
-        key: what tells this start from all others.
+    Attributes:
+        launcher: name of the launcher.
+        variables: environment variables that tell, for messages.
+        size: number of processes.
+        rank: of this process.
+        address, port: of the rendezvous.
+        key: identifies this launch.
     """
 
     launcher: str
@@ -30,7 +30,7 @@ class Launch(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    """The variables of one launcher: the first of `size` and `local_size` that is set counts."""
+    """Variables of one launcher; of `size`, `local_size` and `nodes` the first that is set counts."""
 
     launcher: str
     size: tuple[str, ...]
@@ -49,7 +49,7 @@ TORCH = _Kind(
     ("GROUP_WORLD_SIZE",),
     ("TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT"),
 )
-# A scheduler's own variables come last: they are set for the processes of mpirun too, and say less of them.
+# A scheduler's variables come last: they are also set, with less detail, for the processes of mpirun.
 OTHERS = (
     _Kind(
         "mpirun",
@@ -68,16 +68,16 @@ OTHERS = (
         key=("SLURM_JOB_ID", "SLURM_STEP_ID"),
     ),
 )
-# In a shell that srun or salloc opened, its variables stand for what was reserved, and nothing was started.
+# In a shell opened by srun or salloc, the variables describe the reservation, and no processes were started.
 SHELLS = ("bash", "sh", "zsh", "fish", "tcsh", "csh", "interactive")
 SPAWNING = ("spawn", "fork", "notebook")
 
 
 def found(environment: Mapping[str, str] = os.environ) -> Launch | None:
-    """The launch that this process is part of; None where it was started alone.
+    """Return the launch that this process is part of; None if it was started alone.
 
     Raises:
-        ValueError: variables that contradict one another or were left behind, or several machines.
+        ValueError: contradictory or stale variables, or several machines.
     """
     own = {name: environment[name] for name in TORCH_OWN if environment.get(name)}
     lacking = [name for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT") if not environment.get(name)]
@@ -92,10 +92,10 @@ def found(environment: Mapping[str, str] = os.environ) -> Launch | None:
 
 
 def refuse_several(verb: str) -> None:
-    """Refuse to do in each of several processes what one does.
+    """Refuse several processes for a command that runs in one.
 
     Raises:
-        ValueError: a launcher started several, or left its variables behind.
+        ValueError: a launcher started several processes, or its variables are stale.
     """
     launch = found()
     if launch is not None and launch.size > 1:
@@ -106,13 +106,13 @@ def refuse_several(verb: str) -> None:
 
 
 def to_unset(environment: Mapping[str, str] = os.environ) -> str:
-    """The variables by which this process takes itself for one of several."""
+    """Return the set variables that mark this process as one of several, to unset."""
     names = [*TORCH_OWN, *(name for kind in OTHERS for name in (*kind.size, kind.rank))]
     return " ".join(name for name in names if name in environment)
 
 
 def _launched(kind: _Kind, environment: Mapping[str, str]) -> Launch | None:
-    """What one launcher's variables say."""
+    """Read a launch from one launcher's variables."""
     size_name = next((name for name in kind.size if environment.get(name)), None)
     if size_name is None or not environment.get(kind.rank):
         return None
@@ -130,7 +130,7 @@ def _launched(kind: _Kind, environment: Mapping[str, str]) -> Launch | None:
 
 
 def _refuse_nodes(kind: _Kind, size: int, environment: Mapping[str, str]) -> None:
-    """Refuse processes that are not all on this machine."""
+    """Refuse processes on several machines."""
     here = next((name for name in kind.local_size if environment.get(name)), None)
     nodes = next((name for name in kind.nodes if environment.get(name)), None)
     several = {}
@@ -146,7 +146,7 @@ def _refuse_nodes(kind: _Kind, size: int, environment: Mapping[str, str]) -> Non
 
 
 def _agree(own: Mapping[str, str], launch: Launch) -> None:
-    """Refuse torch's variables where they say something else than the launcher's."""
+    """Refuse torch's variables if they contradict the launcher's."""
     true = {"WORLD_SIZE": launch.size, "LOCAL_WORLD_SIZE": launch.size, "RANK": launch.rank, "LOCAL_RANK": launch.rank}
     wrong = {name: value for name, value in own.items() if _number(name, value) != true[name]}
     if wrong:
@@ -175,7 +175,7 @@ def _words(variables: Mapping[str, str]) -> str:
 
 
 def contradictions(launch: Launch, trainer: Mapping[str, Any]) -> list[str]:
-    """What the trainer's settings say otherwise than the launcher."""
+    """List the trainer's settings that contradict the launcher."""
     devices, strategy = trainer["devices"], str(trainer["strategy"])
     count = len(devices) if isinstance(devices, list) else devices
     problems = []

@@ -1,4 +1,4 @@
-"""The processes of one launcher: they meet, one tells the others where the run goes, and all end when one dies."""
+"""Rendezvous of a launcher's processes: they share the run folder, and all end when one dies."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from typing import Any
 from seqmodels import stopping
 from seqmodels.training.processes.launchers import Launch, to_unset
 
-# Seconds to wait for the others at the start, and for torchrun's own store; and until that is said.
+# Seconds to wait for the others at the start, for torchrun's store, and until the wait is reported.
 WAIT, AGENT, PATIENCE = 20.0, 5.0, 8.0
-# Seconds that a process has to end by itself, and between two looks at the others.
+# Seconds that a process has to end on its own, and between two checks of the others.
 GRACE, LOOK = 5.0, 0.3
 FAILURE = 1
 
 
 class Meeting:
-    """What the processes of one launch know of each other, in torch's store.
+    """Shared state of a launch's processes, in torch's store.
 
     Args:
         launch: this process's place among them.
 
     Raises:
-        ValueError: not all of them came, or they are on several machines.
+        ValueError: some did not come, or they are on several machines.
     """
 
     def __init__(self, launch: Launch) -> None:
@@ -56,7 +56,7 @@ class Meeting:
         return PrefixStore(f"seqmodels/{self.launch.key}", store)
 
     def _gather(self, deadline: float) -> dict[int, dict[str, Any]]:
-        """Wait for all, and return who the others are."""
+        """Wait for all processes, and return the others' places by rank."""
         launch, said = self.launch, deadline - WAIT + PATIENCE
         while True:
             absent = [rank for rank in range(launch.size) if not self._store.check([f"here/{rank}"])]
@@ -74,7 +74,7 @@ class Meeting:
         return {rank: place for rank, place in places.items() if rank != launch.rank}
 
     def tell(self, value: str | None) -> str:
-        """What the first process says, to all of them."""
+        """Return the first process's value in all processes; the others pass None."""
         if value is not None:
             self._store.set("told", value)
             return value
@@ -85,15 +85,15 @@ class Meeting:
         return str(self._store.get("told").decode())
 
     def leave(self) -> None:
-        """Go in good order; the first process, whose store it may be, goes last."""
+        """Leave cleanly; the first process, which may host the store, leaves last."""
         self._ended.set()
         self._store.set(f"left/{self.launch.rank}", "")
         if self._hosts:
             self._until(lambda: all(self._has_left(self._store, rank) or self._is_dead(rank) for rank in self._peers))
 
     def fail(self, error: BaseException) -> BaseException:
-        """What to raise after an error: only the first process that fails speaks, the others end without a word."""
-        if isinstance(error, RuntimeError):  # perhaps only what another's end does here
+        """Return the exception to raise after an error; only the first process to fail reports it."""
+        if isinstance(error, RuntimeError):  # perhaps caused by the end of another process
             self._until(lambda: self._store.check(["failed"]) or bool(self._dead(self._store)), 2.0)
         code = error.code if isinstance(error, stopping.Stopped) else FAILURE
         dead = self._dead(self._store)
@@ -109,7 +109,7 @@ class Meeting:
         own = f"{self.launch.rank}:{code}"
         try:
             return bool(store.compare_set("failed", "", own).decode() == own)
-        except RuntimeError:  # the store went with the first process
+        except RuntimeError:  # the store ended with the first process
             return all(self._is_dead(rank) for rank in self._peers if rank < self.launch.rank)
 
     def _code(self) -> int:
@@ -140,12 +140,12 @@ class Meeting:
 
     def _until(self, happened: Callable[[], bool], seconds: float = GRACE) -> None:
         end = time.monotonic() + seconds
-        with contextlib.suppress(RuntimeError):  # a store that is gone has nothing more to say
+        with contextlib.suppress(RuntimeError):  # the store is gone
             while not happened() and time.monotonic() < end:
                 time.sleep(0.05)
 
     def _watch(self, store: Any) -> None:
-        """End this process where another has failed, has died, or the launcher has."""
+        """End this process if another failed or died, or the launcher died."""
         while not self._ended.wait(LOOK):
             dead = self._dead(store)
             orphan = self._parent is not None and os.getppid() != self._parent
@@ -155,7 +155,7 @@ class Meeting:
                 continue
             if self._ended.wait(2 * GRACE if orphan else GRACE):
                 return
-            # The main thread waits for one that never comes.
+            # The main thread waits for a process that will not answer.
             if dead and self._is_first(store, FAILURE):
                 _say(self._obituary(dead))
             for child in multiprocessing.active_children():
@@ -171,7 +171,7 @@ class Meeting:
 
 @contextlib.contextmanager
 def met(launch: Launch | None) -> Iterator[Meeting | None]:
-    """Meet the other processes of the launch, if there are any, and end as they do."""
+    """Meet the other processes of the launch, if any, and end with them."""
     if launch is None or launch.size == 1:
         yield None
         return
@@ -191,8 +191,8 @@ def met(launch: Launch | None) -> Iterator[Meeting | None]:
 
 
 def _connect(launch: Launch, hosts: bool, deadline: float) -> Any:
-    """The store in which the processes leave words for each other."""
-    agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # whose store is there before its processes
+    """Connect to the store through which the processes communicate."""
+    agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # its store exists before its processes
     deadline = min(deadline, time.monotonic() + AGENT) if agent else deadline
     while not hosts:
         try:
@@ -225,7 +225,7 @@ def _connect(launch: Launch, hosts: bool, deadline: float) -> Any:
 
 
 def _refuse_elsewhere(address: str) -> None:
-    """The first process is where all meet, so the address must be this machine's."""
+    """Refuse an address of another machine in the first process, which hosts the store."""
     try:
         family, *_, place = socket.getaddrinfo(address, 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(family) as probe:
@@ -250,7 +250,7 @@ def _say(words: str) -> None:
 
 
 def _place() -> dict[str, Any]:
-    """Where this process is, for the others to look whether it lives."""
+    """Return this process's machine and ids, by which the others check that it lives."""
     try:
         machine = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         pids = os.readlink("/proc/self/ns/pid")
@@ -260,7 +260,7 @@ def _place() -> dict[str, Any]:
 
 
 def _started(pid: int) -> str | None:
-    """When a process began, by which it is told from a later one of the same number; None where it has ended."""
+    """Return a process's start time, which tells it from a later one with the same id; None if it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except FileNotFoundError:

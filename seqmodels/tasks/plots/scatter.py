@@ -1,4 +1,4 @@
-"""Predicted against true values, as a figure."""
+"""Scatter plot of predicted against true values."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from seqmodels.tasks.pictures.style import MODEL, TRUTH, new_figure, tidy
+from seqmodels.tasks.plots.style import MODEL, TRUTH, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Points in it.
+# Maximum number of points.
 MOST_POINTS = 2000
 
 
 def scatter_figure(truth: Tensor, predicted: Tensor, names: Sequence[str]) -> Figure:
-    """Predicted against true values; on the diagonal they are the same.
+    """Plot predicted against true values, with the diagonal.
 
     Args:
         truth, predicted: ``(n, V)`` in original units.
-        names: of the V values.
+        names: names of the V values.
     """
     shown = min(len(names), 6)
     columns = min(shown, 3)

@@ -1,4 +1,4 @@
-"""The picture of several labels at once."""
+"""Plot of multilabel scores."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqmodels.tasks.pictures.style import BASELINE, MODEL
+from seqmodels.tasks.plots.style import BASELINE, MODEL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Labels in a picture, the commonest.
+# Maximum number of labels in a plot.
 MOST_LABELS = 30
 
 
 def labels_figure(counts: np.ndarray, names: Sequence[str]) -> Figure:
-    """Precision and recall of each label, the commonest on top.
+    """Plot precision and recall of each label, the most frequent on top.
 
     Args:
-        counts: ``(V, 5)``: true and false positives, true and false negatives, and how often each label holds.
-        names: of the V labels.
+        counts: ``(V, 5)``: true and false positives, true and false negatives, and support of each label.
+        names: names of the V labels.
     """
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""What all figures of tasks look like."""
+"""Common style of all plots."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TRUTH, MODEL, BASELINE, WRONG = "#222222", "#1f6fd6", "#e08a1e", "#d62f3a"
-# Inches that one entry of a legend takes.
+# Width of a legend entry in inches.
 ENTRY = 1.7
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches, without pyplot's global state."""
+    """Return an empty figure, sized in inches, without pyplot's global state."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=110, layout="constrained")
 
 
 def plain(figure: Figure) -> Figure:
-    """The figure, none of whose words is read as a formula: labels from data may hold ``$`` and anything between."""
+    """Disable mathtext in all texts of a figure, since names from data may hold ``$``; return the figure."""
     from matplotlib.text import Text
 
     axes = [axis for one in figure.axes for axis in (one.xaxis, one.yaxis)]
@@ -34,12 +34,12 @@ def plain(figure: Figure) -> Figure:
 
 
 def tidy(axes: Axes) -> None:
-    """Two spines and a pale grid."""
+    """Remove two spines and add a light grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, linewidth=0.6)
 
 
 def legend_below(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    """A legend under all panels, in as many rows as its figure's width asks for."""
+    """Add a legend below all panels, with columns to fit the figure's width."""
     columns = max(1, min(len(labels), int(figure.get_figwidth() // ENTRY)))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)

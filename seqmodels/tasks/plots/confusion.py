@@ -1,4 +1,4 @@
-"""Which classes are taken for which, as a figure."""
+"""Plot of a confusion matrix."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from seqmodels.tasks.pictures.style import TRUTH, new_figure
+from seqmodels.tasks.plots.style import TRUTH, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Classes whose matrix is annotated and named; above, the picture shows the pattern only.
+# Maximum number of classes with annotations and names; beyond, only the pattern is shown.
 MOST_NUMBERS, MOST_NAMES = 20, 40
 
 
 def confusion_figure(confusion: Tensor, names: Sequence[str]) -> Figure:
-    """Of each true class (row), the share that was predicted as each class (column).
+    """Plot the share of each true class (row) predicted as each class (column).
 
     Args:
         confusion: counts ``(V, V)``.
-        names: of the V classes.
+        names: names of the V classes.
     """
     counts = np.asarray(confusion.cpu(), dtype=float)
     total = counts.sum(1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Pictures of pen strokes."""
+"""Plot of pen strokes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from seqmodels.tasks.pictures.style import MODEL, TRUTH
+from seqmodels.tasks.plots.style import MODEL, TRUTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,12 +16,12 @@ Strokes = Sequence[Sequence[Sequence[float]]]
 
 
 def drawings_figure(made: Sequence[Strokes], true: Sequence[Strokes], names: Sequence[str]) -> Figure:
-    """Made drawings, and below them true ones, in a grid of squares.
+    """Plot generated drawings, and true ones below them, in a grid of squares.
 
     Args:
-        made: each a list of strokes, lists of points [x, y], y downwards.
-        true: the same; may be empty.
-        names: what each made one is of.
+        made: generated drawings, each a list of strokes, lists of points [x, y], y downwards.
+        true: true drawings; may be empty.
+        names: labels of the generated drawings.
     """
     from matplotlib.figure import Figure
 
@@ -44,7 +44,7 @@ def drawings_figure(made: Sequence[Strokes], true: Sequence[Strokes], names: Seq
 
 
 def draw(axes: Axes, strokes: Strokes, colour: str) -> None:
-    """Strokes as lines, in a square, with y downwards as on paper and on screens."""
+    """Draw strokes as lines in a square, with y downwards as on screens."""
     for stroke in strokes:
         x, y = zip(*stroke, strict=True)
         axes.plot(x, y, color=colour, linewidth=1.6, solid_capstyle="round", marker="." if len(stroke) == 1 else "")

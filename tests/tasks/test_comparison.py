@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from seqmodels.tasks import verdict
+from seqmodels.tasks import compare
 
 BASELINES = {"last value": {"mae": 21.6}, "ridge regression": {"mae": 16.8}, "no such metric": {"accuracy": 1.0}}
 
@@ -28,15 +28,15 @@ BASELINES = {"last value": {"mae": 21.6}, "ridge regression": {"mae": 16.8}, "no
         (math.nan, "The model has no mae that is a number, so it cannot be compared with the baselines."),
     ],
 )
-def test_verdict_names_the_winner(mae, expected):
-    assert verdict({"mae": mae}, BASELINES, ("mae", "min")) == expected
+def test_comparison_names_the_winner(mae, expected):
+    assert compare({"mae": mae}, BASELINES, ("mae", "min")) == expected
 
 
 def test_higher_is_better_where_the_metric_says_so():
-    words = verdict({"macro_f1": 0.5}, {"a": {"macro_f1": 0.6}, "b": {"macro_f1": 0.4}}, ("macro_f1", "max"))
+    words = compare({"macro_f1": 0.5}, {"a": {"macro_f1": 0.6}, "b": {"macro_f1": 0.4}}, ("macro_f1", "max"))
     assert words == "The model LOSES to a: macro f1 0.5 against 0.6 (higher is better). It beats b (0.4)."
 
 
 def test_without_baselines_there_is_nothing_to_beat():
-    assert verdict({"loss": 1.5}, {"a": {"loss": math.nan}}, ("loss", "min")).startswith("There is no baseline")
-    assert verdict({}, BASELINES, ("mae", "min")).startswith("The model has no mae")
+    assert compare({"loss": 1.5}, {"a": {"loss": math.nan}}, ("loss", "min")).startswith("There is no baseline")
+    assert compare({}, BASELINES, ("mae", "min")).startswith("The model has no mae")

@@ -1,4 +1,4 @@
-"""What a trained run is best shown by: its task's own picture and words, on the split that is held out."""
+"""A plot and texts of a trained run, made by its task on a held-out split."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ import torch
 from seqmodels.batch import SequenceBatch
 from seqmodels.build import build_evaluation
 from seqmodels.inference import load
-from seqmodels.tasks.pictures.style import plain
+from seqmodels.tasks.plots.style import plain
 from seqmodels.training.learner import Learner
 from seqmodels.training.quiet import quieten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Batches that a picture of the whole split is made from, at most.
+# Maximum number of batches behind a plot of the whole split.
 MOST_BATCHES = 500
 
 
 class Shown(NamedTuple):
-    """A picture and its name, and texts by name; what a task has none of is empty."""
+    """A plot with its name, and texts by name; empty if the task has none."""
 
     figure: Figure | None
     name: str
     texts: dict[str, str]
 
 
-def picture(run: Path, plugins: Iterable[str] = ()) -> Shown:
-    """The first of a run's pictures, of what it makes freely or else of what it predicts, and its texts.
+def plot(run: Path, plugins: Iterable[str] = ()) -> Shown:
+    """Return the run's first plot, of free generations if there are any, else of predictions, and its texts.
 
     Args:
         run: a run folder or checkpoint.
-        plugins: packages whose parts the model is made of.
+        plugins: packages that register parts of the model.
 
     Raises:
-        ValueError: a bad checkpoint, or data that are not there any more.
+        ValueError: a bad checkpoint, or missing data.
     """
     quieten()
     trained = load(run, plugins)
@@ -63,7 +63,7 @@ def picture(run: Path, plugins: Iterable[str] = ()) -> Shown:
             return Shown(None, "", {})
         metrics.compute()
         generator = torch.Generator().manual_seed(0)
-        figures = {**task.drawings(model, first[1], generator), **task.pictures(first[0], first[1], metrics)}
+        figures = {**task.sample_plots(model, first[1], generator), **task.plots(first[0], first[1], metrics)}
         texts = task.texts(model, first[1], generator)
     title = next(iter(figures), "")
     return Shown(plain(figures[title]) if title else None, title, texts)

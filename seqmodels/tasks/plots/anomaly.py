@@ -1,4 +1,4 @@
-"""A series, its breaks, and where they were seen, as a figure."""
+"""Plot of a series with its anomalies and alarms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqmodels.tasks.anomaly_score import Detector, runs
-from seqmodels.tasks.pictures.style import MODEL, TRUTH, WRONG, new_figure, tidy
+from seqmodels.tasks.plots.style import MODEL, TRUTH, WRONG, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,7 +19,7 @@ COLOURS = ("#e08a1e", "#2c9a57", "#8a5cc2", "#c2a11e", "#3a9fbf", "#777777")
 def anomaly_figure(
     errors: np.ndarray, kinds: np.ndarray, values: np.ndarray, detector: Detector, names: Sequence[str]
 ) -> Figure:
-    """Above the series with its breaks shaded and the flagged steps in red, below the score and its threshold.
+    """Plot the series, anomalies shaded and flagged steps in red, above the score and its threshold.
 
     >>> steps = np.zeros(4)
     >>> len(anomaly_figure(steps, steps.astype(int), steps, Detector((1,), (1.0,), (0.0,), 3.0), ["spike"]).axes)
@@ -27,8 +27,8 @@ def anomaly_figure(
 
     Args:
         errors, kinds, values: ``(n,)`` of one sequence.
-        detector: gives the score.
-        names: of the kinds, from 1 on.
+        detector: detector that computes the score.
+        names: names of the kinds, from 1 on.
     """
     figure = new_figure(11.0, 5.0)
     above, below = figure.subplots(2, 1, sharex=True)

@@ -1,4 +1,4 @@
-"""The picture of a transcription."""
+"""Plot of token probabilities of a transcription."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from seqmodels.tasks.pictures.style import new_figure, tidy
+from seqmodels.tasks.plots.style import new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Tokens with a line of their own, the likeliest ones.
+# Maximum number of tokens with their own line, the most likely ones.
 MOST_LINES = 12
 
 
 def spikes_figure(probability: Tensor, names: Sequence[str], truth: str, made: str) -> Figure:
-    """How likely each token is at each step: spikes where the model hears one, the blank between.
+    """Plot the probability of each token and the blank at each step.
 
     Args:
         probability: ``(T, V + 1)``, the blank last.
-        names: of the V tokens.
-        truth, made: the text that is there, and that of the likeliest path.
+        names: names of the V tokens.
+        truth, made: the true text, and that of the most likely path.
     """
     from matplotlib import colormaps
 

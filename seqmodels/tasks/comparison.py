@@ -1,26 +1,26 @@
-"""Who won, in a plain sentence."""
+"""Comparison of a model with its baselines, in a sentence."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 
-# Relative difference below which two results count as the same.
+# Relative difference below which two results are a tie.
 TIE = 5e-4
 
 
-def verdict(model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]], monitor: tuple[str, str]) -> str:
-    """Whether the model is better than every baseline, by the metric that is monitored.
+def compare(model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]], monitor: tuple[str, str]) -> str:
+    """Return a sentence on whether the model beats every baseline in the monitored metric.
 
-    >>> print(verdict({"accuracy": 0.781}, {"majority class": {"accuracy": 0.35}}, ("accuracy", "max")))
+    >>> print(compare({"accuracy": 0.781}, {"majority class": {"accuracy": 0.35}}, ("accuracy", "max")))
     The model beats every baseline: accuracy 0.781 against 0.35 (majority class).
-    >>> print(verdict({"mae": 17.3}, {"last value": {"mae": 21.6}, "ridge": {"mae": 16.8}}, ("mae", "min")))
+    >>> print(compare({"mae": 17.3}, {"last value": {"mae": 21.6}, "ridge": {"mae": 16.8}}, ("mae", "min")))
     The model LOSES to ridge: mae 17.3 against 16.8 (lower is better). It beats last value (21.6).
 
     Args:
-        model: its metrics.
-        baselines: name -> metrics; those without the metric, or with NaN, do not count.
-        monitor: the metric, and "min" or "max".
+        model: metrics of the model.
+        baselines: name -> metrics; those without the metric or with NaN are ignored.
+        monitor: metric, and "min" or "max".
     """
     name, mode = monitor
     word = name.replace("_", " ")
@@ -50,23 +50,23 @@ def verdict(model: Mapping[str, float], baselines: Mapping[str, Mapping[str, flo
     )
 
 
-def verdict_by(
+def compare_by(
     model: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]], monitors: Sequence[tuple[str, str]]
 ) -> str:
-    r"""The verdict by the first metric that model and baselines share, and by each other one by which the model loses.
+    r"""Compare by the first shared metric, and by each other metric in which the model loses.
 
     >>> model, baselines = {"bleu": 9.0, "chrf": 20.0}, {"IBM 1": {"bleu": 8.0, "chrf": 28.0}}
-    >>> print(verdict_by(model, baselines, [("bleu", "max"), ("chrf", "max")]).replace(". ", ".\n"))
+    >>> print(compare_by(model, baselines, [("bleu", "max"), ("chrf", "max")]).replace(". ", ".\n"))
     The model beats every baseline: bleu 9 against 8 (IBM 1).
     The model LOSES to IBM 1: chrf 20 against 28 (higher is better).
 
     Args:
-        model, baselines: as for `verdict`.
-        monitors: metrics with "min" or "max", the one that counts most first.
+        model, baselines: as for `compare`.
+        monitors: metrics with "min" or "max", the most important first.
 
     Returns:
-        Sentences; "" where they share none of the metrics.
+        Sentences; "" if no metric is shared.
     """
     shared = [m for m in monitors if m[0] in model and any(m[0] in values for values in baselines.values())]
-    said = [verdict(model, baselines, monitor) for monitor in shared]
+    said = [compare(model, baselines, monitor) for monitor in shared]
     return " ".join([*said[:1], *(words for words in said[1:] if "LOSES" in words)])

@@ -1,4 +1,4 @@
-"""The recent past of series, and what is forecast of them, as a figure."""
+"""Fan chart: the recent past of series and their forecasts."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from seqmodels.tasks.pictures.style import MODEL, TRUTH, legend_below, new_figure, tidy
+from seqmodels.tasks.plots.style import MODEL, TRUTH, legend_below, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Series that one figure shows, at most.
+# Maximum number of series in a figure.
 MOST_PANELS = 9
 
 
 class Fan(NamedTuple):
-    """One series: its recent past, and the rows of its forecast.
+    """Recent past of a series, and the rows of its forecast.
 
     Fields:
-        name: of the series; empty where there is one only.
-        times: of the past, dates or numbers.
-        values: of the past.
+        name: name of the series; empty for a single one.
+        times: times of the past, dates or numbers.
+        values: values of the past.
         ahead: times of the forecast.
-        rows: as `seqmodels.inference.Model.forecast` gives them.
-        sure: steps after which the model goes on from its own forecast.
+        rows: rows as returned by `seqmodels.inference.Model.forecast`.
+        sure: number of steps after which the forecast continues from itself.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Fan(NamedTuple):
 
 
 def fan_figure(fans: Sequence[Fan], target: str) -> Figure:
-    """A panel for each of the first series, with bands between quantiles that lie evenly around the middle.
+    """Plot a panel for each of the first series, with bands between symmetric quantiles.
 
     >>> rows = [{"forecast": 3.0, "quantile_0.1": 2.0, "quantile_0.9": 4.0}]
     >>> fan = Fan("", np.arange(2), np.array([1.0, 2.0]), np.array([2]), rows, 1)
@@ -88,7 +88,7 @@ def _draw(axes: Axes, fan: Fan, target: str) -> None:
 
 
 def _bands(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Names of quantiles that lie evenly around the middle, the widest first."""
+    """Return the names of symmetric pairs of quantiles, the widest first."""
     levels = {float(name.rpartition("_")[2]): name for name in row if name.startswith("quantile_")}
     pairs = [(low, high) for low in levels for high in levels if low < 0.5 and abs(low + high - 1) < 1e-6]
     return [(levels[low], levels[high]) for low, high in sorted(pairs)]

@@ -1,26 +1,26 @@
-"""Figures of classification: the steps a decision rests on, and how soon it is right."""
+"""Plots of classification: attention over the steps, and accuracy after the first steps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from seqmodels.tasks.pictures.style import MODEL, TRUTH, WRONG, new_figure, tidy
+from seqmodels.tasks.plots.style import MODEL, TRUTH, WRONG, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Characters in a line of a text, and lines of one text at most.
+# Characters per line of a text, and maximum number of lines of a text.
 LINE, LINES = 150, 4
 
 Attended = Sequence[tuple[str | int, float]]
 
 
 def attention_figure(rows: Sequence[tuple[Attended, str | None, str]]) -> Figure:
-    """Each text with its words shaded by what they counted, the most in a text darkest; numbers as bars.
+    """Plot each text with its words shaded by attention, relative to its maximum; features as bars.
 
     Args:
-        rows: of each sequence its steps with their weights, the predicted and the true label.
+        rows: steps with their weights, predicted label and true label of each sequence.
     """
     figure = new_figure(9.5, 0.4 + 0.85 * len(rows))
     grid = figure.subplots(len(rows), 1, squeeze=False).ravel()
@@ -36,7 +36,7 @@ def attention_figure(rows: Sequence[tuple[Attended, str | None, str]]) -> Figure
 
 
 def _write_words(axes: object, steps: Attended) -> None:
-    """Words from left to right in a fixed-width letter, wrapped."""
+    """Write words from left to right in a monospaced font, wrapped."""
     highest = max(weight for _, weight in steps) or 1.0
     column, line = 0, 0
     letters = max(len(str(word)) for word, _ in steps) <= 1
@@ -60,7 +60,7 @@ def _write_words(axes: object, steps: Attended) -> None:
 
 
 def early_figure(accuracy: Mapping[int, float], whole: float) -> Figure:
-    """Accuracy against the number of steps read.
+    """Plot accuracy against the number of steps read.
 
     Args:
         accuracy: number of steps -> accuracy.

@@ -1,29 +1,29 @@
-"""The tags of one sequence, true and predicted, as a figure."""
+"""Plot of true and predicted tags of a sequence."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from seqmodels.tasks.pictures.style import WRONG, new_figure
+from seqmodels.tasks.plots.style import WRONG, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-# Steps that can be told apart in a strip.
+# Maximum number of steps that are distinguishable in a strip.
 MOST_MARKED = 120
 
 
 def tags_figure(
     truth: Sequence[int], predicted: Sequence[int], names: Sequence[str], letters: Sequence[str] | None = None
 ) -> Figure:
-    """True and predicted tags of one sequence as two strips of colour, with the mistakes marked below.
+    """Plot true and predicted tags as two strips of colour, with errors marked below.
 
     Args:
-        truth, predicted: a tag for each step.
-        names: of the tags.
-        letters: the step's inputs, written above where they are short and few.
+        truth, predicted: tag of each step.
+        names: names of the tags.
+        letters: input tokens, written above if they are short and few.
     """
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
@@ -38,7 +38,7 @@ def tags_figure(
         strips, aspect="auto", cmap=ListedColormap(colours), vmin=-0.5, vmax=len(used) - 0.5, interpolation="nearest"
     )
     wrong = [step for step, (a, b) in enumerate(zip(truth, predicted, strict=True)) if a != b]
-    mark = "^" if len(truth) <= MOST_MARKED else "|"  # of a long sequence stretches are seen, not steps
+    mark = "^" if len(truth) <= MOST_MARKED else "|"  # single steps are not visible in long sequences
     axes.scatter(wrong, [1.68] * len(wrong), marker=mark, color=WRONG, s=18, clip_on=False)
     axes.axhline(0.5, color="white", linewidth=2)
     axes.set_yticks([0, 1], ["true", "predicted"])

@@ -1,4 +1,4 @@
-"""Where a decoder looks while it writes: its attention over the source, one picture per row.
+"""Plot of a decoder's attention over the source.
 
 T source steps, S target steps.
 """
@@ -13,17 +13,17 @@ from torch import Tensor
 
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.tasks.base import name_of
-from seqmodels.tasks.pictures.style import TRUTH, WRONG, new_figure
+from seqmodels.tasks.plots.style import TRUTH, WRONG, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Names that fit beside an axis, and rows that fit on a picture.
+# Maximum number of names beside an axis, and of rows in a plot.
 MOST_NAMES, MOST_ROWS, COLUMNS = 60, 6, 3
 
 
 class Alignment(NamedTuple):
-    """What one row reads and writes, and how much each target step looks at each source step, ``(S, T)``."""
+    """Source and generated tokens of a row, and the attention weights ``(S, T)``."""
 
     source: Sequence[str]
     written: Sequence[str]
@@ -32,7 +32,7 @@ class Alignment(NamedTuple):
 
 
 def alignments(model: Any, spec: BatchSpec, batch: SequenceBatch, made: Tensor) -> list[Alignment]:
-    """Of each row what was written, ``made (B, S)``, and what was looked at meanwhile."""
+    """Return the alignment of each row with generated tokens ``made (B, S)``."""
     features, _ = model.features(batch.inputs, lengths=batch.lengths)
     weights = model.head.attention_weights(features, batch.lengths, made).detach().cpu().numpy()
     found = []
@@ -49,10 +49,10 @@ def _with_stop(tokens: list[int], stop: int | None) -> list[int]:
 
 
 def alignment_figure(rows: Sequence[Alignment]) -> Figure:
-    """Source tokens from left to right, written tokens from top to bottom, the darker the more attention.
+    """Plot attention with source tokens as columns and generated tokens as rows, darker for more.
 
     Args:
-        rows: at least one; of more than six the first.
+        rows: at least one; only the first six are plotted.
     """
     rows = rows[:MOST_ROWS]
     columns = min(COLUMNS, len(rows))

@@ -1,4 +1,4 @@
-"""Some windows of series, with what was forecast of them, as a figure."""
+"""Plot of forecasts in windows of series."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from seqmodels.tasks.pictures.style import BASELINE, MODEL, TRUTH, legend_below, new_figure, tidy
+from seqmodels.tasks.plots.style import BASELINE, MODEL, TRUTH, legend_below, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Steps of history in it, in horizons but at least so many.
+# Steps of history in the plot: multiple of the horizon, and minimum.
 SHOWN_HORIZONS, LEAST_HISTORY = 4, 24
 
 
 class Window(NamedTuple):
-    """One row of a forecast: what was known, what came, what was forecast, perhaps with its quantiles ``(H, Q)``."""
+    """History, truth and forecast of a row, optionally with quantiles ``(H, Q)``."""
 
     history: Tensor
     truth: Tensor
@@ -29,13 +29,13 @@ class Window(NamedTuple):
 
 
 def forecast_figure(windows: Sequence[Window], name: str, baseline: str = "", levels: Sequence[float] = ()) -> Figure:
-    """History, truth, forecast and a baseline's forecast, one panel per window.
+    """Plot history, truth, forecast and a baseline's forecast, one panel per window.
 
     Args:
         windows: in original units.
-        name: of the series.
-        baseline: its name.
-        levels: of the windows' quantiles; each two that lie evenly around 0.5 bound a band.
+        name: name of the series.
+        baseline: name of the baseline.
+        levels: levels of the quantiles; pairs symmetric around 0.5 bound a band.
     """
     columns = 1 if len(windows) == 1 else 2
     rows = -(-len(windows) // columns)
@@ -58,7 +58,7 @@ def forecast_figure(windows: Sequence[Window], name: str, baseline: str = "", le
 def _draw_window(axes: Axes, window: Window, baseline: str) -> None:
     horizon = len(window.truth)
     past = np.asarray(window.history)[-max(SHOWN_HORIZONS * horizon, LEAST_HISTORY) :]
-    known = past[-1:]  # where every line ahead begins
+    known = past[-1:]  # start of all forecast lines
     ahead = np.arange(1 - len(known), horizon + 1)
     if len(past):
         axes.plot(np.arange(1 - len(past), 1), past, color="#8a8a8a", linewidth=1.2, label="history")
@@ -76,7 +76,7 @@ def _draw_window(axes: Axes, window: Window, baseline: str) -> None:
 
 
 def _draw_bands(axes: Axes, window: Window, levels: Sequence[float]) -> None:
-    """A fan: the wider the band, the paler."""
+    """Draw the quantile bands as a fan, wider bands paler."""
     if window.quantiles is None:
         return
     known = np.asarray(window.history)[-1:]

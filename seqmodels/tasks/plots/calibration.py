@@ -1,4 +1,4 @@
-"""Whether a forecast's quantiles hold what they say, as a figure."""
+"""Plot of the calibration of forecast quantiles."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqmodels.tasks.pictures.style import BASELINE, MODEL, TRUTH, new_figure, tidy
+from seqmodels.tasks.plots.style import BASELINE, MODEL, TRUTH, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from seqmodels.tasks.metrics.intervals import IntervalMetric
 
-# Coverage this near to the nominal one counts as good.
+# Deviation from the nominal coverage that is still good.
 TOLERANCE = 0.05
 
 
 def calibration_figure(counted: IntervalMetric) -> Figure:
-    """Left the reliability of the quantiles, right the interval's coverage and width by step of the horizon.
+    """Plot the reliability of quantiles (left), and coverage and width by step of the horizon (right).
 
     Args:
-        counted: over a whole stage.
+        counted: metric of a whole stage.
     """
     figure = new_figure(9.4, 4.2)
     reliability, coverage = figure.subplots(1, 2)

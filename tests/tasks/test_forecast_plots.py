@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from seqmodels.tasks.pictures.fan import Fan, fan_figure
-from seqmodels.tasks.pictures.windows import Window, forecast_figure
+from seqmodels.tasks.plots.fan import Fan, fan_figure
+from seqmodels.tasks.plots.windows import Window, forecast_figure
 
 
 def legend_lies_inside(figure) -> bool:

@@ -1,0 +1,332 @@
+"""A column of times: read one way from its first cell to its last.
+
+N rows; dates are nanoseconds since 1970 in UTC, other numbers are as they are in the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqmodels.data.columns.dates import (
+    DAY,
+    LONGEST,
+    OFFSET,
+    YEARS,
+    Order,
+    choose,
+    orders_of,
+    read_dates,
+    split_time,
+    time_of_day,
+    tokens_of,
+)
+from seqmodels.data.columns.zones import localise
+from seqmodels.data.files.arrays import blocks
+from seqmodels.data.read.table import Table
+from seqmodels.quoting import listed, shown
+
+# A date, a time of day, and an offset from UTC.
+WITH_OFFSET = re.compile(rf".*\d{{1,2}}:\d{{2}}.*?({OFFSET})\s*", re.IGNORECASE)
+ISO = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?")
+# Numbers of these many digits are dates where all of a column are.
+COMPACT = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+COMPACT_YEARS = (1700, 2200)
+# Units of time since 1970, in nanoseconds, and what they count of the years 2001 to 2100 lies between.
+EPOCHS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+SECONDS = (978_307_200, 4_133_980_800)
+# The fields of a format that make a date, and what they are in an order.
+ROLES = {"Y": "y", "y": "y", "m": "m", "b": "m", "B": "m", "d": "d"}
+# Years with decimals: months where all lie this near to a twelfth or to the middle of one.
+NEAR = 0.06
+
+
+class Times(NamedTuple):
+    """Time stamps that can be sorted, and how to write more of them.
+
+    Fields:
+        values: int64 nanoseconds in UTC ``(N,)``, or numbers as they are in the file.
+        dated: whether they are dates.
+        time_format: the format of the dates, where the cells alone left more than one; else None.
+        written: "iso"; of numbers that are dates the format, such as "%Y%m", or the unit since 1970; "clock" for
+            times of day alone; "number".
+    """
+
+    values: np.ndarray
+    dated: bool
+    written: str
+    time_format: str | None = None
+
+
+def parse_times(
+    table: Table,
+    name: str,
+    timezone: str | None = None,
+    time_format: str | None = None,
+    owner: np.ndarray | None = None,
+) -> Times:
+    """Read a column of times.
+
+    One reading holds for the whole column: the order of day and month that makes the steps even, where
+    the cells alone do not tell. Dates with an offset are made UTC; those without one are what the clocks of
+    `timezone`, or UTC, showed.
+
+    >>> table = Table("a.csv", {"t": ["31.12.23 23:30", "1.1.24 0:00"]}, [2, 3])
+    >>> (parse_times(table, "t").values // DAY).tolist()
+    [19722, 19723]
+
+    Args:
+        table, name: the column.
+        timezone: of times without an offset; None for UTC.
+        time_format: how the cells are written, as for `datetime.strptime`; None to find out.
+        owner: int ``(N,)``, the series of each row, within which clocks that are put back show a time twice.
+
+    Raises:
+        ValueError: a cell is neither like the others a number, nor a date; day and month could be either
+            way round; some have an offset and some none; a time that the zone's clocks showed twice or never; or
+            no such zone.
+    """
+    cells = table.cells(name, "time")
+    if time_format is None and table.is_numeric(name):
+        values = table.numbers(name, "time")
+        _refuse_bad(table, name, np.flatnonzero(np.isnan(values)))
+        found = compact_dates(values) or epochs(values) or decimal_years(values) or Times(values, False, "number")
+        wall = found.dated and found.written not in EPOCHS
+    else:
+        _refuse_mixed(table, name, cells)
+        reader = _Column(table, name, cells)
+        found = reader.formatted(time_format) if time_format else reader.read()
+        wall = found.written == "iso" and not _has_offset(cells[0])
+    if timezone is not None and wall:
+        return found._replace(values=localise(found.values, timezone, owner))
+    return found
+
+
+def compact_dates(values: np.ndarray) -> Times | None:
+    """Read numbers such as 202401, 20240131 or 2024013117 as dates; None where one of them is none.
+
+    >>> compact_dates(np.array([202412.0, 202501.0])).written, compact_dates(np.array([202412.0, 202413.0]))
+    ('%Y%m', None)
+    """
+    digits = len(str(int(values[0]))) if len(values) and values[0] >= 1 else 0
+    if digits not in COMPACT or (values % 1).any() or values.min() < 10 ** (digits - 1) or values.max() >= 10**digits:
+        return None
+    whole, fields = values.astype(np.int64), []
+    for _ in range((digits - 4) // 2):
+        fields.append(whole % 100)
+        whole = whole // 100
+    month, rest = fields[-1], iter(fields[-2::-1])
+    day, hour, minute, second = (next(rest, None) for _ in range(4))
+    if whole.min() < COMPACT_YEARS[0] or whole.max() >= COMPACT_YEARS[1] or month.min() < 1 or month.max() > 12:
+        return None
+    months = (whole * 12 + month - 1 - 1970 * 12).astype("datetime64[M]")
+    days = months.astype("datetime64[D]")
+    if day is not None:
+        days = days + (day - 1).astype("timedelta64[D]")
+        if day.min() < 1 or (days.astype("datetime64[M]") != months).any():
+            return None
+    found = days.astype(np.int64) * DAY
+    for part, limit, unit in ((hour, 24, DAY // 24), (minute, 60, DAY // 1440), (second, 60, 10**9)):
+        if part is not None:
+            if part.max() >= limit:
+                return None
+            found = found + part * unit
+    return Times(found, True, COMPACT[digits])
+
+
+def epochs(values: np.ndarray) -> Times | None:
+    """Read whole numbers as seconds, milli-, micro- or nanoseconds since 1970, where all are of the years 2001 to 2100.
+
+    >>> epochs(np.array([1704067200.0, 1704070800.0])).written
+    's'
+    """
+    if not len(values) or (values % 1).any():
+        return None
+    for unit, size in EPOCHS.items():
+        factor = 10**9 // size
+        if values.min() >= SECONDS[0] * factor and values.max() < SECONDS[1] * factor:
+            return Times(values.astype(np.int64) * size, True, unit)
+    return None
+
+
+def decimal_years(values: np.ndarray) -> Times | None:
+    """Read years with decimals, such as 1749.042 or 1749.25, as the months or quarters that they are.
+
+    >>> times = decimal_years(np.array([1749.042, 1749.123, 1749.204])).values
+    >>> times.astype("datetime64[ns]").astype("datetime64[D]").astype(str).tolist()
+    ['1749-01-01', '1749-02-01', '1749-03-01']
+    """
+    if len(values) < 3 or values.min() < COMPACT_YEARS[0] or values.max() >= COMPACT_YEARS[1] or not (values % 1).any():
+        return None
+    months = values * 12
+    for middle in (0.0, 0.5):
+        near = np.round(months - middle)
+        if np.abs(months - middle - near).max() <= NEAR * 2 and len(np.unique(near)) == len(np.unique(values)):
+            dates = (near.astype(np.int64) - 1970 * 12).astype("datetime64[M]").astype("datetime64[D]")
+            return Times(dates.astype(np.int64) * DAY, True, "iso")
+    return None
+
+
+class _Column:
+    """Cells that are text, with what is known of them."""
+
+    def __init__(self, table: Table, name: str, cells: Sequence[str]) -> None:
+        self.table, self.name, self.cells = table, name, cells
+
+    def read(self) -> Times:
+        """Read dates with or without a time of day, or times of day alone."""
+        if ISO.fullmatch(self.cells[0].strip()[:LONGEST]):
+            values, bad = self._by_pandas(format="ISO8601")
+            if not len(bad):
+                return Times(values, True, "iso")
+        return self._by_parts()
+
+    def formatted(self, time_format: str) -> Times:
+        """Read dates by a format that the user gives; a time of day may follow one that has none."""
+        roles = tuple(ROLES.get(role, "") for role in re.findall(r"%(.)", time_format))
+        if all(roles):
+            return self._by_parts(roles)
+        values, bad = self._by_pandas(format=time_format)
+        if len(bad):
+            row = int(bad[0])
+            raise ValueError(
+                f"{self.table.place(row, self.name)}: expected a time such as data.time_format={time_format} says, "
+                f"got {shown(self.cells[row])}; mend one of the two"
+            )
+        return Times(values, True, "iso")
+
+    def _by_pandas(self, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Nanoseconds in UTC, and the rows that cannot be read."""
+        import pandas as pd
+
+        values, bad = np.empty(len(self.cells), np.int64), []
+        for rows in blocks(len(self.cells)):
+            # pandas would take minutes to refuse longer ones
+            part = pd.Series([cell if len(cell) <= LONGEST else "" for cell in self.cells[rows]], dtype=object)
+            try:
+                read: Any = pd.to_datetime(part, errors="coerce", utc=True, **options)
+            except ValueError as error:
+                raise ValueError(f"data.time_format: {error}") from None
+            years = read.dt.year
+            unread = (read.isna() | (years < YEARS[0]) | (years > YEARS[1])).to_numpy()
+            bad.append(np.flatnonzero(unread) + rows.start)
+            read = read.dt.tz_localize(None)
+            values[rows] = read.where(~unread, None).to_numpy(dtype="datetime64[ns]").astype(np.int64)
+        return values, np.concatenate(bad)
+
+    def _by_parts(self, order: Order | None = None) -> Times:
+        """Read each distinct date and each distinct time of day once."""
+        dates: dict[str, int] = {}
+        clocks: dict[str, int] = {}
+        size = len(self.cells)
+        date, clock = np.empty(size, np.int32), np.empty(size, np.int32)
+        for rows in blocks(size):
+            pairs = [split_time(cell.strip()) for cell in self.cells[rows]]
+            date[rows] = [dates.setdefault(first, len(dates)) for first, _ in pairs]
+            clock[rows] = [clocks.setdefault(second, len(clocks)) for _, second in pairs]
+        of_day = np.zeros(len(clocks), np.int64)
+        wrong = np.zeros(len(clocks), dtype=bool)
+        for text, place in clocks.items():
+            read = time_of_day(text) if text else (0, None)
+            wrong[place] = read is None
+            of_day[place] = 0 if read is None else read[0] - (read[1] or 0)
+        if list(dates) == [""]:
+            _refuse_bad(self.table, self.name, np.flatnonzero(wrong[clock]))
+            return Times(of_day[clock], True, "clock")
+        days, found = self._days(list(dates), date, order)
+        unread = np.array([day is None for day in days])
+        _refuse_bad(self.table, self.name, np.flatnonzero(unread[date] | wrong[clock]))
+        return Times(np.array(days, np.int64)[date] * DAY + of_day[clock], True, "iso", found)
+
+    def _days(self, dates: list[str], of_row: np.ndarray, order: Order | None) -> tuple[list[int | None], str | None]:
+        """Days since 1970 of each distinct date, and their format where there was a choice."""
+        tokens = [tokens_of(text) for text in dates]
+        usual = tuple(kind for kind, _ in tokens[0])
+        like = [one for one in tokens if tuple(kind for kind, _ in one) == usual]
+        orders = orders_of(like) or orders_of(tokens[:1])  # one cell may be odd
+        if ("d", "m", "y") in orders and "." in dates[0]:  # nobody writes the month first between points
+            orders = [("d", "m", "y")]
+        if order is not None:
+            orders = [order]
+        if not orders:
+            return [None] * len(dates), None
+        readings = {order: read_dates(tokens, order) for order in orders}
+        changes = np.flatnonzero(np.diff(of_row, prepend=-1))
+        order = choose(readings, of_row[changes].tolist(), self._unclear(dates, readings))
+        return readings[order], format_of(dates[0], order) if len(readings) > 1 else None
+
+    def _unclear(
+        self, dates: list[str], readings: dict[Order, list[int | None]]
+    ) -> Callable[[list[Order]], ValueError]:
+        def error(orders: list[Order]) -> ValueError:
+            place = next(i for i in range(len(dates)) if len({readings[order][i] for order in orders}) > 1)
+            found = [str(np.datetime64(readings[order][place], "D")) for order in orders]
+            formats = [format_of(dates[place], order) for order in orders]
+            return ValueError(
+                f"{self.table.path}, column {shown(self.name)}: {shown(dates[place])} may be {' or '.join(found)}; "
+                f"say which order it is with data.time_format={listed(formats).replace(', ', ' or ')}"
+            )
+
+        return error
+
+
+def format_of(date: str, order: Order) -> str:
+    """The format, as for `datetime.strptime`, of a date of numbers that is read in an order.
+
+    >>> format_of("01/02/2024", ("d", "m", "y"))
+    '%d/%m/%Y'
+    """
+    roles = iter(order)
+
+    def field(found: re.Match[str]) -> str:
+        role = next(roles)
+        return "%Y" if role == "y" and len(found[0]) == 4 else f"%{role}"
+
+    return re.sub(r"\d+", field, date)
+
+
+def looks_like_time(cell: str) -> bool:
+    """Whether a cell of text is a date, with or without a time of day, or a time of day.
+
+    >>> [looks_like_time(cell) for cell in ("31.1.24", "Jan-01", "8:30", "1970 Q3", "room 12", "3-2")]
+    [True, True, True, True, False, False]
+    """
+    date, clock = split_time(cell.strip())
+    if clock and time_of_day(clock) is None:
+        return False
+    tokens = tokens_of(date)
+    if not date or len(date) > LONGEST:
+        return bool(clock)
+    if len(tokens) < 2 and not (clock and len(date) == 8):
+        return False
+    short = all(kind == "n" and len(text) < 4 for kind, text in tokens)
+    orders = [] if short and len(tokens) < 3 else orders_of([tokens])
+    return any(read_dates([tokens], order) != [None] for order in orders)
+
+
+def _has_offset(cell: str) -> bool:
+    return len(cell) <= LONGEST and WITH_OFFSET.fullmatch(cell) is not None
+
+
+def _refuse_bad(table: Table, name: str, bad: np.ndarray) -> None:
+    if len(bad):
+        row = int(bad[0])
+        raise ValueError(
+            f"{table.place(row, name)}: expected a time like the others, got {shown(table.columns[name][row])}; "
+            f"write dates as 2024-01-31 or 2024-01-31 17:30, of the years {YEARS[0]} to {YEARS[1]}"
+        )
+
+
+def _refuse_mixed(table: Table, name: str, cells: Sequence[str]) -> None:
+    first = _has_offset(cells[0])
+    for rows in blocks(len(cells)):
+        for place, cell in enumerate(cells[rows]):
+            if _has_offset(cell) != first:
+                raise ValueError(
+                    f"{table.place(rows.start + place, name)}: expected a time {'with' if first else 'without'} an "
+                    f"offset from UTC as in the lines before, got {shown(cell)}; write all times with their offset "
+                    "(2024-01-31T17:30+01:00), or none"
+                )

@@ -1,0 +1,219 @@
+"""A CSV file larger than memory: its columns in a DuckDB file of the cache, with the cells and errors of a small one.
+
+DuckDB reads what it reads as the csv module does; any other file goes through the csv module row by row.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from seqmodels.data.files.arrays import BLOCK
+from seqmodels.data.files.cache import PassingFolder, about, cached_folder, stamp
+from seqmodels.data.files.find import find_file, text_pieces
+from seqmodels.data.files.unpack import is_packed
+from seqmodels.data.number_text import SAMPLE, Style, styles_of
+from seqmodels.data.read.database import (
+    FILE,
+    Part,
+    Store,
+    StoredCells,
+    as_system_error,
+    connect,
+    link,
+    quoted,
+    system_fault,
+)
+from seqmodels.data.read.delimited import Lines, no_rows, notes_of, rows_of
+from seqmodels.data.read.dialect import START, Dialect, find_dialect
+from seqmodels.data.read.table import Table
+
+TABLE = "kept.columns"
+
+
+def read_large_lines(path: str, memory_limit: int, cache_dir: str | None) -> Table:
+    """Read a file as `seqmodels.data.read.delimited.read_lines` does, without ever holding all of it.
+
+    Args:
+        path: of the file.
+        memory_limit: bytes of an array made from the table that are kept in memory.
+        cache_dir: where its columns are kept for the next run; None for the user's cache.
+
+    Raises:
+        ValueError: as `read_lines`, or the disk is full.
+    """
+    key = stamp(path)
+    folder = cached_folder(cache_dir, path, ["lines", key], lambda folder: _write(path, folder), "columns")
+    found, passing = about(folder), PassingFolder(cache_dir)
+    connection = connect(passing.path, database=folder / FILE)
+    store = Store(connection, (Part(TABLE, "rowid", found["rows"]),), folder, passing)
+    columns = {name: StoredCells(store, f"c{i}", f"c{i}") for i, name in enumerate(found["dialect"]["names"])}
+    dialect = Dialect.from_plain(found["dialect"])
+    first, rows = found["first"], found["rows"]
+    lines = range(first, first + rows) if first else LazyLines(path, dialect, store)
+    return Table(path, columns, lines, space=passing.space(memory_limit), notes=found["notes"], stamp=key)
+
+
+@dataclass
+class Survey:
+    """What all of a file was looked through for.
+
+    Fields:
+        start: its first characters.
+        lines: how many it has, without blank ones at its end.
+        blank: whether some line within it is blank.
+        even: whether all lines end alike, in ``\\n`` or ``\\r\\n``.
+    """
+
+    start: str = ""
+    lines: int = 0
+    blank: bool = False
+    even: bool = True
+
+
+class LazyLines(Sequence[int]):
+    """The line on which each row ends, looked up in the file when the first is asked for.
+
+    Args:
+        path, dialect: of the file.
+        store: where they are kept.
+    """
+
+    def __init__(self, path: str, dialect: Dialect, store: Store) -> None:
+        self.path, self.dialect, self.store = path, dialect, store
+
+    @cached_property
+    def _lines(self) -> np.ndarray:
+        return self.store.kept("lines", np.int64, self._fill)
+
+    def _fill(self, array: np.ndarray) -> None:
+        for row, (_, line) in enumerate(rows_of(self.path, self.dialect, Lines(text_pieces(self.path)))):
+            array[row] = line
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def __iter__(self) -> Iterator[int]:
+        return map(int, self._lines)
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[int]: ...
+
+    def __getitem__(self, index: int | slice) -> int | list[int]:
+        found: int | list[int] = self._lines[index].tolist()
+        return found
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self._lines, dtype)
+
+
+def _survey(path: str, copy: Path | None) -> Survey:
+    """Look through a file, and write it out unpacked if there is a place for it.
+
+    Raises:
+        ValueError: as `text_pieces`.
+    """
+    found, lines, last, returns, pairs = Survey(), 0, "", 0, 0
+    with open(copy or "/dev/null", "w", encoding="utf-8", newline="") as file:
+        for piece in text_pieces(path):
+            found.start += piece[: START - len(found.start)]
+            lines_here, held = piece.count("\n"), piece.rstrip("\r\n")
+            if held:
+                found.lines = lines + held.count("\n") + 1
+            joined = last + piece
+            returns, pairs = returns + piece.count("\r"), pairs + joined.count("\r\n")
+            found.blank = found.blank or "\n\n" in joined or "\n\r\n" in joined
+            lines, last = lines + lines_here, piece[-1:] or last
+            if copy:
+                file.write(piece)
+    found.even = returns == 0 or returns == pairs == lines
+    return found
+
+
+def _write(path: str, folder: Path) -> dict[str, Any]:
+    """Write the columns of a file to a folder, and return what is to be known of them."""
+    import duckdb
+
+    source = find_file(path)
+    copy = folder / "text" if is_packed(source) else None
+    survey = _survey(path, copy)
+    dialect = find_dialect(path, survey.start)
+    with closing(rows_of(path, dialect, Lines(text_pieces(path)))) as rows:
+        sample = list(itertools.islice(rows, SAMPLE))
+    if not sample:
+        raise no_rows(path)
+    cells = zip(*(cells for cells, _ in sample), strict=True)
+    styles = styles_of(dict(zip(dialect.names, map(list, cells), strict=True)), dialect.delimiter)
+    place = copy or link(source, folder, "file")
+    connection = connect(folder, [place], folder / FILE, write=True)
+    try:
+        ahead = sample[0][1] - 1
+        may = survey.even and not dialect.blanks and not (survey.blank and len(dialect.names) == 1)
+        if not (may and ahead == dialect.skip + (not dialect.is_data) and _copy(connection, place, dialect, styles)):
+            _insert(connection, rows_of(path, dialect, Lines(text_pieces(path))), dialect, styles)
+        (rows_found,) = connection.execute(f"SELECT count(*) FROM {TABLE}").fetchone()
+    except duckdb.Error as error:
+        raise as_system_error(error) from None
+    finally:
+        connection.close()
+        place.unlink()
+    first = ahead + 1 if rows_found == survey.lines - ahead and survey.even else None
+    notes = [*dialect.notes, *notes_of(styles)]
+    return {"rows": rows_found, "first": first, "dialect": asdict(dialect), "notes": notes}
+
+
+def _columns(dialect: Dialect, styles: dict[str, Style]) -> str:
+    """The cells of each column, written as programs do, as SQL."""
+    each = [(f"c{i}", styles.get(name)) for i, name in enumerate(dialect.names)]
+    return ", ".join(f"{style.sql(key) if style else key} AS {key}" for key, style in each)
+
+
+def _copy(connection: Any, place: Path, dialect: Dialect, styles: dict[str, Style]) -> bool:
+    """Fill the table by DuckDB's reader; False, with nothing made, where it finds anything out of the ordinary."""
+    import duckdb
+
+    keys = [f"c{i}" for i in range(max(dialect.width, len(dialect.names)))]
+    kinds = ", ".join(f"{key}: 'VARCHAR'" for key in keys)
+    mark = '"' if dialect.quoting == 0 else ""
+    options = (
+        f"auto_detect = false, header = false, skip = {dialect.skip + (not dialect.is_data)}, "
+        f"delim = {quoted(dialect.delimiter)}, quote = {quoted(mark)}, escape = {quoted(mark)}, strict_mode = true, "
+        f"columns = {{{kinds}}}"
+    )
+    filled = ", ".join(f"coalesce({key}, '') AS {key}" for key in keys)
+    source = f"SELECT {filled} FROM read_csv({quoted(str(place))}, {options})"
+    more = [f"{key} <> ''" for key in keys[len(dialect.names) :]]
+    refuse = f"CASE WHEN {' OR '.join(more)} THEN error('more cells') END" if more else "NULL"
+    try:
+        connection.execute(
+            f"CREATE TABLE {TABLE} AS SELECT {_columns(dialect, styles)} FROM ({source}) WHERE ({refuse}) IS NULL"
+        )
+    except duckdb.Error as error:
+        if system_fault(error):
+            raise
+        return False
+    return True
+
+
+def _insert(connection: Any, rows: Iterator[tuple[list[str], int]], dialect: Dialect, styles: dict[str, Style]) -> None:
+    """Fill the table row by row."""
+    import pandas as pd
+
+    keys = [f"c{i}" for i in range(len(dialect.names))]
+    connection.execute(f"CREATE TABLE {TABLE} ({', '.join(f'{key} VARCHAR' for key in keys)})")
+    size = max(1, BLOCK // len(keys))
+    while some := [cells for cells, _ in itertools.islice(rows, size)]:
+        frame = pd.DataFrame(some, columns=keys, dtype=object)
+        connection.register("piece", frame)
+        connection.execute(f"INSERT INTO {TABLE} SELECT {_columns(dialect, styles)} FROM piece")
+        connection.unregister("piece")
