@@ -12,9 +12,10 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
+from seqmodels.data.columns.labels import Labels
 from seqmodels.data.columns.sequence_splits import given_splits, split_sequences
 from seqmodels.data.columns.sequences import LEVELS, MISSING_CHOICES, Reading, Sequences, read_sequences
-from seqmodels.data.columns.targets import Labels, check_targets, used_rows
+from seqmodels.data.columns.targets import check_targets, has_targets, used_rows
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.encode.encoder import encode, make_spec, refuse_weightless, warn_of_unknown
 from seqmodels.data.encode.kept import keep, kept
@@ -216,7 +217,7 @@ def open_sequences(table: Table, spec: BatchSpec, targets: bool | None, cache_di
     Args:
         table: in the layout of training.
         spec: of the training data.
-        targets: whether the table must hold targets; None to take them where it does.
+        targets: whether the table must hold targets; None to take them where it holds all of them.
         cache_dir: as for `SequenceTable`.
 
     Raises:
@@ -239,7 +240,7 @@ def _opened(table: Table, spec: BatchSpec, targets: bool | None, space: Space | 
     options = spec.options or {}
     layout, how = Layout.from_plain(options["layout"]), Reading.from_plain(options)
     sequences = read_sequences(table, layout, how)
-    wanted = set(layout.targets) <= set(table.columns) if targets is None else targets
+    wanted = has_targets(sequences, spec) if targets is None else targets
     if wanted:
         sequences = check_targets(sequences, how.missing)
     warn_of_unknown(sequences, spec)
