@@ -108,7 +108,7 @@ def refuse_change(sequences: Sequences, column: str, cure: str) -> None:
 def _blank(table: Table, layout: Layout, name: str) -> np.ndarray | None:
     """Bool ``(rows,)``: where a target is missing; None for nowhere. A cell without any name of a label is a set
     too, the empty one."""
-    if layout.target_kind == "labels":
+    if layout.target_kind == "labels" and not layout.more_targets:
         codes, names = table.codes(name, "target")
         blank = np.array([not cell.strip() for cell in names])
         return blank[codes] if blank.any() else None

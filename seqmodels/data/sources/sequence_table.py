@@ -34,7 +34,6 @@ class SequenceOptions:
     reading: Reading = field(default_factory=Reading)
     min_count: int = FEWEST_SEEN
     weight: str | None = None
-    split: str | None = None
     val_fraction: float = 0.1
     test_fraction: float = 0.1
     seed: int = 0
@@ -102,8 +101,8 @@ class SequenceTable:
         """
         main, options = self.sequences["train"], self.options
         given = {name: own for name, own in self.sequences.items() if name != "train"}
-        if options.split is not None:
-            items = given_splits(main, options.split)
+        if self.layout.split is not None:
+            items = given_splits(main, self.layout.split)
             given = {name: main.select(own) for name, own in items.items() if name != "train"} | given
             main = main.select(items["train"])
         val, test = (
@@ -120,7 +119,7 @@ class SequenceTable:
         if all(table.space.folder is None for table in self.tables.values()):
             return None
         stamps = {name: table.stamp for name, table in self.tables.items()}
-        asked = [stamps, self.layout.to_plain(), asdict(self.options)]
+        asked = [stamps, self.layout.to_plain(), self.layout.split, asdict(self.options)]
         return Store(cached_folder(self.cache_dir, self.tables["train"].path, asked, self._write))
 
     def _write(self, folder: Path) -> dict[str, Any]:
