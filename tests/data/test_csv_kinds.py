@@ -111,3 +111,18 @@ def test_blank_new_or_absent_targets_of_a_new_file_are_left_aside(tmp_path, capl
         assert [x for x, _ in contents(opened)] == plain
         assert {y for _, y in contents(opened)} == {0}
         assert said in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["numbers", "words"])
+@pytest.mark.parametrize("later", [True, False])
+def test_targets_that_are_the_inputs_a_step_later_are_told(tmp_path, kind, later):
+    rows, generator = [], np.random.default_rng(3)
+    for who in range(40):
+        steps = generator.integers(0, 6, 8).tolist()
+        steps = [f"w{step}" for step in steps] if kind == "words" else [step / 2 for step in steps]
+        targets = [*steps[1:], steps[0]] if later else steps[::-1]
+        rows += [[f"s{who}", *pair] for pair in zip(steps, targets, strict=True)]
+    options = {"text": "x"} if kind == "words" else {"target_kind": "values"}
+    source = CSVSource(write(tmp_path, rows, "who,x,y"), "y", sequence="who", target_per="step", **options)
+    source.splits()
+    assert any("the targets are the inputs 'x' a step later" in note for note in source.notes) == later

@@ -5,6 +5,8 @@ N sequences, T steps, F features, V values of one target.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from seqmodels.data.numbers import CONSTANT, interpolate, usable
@@ -86,6 +88,29 @@ def fit_steps(arrays: Arrays, items: np.ndarray, by: str) -> tuple[tuple[float, 
     return tuple(mean.tolist()), tuple(scale.tolist())
 
 
+def plain_targets(arrays: Arrays, kind: str | None, per: str | None = None) -> tuple[Arrays, list[str]]:
+    """Bring targets into their plain shape: ``(N, 1)`` is ``(N,)``, and one-hot rows are classes; and say so.
+
+    Args:
+        arrays: as read.
+        kind, per: what the user says, or what training had; None to find out.
+    """
+    y = arrays.y
+    if y is None or per == "step" or y.ndim != 2 or len(y) != len(arrays) or y.dtype.kind not in "iufbUS":
+        return arrays, []
+    if per is None and arrays.starts is None and y.shape == arrays.x.shape[:2] and arrays.read_by == "rows":
+        return arrays, []
+    if y.shape[1] == 1:
+        return replace(arrays, y=y[:, 0]), []
+    if kind not in (None, "labels") or y.dtype.kind in "US" or not np.isin(y, (0, 1)).all():
+        return arrays, []
+    if (y.sum(axis=1) != 1).any():
+        return arrays, []
+    count = y.shape[1]
+    said = f"one of {count} numbers of y is 1 in each sequence: taken for classes (else data.target_kind=sets)"
+    return replace(arrays, y=y.argmax(axis=1)), [said]
+
+
 def settle_target(arrays: Arrays, kind: str | None, per: str | None) -> tuple[str, bool]:
     """What the targets are, "labels", "values" or "sets", and whether there is one per step.
 
@@ -100,7 +125,7 @@ def settle_target(arrays: Arrays, kind: str | None, per: str | None) -> tuple[st
         raise ValueError(f"{arrays.path}: has no targets, which are needed to train or to measure a model")
     per_step = _settle_per(arrays, y, kind or _kind_of(y), per)
     inner = y.shape[1 if arrays.starts is not None or not per_step else 2 :]
-    kind = kind or ("values" if inner and y.dtype.kind in "iufb" else _kind_of(y))
+    kind = kind or (_kind_of_rows(y) if inner and y.dtype.kind in "iufb" else _kind_of(y))
     shown = f"got dtype {y.dtype}, shape {y.shape}"
     if kind not in KINDS:
         raise ValueError(f"data.target_kind must be one of {', '.join(KINDS)}, got {kind!r}")
@@ -127,6 +152,10 @@ def _kind_of(y: np.ndarray) -> str:
         return "labels"
     whole = np.unique(y[: 1 << 20])
     return "labels" if len(whole) <= MOST_CLASSES and (whole == np.round(whole)).all() else "values"
+
+
+def _kind_of_rows(y: np.ndarray) -> str:
+    return "sets" if y.shape[-1] > 1 and np.isin(y[: 1 << 20], (0, 1)).all() else "values"
 
 
 def _settle_per(arrays: Arrays, y: np.ndarray, kind: str, per: str | None) -> bool:

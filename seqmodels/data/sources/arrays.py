@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,16 +11,20 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.batches.augmentation import Variation, Varied
-from seqmodels.data.columns.arrays_check import fit_steps, settle_missing, settle_target
+from seqmodels.data.columns.arrays_check import fit_steps, plain_targets, settle_missing, settle_target
 from seqmodels.data.columns.arrays_splits import split_arrays
 from seqmodels.data.columns.labels import sort_labels
+from seqmodels.data.columns.shifted import LOOKED_AT, step_later
 from seqmodels.data.columns.splits import check_fractions
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.arrays import ArraySequences, label_names, targets_of
 from seqmodels.data.numbers import fit_scale
 from seqmodels.data.read.arrays import READ_BY, Arrays, Names, read_arrays
 from seqmodels.data.read.ts import read_ts
+from seqmodels.quoting import listed
 from seqmodels.registry import register
+
+_log = logging.getLogger(__name__)
 
 SCALES, MISSING = ("features", "all", "none"), ("error", "drop", "interpolate")
 
@@ -111,7 +116,9 @@ class ArraysSource(DataSource):
         """All sequences, those to keep, and notes on the others; looked through once."""
         if self._read is None:
             arrays = _read(self.path, self.names, self.read_by, targets=True)
-            self._read = (arrays, *settle_missing(arrays, self.missing))
+            arrays, notes = plain_targets(arrays, self.target_kind, self.target_per)
+            kept, missing = settle_missing(arrays, self.missing)
+            self._read = arrays, kept, [*notes, *missing]
         return self._read
 
     def describe(self) -> str:
@@ -140,7 +147,7 @@ class ArraysSource(DataSource):
             self.seed,
             has_test=self.test_path is not None,
         )
-        self.notes = [*missing, *notes]
+        self.notes = [*missing, *notes, *_told(arrays, kind, per_step)]
         spec = self._spec(arrays, parts["train"], kind, per_step)
         found: dict[str, SequenceDataset] = {
             name: ArraySequences(spec, arrays, items, self.missing) for name, items in parts.items()
@@ -211,12 +218,36 @@ class ArraysSource(DataSource):
             raise ValueError(
                 f"{path}: expected {spec.input_size} features per step as in training, got {arrays.feature_count}"
             )
+        arrays, _ = plain_targets(arrays, spec.targets, "step" if per_step else "sequence")
+        if targets is None and arrays.y is not None and spec.targets == "labels":
+            arrays = _with_known_labels(arrays, spec)
         if arrays.y is not None:
             settle_target(arrays, spec.targets, "step" if per_step else "sequence")
         dataset = ArraySequences(spec, arrays, kept, missing)
         lines = arrays.lines
         dataset.origins = [{"sequence": i} if lines is None else {"line": lines[i]} for i in kept.tolist()]
         return dataset
+
+
+def _told(arrays: Arrays, kind: str, per_step: bool) -> list[str]:
+    """A word on targets that are the inputs a step later."""
+    if not per_step or kind == "sets" or arrays.y is None:
+        return []
+    items = range(min(LOOKED_AT, len(arrays)))
+    lengths = arrays.lengths.tolist()
+    each = ((arrays.steps(i), arrays.target(i, 0, lengths[i], True)) for i in items)
+    flat = ((steps, targets.reshape(len(targets), -1)[:, 0]) for steps, targets in each)
+    said = step_later(flat, [f"feature {i}" for i in range(arrays.feature_count)])
+    return [said] if said else []
+
+
+def _with_known_labels(arrays: Arrays, spec: BatchSpec) -> Arrays:
+    """Arrays without their labels, where training never saw some of them."""
+    new = sorted({str(name) for name in label_names(np.unique(np.asarray(arrays.y)))} - set(spec.target_names))
+    if not new:
+        return arrays
+    _log.warning("%s: labels that training never saw (%s): no target is used", arrays.path, listed(new, quoted=True))
+    return replace(arrays, y=None)
 
 
 def _read(path: str, names: Names, read_by: str, targets: bool | None) -> Arrays:

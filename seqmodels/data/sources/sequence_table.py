@@ -15,6 +15,7 @@ from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.labels import Labels
 from seqmodels.data.columns.sequence_splits import given_splits, split_sequences
 from seqmodels.data.columns.sequences import LEVELS, MISSING_CHOICES, Reading, Sequences, read_sequences
+from seqmodels.data.columns.shifted import LOOKED_AT, step_later
 from seqmodels.data.columns.targets import check_targets, has_targets, used_rows
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.encode.encoder import encode, make_spec, refuse_weightless, warn_of_unknown
@@ -206,8 +207,31 @@ class SequenceTable:
         copies = self._split[1]
         if copies:
             notes.append(f"{copies:,} sequences are copies of another one, and kept in its split")
+        notes += self._told()
         cut = sum(own.cut for own in self.sequences.values())
         return (*notes, f"{cut:,} sequences cut at {how.max_length} steps") if cut else tuple(notes)
+
+    def _told(self) -> list[str]:
+        """A word on targets that are the inputs a step later."""
+        layout, main = self.layout, self.sequences["train"]
+        if layout.target_per != "step" or layout.more_targets or layout.target_kind == "sets":
+            return []
+        some = main.select(np.arange(min(LOOKED_AT, len(main))))
+        targets = _words_or_values(some)
+        inputs = some.inputs if layout.text is None else [np.array(some.tokens)[x][:, None] for x in some.inputs]
+        names = layout.feature_names if layout.text is None else (layout.text,)
+        pairs = ((np.asarray(x)[:, : len(names)], y) for x, y in zip(inputs, targets, strict=True))
+        said = step_later(pairs, names)
+        return [said] if said else []
+
+
+def _words_or_values(sequences: Sequences) -> list[np.ndarray]:
+    """The targets of the steps of each sequence, as they are in the file."""
+    table, layout = sequences.table, sequences.layout
+    if layout.text is None and table.is_numeric(layout.target):
+        return [table.numbers(layout.target, "target")[rows] for rows in sequences.rows]
+    codes, names = table.codes(layout.target, "target")
+    return [np.array([names[code] for code in codes[rows].tolist()]) for rows in sequences.rows]
 
 
 def open_sequences(table: Table, spec: BatchSpec, targets: bool | None, cache_dir: str | None) -> ArrayDataset:
