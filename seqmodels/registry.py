@@ -10,7 +10,7 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -107,3 +107,16 @@ def import_named(name: str) -> ModuleType:
             raise
         sys.path.append(os.getcwd())
         return importlib.import_module(name)
+
+
+def import_plugins(names: Iterable[str]) -> None:
+    """Import packages named by the user, so that their parts register themselves.
+
+    Raises:
+        ValueError: a package that cannot be imported.
+    """
+    for name in names:
+        try:
+            import_named(name)
+        except (ImportError, ValueError, TypeError) as error:  # an empty name, one that begins with a dot
+            raise ValueError(f"plugins names {name!r}, which cannot be imported: {error}") from error

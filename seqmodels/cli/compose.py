@@ -6,7 +6,7 @@ import functools
 import itertools
 import os.path
 from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from seqmodels.cli.errors import ConfigError, in_words, no_option
 from seqmodels.cli.library import PART_GROUPS, Library
 from seqmodels.cli.shape import select, wrong_shape
 from seqmodels.environment import named
+from seqmodels.registry import import_plugins
 
 Plain = dict[str, Any]
 
@@ -55,6 +56,7 @@ def jobs(library: Library, overrides: list[str], multirun: bool = False) -> tupl
     and is found with all others by the check. For the same reason an override that cannot be
     used is left out.
     """
+    _import_plugins(overrides)
     problems: list[str] = []
     each: list[list[str]] = []
     for raw in overrides:
@@ -83,6 +85,15 @@ def _parse(raw: str) -> Override:
     except HydraException:
         cure = f"close what is open, and quote special characters twice: \"{key}='{value}'\""
         raise ConfigError(f"{raw!r} cannot be read: {cure}") from None
+
+
+def _import_plugins(overrides: list[str]) -> None:
+    """Import the packages that the command names, so that their parts are choices like any other."""
+    for raw in overrides:
+        if raw.lstrip("+").startswith("plugins="):
+            with suppress(ConfigError, ValueError):  # said when the settings are checked, or the run begins
+                value = _parse(raw).value()
+                import_plugins(value if isinstance(value, list) else [])
 
 
 def _line(override: Override) -> str:
