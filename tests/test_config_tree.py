@@ -20,7 +20,7 @@ from seqmodels.data.encode.alphabet import LETTERS
 from seqmodels.heads.schedule import SCHEDULES
 from seqmodels.layers import Regularisers
 from seqmodels.parts import shipped
-from seqmodels.registry import find, names
+from seqmodels.registry import find
 from seqmodels.scan import ENGINES
 from seqmodels.tasks.predictive import OUTPUTS
 from seqmodels.tasks.values import LOSSES
@@ -51,16 +51,11 @@ RECIPE_DATA = {
 }
 
 
-def own(kind: str) -> list[str]:
-    """The package's own parts: other tests register some of theirs in the same process."""
-    return [name for name in names(kind) if find(kind, name).__module__.startswith("seqmodels.")]
-
-
 @pytest.mark.parametrize("kind", GROUPS)
 def test_each_part_is_an_option_and_each_file_builds_on_one(kind):
     options = {option: LIBRARY.read(GROUPS[kind], option) for option in LIBRARY.options(GROUPS[kind])}
-    assert {content["name"] for content in options.values()} == set(own(kind))
-    assert set(own(kind)) <= set(options)
+    assert {content["name"] for content in options.values()} == set(shipped(kind))
+    assert set(shipped(kind)) <= set(options)
     assert len(options) >= 4
 
 
@@ -182,12 +177,12 @@ def test_the_annotations_know_the_same_words_as_the_code(kind, option, values):
 def test_the_combinations_know_which_cells_refuse_which_regulariser():
     for option in LIBRARY.read("model", "default")["regularisers"]:
         refused = set()
-        for name in own("cell"):
+        for name in shipped("cell"):
             try:
                 Regularisers(**{option: 0.5}).check(find("cell", name)(2, 4))
             except ValueError:
                 refused.add(name)
-        assert refused == {name for name in own("cell") if not can_have(shipped("cell")[name], option)}, option
+        assert refused == {name for name in shipped("cell") if not can_have(shipped("cell")[name], option)}, option
 
 
 def test_the_regularisers_are_those_of_the_layers():
@@ -196,6 +191,6 @@ def test_the_regularisers_are_those_of_the_layers():
 
 
 def test_the_combinations_know_which_cells_have_no_gate():
-    cells: dict[str, type[Cell]] = {name: find("cell", name) for name in own("cell")}
+    cells: dict[str, type[Cell]] = {name: find("cell", name) for name in shipped("cell")}
     gated = {name for name, cell in cells.items() for gate in ("keep_gate", "write_gate") if getattr(cell, gate, None)}
     assert gated == {name for name in cells if is_gated(shipped("cell")[name])}

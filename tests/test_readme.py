@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from seqmodels import registry
 from seqmodels.cli import forecast
 from seqmodels.cli.main import main
 from seqmodels.training import run as training_run
@@ -101,6 +102,8 @@ def world(tmp_path, monkeypatch):
     Path("my_book.txt").write_text("To be or not to be. " * 200)
     Path("new.csv").touch()
     Path("recordings").mkdir()
+    monkeypatch.delitem(registry._parts["cell"], "leaky", raising=False)  # of another test in this process
+    monkeypatch.delitem(sys.modules, "my_cells", raising=False)
     Path("my_cells.py").write_text(next(code for code in PYTHON if "@register" in code))
 
     def train(config, run_dir, console=None):

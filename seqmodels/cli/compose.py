@@ -56,7 +56,7 @@ def jobs(library: Library, overrides: list[str], multirun: bool = False) -> tupl
     and is found with all others by the check. For the same reason an override that cannot be
     used is left out.
     """
-    _import_plugins(overrides)
+    _import_plugins(library, overrides)
     problems: list[str] = []
     each: list[list[str]] = []
     for raw in overrides:
@@ -87,13 +87,15 @@ def _parse(raw: str) -> Override:
         raise ConfigError(f"{raw!r} cannot be read: {cure}") from None
 
 
-def _import_plugins(overrides: list[str]) -> None:
+def _import_plugins(library: Library, overrides: list[str]) -> None:
     """Import the packages that the command names, so that their parts are choices like any other."""
     for raw in overrides:
         if raw.lstrip("+").startswith("plugins="):
             with suppress(ConfigError, ValueError):  # said when the settings are checked, or the run begins
                 value = _parse(raw).value()
-                import_plugins(value if isinstance(value, list) else [])
+                packages = [str(name) for name in value] if isinstance(value, list) else []
+                import_plugins(packages)
+                library.plugins += packages
 
 
 def _line(override: Override) -> str:

@@ -52,12 +52,16 @@ class Library:
     Args:
         extra: the user's own folder (``--config-dir``), or None.
 
+    Attributes:
+        plugins: packages that the command names, whose parts are choices too.
+
     Raises:
         ConfigError: no such folder, or files in it that Hydra would ignore in silence.
     """
 
     def __init__(self, extra: Path | None = None) -> None:
         self.own = config_folder()
+        self.plugins: list[str] = []
         self.extra = extra
         if extra is not None and not extra.is_dir():
             raise ConfigError(f"--config-dir: there is no folder {extra}")
@@ -102,8 +106,12 @@ class Library:
         return dict(sorted({**parts, **{name: describe(file) for name, file in files.items()}}.items()))
 
     def parts(self, group: str) -> dict[str, Part]:
-        """Return the parts that are chosen in a group, by name."""
-        return known(PART_GROUPS[group]) if group in PART_GROUPS else {}
+        """Return the parts that are chosen in a group, by name: ours, and those of the packages named as plugins."""
+        if group not in PART_GROUPS:
+            return {}
+        own, inside = shipped(PART_GROUPS[group]), tuple(f"{name}." for name in self.plugins)
+        foreign = known(PART_GROUPS[group]).items() if inside else ()
+        return own | {name: part for name, part in foreign if f"{part.module}.".startswith(inside)}
 
     def part(self, group: str, name: Any) -> Part | None:
         """Return a part by its name; None where none that is known has it."""

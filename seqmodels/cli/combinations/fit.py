@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seqmodels.cli.compose import Plain
-from seqmodels.parts import Part
+from seqmodels.parts import Part, shipped
 from seqmodels.registry import known
 
 WORDS = {"step": "one target per step", "sequence": "one target per sequence", "own": "target sequences"}
@@ -19,7 +19,7 @@ def shapes(config: Plain) -> Iterator[str]:
     if predicts(head) in scores(task):
         yield from _alignment(head, task)
         return
-    fitting = [other.name for other in known("head").values() if _fits(other, task)]
+    fitting = [other.name for other in shipped("head").values() if _fits(other, task)]
     yield (
         f"model/head: {head.name} predicts {WORDS[predicts(head)]}, and task={task.name} scores "
         f"{' or '.join(WORDS[target] for target in scores(task))}: choose model/head="
@@ -58,7 +58,7 @@ def _alignment(head: Part, task: Part) -> Iterator[str]:
     if families[0] == families[1] or predicts(head) != "own":
         return
     if "drawing" in families:
-        pair = [one.name for kind in ("head", "task") for one in known(kind).values() if _family(one) == "drawing"]
+        pair = [one.name for kind in ("head", "task") for one in shipped(kind).values() if _family(one) == "drawing"]
         cure = f"model/head={pair[0]}" if families[1] == "drawing" else "model/head=one_to_many or encoder_decoder"
         got = f"got {head.name} and {task.name}: choose {cure}"
         yield f"model/head: pen strokes need {' and '.join(pair)} together, {got}"
