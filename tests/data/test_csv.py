@@ -364,7 +364,7 @@ def test_new_sequences_are_encoded_as_in_training(tmp_path):
         CSVSource.open(bare, spec, targets=True)
     strange = write(tmp_path, [[*row[:6], "c"] for row in wide_rows()], WIDE, "strange.csv")
     with pytest.raises(ValueError, match=r"line 2, column 'label': the label 'c' was never seen in training, .*: a, b"):
-        CSVSource.open(strange, spec)
+        CSVSource.open(strange, spec, targets=True)
 
 
 @pytest.mark.parametrize("kind", ["text", "words", "steps"])

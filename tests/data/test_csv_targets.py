@@ -83,7 +83,7 @@ def test_sets_per_step_and_new_files(tmp_path):
     assert everything({"new": CSVSource.open(path, spec)}) == everything(splits)
     strange = write(tmp_path, [[*row[:-1], "a|c"] for row in rows], LONG + ",marks", "strange.csv")
     with pytest.raises(ValueError, match=r"line 2, column 'marks': the label 'c' was never seen in training.*: a, b"):
-        CSVSource.open(strange, spec)
+        CSVSource.open(strange, spec, targets=True)
     bare = write(tmp_path, [row[:-1] for row in rows], LONG, "bare.csv")
     assert not any(np.any(y) for _, y in contents(CSVSource.open(bare, spec)))
 

@@ -100,7 +100,7 @@ def test_faults_of_a_new_file(tmp_path, kind, name):
     spec = CSVSource(store(wide_rows(), WIDE, tmp_path, kind, "old"), "label", cache_dir=cache).splits()["train"].spec
     rows, header, message = NEW[name]
     with pytest.raises(ValueError, match=message):
-        CSVSource.open(store(rows, header, tmp_path, kind), spec, cache_dir=cache)
+        CSVSource.open(store(rows, header, tmp_path, kind), spec, targets=True, cache_dir=cache)
 
 
 SERIES = {

@@ -99,7 +99,7 @@ def _share_out(
         if labels is None:
             parts = by_ratio(len(leaders), val, test, seed)
         else:
-            parts = stratified(labels[items[leaders]].tolist(), val, test, seed)
+            parts = stratified(labels[items[leaders]].tolist(), val, test, seed, amounts=True)
     copies = len(items) - len(leaders)
     notes = [f"{copies} of {len(items)} sequences are copies of others, and in the same split"] if copies else []
     return {name: items[np.isin(owner, leaders[part])] for name, part in parts.items()}, notes

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
 from typing import Literal
 
+from seqmodels.data.columns.distinct import count_distinct, stays_in_runs, told_apart_by
 from seqmodels.data.columns.roles import (
     NAMES_OF_LABELS,
     Columns,
+    is_prose,
+    longest_text,
     looks_like_labels,
     numbered_among,
     numbered_columns,
@@ -45,11 +46,15 @@ def infer_kind(table: Table, asked: Columns) -> LayoutKind:
         return "text"
     words = not table.is_numeric(asked.target)
     labelled = bool(asked.more_targets) or looks_like_labels(table, asked.target)
-    in_order = any(len(set(table.columns[name])) == len(table) for name in times)  # a row is a point in time
+    in_order = any(count_distinct(table, [name]) == len(table) for name in times)  # a row is a point in time
     # Columns to learn words from that the user has named: no series, whose target is a number.
     named = asked.features is not None and not times and words
     if named or (labelled and numbered_among(numbers) and (words or not in_order)):
         return "wide"
+    if texts and (words or labelled) and not in_order and numbered_among(numbers) is None and asked.features is None:
+        text = longest_text(table, texts)
+        if text is not None and is_prose(table, text):
+            return "text"
     alone = not asked.more_targets and table.is_numeric(asked.target)
     if alone and (times or not numbered_columns(numbers)) and asked.target.lower() not in NAMES_OF_LABELS:
         return "series"
@@ -68,8 +73,12 @@ time) or data.layout=wide (a row is a sequence, its columns are the steps)
     others = other_columns(table, asked)
     times = set(time_columns(table, asked))
     texts = {name: None for name in others if not table.is_numeric(name) and name not in times}  # in their order
-    runs = [name for name in others if stays_in_runs(table.columns[name])]
+    runs = [name for name in others if stays_in_runs(table, name)]
+    apart = [name for time in times if (name := told_apart_by(table, time, [o for o in others if o not in times]))]
     readings = [
+        f"data.series={listed([name])} (a row is a point in time of what {shown(name)} names)" for name in apart
+    ]
+    readings += [
         f"data.sequence={listed([name])} (a row is a step of the sequence that {shown(name)} names)"
         for name in runs[:2]
     ] or ["data.sequence=COLUMN (a row is a step of the sequence that COLUMN names)"]
@@ -85,13 +94,3 @@ time) or data.layout=wide (a row is a sequence, its columns are the steps)
         f"data.layout: how {table.path} holds its sequences cannot be told from its columns "
         f"({listed(table.columns, SHOWN)}); say {', '.join(readings[:-1])} or {readings[-1]}"
     )
-
-
-def stays_in_runs(cells: Sequence[str]) -> bool:
-    """Whether equal cells all lie together, several of some, as the names of sequences do.
-
-    >>> stays_in_runs(["a", "a", "b", "c", "c"]), stays_in_runs(["a", "b", "a"]), stays_in_runs(["a", "b", "c"])
-    (True, False, False)
-    """
-    changes = 1 + sum(a != b for a, b in pairwise(cells))
-    return 1 < len(set(cells)) == changes < len(cells)

@@ -14,24 +14,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
-
+from seqmodels.data.columns.distinct import count_distinct
 from seqmodels.data.columns.guess import LayoutKind, infer_kind
 from seqmodels.data.columns.roles import (
     Columns,
-    looks_like_labels,
+    longest_text,
     numbered_among,
     numbered_columns,
     other_columns,
+    split_column,
     time_columns,
 )
+from seqmodels.data.columns.target_kind import TARGET_KINDS, TargetKind, grades_note, target_kind
 from seqmodels.data.read.table import Table
 from seqmodels.quoting import listed, shown
 
-TargetKind = Literal["labels", "values", "sets"]
-# So many whole numbers that count up may be classes or amounts.
-FEWEST_GRADES = 5
-TARGET_KINDS = ("labels", "values", "sets")
 # The options that mean something in each layout, besides `target` and `layout`.
 _OF_SEQUENCES = {"group", "weight", "split", "target_per", "target_kind"}
 MEANINGFUL = {
@@ -64,6 +61,7 @@ class Layout:
     group: str | None = None
     notes: tuple[str, ...] = ()
     more_targets: tuple[str, ...] = ()
+    split: str | None = None
     lists: tuple[str, ...] = ()
     target_cuts: tuple[float, ...] = ()
     time_format: str | None = None
@@ -74,8 +72,9 @@ class Layout:
         return (self.target, *self.more_targets)
 
     def to_plain(self) -> dict[str, Any]:
-        """As a dict of plain values; a format that was not needed is left out, as in older checkpoints."""
-        fields = {key: value for key, value in vars(self).items() if (key, value) != ("time_format", None)}
+        """As a dict of plain values, without what no new file is read by; as in older checkpoints."""
+        left_out = {"split"} | ({"time_format"} if self.time_format is None else set())
+        fields = {key: value for key, value in vars(self).items() if key not in left_out}
         return {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
 
     @classmethod
@@ -99,7 +98,11 @@ def infer(table: Table, asked: Columns) -> Layout:
     """
     _check_values(asked)
     _check_columns(table, asked)
-    kind = asked.layout or infer_kind(table, asked)
+    # The words train and test in a column are the split, but of series, which are split by time.
+    column = split_column(table, asked) if asked.split is None else None
+    kind = asked.layout or infer_kind(table, replace(asked, split=column or asked.split))
+    if column is not None and kind != "series":
+        asked = replace(asked, split=column)
     _check_meaning(asked, kind)
     decide: dict[str, Callable[[Table, Columns], Layout]] = {
         "series": _series,
@@ -108,22 +111,11 @@ def infer(table: Table, asked: Columns) -> Layout:
         "text": _text,
     }
     found = decide[kind](table, asked)
-    notes = (*found.notes, *_grades(table, asked, found))
-    return replace(found, more_targets=asked.more_targets, time_format=asked.time_format, notes=notes)
-
-
-def _grades(table: Table, asked: Columns, found: Layout) -> tuple[str, ...]:
-    """A word on whole numbers that count up and were taken for classes, since they may be amounts or grades."""
-    if found.target_kind != "labels" or asked.target_kind is not None or not table.is_numeric(asked.target):
-        return ()
-    values = np.unique(table.numbers(asked.target, "target"))
-    values = values[np.isfinite(values)]
-    if len(values) < FEWEST_GRADES or (np.diff(values) != 1).any():
-        return ()
-    return (
-        f"{values[0]:g} to {values[-1]:g} in {shown(asked.target)} taken for classes; if they are amounts, say "
-        "data.target_kind=values",
-    )
+    notes = (*found.notes, *grades_note(table, asked, found.target_kind))
+    if column is not None and kind != "series":
+        notes += (f"split by the words in {shown(column)}",)
+    split = asked.split
+    return replace(found, more_targets=asked.more_targets, time_format=asked.time_format, split=split, notes=notes)
 
 
 def _check_values(asked: Columns) -> None:
@@ -202,7 +194,7 @@ def _wide(table: Table, asked: Columns) -> Layout:
         )
     if len(names) != width:
         names = tuple(f"value{i + 1}" for i in range(width))
-    kind = _target_kind(table, asked)
+    kind = target_kind(table, asked)
     return Layout("wide", asked.target, kind, "sequence", features, names, group=asked.group, notes=notes)
 
 
@@ -227,7 +219,7 @@ def _long(table: Table, asked: Columns) -> Layout:
     return Layout(
         "long",
         asked.target,
-        _target_kind(table, asked),
+        target_kind(table, asked),
         "step" if per == "step" else "sequence",
         features,
         features,
@@ -240,37 +232,13 @@ def _long(table: Table, asked: Columns) -> Layout:
 
 
 def _text(table: Table, asked: Columns) -> Layout:
-    text = asked.text or next((name for name in other_columns(table, asked) if not table.is_numeric(name)), None)
+    words = [name for name in other_columns(table, asked) if not table.is_numeric(name)]
+    text = asked.text or longest_text(table, words)
     if text is None:
         raise ValueError(f"data.text: {table.path} has no column of text; name one with data.text=COLUMN")
-    return Layout("text", asked.target, _target_kind(table, asked), "sequence", text=text, group=asked.group)
-
-
-def _target_kind(table: Table, asked: Columns) -> TargetKind:
-    if asked.more_targets:
-        return _kind_of_several(table, asked)
-    if asked.target_kind == "sets":
-        return "sets"
-    if asked.target_kind == "labels" or (asked.target_kind is None and looks_like_labels(table, asked.target)):
-        return "labels"
-    table.numbers(asked.target, "target")
-    return "values"
-
-
-def _kind_of_several(table: Table, asked: Columns) -> TargetKind:
-    """Several columns to be learned: one label each that holds (1) or not (0), or one number each."""
-    names = (asked.target, *asked.more_targets)
-    words = [name for name in names if not table.is_numeric(name)]
-    if asked.target_kind == "labels" or words:
-        what = f"{words[0]!r} holds words" if words else "got data.target_kind=labels"
-        raise ValueError(
-            f"data.target: several columns are learned as numbers, or as labels that hold (1) or not (0); {what}; "
-            "name one column, or write each label as a column of 0 and 1"
-        )
-    if asked.target_kind is not None:
-        return "sets" if asked.target_kind == "sets" else "values"
-    values = np.unique(np.concatenate([table.numbers(name, "target") for name in names]))
-    return "sets" if np.isin(values[np.isfinite(values)], (0, 1)).all() else "values"
+    notes = (f"the text is {shown(text)}, the longest of {listed(words)}",) if not asked.text and len(words) > 1 else ()
+    kind = target_kind(table, asked)
+    return Layout("text", asked.target, kind, "sequence", text=text, group=asked.group, notes=notes)
 
 
 def _features(table: Table, asked: Columns, leave: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -293,13 +261,12 @@ def _infer_time(table: Table, asked: Columns, within: str | None) -> str | None:
     found = time_columns(table, asked)
     if len(found) != 1:
         return None
-    owners = table.columns[within] if within else [""] * len(table)
-    distinct = len(set(zip(owners, table.columns[found[0]], strict=True))) == len(table)
     # Dates that repeat are a mistake to be told of; a "year" that repeats is not what orders the rows.
-    return found[0] if distinct or not table.is_numeric(found[0]) else None
+    columns = [*([within] if within else []), found[0]]
+    return found[0] if not table.is_numeric(found[0]) or count_distinct(table, columns) == len(table) else None
 
 
 def _constant_within(table: Table, sequence: str, targets: tuple[str, ...]) -> bool:
     """Whether every sequence has one target only, and some sequence more than one row."""
-    pairs = set(zip(table.columns[sequence], *(table.columns[name] for name in targets), strict=True))
-    return len(pairs) == len(set(table.columns[sequence])) < len(table)
+    sequences = count_distinct(table, [sequence])
+    return sequences < len(table) and count_distinct(table, [sequence, *targets]) == sequences

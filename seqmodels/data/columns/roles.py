@@ -15,6 +15,14 @@ NAMES_OF_TIME = {"time", "date", "datetime", "timestamp", "ds", "t", "step", "da
 # Columns that number the rows, which teach a model nothing it should learn.
 NAMES_OF_ROWS = {"", "id", "index", "row", "unnamed: 0"}
 NAMES_OF_LABELS = {"label", "labels", "class", "classes", "category", "tag"}
+# What people call the splits.
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev", "eval"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+# Cells that are looked at, and words in a cell that make it a sentence.
+LOOKED_AT, FEWEST_WORDS = 1000, 4
 # Whole numbers are taken for classes up to so many different ones.
 MOST_CLASSES = 20
 FEWEST_NUMBERED = 3
@@ -55,6 +63,36 @@ def other_columns(table: Table, asked: Columns) -> list[str]:
     """Columns without a named meaning, without those that number the rows."""
     named = set(asked.named().values())
     return [name for name in table.columns if name not in named and name.lower() not in NAMES_OF_ROWS]
+
+
+def split_column(table: Table, asked: Columns) -> str | None:
+    """Find a column that says of each row train, val or test, and nothing else.
+
+    >>> table = Table("a.csv", {"x": ["1", "2"], "part": ["train", "test"]}, [2, 3])
+    >>> split_column(table, Columns("x"))
+    'part'
+    """
+    for name in other_columns(table, asked):
+        if table.columns[name][0].strip().lower() in SPLIT_WORDS:
+            meant = {SPLIT_WORDS.get(cell.strip().lower()) for cell in table.codes(name)[1]}
+            if None not in meant and "train" in meant and len(meant) > 1:
+                return name
+    return None
+
+
+def longest_text(table: Table, names: Sequence[str]) -> str | None:
+    """Find the column of the longest cells, by the first of them.
+
+    >>> longest_text(Table("a.csv", {"who": ["ann"], "says": ["it was fine"]}, [2]), ["who", "says"])
+    'says'
+    """
+    return max(names, key=lambda name: sum(map(len, table.columns[name][:LOOKED_AT])), default=None)
+
+
+def is_prose(table: Table, name: str) -> bool:
+    """Say whether the cells of a column are sentences more often than not, by the first of them."""
+    cells = table.columns[name][:LOOKED_AT]
+    return 2 * sum(cell.strip().count(" ") + 1 >= FEWEST_WORDS for cell in cells) > len(cells)
 
 
 def time_columns(table: Table, asked: Columns) -> list[str]:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from seqmodels.data.columns.labels import Labels
+from seqmodels.data.columns.roles import SPLIT_WORDS
 from seqmodels.data.columns.sequences import Sequences
 from seqmodels.data.columns.splits import NAMES, by_group, number, stratified, stratified_groups
-from seqmodels.data.columns.targets import Labels, refuse_change, refuse_one_class, used_rows
+from seqmodels.data.columns.targets import refuse_change, refuse_one_class, used_rows
 from seqmodels.data.files.find import naming
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.quoting import listed, shown
 
-# What people call the splits.
-SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev", "eval"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 # Above this share of all sequences, those that copies and groups hold together are parted by groups alone.
 LARGEST_SHARE = 0.5
 
@@ -49,11 +45,12 @@ def _at_random(
         owner = _joined(sequences.codes(layout.group)[0], owner)
     if layout.target_kind == "values":
         return by_group(owner, *shares), copies
-    if layout.group is not None or layout.target_kind == "sets" or layout.target_per == "step":
+    several = layout.target_kind == "sets" or layout.more_targets
+    if layout.group is not None or several or layout.target_per == "step":
         return stratified_groups(owner, _labels(sequences), *shares), copies
     codes, names = sequences.codes(layout.target)
     leaders = np.unique(owner)
-    parts = stratified(codes[leaders], *shares, names)
+    parts = stratified(codes[leaders], *shares, names, amounts=True)
     place = np.searchsorted(leaders, owner)
     return {name: np.flatnonzero(np.isin(place, part)) for name, part in parts.items()}, copies
 

@@ -15,6 +15,7 @@ from seqmodels.data.files.ragged import Ragged
 from seqmodels.quoting import shown
 
 NAMES = ("train", "val", "test")
+AMOUNTS = "; if the numbers are amounts, say data.target_kind=values"
 # Numbers of groups times labels, above which chance alone makes the shares as wanted.
 MOST_COUNTS = 2_000_000
 
@@ -84,6 +85,19 @@ def number(names: Sequence[Hashable] | np.ndarray) -> tuple[np.ndarray, np.ndarr
     return rank[place], first[order]
 
 
+def is_number(label: str) -> bool:
+    """Say whether a label is a number.
+
+    >>> is_number("5"), is_number("five")
+    (True, False)
+    """
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True
+
+
 def _items_of(owner: np.ndarray, count: int, parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The items ``(N,)`` whose owners are in each part."""
     found = {}
@@ -100,6 +114,7 @@ def stratified(
     test_fraction: float = 0.1,
     seed: int = 0,
     names: Sequence[str] | None = None,
+    amounts: bool = False,
 ) -> dict[str, np.ndarray]:
     """Items at random, each label in the same shares everywhere; indices sorted.
 
@@ -108,6 +123,7 @@ def stratified(
         val_fraction, test_fraction: shares of the items.
         seed: of the draw.
         names: of the labels, where they are numbers.
+        amounts: whether labels that are numbers may be amounts, so that an error says how to learn them as such.
 
     >>> parts = stratified(["a"] * 20 + ["b"] * 10)
     >>> [int((items < 20).sum()) for items in parts.values()]
@@ -129,7 +145,7 @@ def stratified(
             raise ValueError(
                 f"the class {shown(str(label))} has {_items(len(items))}, too few to be in {', '.join(wanted)} "
                 "(copies count once): add others, leave the class out, or set data.val_fraction or data.test_fraction "
-                "to 0"
+                f"to 0{AMOUNTS if amounts and is_number(str(label)) else ''}"
             )
         cuts = np.cumsum(_counts(len(items), val_fraction, test_fraction))[:-1]
         for name, part in zip(NAMES, np.split(items, cuts), strict=True):

@@ -5,12 +5,14 @@ T steps of a sequence, V classes or values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable
 
 import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
+from seqmodels.data.columns.labels import BETWEEN_LABELS, Labels
 from seqmodels.data.columns.sequences import Sequences
 from seqmodels.data.files.arrays import Space
 from seqmodels.data.files.ragged import Ragged
@@ -18,8 +20,7 @@ from seqmodels.data.numbers import apply_scale
 from seqmodels.data.read.table import Table
 from seqmodels.quoting import listed, shown
 
-# Between the names of several labels in one cell.
-BETWEEN_LABELS = "|"
+_log = logging.getLogger(__name__)
 
 
 def check_targets(sequences: Sequences, missing: str) -> Sequences:
@@ -45,6 +46,32 @@ def check_targets(sequences: Sequences, missing: str) -> Sequences:
         if len(lacking):
             sequences = sequences.select(np.delete(np.arange(len(sequences)), lacking))
     return sequences
+
+
+def has_targets(sequences: Sequences, spec: BatchSpec) -> bool:
+    """Say whether every sequence has targets that training knew; where some have, a warning tells of the others.
+
+    Args:
+        sequences: of a new file.
+        spec: of the training data.
+    """
+    table, layout = sequences.table, sequences.layout
+    if not set(layout.targets) <= set(table.columns):
+        return False
+    for name in layout.targets:
+        blank = _blank(table, layout, name)
+        lacking = 0 if blank is None else len(_lacking(sequences.rows, blank))
+        if lacking:
+            _log.warning("%s: %d of %d sequences have no target: none is used", table.path, lacking, len(sequences))
+            return False
+    if spec.targets == "values":
+        return True
+    labels = Labels(table, layout)
+    seen = np.flatnonzero(labels.counts(used_rows(sequences)))
+    new = [labels.names[i] for i in seen if labels.names[i] not in spec.target_names]
+    if new:
+        _log.warning("%s: labels that training never saw (%s): no target is used", table.path, listed(new, quoted=True))
+    return not new
 
 
 def _lacking(rows: Ragged, blank: np.ndarray) -> np.ndarray:
@@ -81,7 +108,7 @@ def refuse_change(sequences: Sequences, column: str, cure: str) -> None:
 def _blank(table: Table, layout: Layout, name: str) -> np.ndarray | None:
     """Bool ``(rows,)``: where a target is missing; None for nowhere. A cell without any name of a label is a set
     too, the empty one."""
-    if layout.target_kind == "labels":
+    if layout.target_kind == "labels" and not layout.more_targets:
         codes, names = table.codes(name, "target")
         blank = np.array([not cell.strip() for cell in names])
         return blank[codes] if blank.any() else None
@@ -103,50 +130,6 @@ def _blank(table: Table, layout: Layout, name: str) -> np.ndarray | None:
 def used_rows(sequences: Sequences) -> Ragged:
     """Return of each sequence the rows whose targets count: all of them, or the first."""
     return sequences.rows if sequences.layout.target_per == "step" else sequences.rows.cut(1)
-
-
-class Labels:
-    """The labels that hold in the rows of a table: one, or any number of them.
-
-    >>> table = Table("a.csv", {"kind": ["b|a", "", "b"]}, [2, 3, 4])
-    >>> labels = Labels(table, Layout("wide", "kind", "sets", "sequence"))
-    >>> labels.names, labels.holding(np.array([0, 1, 2]))[0].tolist()
-    (['b', 'a'], [0, 1, 0])
-
-    Args:
-        table, layout: with one column of labels, or a column of 0 and 1 for each.
-
-    Attributes:
-        names: of the labels, in order of appearance.
-    """
-
-    def __init__(self, table: Table, layout: Layout) -> None:
-        self._columns: list[np.ndarray] = []
-        if layout.more_targets:
-            self.names = list(layout.targets)
-            self._columns = [table.numbers(name) for name in layout.targets]
-            return
-        self._codes, cells = table.codes(layout.target, "target")
-        own = [_names(cell) if layout.target_kind == "sets" else (cell,) for cell in cells]
-        self.names = list(dict.fromkeys(name for some in own for name in some))
-        number = {name: i for i, name in enumerate(self.names)}
-        self._sets = Ragged.of([[number[name] for name in some] for some in own], np.int64)
-
-    def holding(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the numbers of the labels that hold in some rows, one after another, and the place of each row."""
-        if self._columns:
-            holds = np.stack([column[rows] for column in self._columns], axis=1) == 1
-            place, label = np.nonzero(holds)
-            return label, place
-        found = self._sets.take(self._codes[rows])
-        return found.flat(), np.repeat(np.arange(len(rows)), found.lengths)
-
-    def counts(self, rows: Ragged) -> np.ndarray:
-        """Return how often each label holds in the rows of some sequences, int64 ``(labels,)``."""
-        found = np.zeros(len(self.names), np.int64)
-        for part in rows.parts():
-            found += np.bincount(self.holding(rows.flat(part))[0], minlength=len(found))
-        return found
 
 
 def refuse_one_class(sequences: Sequences) -> None:
@@ -185,25 +168,9 @@ def _range(sequences: Sequences, part: slice) -> tuple[np.ndarray, np.ndarray]:
     return values.min(axis=0), values.max(axis=0)
 
 
-def _names(cell: str) -> tuple[str, ...]:
-    return tuple(name for part in cell.split(BETWEEN_LABELS) if (name := part.strip()))
-
-
 def target_values(table: Table, layout: Layout, rows: np.ndarray) -> np.ndarray:
     """Return the target columns of some rows as float64 ``(n, V)``."""
     return np.stack([table.numbers(name, "target")[rows] for name in layout.targets], axis=1)
-
-
-def sort_labels(labels: Iterable[str]) -> tuple[str, ...]:
-    """Return labels in the order of numbers where all are numbers, else of the alphabet.
-
-    >>> sort_labels({"10", "9"}), sort_labels({"b", "a"})
-    (('9', '10'), ('a', 'b'))
-    """
-    try:
-        return tuple(sorted(labels, key=lambda label: (float(label), label)))
-    except ValueError:
-        return tuple(sorted(labels))
 
 
 def encode_targets(

@@ -4,28 +4,56 @@ from __future__ import annotations
 
 import re
 import sys
+import unicodedata
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
-_NO_BLANK_BEFORE, _NO_BLANK_AFTER = set("\n.,;:!?)]}”%…"), set("\n([{“‘$#")
-_WORD = re.compile(r"\n|\w+(?:['’\-]\w+)*|[^\w\s]")
+# No blank is written before these, none after those. Signs as wide as a Chinese character have their room in them.
+_WIDE = "、。〈〉《》「」『』【】〔〕〖〗！（），．：；？［］｛｝"
+_NO_BLANK_BEFORE, _NO_BLANK_AFTER = set("\n.,;:!?)]}”…।॥،؛؟۔" + _WIDE), set("\n([{“‘$#¿¡" + _WIDE)
+# Joiners that stand within words, as between the letters of Persian and of the scripts of India.
+_JOINERS = "\u200c\u200d"
+_LAST_MARK = 0x20000  # above it there are no marks but selectors of variants
+_SELECTORS = "\U000e0100-\U000e01ef"
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    """A line end; a number with its signs; a word with the marks of its letters; or another sign, with marks too."""
+    ranges, start = [], None
+    for code in range(_LAST_MARK + 1):
+        is_mark = unicodedata.category(chr(code))[0] == "M"
+        if is_mark and start is None:
+            start = code
+        elif not is_mark and start is not None:
+            ranges.append(f"{chr(start)}-{chr(code - 1)}")
+            start = None
+    marks = f"{''.join(ranges)}{_SELECTORS}{_JOINERS}"
+    number, letters, sign = r"\d+(?:[.,:]\d+)*%|\d+(?:[.,:]\d+)+", rf"\w[\w{marks}]*", rf"[^\w\s][{marks}]*"
+    signs = rf"{sign}(?:(?<=\u200d){sign})*"  # one picture made of several
+    return re.compile(rf"\n|(?:{number})(?![\w{marks}])|{letters}(?:['’\-]{letters})*|{signs}")
 
 
 def split_words(text: str) -> list[str]:
-    r"""The word tokens of a text.
+    r"""Split a text into words and signs; a word has its combining marks, and a number its points and commas.
 
     >>> split_words("To be, or not?\nHeav'n")
     ['To', 'be', ',', 'or', 'not', '?', '\n', "Heav'n"]
+    >>> split_words("हिन्दी भाषा: 1,250.75 or 12.5%.")
+    ['हिन्दी', 'भाषा', ':', '1,250.75', 'or', '12.5%', '.']
     """
-    return _WORD.findall(text)
+    return _pattern().findall(text)
 
 
 def join_words(words: Sequence[str]) -> str:
-    """Words as text, with blanks where one writes them.
+    """Join words into a text, with blanks where one writes them.
 
     >>> join_words(["To", "be", ",", "or", "not", "?"])
     'To be, or not?'
+    >>> join_words(["आधुनिक", "पाठ", "।"])
+    'आधुनिक पाठ।'
     """
     parts: list[str] = []
     for before, word in zip(["\n", *words], words, strict=False):

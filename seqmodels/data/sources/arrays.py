@@ -12,8 +12,8 @@ from seqmodels.batch import BatchSpec
 from seqmodels.data.batches.augmentation import Variation, Varied
 from seqmodels.data.columns.arrays_check import fit_steps, settle_missing, settle_target
 from seqmodels.data.columns.arrays_splits import split_arrays
+from seqmodels.data.columns.labels import sort_labels
 from seqmodels.data.columns.splits import check_fractions
-from seqmodels.data.columns.targets import sort_labels
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.arrays import ArraySequences, label_names, targets_of
 from seqmodels.data.numbers import fit_scale

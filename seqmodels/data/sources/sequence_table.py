@@ -12,9 +12,10 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
+from seqmodels.data.columns.labels import Labels
 from seqmodels.data.columns.sequence_splits import given_splits, split_sequences
 from seqmodels.data.columns.sequences import LEVELS, MISSING_CHOICES, Reading, Sequences, read_sequences
-from seqmodels.data.columns.targets import Labels, check_targets, used_rows
+from seqmodels.data.columns.targets import check_targets, has_targets, used_rows
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.encode.encoder import encode, make_spec, refuse_weightless, warn_of_unknown
 from seqmodels.data.encode.kept import keep, kept
@@ -33,7 +34,6 @@ class SequenceOptions:
     reading: Reading = field(default_factory=Reading)
     min_count: int = FEWEST_SEEN
     weight: str | None = None
-    split: str | None = None
     val_fraction: float = 0.1
     test_fraction: float = 0.1
     seed: int = 0
@@ -101,8 +101,8 @@ class SequenceTable:
         """
         main, options = self.sequences["train"], self.options
         given = {name: own for name, own in self.sequences.items() if name != "train"}
-        if options.split is not None:
-            items = given_splits(main, options.split)
+        if self.layout.split is not None:
+            items = given_splits(main, self.layout.split)
             given = {name: main.select(own) for name, own in items.items() if name != "train"} | given
             main = main.select(items["train"])
         val, test = (
@@ -119,7 +119,7 @@ class SequenceTable:
         if all(table.space.folder is None for table in self.tables.values()):
             return None
         stamps = {name: table.stamp for name, table in self.tables.items()}
-        asked = [stamps, self.layout.to_plain(), asdict(self.options)]
+        asked = [stamps, self.layout.to_plain(), self.layout.split, asdict(self.options)]
         return Store(cached_folder(self.cache_dir, self.tables["train"].path, asked, self._write))
 
     def _write(self, folder: Path) -> dict[str, Any]:
@@ -216,7 +216,7 @@ def open_sequences(table: Table, spec: BatchSpec, targets: bool | None, cache_di
     Args:
         table: in the layout of training.
         spec: of the training data.
-        targets: whether the table must hold targets; None to take them where it does.
+        targets: whether the table must hold targets; None to take them where it holds all of them.
         cache_dir: as for `SequenceTable`.
 
     Raises:
@@ -239,7 +239,7 @@ def _opened(table: Table, spec: BatchSpec, targets: bool | None, space: Space | 
     options = spec.options or {}
     layout, how = Layout.from_plain(options["layout"]), Reading.from_plain(options)
     sequences = read_sequences(table, layout, how)
-    wanted = set(layout.targets) <= set(table.columns) if targets is None else targets
+    wanted = has_targets(sequences, spec) if targets is None else targets
     if wanted:
         sequences = check_targets(sequences, how.missing)
     warn_of_unknown(sequences, spec)

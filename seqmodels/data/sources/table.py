@@ -178,7 +178,7 @@ class CSVSource(DataSource):
         self.more_paths = {name: str(other) for name, other in given.items() if other is not None}
         reading = Reading(missing, differences, level, lowercase, max_length)
         shares = (val_fraction, test_fraction, seed)
-        self.sequences = SequenceOptions(reading, min_count, self.columns.weight, self.columns.split, *shares)
+        self.sequences = SequenceOptions(reading, min_count, self.columns.weight, *shares)
         how = SeriesReading(transform, missing, gaps, duplicates, timezone, names(known), names(static))
         parts = names(calendar)
         self.series = SeriesOptions(how, parts, identity, history, horizon, period, relative, fold, train_steps)

@@ -1,0 +1,66 @@
+"""How many different cells, or rows of cells, a table of any size has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from seqmodels.data.files.arrays import blocks
+from seqmodels.data.files.ragged import mix
+from seqmodels.data.read.table import Table
+
+
+def count_distinct(table: Table, names: Sequence[str]) -> int:
+    """Count the different rows of some columns.
+
+    >>> count_distinct(Table("a.csv", {"shop": ["a", "b", "a"], "day": ["1", "1", "1"]}, [2, 3, 4]), ["shop", "day"])
+    2
+    """
+    keys = table.space.empty(len(table), np.uint64)
+    keys[:] = 0
+    for name in names:
+        codes = _keys(table, name)
+        for part in blocks(len(table)):
+            keys[part] = mix(keys[part] + mix(codes[part]))
+    keys.sort()
+    return int(len(keys) > 0) + sum(
+        int(np.count_nonzero(np.diff(keys[max(0, part.start - 1) : part.stop]))) for part in blocks(len(keys))
+    )
+
+
+def stays_in_runs(table: Table, name: str) -> bool:
+    """Say whether equal cells of a column all lie together, several of some, as the names of sequences do.
+
+    >>> table = Table("a.csv", {"a": ["x", "x", "y", "z"], "b": ["x", "y", "x", "z"], "c": list("wxyz")}, [2, 3, 4, 5])
+    >>> [stays_in_runs(table, name) for name in "abc"]
+    [True, False, False]
+    """
+    keys = _keys(table, name)
+    changes = 1 + sum(
+        int(np.count_nonzero(np.diff(keys[max(0, part.start - 1) : part.stop]))) for part in blocks(len(keys))
+    )
+    return 1 < changes < len(table) and count_distinct(table, [name]) == changes
+
+
+def told_apart_by(table: Table, time: str, others: Sequence[str]) -> str | None:
+    """Find a column that tells series apart: times that repeat in the table do not within its names.
+
+    >>> columns = {"day": ["1", "1", "2", "2"], "shop": ["a", "b", "a", "b"], "sales": ["3", "4", "5", "6"]}
+    >>> told_apart_by(Table("a.csv", columns, [2, 3, 4, 5]), "day", ["sales", "shop"])
+    'shop'
+    """
+    for name in others:
+        if count_distinct(table, [name]) * 2 <= len(table) and count_distinct(table, [time, name]) == len(table):
+            return name
+    return None
+
+
+def _keys(table: Table, name: str) -> np.ndarray:
+    """A number for each row, uint64, the same where a column has the same cell."""
+    if table.is_numeric(name):
+        try:
+            return table.numbers(name).view(np.uint64)
+        except ValueError:  # some of its cells are words
+            pass
+    return table.codes(name)[0].astype(np.uint64)
