@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from seqmodels.batch import BatchSpec
+from seqmodels.data.files.ragged import Ragged
 
 
 class SequenceDataset(ABC):
@@ -55,7 +55,7 @@ class SequenceDataset(ABC):
 
 
 class ArrayDataset(SequenceDataset):
-    """Sequences that lie in memory.
+    """Sequences in arrays, in memory or mapped from files.
 
     >>> spec = BatchSpec("tokens", 9, "labels", 2, "sequence")
     >>> data = ArrayDataset(spec, inputs=[np.array([4, 7, 1]), np.array([8])], targets=[0, 1])
@@ -64,8 +64,9 @@ class ArrayDataset(SequenceDataset):
 
     Args:
         spec: what inputs and targets are; types follow from it.
-        inputs: one array per sequence, ``(T,)`` or ``(T, F)``.
-        targets: per sequence what `read` returns for the whole of it.
+        inputs: arrays ``(T,)`` or ``(T, F)``, one per sequence.
+        targets: per sequence what `read` returns for the whole of it: an array ``(N,)`` or ``(N, V)`` where a
+            sequence has one target, else arrays of their own length.
         stream: as for `SequenceDataset`.
 
     Raises:
@@ -74,23 +75,79 @@ class ArrayDataset(SequenceDataset):
     """
 
     def __init__(
-        self, spec: BatchSpec, inputs: Sequence[np.ndarray], targets: Sequence[ArrayLike], stream: bool = False
+        self,
+        spec: BatchSpec,
+        inputs: Ragged | Sequence[np.ndarray],
+        targets: Ragged | Sequence[Any] | np.ndarray,
+        stream: bool = False,
     ) -> None:
         if len(inputs) != len(targets):
             raise ValueError(f"each sequence needs one target; got {len(inputs)} inputs and {len(targets)} targets")
         self.spec, self.stream = spec, stream
-        self.inputs = [np.asarray(x, np.int64 if spec.inputs == "tokens" else np.float32) for x in inputs]
-        self.targets = [np.asarray(y, np.float32 if spec.targets in ("values", "sets") else np.int64) for y in targets]
-        self.lengths = np.array([len(x) for x in self.inputs], dtype=np.int64)
-        for i, (x, y) in enumerate(zip(self.inputs, self.targets, strict=True)):
-            if len(x) == 0:
-                raise ValueError(f"sequence {i} has no steps; each needs at least 1: drop it")
-            if spec.target_shape == "step" and len(y) != len(x):
-                raise ValueError(f"sequence {i} has {len(x)} steps but {len(y)} targets; each step needs one")
+        of_inputs = np.int64 if spec.inputs == "tokens" else np.float32
+        of_targets = np.float32 if spec.targets in ("values", "sets") else np.int64
+        self.inputs = inputs if isinstance(inputs, Ragged) else Ragged.of(inputs, of_inputs)
+        self.targets: Ragged | np.ndarray
+        if isinstance(targets, Ragged):
+            self.targets = targets
+        elif spec.target_shape == "sequence":
+            self.targets = np.asanyarray(targets, of_targets)
+        else:
+            self.targets = Ragged.of(targets, of_targets)
+        self.lengths = self.inputs.lengths
+        empty = np.flatnonzero(self.lengths == 0)
+        if len(empty):
+            raise ValueError(f"sequence {empty[0]} has no steps; each needs at least 1: drop it")
+        if spec.target_shape == "step" and isinstance(self.targets, Ragged):
+            other = np.flatnonzero(self.targets.lengths != self.lengths)
+            if len(other):
+                steps, own = self.lengths[other[0]], self.targets.lengths[other[0]]
+                raise ValueError(f"sequence {other[0]} has {steps} steps but {own} targets; each step needs one")
 
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        target = self.targets[index]
-        return self.inputs[index][start:stop], target[start:stop] if self.spec.target_shape == "step" else target
+        inputs = self.inputs.part(index, start, stop)
+        if self.spec.inputs == "tokens":
+            inputs = inputs.astype(np.int64, copy=False)
+        if self.spec.target_shape == "step" and isinstance(self.targets, Ragged):
+            return inputs, self.targets.part(index, start, stop)
+        return inputs, np.asarray(self.targets[index])
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """The label of each sequence ``(N,)``; None where targets are of another kind."""
+        of_sequences = self.spec.targets == "labels" and isinstance(self.targets, np.ndarray)
+        return np.asarray(self.targets) if of_sequences else None
+
+
+class Origins(Sequence[dict[str, Any]]):
+    """Where each sequence is from, as a dict that is made when it is asked for.
+
+    >>> Origins("line", [2, 3])[1], list(Origins("name", [0, 1, 0], ["ann", "bob"]))[2]
+    ({'line': 3}, {'name': 'ann'})
+
+    Args:
+        name: of what `places` are.
+        places: ``(N,)``, lines or rows; or numbers among `names`.
+        names: what the numbers stand for.
+    """
+
+    def __init__(self, name: str, places: Sequence[int] | np.ndarray, names: Sequence[str] | None = None) -> None:
+        self.name, self.places, self.names = name, places, names
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        place = int(self.places[index])
+        return {self.name: place if self.names is None else self.names[place]}
 
 
 class DataSource(ABC):

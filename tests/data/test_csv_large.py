@@ -1,17 +1,22 @@
-"""Tables read in pieces: the same sequences as read at once, whatever the pieces, and within memory."""
+"""Sequences of tables larger than memory: the same as of smaller ones, and within memory."""
 
 import gzip
 import json
 import pickle
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
 
-from seqmodels.data.read import chunks as table_chunks
+from seqmodels.data.files import ragged
+from seqmodels.data.files.arrays import Space
+from seqmodels.data.read.open import read_tables
+from seqmodels.data.sources import open_table, sequence_table
 from seqmodels.data.sources.table import CSVSource
 from tests.data.csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
@@ -31,13 +36,19 @@ CASES = {
 
 
 @pytest.fixture
-def pieces(monkeypatch, tmp_path):
-    """Makes every file large, and read in pieces of so many bytes."""
+def limited(monkeypatch, tmp_path):
+    """Makes tables of at most so many bytes an array fit in memory, and no larger ones."""
 
-    def make(size: int) -> dict:
-        monkeypatch.setattr(table_chunks, "LARGE", 1000)
-        monkeypatch.setattr(table_chunks, "PIECE", size)
-        return {"cache_dir": str(tmp_path / f"cache{size}")}
+    def make(limit: int) -> dict:
+        def with_space(path: str) -> dict:
+            tables = read_tables(path)
+            for table in tables.values():
+                table.space = Space(Path(tempfile.mkdtemp(dir=tmp_path)), limit)
+            return tables
+
+        monkeypatch.setattr(open_table, "read_tables", with_space)
+        monkeypatch.setattr(open_table, "read_table", lambda path: with_space(path)["train"])
+        return {"cache_dir": str(tmp_path / f"cache{limit}")}
 
     return make
 
@@ -61,165 +72,94 @@ def file_of(case: str, tmp_path, end: str = ".csv") -> tuple[str, dict]:
     return str(tmp_path / f"my{end}"), options
 
 
-def raw(splits) -> list:
-    """All sequences with their targets in the file's own words and units, rounded."""
-    found = []
-    for part in splits.values():
-        spec = part.spec
-        for x, y in contents(part):
-            if spec.inputs == "features":
-                x = (np.round(np.array(x) * spec.input_scale + spec.input_shift, 3) + 0.0).tolist()
-            if spec.targets == "values":
-                y = (np.round(np.array(y) * spec.scale + spec.shift, 3) + 0.0).tolist()
-            else:
-                y = [spec.target_names[i] for i in np.reshape(y, -1)]
-            found.append(str((len(x) if spec.inputs == "tokens" else x, y)))
-    return sorted(found)
+def answer(source: CSVSource) -> dict:
+    """All that a source says and gives."""
+    splits = source.splits()
+    found = {"describe": source.describe(), "notes": list(source.notes), "suggest": source.suggest()}
+    found["spec"] = splits["train"].spec.to_plain()
+    for name, part in splits.items():
+        found[name] = [contents(part), list(part.origins), part.weights, part.groups]
+        found[name][2] = None if part.weights is None else part.weights.tolist()
+    return found
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_pieces_hold_the_same_sequences_whatever_their_size(tmp_path, pieces, case):
+@pytest.mark.parametrize("limit", [0, 1000])
+def test_what_does_not_fit_in_memory_gives_the_same(tmp_path, limited, monkeypatch, case, limit):
     path, options = file_of(case, tmp_path)
-    whole = CSVSource(path, **options).splits()
-    found, splits = [], []
-    for size in (700, 3000, 10**6):
-        found.append(CSVSource(path, **options, **pieces(size)))
-        splits.append(found[-1].splits())
-    for own in splits:
-        assert raw(own) == raw(whole)
-        assert own["train"].spec.target_names == whole["train"].spec.target_names
-        assert own["train"].spec.inputs == whole["train"].spec.inputs
-        for name in ("input_shift", "input_scale", "shift", "scale"):
-            np.testing.assert_allclose(getattr(own["train"].spec, name), getattr(splits[0]["train"].spec, name), 1e-9)
-        assert own["train"].spec.input_names == splits[0]["train"].spec.input_names
-        assert [part.lengths.tolist() for part in own.values()] == [p.lengths.tolist() for p in splits[0].values()]
-    assert "read in pieces, for its size" in found[0].describe()
-    assert found[0].suggest() == CSVSource(path, **options).suggest()
+    for block in (1 << 18, 7):
+        monkeypatch.setattr(ragged, "BLOCK", block)
+        whole = answer(CSVSource(path, **options))
+    limited_source = CSVSource(path, **options, **limited(limit))
+    assert answer(limited_source) == whole
+    assert answer(CSVSource(path, **options, **limited(limit))) == whole  # from the cache
+    assert type(limited_source.splits()["train"].inputs.values).__name__ == "Mapped"
 
 
 @pytest.mark.parametrize("end", [".csv", ".csv.gz", ".parquet", ".arrow"])
-def test_every_format_is_read_alike_in_pieces(tmp_path, pieces, end):
+def test_every_format_gives_the_same(tmp_path, limited, end):
     path, options = file_of("wide", tmp_path, end)
-    splits = CSVSource(path, **options, **pieces(2000)).splits()
-    assert raw(splits) == raw(CSVSource(file_of("wide", tmp_path)[0], **options, **pieces(10**6)).splits())
-    share = {name: len(part) / 400 for name, part in splits.items()}
-    assert share["val"] == pytest.approx(0.1, abs=0.05)
-    assert share["test"] == pytest.approx(0.1, abs=0.05)
+    expected = answer(CSVSource(file_of("wide", tmp_path)[0], **options))
+    found = answer(CSVSource(path, **options, **limited(0)))
+    for name in ("train", "val", "test"):
+        assert found[name][0] == expected[name][0]
 
 
-def test_vocabulary_and_scale_come_from_the_training_part_and_a_part_reads_alike(tmp_path, pieces):
-    path, options = file_of("wide", tmp_path)
-    splits = CSVSource(path, **options, **pieces(900)).splits()
-    steps = np.concatenate([np.array(x) for x, _ in contents(splits["train"])])
-    np.testing.assert_allclose(steps.mean(0), 0, atol=1e-6)
-    np.testing.assert_allclose(steps.std(0), 1, atol=1e-6)
-    path, options = file_of("text", tmp_path)
-    splits = CSVSource(path, **options, **pieces(900)).splits()
-    spec = splits["train"].spec
-    train = [row[0].split() for i, row in enumerate(TEXTS) if i + 1 in {o["row"] for o in splits["train"].origins}]
-    seen = [word for words in train for word in words]
-    assert set(spec.input_names) - {"<unk>"} == {word for word in seen if seen.count(word) > 1}
-    one = splits["train"]
-    whole, part = one.read(3, 0, int(one.lengths[3]))[0], one.read(3, 1, 3)[0]
-    assert part.tolist() == whole[1:3].tolist()
-
-
-def test_copies_and_groups_stay_together_in_pieces(tmp_path, pieces):
+@pytest.mark.parametrize("options", [{}, {"group": "g"}, {"weight": "y3"}, {"target": ["x3", "y3"]}])
+def test_copies_groups_and_weights_larger_than_memory(tmp_path, limited, options):
     rows = [[f"g{i // 5}", *row] for i, row in enumerate(wide_rows(200) + wide_rows(200))]
     path = write(tmp_path, rows, "g," + WIDE)
-    for options in ({}, {"group": "g"}):
-        splits = CSVSource(path, "label", layout="wide", features=["x1", "y1"], **options, **pieces(1500)).splits()
-        key = {True: lambda row: row[0], False: lambda row: tuple(row[1:3])}[bool(options)]
-        kept = [{key(rows[origin["row"] - 1]) for origin in part.origins} for part in splits.values()]
-        assert sum(map(len, kept)) == len(set().union(*kept))
+    options = {"target": "label", "layout": "wide", "features": ["x1", "y1"], **options}
+    if options.get("weight"):
+        path = write(tmp_path, [[*row[:6], abs(float(row[6])), row[7]] for row in rows], "g," + WIDE)
+    whole = answer(CSVSource(path, **options))
+    assert answer(CSVSource(path, **options, **limited(0))) == whole
+    assert any("copies" in note for note in whole["notes"])
 
 
-def test_weights_given_splits_and_more_files_in_pieces(tmp_path, pieces):
+def test_given_splits_and_more_files_larger_than_memory(tmp_path, limited):
     names = ["train", "train", "dev"]
     rows = [[*row, i % 4, names[i % 3]] for i, row in enumerate(wide_rows(300))]
     path = write(tmp_path, rows, WIDE + ",w,part")
     test = write(tmp_path, wide_rows(90, seed=5), WIDE, "test.csv")
-    options = {"weight": "w", "split": "part", "test_path": test, **pieces(1500)}
-    splits = CSVSource(path, "label", **options).splits()
-    assert {name: len(part) for name, part in splits.items()} == {"train": 200, "val": 100, "test": 90}
-    assert splits["train"].weights.tolist() == [(o["row"] - 1) % 4 for o in splits["train"].origins]
-    assert splits["val"].weights is None
-
-
-def test_weights_may_be_0_in_a_whole_piece_but_not_in_all(tmp_path, pieces):
-    for weights, fails in (([0] * 200 + [1] * 100, False), ([0] * 300, True)):
-        rows = [[*row, w] for row, w in zip(wide_rows(300), weights, strict=True)]
-        source = CSVSource(write(tmp_path, rows, WIDE + ",w"), "label", weight="w", **pieces(1500))
-        if fails:
-            with pytest.raises(ValueError, match="column 'w': all training weights are 0"):
-                source.splits()
-        else:
-            assert set(source.splits()["train"].weights) == {0.0, 1.0}
+    options = {"weight": "w", "split": "part", "test_path": test, **limited(0)}
+    monkeypatched = CSVSource(path, "label", **options).splits()
+    assert {name: len(part) for name, part in monkeypatched.items()} == {"train": 200, "val": 100, "test": 90}
 
 
 @pytest.mark.parametrize("case", ["wide", "steps", "text"])
-def test_new_files_in_pieces(tmp_path, pieces, case):
+def test_new_files_larger_than_memory(tmp_path, limited, case):
     path, options = file_of(case, tmp_path)
-    cache = pieces(1500)
+    cache = limited(0)
     splits = CSVSource(path, **options, **cache).splits()
     spec = type(splits["train"].spec).from_plain(splits["train"].spec.to_plain())
     opened = CSVSource.open(path, spec, **cache)
     assert sorted(contents(opened)) == sorted(pair for part in splits.values() for pair in contents(part))
-    assert opened.origins[0] == {"row": 1}
     assert not any(np.any(y) for _, y in contents(CSVSource.open(path, spec, False, **cache)))
 
 
-def test_the_cache_is_used_and_a_changed_file_is_another(tmp_path, pieces, monkeypatch):
+def test_the_cache_is_used_and_a_changed_file_is_another(tmp_path, limited, monkeypatch):
     path, options = file_of("wide", tmp_path)
-    cache = pieces(1500)
+    cache = limited(0)
     first = CSVSource(path, **options, **cache).splits()
-    made = sorted((tmp_path / "cache1500").iterdir())
-    assert contents(CSVSource(path, **options, **cache).splits()["train"]) == contents(first["train"])
-    assert sorted((tmp_path / "cache1500").iterdir()) == made
+    made = sorted((tmp_path / "cache0").iterdir())
+    monkeypatch.setattr(sequence_table, "read_sequences", None)  # is not called again
+    again = CSVSource(path, **options, **cache)
+    assert contents(again.splits()["train"]) == contents(first["train"])
+    assert again.describe().startswith(path)
+    assert sorted((tmp_path / "cache0").iterdir()) == made
+    monkeypatch.undo()
     write(tmp_path, wide_rows(300, seed=3), WIDE)
-    assert sum(map(len, CSVSource(path, **options, **cache).splits().values())) == 300
+    assert sum(map(len, CSVSource(path, **options, **limited(0)).splits().values())) == 300
 
 
-FAULTS = {
-    "a cell too few": ("1,2,3,4,5,6", r"my.csv, after row \d+: cannot be read: .*Expected 7 columns, got 6"),
-    "a word": ("1,2,x,4,5,6,a", r"row 401, column 'x2': expected a number, got 'x'"),
-    "a blank": ("1,2,,4,5,6,a", r"row 401, column 'x2': expected a number, got ''"),
-    "a blank label": ("1,2,3,4,5,6,", r"row 401, column 'label': expected a target, got ''"),
-    "another encoding": (b"1,2,3,4,5,6,\xfc", r"after row \d+: cannot be read: .*[Ii]nvalid UTF8"),
-}
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_faults_far_down_are_told_and_nothing_is_left_behind(tmp_path, pieces, name):
-    line, message = FAULTS[name]
+def test_a_fault_leaves_nothing_behind(tmp_path, limited):
     path, options = file_of("wide", tmp_path)
-    with open(path, "ab") as file:
-        file.write((line if isinstance(line, bytes) else line.encode()) + b"\n")
-    with pytest.raises(ValueError, match=message):
-        CSVSource(path, **options, **pieces(1500)).splits()
-    assert list((tmp_path / "cache1500").iterdir()) == []
-
-
-def test_a_cut_gzip_file_is_told(tmp_path, pieces):
-    path, options = file_of("wide", tmp_path, ".csv.gz")
-    whole = (tmp_path / "my.csv.gz").read_bytes()
-    (tmp_path / "my.csv.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"my.csv.gz, after row \d+: cannot be read"):
-        CSVSource(path, **options, **pieces(500)).splits()
-
-
-def test_rows_of_a_sequence_that_are_not_together_are_told(tmp_path, pieces):
-    rows, header, options = CASES["long"]
-    path = write(tmp_path, [*rows, rows[0]], header)
-    message = rf"row {len(rows) + 1}, column 'who': the sequence 's0' began further up"
-    with pytest.raises(ValueError, match=message):
-        CSVSource(path, **options, **pieces(1500)).splits()
-
-
-def test_one_class_only_is_told(tmp_path, pieces):
-    path = write(tmp_path, [[*row[:6], "a"] for row in wide_rows(400)], WIDE)
-    with pytest.raises(ValueError, match="expected two classes or more to tell apart, got only 'a'"):
-        CSVSource(path, "label", **pieces(1500)).splits()
+    with open(path, "a") as file:
+        file.write("1,2,x,4,5,6,a\n")
+    with pytest.raises(ValueError, match="line 402, column 'x2': expected a number, got 'x'"):
+        CSVSource(path, **options, **limited(0)).splits()
+    assert not (tmp_path / "cache0").exists() or list((tmp_path / "cache0").iterdir()) == []
 
 
 TRAINED = """
@@ -267,13 +207,12 @@ def test_memory_does_not_grow_with_the_file(tmp_path, kind, rows):
     assert most < 800, most
 
 
-def test_a_copy_of_mapped_sequences_reads_alike_and_labels_are_those_read(tmp_path, pieces):
+def test_a_copy_of_mapped_sequences_reads_alike_and_sends_no_data(tmp_path, limited):
     path, options = file_of("wide", tmp_path)
-    train = CSVSource(path, **options, **pieces(900)).splits()["train"]
+    train = CSVSource(path, **options, **limited(0)).splits()["train"]
     packed = pickle.dumps(train)
     assert len(packed) < 5000
     again = pickle.loads(packed)
     assert contents(again) == contents(train)
     assert again.origins[3] == train.origins[3]
     assert train.labels.tolist() == [int(train.read(i, 0, 1)[1]) for i in range(len(train))]
-    assert train.starts.tolist() == (np.cumsum(train.lengths) - train.lengths).tolist()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from seqmodels.data.columns.splits import stratified_groups
+from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.sources.table import CSVSource
 from tests.data.csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
@@ -106,7 +107,8 @@ def test_groups_are_dealt_so_that_labels_have_their_shares(seed):
     random = np.random.default_rng(seed)
     groups = random.integers(0, 60, 2000)
     labels = [(int(g % 3), "rare") if g % 10 == 0 else (int(g % 3),) for g in groups]
-    parts = stratified_groups(groups.tolist(), labels, 0.2, 0.2, seed)
+    numbers = Ragged.of([[3 if name == "rare" else name for name in own] for own in labels])
+    parts = stratified_groups(groups, numbers, 0.2, 0.2, seed)
     owners = [set(groups[items].tolist()) for items in parts.values()]
     assert sum(map(len, owners)) == len(set().union(*owners)) == 60
     assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(2000))
@@ -118,8 +120,8 @@ def test_groups_are_dealt_so_that_labels_have_their_shares(seed):
 
 def test_each_split_gets_a_group_where_there_are_enough():
     for count in (3, 4, 7):
-        parts = stratified_groups(list(range(count)), [("a",)] * count)
+        parts = stratified_groups(list(range(count)), Ragged.of([[0]] * count))
         assert all(len(items) for items in parts.values())
         assert len(parts) == 3
     with pytest.raises(ValueError, match="too few to be split"):
-        stratified_groups([0, 1], [("a",), ("b",)])
+        stratified_groups([0, 1], Ragged.of([[0], [1]]))

@@ -85,31 +85,3 @@ def test_what_cannot_be_loaded_is_told(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ValueError, match=r"needs the datasets library: pip install 'seqmodels\[datasets\]'"):
         read_table("datasets:nobody/nothing")
-
-
-@pytest.mark.parametrize("kind", ["splits", "one", "lists"])
-def test_a_large_data_set_is_read_in_pieces_as_at_once(tmp_path, monkeypatch, kind):
-    if kind == "splits":
-        parts = {"train": made(400), "validation": made(90, 400), "test": made(60, 500)}
-        datasets.DatasetDict(parts).save_to_disk(tmp_path / "saved")
-    elif kind == "one":
-        made(500).save_to_disk(tmp_path / "saved")
-    else:
-        of_tags = datasets.Features({"x": [datasets.Value("float32")], "label": features()["label"]})
-        numbers = {"x": [[i / 8, i % 5, 2.0] for i in range(300)], "label": [i % 2 for i in range(300)]}
-        datasets.Dataset.from_dict(numbers, features=of_tags).save_to_disk(tmp_path / "saved")
-    options = {"target": "label", **({} if kind == "lists" else {"text": "text", "level": "word"})}
-    path = f"datasets:{tmp_path / 'saved'}"
-    whole = CSVSource(path, **options)
-    wanted = whole.splits()
-    monkeypatch.setattr("seqmodels.data.read.chunks.LARGE", 1000)
-    monkeypatch.setattr("seqmodels.data.read.chunks.PIECE", 700)
-    source = CSVSource(path, **options, cache_dir=str(tmp_path / "kept"))
-    found = source.splits()
-    assert "read in pieces" in source.describe()
-    assert found["train"].spec.target_names == ("bad", "good")
-    assert sum(map(len, found.values())) == sum(map(len, wanted.values()))
-    if kind == "splits":
-        assert {name: len(part) for name, part in found.items()} == {name: len(part) for name, part in wanted.items()}
-        assert [y for _, y in contents(found["test"])] == [y for _, y in contents(wanted["test"])]
-    assert source.suggest() == whole.suggest()

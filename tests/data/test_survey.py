@@ -41,9 +41,10 @@ def test_counts_of_features_and_labels(seed):
 
 
 def test_planted_copies_and_groups_are_found():
-    train, val = features(0), features(1)
-    val.inputs[3], val.inputs[7] = train.inputs[5], train.inputs[6]
-    val.lengths = np.array([len(x) for x in val.inputs])
+    train, other = features(0), features(1)
+    inputs = list(other.inputs)
+    inputs[3], inputs[7] = train.inputs[5], train.inputs[6]
+    val = ArrayDataset(LABELS, inputs, other.targets)
     train.groups, val.groups = ["a"] * 29 + ["b"], ["b"] * 15 + ["c"] * 15
     found = survey({"train": train, "val": val})
     assert (found["val"]["also in train"], found["val"]["groups also in train"]) == (2, 1)

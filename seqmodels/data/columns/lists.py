@@ -88,4 +88,5 @@ def explode(table: Table, chosen: tuple[str, ...], missing: str) -> Table:
         columns.setdefault(name, [cells[i] for i in owner.tolist()])
     for column in lists.values():
         columns |= column.columns
-    return Table(table.path, columns, [table.lines[i] for i in owner.tolist()], table.unit)
+    lines = [table.lines[i] for i in owner.tolist()]
+    return Table(table.path, columns, lines, table.unit, space=table.space, stamp=table.stamp)

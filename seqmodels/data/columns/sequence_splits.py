@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import Any
-
 import numpy as np
 
 from seqmodels.data.columns.sequences import Sequences
-from seqmodels.data.columns.splits import by_group, stratified, stratified_groups
-from seqmodels.data.columns.targets import label_lists, refuse_change, refuse_one_class
+from seqmodels.data.columns.splits import NAMES, by_group, number, stratified, stratified_groups
+from seqmodels.data.columns.targets import Labels, refuse_change, refuse_one_class, used_rows
 from seqmodels.data.files.find import naming
+from seqmodels.data.files.ragged import Ragged
 from seqmodels.quoting import listed, shown
 
 # What people call the splits.
@@ -44,62 +42,70 @@ def _at_random(
     sequences: Sequences, val_fraction: float, test_fraction: float, seed: int
 ) -> tuple[dict[str, np.ndarray], int]:
     layout = sequences.layout
-    labelled = layout.target_kind != "values"
-    keys = [_content(x) for x in sequences.inputs]
-    first = {key: i for i, key in reversed(list(enumerate(keys)))}
-    copies, owner = len(keys) - len(first), np.array([first[key] for key in keys])
+    shares = val_fraction, test_fraction, seed
+    _, first, owner = np.unique(sequences.inputs.digests(), return_index=True, return_inverse=True)
+    copies, owner = len(sequences) - len(first), first[owner]  # of each sequence the first that is like it
     if layout.group is not None:
-        owner = _joined(sequences.cells(layout.group), owner)
-    if not labelled:
-        return by_group(owner.tolist(), val_fraction, test_fraction, seed), copies
+        owner = _joined(sequences.codes(layout.group)[0], owner)
+    if layout.target_kind == "values":
+        return by_group(owner, *shares), copies
     if layout.group is not None or layout.target_kind == "sets" or layout.target_per == "step":
-        labels = [[label for labels in steps for label in labels] for steps in label_lists(sequences)]
-        return stratified_groups(owner.tolist(), labels, val_fraction, test_fraction, seed), copies
-    cells = sequences.cells(layout.target)
+        return stratified_groups(owner, _labels(sequences), *shares), copies
+    codes, names = sequences.codes(layout.target)
     leaders = np.unique(owner)
-    parts = stratified([cells[i] for i in leaders], val_fraction, test_fraction, seed)
-    return {name: np.flatnonzero(np.isin(owner, leaders[part])) for name, part in parts.items()}, copies
+    parts = stratified(codes[leaders], *shares, names)
+    place = np.searchsorted(leaders, owner)
+    return {name: np.flatnonzero(np.isin(place, part)) for name, part in parts.items()}, copies
 
 
-def _content(steps: Any) -> Hashable:
-    return tuple(steps) if isinstance(steps, list) else (len(steps), steps.tobytes())
+def _labels(sequences: Sequences) -> Ragged:
+    """The numbers of the labels of each sequence."""
+    labels, rows = Labels(sequences.table, sequences.layout), used_rows(sequences)
+    found, counts = [np.zeros(0, np.int64)], np.zeros(len(sequences), np.int64)
+    for part in rows.parts():
+        numbers, place = labels.holding(rows.flat(part))
+        owner = np.repeat(np.arange(part.stop - part.start), rows.lengths[part])[place]
+        counts[part] = np.bincount(owner, minlength=part.stop - part.start)
+        found.append(numbers)
+    return Ragged.packed(np.concatenate(found), counts)
 
 
-def _joined(groups: Sequence[Hashable], originals: np.ndarray) -> np.ndarray:
+def _joined(groups: np.ndarray, originals: np.ndarray) -> np.ndarray:
     """Of each sequence the number of what must stay together: its group, and the groups that have copies of it."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    code = {group: i for i, group in enumerate(dict.fromkeys(groups))}
-    member = np.array([code[group] for group in groups])
-    links = coo_array((np.ones(len(member)), (member, member[originals])), shape=(len(code), len(code)))
+    member = number(groups)[0]
+    count = int(member.max()) + 1
+    links = coo_array((np.ones(len(member)), (member, member[originals])), shape=(count, count))
     together = connected_components(links, directed=False)[1][member]
     return together if np.bincount(together).max() <= LARGEST_SHARE * len(together) else member
 
 
-def given_splits(sequences: Sequences, column: str, whole: bool = True) -> dict[str, np.ndarray]:
-    """The sequences of each split that a column names.
+def given_splits(sequences: Sequences, column: str) -> dict[str, np.ndarray]:
+    """Find the sequences of each split that a column names.
 
     Args:
         sequences: to be split.
         column: with the names.
-        whole: whether these are all sequences, so that some must be for training.
 
     Raises:
         ValueError: a cell names no split, the rows of a sequence name different ones, or none is for training.
     """
-    table, layout = sequences.table, sequences.layout
-    if layout.kind == "long":
+    table = sequences.table
+    if sequences.layout.kind == "long":
         refuse_change(sequences, column, "a sequence is in one split")
-    found: dict[str, list[int]] = {}
-    for i, (rows, cell) in enumerate(zip(sequences.rows, sequences.cells(column), strict=True)):
-        name = SPLIT_WORDS.get(cell.strip().lower())
-        if name is None:
-            raise ValueError(
-                f"{table.place(int(rows[0]), column)}: expected the name of a split, got {shown(cell)}; "
-                "write train, val (or validation, dev) or test"
-            )
-        found.setdefault(name, []).append(i)
-    if whole and "train" not in found:
+    codes, cells = sequences.codes(column)
+    split = {word: NAMES.index(name) for word, name in SPLIT_WORDS.items()}
+    part = np.array([split.get(cell.strip().lower(), -1) for cell in cells])[codes]
+    wrong = np.flatnonzero(part < 0)
+    if len(wrong):
+        row = int(sequences.rows.first[wrong[0]])
+        raise ValueError(
+            f"{table.place(row, column)}: expected the name of a split, got {shown(cells[codes[wrong[0]]])}; "
+            "write train, val (or validation, dev) or test"
+        )
+    found = {name: items for i, name in enumerate(NAMES) if len(items := np.flatnonzero(part == i))}
+    if "train" not in found:
         raise ValueError(f"{table.path}, column {shown(column)}: expected train in some rows, got {listed(found)} only")
-    return {name: np.array(items) for name, items in found.items()}
+    return found

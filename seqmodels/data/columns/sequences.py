@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -10,12 +10,16 @@ import numpy as np
 
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.order import order_rows, refuse_missing
-from seqmodels.data.columns.words import split_words
+from seqmodels.data.columns.words import Characters, Words
+from seqmodels.data.files.arrays import BLOCK, blocks
+from seqmodels.data.files.ragged import Ragged, RaggedWriter
 from seqmodels.data.numbers import interpolate
 from seqmodels.data.read.table import Table
 
 LEVELS = ("character", "word")
 MISSING_CHOICES = ("error", "drop", "interpolate", "end")
+# Cells of text handled at a time.
+TEXTS = 4096
 
 
 @dataclass(frozen=True)
@@ -53,47 +57,42 @@ class Sequences:
 
     Fields:
         table, layout: where they are from.
-        inputs: of each, float64 ``(T, F)`` or a list of T tokens.
+        inputs: float64 ``(T, F)`` each, or int32 ``(T,)``, numbers among `tokens`.
         rows: of each, the table's rows it is from: T of them in the long layout, else one.
+        tokens: the distinct characters or words.
         cut: how many were longer than was asked for.
     """
 
     table: Table
     layout: Layout
-    inputs: list[Any]
-    rows: list[np.ndarray]
+    inputs: Ragged
+    rows: Ragged
+    tokens: Sequence[str] = ()
     cut: int = 0
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def select(self, items: np.ndarray) -> Sequences:
-        """Some of the sequences."""
-        return replace(self, inputs=[self.inputs[i] for i in items], rows=[self.rows[i] for i in items])
+        """Return some of the sequences."""
+        return replace(self, inputs=self.inputs.take(items), rows=self.rows.take(items))
+
+    def codes(self, column: str) -> tuple[np.ndarray, Sequence[str]]:
+        """Return the cell of a column in the first row of each sequence: its number ``(N,)`` among names."""
+        codes, names = self.table.codes(column)
+        return codes[self.rows.first], names
 
     def cells(self, column: str) -> list[str]:
-        """Of each sequence, the cell of a column in its first row."""
-        cells = self.table.columns[column]
-        return [cells[rows[0]] for rows in self.rows]
+        """Return the cell of a column in the first row of each sequence."""
+        codes, names = self.codes(column)
+        return [names[code] for code in codes.tolist()]
 
 
 def read_sequences(table: Table, layout: Layout, how: Reading) -> Sequences:
-    """The sequences of a table.
+    """Read the sequences of a table.
 
     Raises:
         ValueError: a number is missing, a sequence has no steps, or none is left.
-    """
-    sequences = read_piece(table, layout, how)
-    if len(sequences) == 0:
-        raise ValueError(f"{table.path}: no sequence is left after dropping rows with missing values (data.missing)")
-    return sequences
-
-
-def read_piece(table: Table, layout: Layout, how: Reading) -> Sequences:
-    """The sequences of a table that is a piece of another, and may have none.
-
-    Raises:
-        ValueError: a number is missing, or a sequence has no steps.
     """
     if layout.kind == "wide":
         sequences = _read_wide(table, layout, how.missing)
@@ -101,72 +100,166 @@ def read_piece(table: Table, layout: Layout, how: Reading) -> Sequences:
         sequences = _read_long(table, layout, how.missing)
     else:
         sequences = _read_text(table, layout, how)
+    if len(sequences) == 0:
+        raise ValueError(f"{table.path}: no sequence is left after dropping rows with missing values (data.missing)")
     if how.differences:
-        inputs = [np.concatenate([x, np.diff(x, axis=0, prepend=x[:1])], axis=1) for x in sequences.inputs]
-        sequences = replace(sequences, inputs=inputs)
+        sequences = replace(sequences, inputs=_with_differences(table, sequences.inputs))
     return sequences if how.max_length is None else _cut(sequences, how.max_length)
 
 
 def _cut(sequences: Sequences, steps: int) -> Sequences:
     """The first steps of each sequence."""
-    cut = sum(len(x) > steps for x in sequences.inputs)
-    inputs, rows = ([part[:steps] for part in parts] for parts in (sequences.inputs, sequences.rows))
-    return replace(sequences, inputs=inputs, rows=rows, cut=cut) if cut else sequences
+    cut = int((sequences.inputs.lengths > steps).sum())
+    inputs, rows = sequences.inputs.cut(steps), sequences.rows.cut(steps)
+    return replace(sequences, inputs=inputs, rows=rows, cut=cut)
+
+
+def _with_differences(table: Table, inputs: Ragged) -> Ragged:
+    """Each step ``(T, F)`` with its change from the step before, ``(T, 2 F)``; of the first step 0."""
+    width = inputs.values.shape[1]
+    values = table.space.empty((int(inputs.lengths.sum()), 2 * width), np.float64)
+    found = Ragged.packed(values, inputs.lengths)
+    for part in inputs.parts():
+        steps = inputs.flat(part)
+        changes = np.diff(steps, axis=0, prepend=steps[:1])
+        changes[found.starts[part] - found.starts[part.start]] = 0.0
+        begin = int(found.starts[part.start])
+        values[begin : begin + len(steps)] = np.concatenate([steps, changes], axis=1)
+    return found
 
 
 def _read_wide(table: Table, layout: Layout, missing: str) -> Sequences:
-    values = np.stack([table.numbers(name) for name in layout.features], axis=1)
-    absent = ~np.isfinite(values)
-    rows, width = np.arange(len(table)), len(layout.feature_names)
-    steps = values.reshape(len(table), -1, width)
-    ends = np.full(len(table), steps.shape[1])
-    if missing == "end":
-        there = np.isfinite(steps).any(axis=2)
-        ends = np.where(there.any(axis=1), there.shape[1] - there[:, ::-1].argmax(axis=1), 0)
-        absent &= np.arange(values.shape[1]) < width * ends[:, None]
+    """A row is a sequence: float64 ``(rows, T, F)``, filled some rows at a time."""
+    count, columns, width = len(table), len(layout.features), len(layout.feature_names)
+    steps = table.space.empty((count, columns // width, width), np.float64)
+    inputs = Ragged.packed(steps.reshape(-1, width), np.full(count, columns // width))
+    numbers = [table.numbers(name) for name in layout.features]
+    lengths, lacking = inputs.lengths, _Lacking()
+    for part in blocks(count, max(1, BLOCK // columns)):
+        values = np.stack([column[part] for column in numbers], axis=1)
+        steps[part] = values.reshape(-1, columns // width, width)
+        absent = ~np.isfinite(values)
+        if missing == "end":
+            ends = _ends(~absent.reshape(-1, columns // width, width))
+            lengths[part] = ends
+            absent &= np.arange(columns) < width * ends[:, None]
+            absent[ends == 0] = True
+        lacking.add(part, absent)
+    rows, absent = lacking.found(columns)
+    empty = rows[absent.all(axis=1)]
     if missing in ("error", "end"):
-        refuse_missing(table, layout.features, rows, absent)
-    empty = np.flatnonzero(absent.all(axis=1) | (ends == 0))
+        inside = lengths[rows] > 0
+        refuse_missing(table, layout.features, rows[inside], absent[inside])
     if missing != "drop" and len(empty):
         raise ValueError(f"{table.place(int(empty[0]))}: the sequence has no steps; remove the line")
-    kept = rows[~absent.any(axis=1)] if missing == "drop" else rows
     if missing == "interpolate":
-        return Sequences(table, layout, [interpolate(x, np.zeros(len(x), int)) for x in steps], list(rows[:, None]))
-    return Sequences(table, layout, [steps[i, : ends[i]] for i in kept], list(kept[:, None]))
+        _interpolate(inputs, rows)
+    kept = np.delete(np.arange(count), rows) if missing == "drop" else np.arange(count)
+    return Sequences(table, layout, inputs.take(kept), _one_each(kept))
+
+
+class _Lacking:
+    """The rows in which something is missing, as they are found."""
+
+    def __init__(self) -> None:
+        self._rows: list[np.ndarray] = []
+        self._absent: list[np.ndarray] = []
+
+    def add(self, part: slice, absent: np.ndarray) -> None:
+        """Note what is missing, bool ``(n, F)``, in some rows."""
+        rows = np.flatnonzero(absent.any(axis=1))
+        self._rows.append(part.start + rows)
+        self._absent.append(absent[rows])
+
+    def found(self, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """The rows ``(L,)``, and of each what is missing, bool ``(L, F)``."""
+        rows = [np.zeros(0, np.int64), *self._rows]
+        return np.concatenate(rows), np.concatenate([np.zeros((0, width), bool), *self._absent])
+
+
+def _ends(there: np.ndarray) -> np.ndarray:
+    """The steps up to the last that holds anything, of bool ``(N, T, F)``."""
+    some = np.asarray(there.any(axis=2))
+    return np.where(some.any(axis=1), some.shape[1] - some[:, ::-1].argmax(axis=1), 0)
+
+
+def _one_each(rows: np.ndarray) -> Ragged:
+    """One row for each sequence."""
+    return Ragged(rows, np.arange(len(rows)), np.ones(len(rows), np.int64))
+
+
+def _interpolate(inputs: Ragged, items: np.ndarray) -> None:
+    """Fill in what some sequences lack, in place."""
+    for item in items.tolist():
+        steps = inputs[item]
+        steps[:] = interpolate(steps, np.zeros(len(steps), int))
 
 
 def _read_long(table: Table, layout: Layout, missing: str) -> Sequences:
     order = order_rows(table, layout.sequence, "sequence", layout.time, time_format=layout.time_format)
-    rows, owner = order.rows, order.owner
+    rows = order.rows
+    values, tokens, lacking, absent = _steps(table, layout, rows)
+    if layout.text is not None and missing != "drop" and len(lacking):
+        row = int(rows[lacking[0]])
+        raise ValueError(f"{table.place(row, layout.text)}: expected a word, got a blank; fill it or drop the line")
+    if missing == "error":
+        refuse_missing(table, layout.features, rows[lacking], absent)
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(order.owner)) + 1])
+    lengths = np.diff(np.append(starts, len(rows)))
+    if missing == "interpolate":
+        _interpolate(Ragged(values, starts, lengths), np.unique(np.searchsorted(starts, lacking, side="right") - 1))
+    if missing == "drop" and len(lacking):
+        lengths -= np.bincount(np.searchsorted(starts, lacking, side="right") - 1, minlength=len(starts))
+        values, rows = _without(table, values, lacking), _without(table, rows, lacking)
+    lengths = lengths[lengths > 0]
+    return Sequences(table, layout, Ragged.packed(values, lengths), Ragged.packed(rows, lengths), tokens)
+
+
+def _steps(table: Table, layout: Layout, rows: np.ndarray) -> tuple[np.ndarray, Sequence[str], np.ndarray, np.ndarray]:
+    """What the rows of a table hold, in the order given: numbers ``(N, F)`` or tokens ``(N,)`` with their names;
+    and where something is missing, places among the rows ``(L,)`` and bool ``(L, F)``."""
+    lacking, width = _Lacking(), max(1, len(layout.features))
     if layout.text is not None:
-        cells = np.array(table.cells(layout.text, "text"), dtype=object)[rows]
-        absent = np.array([not cell.strip() for cell in cells])[:, None]
-        if missing != "drop" and absent.any():
-            row = int(rows[np.flatnonzero(absent)[0]])
-            raise ValueError(f"{table.place(row, layout.text)}: expected a word, got a blank; fill it or drop the line")
-    else:
-        cells = np.stack([table.numbers(name) for name in layout.features], axis=1)[rows]
-        absent = ~np.isfinite(cells)
-        if missing == "error":
-            refuse_missing(table, layout.features, rows, absent)
-        cells = interpolate(cells, owner) if missing == "interpolate" else cells
-    if missing == "drop":
-        kept = ~absent.any(axis=1)
-        cells, rows, owner = cells[kept], rows[kept], owner[kept]
-    cuts = np.flatnonzero(np.diff(owner)) + 1
-    inputs = [list(x) if layout.text else x for x in np.split(cells, cuts) if len(x)]
-    return Sequences(table, layout, inputs, [part for part in np.split(rows, cuts) if len(part)])
+        codes, names = table.codes(layout.text, "text")
+        blank = np.array([not name.strip() for name in names])
+        found = table.space.empty(len(rows), np.int32)
+        for part in blocks(len(rows)):
+            found[part] = codes[rows[part]]
+            lacking.add(part, blank[found[part]][:, None])
+        return found, names, *lacking.found(1)
+    numbers = [table.numbers(name) for name in layout.features]
+    values = table.space.empty((len(rows), width), np.float64)
+    for part in blocks(len(rows), max(1, BLOCK // width)):
+        values[part] = np.stack([column[rows[part]] for column in numbers], axis=1)
+        lacking.add(part, ~np.isfinite(values[part]))
+    return values, (), *lacking.found(width)
+
+
+def _without(table: Table, values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """An array without some of its rows; `places` rise."""
+    kept = table.space.empty((len(values) - len(places), *values.shape[1:]), values.dtype)
+    stop = 0
+    for part in blocks(len(values)):
+        own = places[np.searchsorted(places, part.start) : np.searchsorted(places, part.stop)] - part.start
+        some = np.delete(values[part], own, axis=0)
+        kept[stop : stop + len(some)] = some
+        stop += len(some)
+    return kept
 
 
 def _read_text(table: Table, layout: Layout, how: Reading) -> Sequences:
     cells = table.cells(layout.text or "", "text")
-    split = split_words if how.level == "word" else list
-    steps = [split(cell.lower() if how.lowercase else cell) for cell in cells]
-    empty = [row for row, tokens in enumerate(steps) if not tokens]
-    if empty and how.missing != "drop":
+    units = Words() if how.level == "word" else Characters()
+    writer = RaggedWriter(table.space, np.int32)
+    for part in blocks(len(cells), TEXTS):
+        texts = [cell.lower() for cell in cells[part]] if how.lowercase else cells[part]
+        writer.add(*units.tokens(texts))
+    inputs = writer.close()
+    empty = np.flatnonzero(inputs.lengths == 0)
+    if len(empty) and how.missing != "drop":
         raise ValueError(
-            f"{table.place(empty[0], layout.text)}: the text is empty ({len(empty)} such lines in all), so the "
+            f"{table.place(int(empty[0]), layout.text)}: the text is empty ({len(empty)} such lines in all), so the "
             "sequence has no steps; fill it in, or leave such lines out with data.missing=drop"
         )
-    kept = [row for row, tokens in enumerate(steps) if tokens]
-    return Sequences(table, layout, [steps[row] for row in kept], [np.array([row]) for row in kept])
+    kept = np.flatnonzero(inputs.lengths)
+    return Sequences(table, layout, inputs.take(kept), _one_each(kept), units.names)

@@ -6,10 +6,12 @@ arguments give the same split on every machine.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import numpy as np
 
+from seqmodels.data.files.ragged import Ragged
 from seqmodels.quoting import shown
 
 NAMES = ("train", "val", "test")
@@ -52,23 +54,60 @@ def by_ratio(count: int, val_fraction: float = 0.1, test_fraction: float = 0.1, 
 
 
 def by_group(
-    groups: Sequence[Hashable], val_fraction: float = 0.1, test_fraction: float = 0.1, seed: int = 0
+    groups: Sequence[Hashable] | np.ndarray, val_fraction: float = 0.1, test_fraction: float = 0.1, seed: int = 0
 ) -> dict[str, np.ndarray]:
     """Whole groups at random, so that no group (a writer, a patient) is in two splits; indices sorted.
 
     >>> by_group(["a", "a", "b", "c", "b"], 0.0, 0.4)
     {'train': array([0, 1, 3]), 'test': array([2, 4])}
     """
-    code = {group: i for i, group in enumerate(dict.fromkeys(groups))}
-    owner = np.array([code[group] for group in groups], dtype=np.int64)
-    parts = by_ratio(len(code), val_fraction, test_fraction, seed)
-    return {name: np.flatnonzero(np.isin(owner, members)) for name, members in parts.items()}
+    owner, names = number(groups)
+    parts = by_ratio(len(names), val_fraction, test_fraction, seed)
+    return _items_of(owner, len(names), parts)
+
+
+def number(names: Sequence[Hashable] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number names in order of appearance: int64 ``(N,)``, and the place where each first appears.
+
+    >>> number(["b", "a", "b"])
+    (array([0, 1, 0]), array([0, 1]))
+    >>> number(np.array([7, 3, 7]))
+    (array([0, 1, 0]), array([0, 1]))
+    """
+    if not isinstance(names, np.ndarray):
+        code = {name: i for i, name in enumerate(dict.fromkeys(names))}
+        names = np.fromiter((code[name] for name in names), np.int64, len(names))
+    _, first, place = np.unique(names, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return rank[place], first[order]
+
+
+def _items_of(owner: np.ndarray, count: int, parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The items ``(N,)`` whose owners are in each part."""
+    found = {}
+    for name, members in parts.items():
+        chosen = np.zeros(count, bool)
+        chosen[members] = True
+        found[name] = np.flatnonzero(chosen[owner])
+    return found
 
 
 def stratified(
-    labels: Sequence[Hashable], val_fraction: float = 0.1, test_fraction: float = 0.1, seed: int = 0
+    labels: Sequence[Any] | np.ndarray,
+    val_fraction: float = 0.1,
+    test_fraction: float = 0.1,
+    seed: int = 0,
+    names: Sequence[str] | None = None,
 ) -> dict[str, np.ndarray]:
     """Items at random, each label in the same shares everywhere; indices sorted.
+
+    Args:
+        labels: of each item.
+        val_fraction, test_fraction: shares of the items.
+        seed: of the draw.
+        names: of the labels, where they are numbers.
 
     >>> parts = stratified(["a"] * 20 + ["b"] * 10)
     >>> [int((items < 20).sum()) for items in parts.values()]
@@ -78,14 +117,15 @@ def stratified(
         ValueError: a label has fewer items than there are splits.
     """
     check_fractions(val_fraction, test_fraction)
-    code = {label: i for i, label in enumerate(dict.fromkeys(labels))}
-    owner = np.array([code[label] for label in labels], dtype=np.int64)
+    owner, first = number(labels)
     wanted = [name for name, share in zip(NAMES, (1, val_fraction, test_fraction), strict=True) if share > 0]
     generator = np.random.default_rng(seed)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
-    for label, own in code.items():
-        items = generator.permutation(np.flatnonzero(owner == own))
+    order = np.argsort(owner, kind="stable")
+    for place, own in zip(first.tolist(), np.split(order, np.cumsum(np.bincount(owner))[:-1]), strict=True):
+        items = generator.permutation(own)
         if len(items) < len(wanted):
+            label = labels[place] if names is None else names[labels[place]]
             raise ValueError(
                 f"the class {shown(str(label))} has {_items(len(items))}, too few to be in {', '.join(wanted)} "
                 "(copies count once): add others, leave the class out, or set data.val_fraction or data.test_fraction "
@@ -99,8 +139,8 @@ def stratified(
 
 
 def stratified_groups(
-    groups: Sequence[Hashable],
-    labels: Sequence[Iterable[Hashable]],
+    groups: Sequence[Hashable] | np.ndarray,
+    labels: Ragged,
     val_fraction: float = 0.1,
     test_fraction: float = 0.1,
     seed: int = 0,
@@ -112,28 +152,26 @@ def stratified_groups(
 
     Args:
         groups: of each item, what it must not be parted from.
-        labels: of each item, all labels that it has; none, one or many.
+        labels: of each item the numbers of all labels that it has; none, one or many.
         val_fraction, test_fraction: shares of the items.
         seed: decides between groups that fit alike.
 
-    >>> parts = stratified_groups("aabbccddee", ["x"] * 6 + ["y"] * 4, 0.0, 0.4)
+    >>> parts = stratified_groups("aabbccddee", Ragged.of([[0]] * 6 + [[1]] * 4), 0.0, 0.4)
     >>> {name: len(items) for name, items in parts.items()}
     {'train': 6, 'test': 4}
 
     Raises:
         ValueError: fewer groups than splits.
     """
-    code = {group: i for i, group in enumerate(dict.fromkeys(groups))}
-    owner = np.array([code[group] for group in groups], dtype=np.int64)
-    names = {label: i for i, label in enumerate(dict.fromkeys(label for own in labels for label in own))}
-    if len(code) * (len(names) + 1) > MOST_COUNTS:  # chance alone is fair then
-        return by_group(owner.tolist(), val_fraction, test_fraction, seed)
-    _counts(len(code), val_fraction, test_fraction)
-    counts = np.zeros((len(code), len(names) + 1))
+    owner, members = number(groups)
+    label, item = number(labels.flat())[0], np.repeat(np.arange(len(labels)), labels.lengths)
+    count = int(label.max(initial=-1)) + 1
+    if len(members) * (count + 1) > MOST_COUNTS:  # chance alone is fair then
+        return by_group(owner, val_fraction, test_fraction, seed)
+    _counts(len(members), val_fraction, test_fraction)
+    counts = np.zeros((len(members), count + 1))
     counts[:, -1] = np.bincount(owner)
-    for item, own in zip(owner.tolist(), labels, strict=True):
-        for label in own:
-            counts[item, names[label]] += 1
+    counts[:, :count] = np.bincount(owner[item] * count + label, minlength=len(members) * count).reshape(-1, count)
     shares = {"train": 1 - val_fraction - test_fraction, "val": val_fraction, "test": test_fraction}
     wanted = {name: share for name, share in shares.items() if share > 0}
     part = _deal(counts, np.array(list(wanted.values())), np.random.default_rng(seed))

@@ -5,13 +5,15 @@ T steps of a sequence, V classes or values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.sequences import Sequences
+from seqmodels.data.files.arrays import Space
+from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.numbers import apply_scale
 from seqmodels.data.read.table import Table
 from seqmodels.quoting import listed, shown
@@ -33,16 +35,25 @@ def check_targets(sequences: Sequences, missing: str) -> Sequences:
         if layout.target_per == "sequence":
             refuse_change(sequences, name, "mend it, or say data.target_per=step")
         blank = _blank(table, layout, name)
-        lacking = [i for i, rows in enumerate(sequences.rows) if blank[rows].any()]
-        if lacking and missing != "drop":
-            row = next(int(row) for row in sequences.rows[lacking[0]] if blank[row])
+        lacking = np.zeros(0, np.int64) if blank is None else _lacking(sequences.rows, blank)
+        if len(lacking) and missing != "drop" and blank is not None:
+            row = next(int(row) for row in sequences.rows[int(lacking[0])] if blank[row])
             raise ValueError(
                 f"{table.place(row, name)}: expected a target, got {shown(cells[row])} "
                 f"({len(lacking)} sequences lack one); fill it in, or leave such sequences out with data.missing=drop"
             )
-        if lacking:
-            sequences = sequences.select(np.setdiff1d(np.arange(len(sequences)), lacking))
+        if len(lacking):
+            sequences = sequences.select(np.delete(np.arange(len(sequences)), lacking))
     return sequences
+
+
+def _lacking(rows: Ragged, blank: np.ndarray) -> np.ndarray:
+    """The sequences of which a row is blank."""
+    found = np.zeros(len(rows), dtype=bool)
+    for part in rows.parts():
+        lengths = rows.lengths[part]
+        found[part] = np.logical_or.reduceat(blank[rows.flat(part)], np.cumsum(lengths) - lengths)
+    return np.flatnonzero(found)
 
 
 def refuse_change(sequences: Sequences, column: str, cure: str) -> None:
@@ -51,22 +62,31 @@ def refuse_change(sequences: Sequences, column: str, cure: str) -> None:
     Raises:
         ValueError: it changes.
     """
-    table, cells = sequences.table, sequences.table.columns[column]
-    for rows in sequences.rows:
-        other = next((int(row) for row in rows if cells[row] != cells[rows[0]]), None)
-        if other is not None:
+    rows, table = sequences.rows, sequences.table
+    if len(rows) == int(rows.lengths.sum()):  # one row each
+        return
+    codes, names = table.codes(column)
+    for part in rows.parts():
+        own = rows.flat(part)
+        first = np.repeat(rows.first[part], rows.lengths[part])
+        changed = np.flatnonzero(codes[own] != codes[first])
+        if len(changed):
+            other, of = int(own[changed[0]]), int(first[changed[0]])
             raise ValueError(
-                f"{table.place(other, column)}: got {shown(cells[other])}, but {shown(cells[rows[0]])} on "
-                f"{table.unit} {table.lines[rows[0]]} of the same sequence; {cure}"
+                f"{table.place(other, column)}: got {shown(names[codes[other]])}, but {shown(names[codes[of]])} on "
+                f"{table.unit} {table.lines[of]} of the same sequence; {cure}"
             )
 
 
-def _blank(table: Table, layout: Layout, name: str) -> np.ndarray:
-    """Bool ``(rows,)``: where a target is missing. A cell without any name of a label is a set too, the empty one."""
+def _blank(table: Table, layout: Layout, name: str) -> np.ndarray | None:
+    """Bool ``(rows,)``: where a target is missing; None for nowhere. A cell without any name of a label is a set
+    too, the empty one."""
     if layout.target_kind == "labels":
-        return np.array([not cell.strip() for cell in table.columns[name]])
+        codes, names = table.codes(name, "target")
+        blank = np.array([not cell.strip() for cell in names])
+        return blank[codes] if blank.any() else None
     if layout.target_kind == "sets" and not layout.more_targets:
-        return np.zeros(len(table), dtype=bool)
+        return None
     values = table.numbers(name, "target")
     blank = np.isnan(values)
     if layout.target_kind == "sets":
@@ -80,6 +100,55 @@ def _blank(table: Table, layout: Layout, name: str) -> np.ndarray:
     return blank
 
 
+def used_rows(sequences: Sequences) -> Ragged:
+    """Return of each sequence the rows whose targets count: all of them, or the first."""
+    return sequences.rows if sequences.layout.target_per == "step" else sequences.rows.cut(1)
+
+
+class Labels:
+    """The labels that hold in the rows of a table: one, or any number of them.
+
+    >>> table = Table("a.csv", {"kind": ["b|a", "", "b"]}, [2, 3, 4])
+    >>> labels = Labels(table, Layout("wide", "kind", "sets", "sequence"))
+    >>> labels.names, labels.holding(np.array([0, 1, 2]))[0].tolist()
+    (['b', 'a'], [0, 1, 0])
+
+    Args:
+        table, layout: with one column of labels, or a column of 0 and 1 for each.
+
+    Attributes:
+        names: of the labels, in order of appearance.
+    """
+
+    def __init__(self, table: Table, layout: Layout) -> None:
+        self._columns: list[np.ndarray] = []
+        if layout.more_targets:
+            self.names = list(layout.targets)
+            self._columns = [table.numbers(name) for name in layout.targets]
+            return
+        self._codes, cells = table.codes(layout.target, "target")
+        own = [_names(cell) if layout.target_kind == "sets" else (cell,) for cell in cells]
+        self.names = list(dict.fromkeys(name for some in own for name in some))
+        number = {name: i for i, name in enumerate(self.names)}
+        self._sets = Ragged.of([[number[name] for name in some] for some in own], np.int64)
+
+    def holding(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of the labels that hold in some rows, one after another, and the place of each row."""
+        if self._columns:
+            holds = np.stack([column[rows] for column in self._columns], axis=1) == 1
+            place, label = np.nonzero(holds)
+            return label, place
+        found = self._sets.take(self._codes[rows])
+        return found.flat(), np.repeat(np.arange(len(rows)), found.lengths)
+
+    def counts(self, rows: Ragged) -> np.ndarray:
+        """Return how often each label holds in the rows of some sequences, int64 ``(labels,)``."""
+        found = np.zeros(len(self.names), np.int64)
+        for part in rows.parts():
+            found += np.bincount(self.holding(rows.flat(part))[0], minlength=len(found))
+        return found
+
+
 def refuse_one_class(sequences: Sequences) -> None:
     """Refuse labels or values that are all the same, or sets that are all empty.
 
@@ -89,50 +158,44 @@ def refuse_one_class(sequences: Sequences) -> None:
     table, layout = sequences.table, sequences.layout
     column = f"{table.path}, column {listed(layout.targets, quoted=True)}"
     if layout.target_kind == "values":
-        values = target_values(table, layout)[np.concatenate(sequences.rows)]
-        if len(values) > 1 and not np.ptp(values, axis=0).any():
-            raise ValueError(f"{column}: expected different values to be learned, got {values[0, 0]:g} everywhere")
+        parts = [_range(sequences, part) for part in sequences.rows.parts()]
+        low, high = np.min([low for low, _ in parts], axis=0), np.max([high for _, high in parts], axis=0)
+        if int(sequences.rows.lengths.sum()) > 1 and (low == high).all():
+            raise ValueError(f"{column}: expected different values to be learned, got {low[0]:g} everywhere")
         return
-    lists = label_lists(sequences)
+    labels = Labels(table, layout)
+    counts = labels.counts(used_rows(sequences))
     if layout.target_kind == "sets":
-        if not any(labels for rows in lists for labels in rows):
+        if not counts.any():
             raise ValueError(
                 f"{column}: no sequence has any of the labels; "
                 f"write names with {BETWEEN_LABELS!r} between them, or columns of 0 and 1"
             )
         return
-    found = {label for rows in lists for labels in rows for label in labels}
-    if len(found) < 2:
+    if np.count_nonzero(counts) < 2:
         raise ValueError(
             f"{column}: expected two classes or more to tell apart, got only "
-            f"{shown(found.pop())}; if it holds numbers to be predicted, say data.target_kind=values"
+            f"{shown(labels.names[int(counts.argmax())])}; if it holds numbers to be predicted, say "
+            "data.target_kind=values"
         )
 
 
-def label_lists(sequences: Sequences) -> list[list[tuple[str, ...]]]:
-    """Of each sequence the labels that hold: of all of it, or of each of its steps."""
-    table, layout = sequences.table, sequences.layout
-    used = [rows if layout.target_per == "step" else rows[:1] for rows in sequences.rows]
-    if layout.more_targets:
-        holds = np.stack([table.numbers(name) for name in layout.targets], axis=1) == 1
-        return [[tuple(np.array(layout.targets)[holds[row]].tolist()) for row in rows] for rows in used]
-    cells = table.columns[layout.target]
-    if layout.target_kind == "sets":
-        return [[_names(cells[row]) for row in rows] for rows in used]
-    return [[(cells[row],) for row in rows] for rows in used]
+def _range(sequences: Sequences, part: slice) -> tuple[np.ndarray, np.ndarray]:
+    values = target_values(sequences.table, sequences.layout, sequences.rows.flat(part))
+    return values.min(axis=0), values.max(axis=0)
 
 
 def _names(cell: str) -> tuple[str, ...]:
     return tuple(name for part in cell.split(BETWEEN_LABELS) if (name := part.strip()))
 
 
-def target_values(table: Table, layout: Layout) -> np.ndarray:
-    """The target columns as float64 ``(rows, V)``."""
-    return np.stack([table.numbers(name, "target") for name in layout.targets], axis=1)
+def target_values(table: Table, layout: Layout, rows: np.ndarray) -> np.ndarray:
+    """Return the target columns of some rows as float64 ``(n, V)``."""
+    return np.stack([table.numbers(name, "target")[rows] for name in layout.targets], axis=1)
 
 
 def sort_labels(labels: Iterable[str]) -> tuple[str, ...]:
-    """In the order of numbers where all are numbers, else of the alphabet.
+    """Return labels in the order of numbers where all are numbers, else of the alphabet.
 
     >>> sort_labels({"10", "9"}), sort_labels({"b", "a"})
     (('9', '10'), ('a', 'b'))
@@ -144,58 +207,62 @@ def sort_labels(labels: Iterable[str]) -> tuple[str, ...]:
 
 
 def encode_targets(
-    sequences: Sequences, spec: BatchSpec, inputs: Sequence[np.ndarray], targets: bool
-) -> Sequence[np.ndarray]:
-    """Labels as numbers of classes, sets as a 0 or 1 for each, values scaled: one per sequence, or one per step.
+    sequences: Sequences, spec: BatchSpec, targets: bool, space: Space, name: str | None = None
+) -> Ragged | np.ndarray:
+    """Encode labels as numbers of classes, sets as a 0 or 1 for each, values scaled.
 
     Args:
-        inputs: of each sequence, for its number of steps.
+        sequences: to be encoded.
+        spec: classes and scales.
         targets: false for zeros.
+        space: for the result.
+        name: of its file, if it comes into one.
+
+    Returns:
+        One target per sequence ``(N,)`` or ``(N, V)``; or one per step.
 
     Raises:
         ValueError: a label is none of the spec's.
     """
-    table, layout = sequences.table, sequences.layout
     per_step = spec.target_shape == "step"
+    rows = sequences.rows if per_step else sequences.rows.cut(1)
+    lengths = sequences.inputs.lengths if per_step else np.ones(len(sequences), np.int64)
     width = () if spec.targets == "labels" else (spec.target_size,)
+    dtype = np.int64 if spec.targets == "labels" else np.float32
+    values = space.empty((int(lengths.sum()), *width), dtype, name)
+    found = Ragged.packed(values, lengths)
     if not targets:
-        return [np.zeros((len(x), *width) if per_step else width) for x in inputs]
+        values[:] = 0
+        return found if per_step else values
+    encoded = _encoder(sequences, spec)
+    for part in rows.parts():
+        begin, own = int(found.starts[part.start]), rows.flat(part)
+        values[begin : begin + len(own)] = encoded(own)
+    return found if per_step else values
+
+
+def _encoder(sequences: Sequences, spec: BatchSpec) -> Callable[[np.ndarray], np.ndarray]:
+    """What makes targets of some rows of the table."""
+    table, layout = sequences.table, sequences.layout
     if spec.targets == "values":
-        values: np.ndarray = apply_scale(target_values(table, layout), spec.shift, spec.scale)
-        return [values[rows] if per_step else values[rows[0]] for rows in sequences.rows]
-    if spec.targets == "sets":
-        return _encode_sets(sequences, spec.target_names, per_step)
-    return encode_labels(sequences, spec.target_names, per_step)
+        return lambda rows: apply_scale(target_values(table, layout, rows), spec.shift, spec.scale)
+    labels = Labels(table, layout)
+    code = {label: i for i, label in enumerate(spec.target_names)}
+    number = np.array([code.get(name, -1) for name in labels.names], np.int64)
 
+    def encode(rows: np.ndarray) -> np.ndarray:
+        holding, place = labels.holding(rows)
+        classes = number[holding]
+        new = np.flatnonzero(classes < 0)
+        if len(new):
+            _refuse_new(sequences, int(rows[place[new[0]]]), labels.names[holding[new[0]]], spec.target_names)
+        if spec.targets == "labels":
+            return classes
+        holds = np.zeros((len(rows), len(code)), np.float32)
+        holds[place, classes] = 1.0
+        return holds
 
-def _encode_sets(sequences: Sequences, classes: tuple[str, ...], per_step: bool) -> list[np.ndarray]:
-    """``(V,)`` or ``(T, V)`` each: 1 for each class that holds, else 0."""
-    code = {label: i for i, label in enumerate(classes)}
-    encoded = []
-    for rows, lists in zip(sequences.rows, label_lists(sequences), strict=True):
-        holds = np.zeros((len(lists), len(classes)), dtype=np.float32)
-        for row, labels, own in zip(rows, lists, holds, strict=False):
-            for label in labels:
-                if label not in code:
-                    _refuse_new(sequences, int(row), label, classes)
-                own[code[label]] = 1.0
-        encoded.append(holds if per_step else holds[0])
-    return encoded
-
-
-def encode_labels(sequences: Sequences, classes: tuple[str, ...], per_step: bool) -> list[np.ndarray]:
-    """The numbers of the sequences' labels among the classes, ``()`` or ``(T,)`` each.
-
-    Raises:
-        ValueError: a label is none of them.
-    """
-    cells = sequences.table.columns[sequences.layout.target]
-    code = {label: i for i, label in enumerate(classes)}
-    used = [rows if per_step else rows[:1] for rows in sequences.rows]
-    for row in (int(row) for rows in used for row in rows):
-        if cells[row] not in code:
-            _refuse_new(sequences, row, cells[row], classes)
-    return [np.array([code[cells[row]] for row in rows]).reshape(-1 if per_step else ()) for rows in used]
+    return encode
 
 
 def _refuse_new(sequences: Sequences, row: int, label: str, classes: tuple[str, ...]) -> None:

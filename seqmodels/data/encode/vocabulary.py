@@ -19,6 +19,8 @@ from seqmodels.quoting import shown
 
 LEVELS = ("character", "byte", "word")
 UNKNOWN = "<unk>"
+# What was seen less often in training is unknown, so that the model learns what an unknown token is like.
+FEWEST_SEEN = 2
 SHOWN = 5  # how many characters or words without a token a message names
 #: The names of the 256 byte tokens: the character where it can be printed.
 BYTE_NAMES = tuple(chr(b) if 32 <= b < 127 or b == 10 else f"\\x{b:02x}" for b in range(256))

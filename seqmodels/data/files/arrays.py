@@ -90,11 +90,17 @@ class Space:
         size = math.prod(shape) * np.dtype(dtype).itemsize
         if self.folder is None or size <= self.memory_limit:
             return np.empty(shape, dtype)
-        path = self.folder / (name or f"{next(self._numbers)}.bin")
+        path = self.new_file(name)
         reserve(path, size)
         array = Mapped(path, np.dtype(dtype), "r+", shape=shape)
         array.keeper = self.keeper
         return array
+
+    def new_file(self, name: str | None = None) -> Path:
+        """Return where a file of the folder may be made; as named, or else under a number."""
+        if self.folder is None:
+            raise ValueError("space without a folder has no files")
+        return self.folder / (name or f"{next(self._numbers)}.bin")
 
 
 def blocks(count: int, size: int = BLOCK) -> Iterator[slice]:

@@ -8,17 +8,14 @@ from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.cuts import cut_numbers
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.lists import explode
-from seqmodels.data.columns.sequences import Reading, read_sequences
-from seqmodels.data.columns.targets import check_targets
 from seqmodels.data.dataset import SequenceDataset
-from seqmodels.data.encode.encoder import encode, warn_of_unknown
 from seqmodels.data.read.chunks import is_large, table_chunks
 from seqmodels.data.read.hub import split_paths
 from seqmodels.data.read.open import read_table, read_tables
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.large import open_large_series
 from seqmodels.data.series.table import open_series
-from seqmodels.data.sources.large_sequences import open_large
+from seqmodels.data.sources.sequence_table import open_sequences
 
 
 def open_table(path: str, spec: BatchSpec, targets: bool | None, cache_dir: str | None) -> SequenceDataset:
@@ -28,17 +25,10 @@ def open_table(path: str, spec: BatchSpec, targets: bool | None, cache_dir: str 
     prepare = partial(prepare_table, layout=layout, missing=missing, targets=targets is not False)
     if layout.kind == "series" and is_large(path):
         return open_large_series(path, spec, bool(targets), cache_dir)
-    if is_large(path):
-        return open_large(path, spec, prepare, targets, cache_dir)
     table = prepare(read_table(path))
     if layout.kind == "series":
         return open_series(table, spec, bool(targets))
-    sequences = read_sequences(table, layout, Reading.from_plain(options))
-    wanted = set(layout.targets) <= set(table.columns) if targets is None else targets
-    if wanted:
-        sequences = check_targets(sequences, missing)
-    warn_of_unknown(sequences, spec)
-    return encode(sequences, spec, targets=wanted)
+    return open_sequences(table, spec, targets, cache_dir)
 
 
 def first_tables(path: str, more: dict[str, str]) -> tuple[dict[str, Table], bool]:

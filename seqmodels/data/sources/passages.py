@@ -11,17 +11,16 @@ from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.roles import name_of
 from seqmodels.data.columns.splits import by_group, check_fractions
 from seqmodels.data.columns.targets import sort_labels
-from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
+from seqmodels.data.columns.words import Characters
+from seqmodels.data.dataset import ArrayDataset, DataSource, Origins, SequenceDataset
 from seqmodels.data.encode.encoder import warn_of_lost
-from seqmodels.data.encode.vocabulary import UNKNOWN, Vocabulary
+from seqmodels.data.encode.vocabulary import FEWEST_SEEN, UNKNOWN, Vocabulary
 from seqmodels.data.files.find import naming
+from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
 from seqmodels.quoting import listed, shown
 from seqmodels.registry import register
-
-# A character seen less often in training is unknown, so that the model learns what an unknown one is like.
-FEWEST_SEEN = 2
 
 
 @register("data", "passages")
@@ -157,9 +156,10 @@ class PassagesSource(DataSource):
         if blank is not None:
             place = table.place(blank, columns["label"])
             raise ValueError(f"{place}: expected a name, got a blank; fill it in, or leave the column out")
-        warn_of_lost(path, texts, spec.input_names)
+        units = Characters()
+        warn_of_lost(path, Ragged.packed(*units.tokens(texts)), units.names, spec.input_names)
         dataset = encode(spec, texts, labels, path, table.lines)
-        dataset.origins = [{"line": line} for line in table.lines]
+        dataset.origins = Origins("line", table.lines)
         return dataset
 
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.sequence_splits import given_splits, split_sequences
 from seqmodels.data.columns.sequences import LEVELS, MISSING_CHOICES, Reading, Sequences, read_sequences
-from seqmodels.data.columns.targets import check_targets, label_lists
+from seqmodels.data.columns.targets import Labels, check_targets, used_rows
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.data.encode.encoder import encode, make_spec, refuse_weightless
-from seqmodels.data.encode.summary import FEWEST_SEEN
+from seqmodels.data.encode.encoder import encode, make_spec, refuse_weightless, warn_of_unknown
+from seqmodels.data.encode.kept import keep, kept
+from seqmodels.data.encode.vocabulary import FEWEST_SEEN
+from seqmodels.data.files.arrays import Space
+from seqmodels.data.files.cache import cached_folder
+from seqmodels.data.files.store import Store, StoreWriter
 from seqmodels.data.read.table import Table
 from seqmodels.quoting import listed, shown
 
@@ -63,14 +70,19 @@ class SequenceOptions:
 class SequenceTable:
     """Sequences with targets in one table, or in one for each split.
 
+    What is made of a table that does not fit in memory is kept in the cache for the next run.
+
     Args:
         tables: split -> table; of "train" the splits that have no table of their own are taken.
         layout: of all of them.
         options: what the user asked for.
+        cache_dir: where encoded sequences are kept; None for the user's cache.
     """
 
-    def __init__(self, tables: dict[str, Table], layout: Layout, options: SequenceOptions) -> None:
-        self.tables, self.layout, self.options = tables, layout, options
+    def __init__(
+        self, tables: dict[str, Table], layout: Layout, options: SequenceOptions, cache_dir: str | None = None
+    ) -> None:
+        self.tables, self.layout, self.options, self.cache_dir = tables, layout, options, cache_dir
 
     @cached_property
     def sequences(self) -> dict[str, Sequences]:
@@ -101,24 +113,57 @@ class SequenceTable:
         found = {name: main.select(items) for name, items in parts.items()} | given
         return {name: found[name] for name in ("train", "val", "test") if name in found}, copies
 
+    @cached_property
+    def _store(self) -> Store | None:
+        """What is kept in the cache of tables that do not fit in memory; None where all of them do."""
+        if all(table.space.folder is None for table in self.tables.values()):
+            return None
+        stamps = {name: table.stamp for name, table in self.tables.items()}
+        asked = [stamps, self.layout.to_plain(), asdict(self.options)]
+        return Store(cached_folder(self.cache_dir, self.tables["train"].path, asked, self._write))
+
+    def _write(self, folder: Path) -> dict[str, Any]:
+        writer = StoreWriter(folder)
+        found = self._encode(writer.space)
+        for name, dataset in found.items():
+            keep(writer, name, dataset)
+        return writer.close(
+            spec=found["train"].spec.to_plain(), splits=list(found), describe=self._describe(), notes=self._notes()
+        )
+
     def splits(self) -> dict[str, ArrayDataset]:
-        """The data sets; only training has weights.
+        """Encode the data sets; only training has weights.
 
         Raises:
             ValueError: what is wrong with the sequences.
         """
+        store = self._store
+        if store is None:
+            return self._encode()
+        spec, origin = BatchSpec.from_plain(store.about["spec"]), self.layout.sequence or self.tables["train"].unit
+        return {name: kept(store, name, spec, origin) for name in store.about["splits"]}
+
+    def _encode(self, space: Space | None = None) -> dict[str, ArrayDataset]:
         parts, options = self._split[0], self.options
         spec = make_spec(parts["train"], options.reading, options.min_count)
         weights = {"train": options.weight}
-        found = {name: encode(own, spec, targets=True, weight=weights.get(name)) for name, own in parts.items()}
+        found = {name: encode(own, spec, True, weights.get(name), space, name) for name, own in parts.items()}
         refuse_weightless(self.tables["train"].path, options.weight, found["train"].weights)
         return found
 
     def describe(self) -> str:
-        """What the table was taken for, in words."""
+        """Say what the table was taken for."""
+        return self._describe() if self._store is None else str(self._store.about["describe"])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out of the sequences, filled in or kept together, in words."""
+        return self._notes() if self._store is None else tuple(self._store.about["notes"])
+
+    def _describe(self) -> str:
         layout, found = self.layout, list(self.sequences.values())
-        lengths = [len(x) for sequences in found for x in sequences.inputs]
-        shortest, longest = min(lengths), max(lengths)
+        lengths = np.concatenate([sequences.inputs.lengths for sequences in found])
+        shortest, longest = lengths.min(), lengths.max()
         steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
         unit = "words of" if self.options.reading.level == "word" else "text in"
         of_what = listed(layout.feature_names) if layout.text is None else f"{unit} {layout.text!r}"
@@ -136,17 +181,20 @@ class SequenceTable:
         """What is to be learned, and how often the rarest and the commonest class hold."""
         if self.layout.target_kind == "values":
             return "values", []
-        lists = [labels for own in self.sequences.values() for steps in label_lists(own) for labels in steps]
-        counts = Counter(label for labels in lists for label in labels).most_common()
-        low, high = (f"{count / len(lists):.1%} ({shown(label)})" for label, count in (counts[-1], counts[0]))
+        counted: Counter[str] = Counter()
+        total = 0
+        for own in self.sequences.values():
+            labels, rows = Labels(own.table, self.layout), used_rows(own)
+            total += int(rows.lengths.sum())
+            counted.update({name: n for name, n in zip(labels.names, labels.counts(rows).tolist(), strict=True) if n})
+        counts = counted.most_common()
+        low, high = (f"{count / total:.1%} ({shown(label)})" for label, count in (counts[-1], counts[0]))
         what = "labels at once" if self.layout.target_kind == "sets" else "classes"
         return f"{len(counts)} {what}", [f"shares from {low} to {high}"]
 
-    @cached_property
-    def notes(self) -> tuple[str, ...]:
-        """What was left out of the sequences, filled in or kept together, in words."""
+    def _notes(self) -> tuple[str, ...]:
         layout, how = self.layout, self.options.reading
-        notes, used = list(layout.notes), sum(len(rows) for own in self.sequences.values() for rows in own.rows)
+        notes, used = list(layout.notes), sum(int(own.rows.lengths.sum()) for own in self.sequences.values())
         total = sum(map(len, self.tables.values()))
         if how.missing == "drop" and used < total:
             what = "a number, a text or the target is missing (data.missing=drop)"
@@ -160,3 +208,39 @@ class SequenceTable:
             notes.append(f"{copies:,} sequences are copies of another one, and kept in its split")
         cut = sum(own.cut for own in self.sequences.values())
         return (*notes, f"{cut:,} sequences cut at {how.max_length} steps") if cut else tuple(notes)
+
+
+def open_sequences(table: Table, spec: BatchSpec, targets: bool | None, cache_dir: str | None) -> ArrayDataset:
+    """Encode the sequences of another table as those of training.
+
+    Args:
+        table: in the layout of training.
+        spec: of the training data.
+        targets: whether the table must hold targets; None to take them where it does.
+        cache_dir: as for `SequenceTable`.
+
+    Raises:
+        ValueError: what is wrong with the table, or a label that was never seen in training.
+    """
+    if table.space.folder is None:
+        return _opened(table, spec, targets)
+
+    def write(folder: Path) -> dict[str, Any]:
+        writer = StoreWriter(folder)
+        keep(writer, "all", _opened(table, spec, targets, writer.space))
+        return writer.close()
+
+    asked = [table.stamp, spec.to_plain(), targets]
+    store = Store(cached_folder(cache_dir, table.path, asked, write))
+    return kept(store, "all", spec, Layout.from_plain((spec.options or {})["layout"]).sequence or table.unit)
+
+
+def _opened(table: Table, spec: BatchSpec, targets: bool | None, space: Space | None = None) -> ArrayDataset:
+    options = spec.options or {}
+    layout, how = Layout.from_plain(options["layout"]), Reading.from_plain(options)
+    sequences = read_sequences(table, layout, how)
+    wanted = set(layout.targets) <= set(table.columns) if targets is None else targets
+    if wanted:
+        sequences = check_targets(sequences, how.missing)
+    warn_of_unknown(sequences, spec)
+    return encode(sequences, spec, wanted, space=space)

@@ -14,16 +14,14 @@ from seqmodels.data.columns.roles import Columns, name_of, names
 from seqmodels.data.columns.sequences import Reading
 from seqmodels.data.columns.splits import check_fractions
 from seqmodels.data.dataset import DataSource, SequenceDataset
-from seqmodels.data.encode.summary import FEWEST_SEEN
+from seqmodels.data.encode.vocabulary import FEWEST_SEEN
 from seqmodels.data.read.chunks import is_large
-from seqmodels.data.read.hub import split_paths
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.ahead import SeriesAhead
 from seqmodels.data.series.large import LargeSeriesTable, large_series_ahead
 from seqmodels.data.series.reading import SeriesReading
 from seqmodels.data.series.table import SeriesOptions, SeriesTable, infer_layout, series_ahead
-from seqmodels.data.sources.large_sequences import LargeSequenceTable
 from seqmodels.data.sources.open_table import first_tables, open_table, prepare_table, whole_tables
 from seqmodels.data.sources.sequence_table import SequenceOptions, SequenceTable
 from seqmodels.quoting import listed
@@ -188,7 +186,7 @@ class CSVSource(DataSource):
         self.sequences.check()
         self._read: tuple[Table, Layout] | None = None
         self._tables: dict[str, Table] = {}
-        self._sequence_table: SequenceTable | LargeSequenceTable | None = None
+        self._sequence_table: SequenceTable | None = None
         self._large_series: LargeSeriesTable | None = None
         self._in_pieces = False
 
@@ -197,6 +195,9 @@ class CSVSource(DataSource):
         if self._read is None:
             self._tables, self._in_pieces = first_tables(self.path, self.more_paths)
             self._read = self._understand()
+            if self._in_pieces and self._read[1].kind != "series":
+                self._in_pieces, self._tables = False, whole_tables(self.path, self.more_paths)
+                self._read = self._understand()
         return self._read
 
     def _understand(self) -> tuple[Table, Layout]:
@@ -284,16 +285,12 @@ class CSVSource(DataSource):
         history = self.series.history if self._in_pieces else self.series_table().history
         return "one_to_one" if history == 1 else "many_to_one"
 
-    def _sequences(self) -> SequenceTable | LargeSequenceTable:
+    def _sequences(self) -> SequenceTable:
         if self._sequence_table is None:
             table, layout = self._load()
             prepare = partial(prepare_table, layout=layout, missing=self.missing)
-            if self._in_pieces:
-                paths = {**split_paths(self.path), **self.more_paths}
-                self._sequence_table = LargeSequenceTable(paths, layout, self.sequences, prepare, self.cache_dir)
-            else:
-                more = {name: prepare(other) for name, other in self._tables.items() if name != "train"}
-                self._sequence_table = SequenceTable({"train": table, **more}, layout, self.sequences)
+            more = {name: prepare(other) for name, other in self._tables.items() if name != "train"}
+            self._sequence_table = SequenceTable({"train": table, **more}, layout, self.sequences, self.cache_dir)
         return self._sequence_table
 
     @classmethod

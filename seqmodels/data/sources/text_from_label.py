@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import replace
+
+import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.sequence_splits import split_sequences
 from seqmodels.data.columns.sequences import Reading, Sequences, read_sequences
 from seqmodels.data.columns.splits import check_fractions
-from seqmodels.data.columns.targets import check_targets, encode_labels, sort_labels
+from seqmodels.data.columns.targets import check_targets, encode_targets, sort_labels
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
-from seqmodels.data.encode.encoder import origins, warn_of_lost
-from seqmodels.data.encode.summary import FEWEST_SEEN
-from seqmodels.data.encode.vocabulary import UNKNOWN
+from seqmodels.data.encode.encoder import frequent, origins, warn_of_lost
+from seqmodels.data.encode.vocabulary import FEWEST_SEEN, UNKNOWN
+from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
 from seqmodels.registry import register
@@ -82,8 +84,7 @@ class TextFromLabelSource(DataSource):
         self.notes = [f"{lost:,} rows left out: no label or no text (data.missing=drop)"] if lost else []
         self.notes += [f"{copies:,} texts are copies of another one, and kept in its split"] if copies else []
         train = sequences.select(parts["train"])
-        seen = Counter(letter for text in train.inputs for letter in text)
-        letters = (*sorted(letter for letter, count in seen.items() if count >= FEWEST_SEEN), UNKNOWN, STOP)
+        letters = (*frequent(train.inputs, train.tokens, FEWEST_SEEN), UNKNOWN, STOP)
         labels = sort_labels(set(train.cells(self.label)))
         spec = BatchSpec(
             inputs="tokens",
@@ -118,7 +119,7 @@ class TextFromLabelSource(DataSource):
         text = options["text"] if wanted else options["label"]
         sequences = _read(table, options["label"], text, missing)
         if wanted:
-            warn_of_lost(path, sequences.inputs, spec.target_names)
+            warn_of_lost(path, sequences.inputs, sequences.tokens, spec.target_names)
         return _encode(sequences, spec, wanted)
 
 
@@ -130,8 +131,12 @@ def _read(table: Table, label: str, text: str, missing: str) -> Sequences:
 
 def _encode(sequences: Sequences, spec: BatchSpec, targets: bool) -> ArrayDataset:
     code = {letter: i for i, letter in enumerate(spec.target_names)}
-    texts = [[code.get(letter, code[UNKNOWN]) for letter in text] if targets else [] for text in sequences.inputs]
-    inputs = [label[None] for label in encode_labels(sequences, spec.input_names, per_step=False)]
-    dataset = ArrayDataset(spec, inputs, [[*text, code[STOP]] for text in texts])
+    number = np.array([code.get(letter, code[UNKNOWN]) for letter in sequences.tokens], np.int64)
+    texts = [number[text] if targets else number[:0] for text in sequences.inputs]
+    # The labels are classes of a classifier's, here the inputs.
+    classes = replace(spec, targets="labels", target_names=spec.input_names, target_shape="sequence")
+    labels = np.asarray(encode_targets(sequences, classes, targets=True, space=sequences.table.space))
+    inputs = Ragged.packed(labels, np.ones(len(labels), np.int64))
+    dataset = ArrayDataset(spec, inputs, [np.append(text, code[STOP]) for text in texts])
     dataset.origins = origins(sequences)
     return dataset
