@@ -48,14 +48,14 @@ def read_arrow(path: str, memory_limit: int, cache_dir: str | None) -> Table:
         for batch in _batches(found):
             batch.validate(full=True)  # what lies there is taken as it is, places of other cells too
             rows, schema = rows + len(batch), batch.schema
-    except (pyarrow.ArrowException, OSError) as error:
+        if not rows:
+            raise ValueError(f"{path}: expected rows of data, got none")
+        return from_batches(path, schema, rows, lambda: _batches(found), size, stamp(path), memory_limit, cache_dir)
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{path}: cannot be read as {KIND} ({str(error).splitlines()[0][:120]}); "
             "the file is damaged, cut short or of another format: write it anew"
         ) from None
-    if not rows:
-        raise ValueError(f"{path}: expected rows of data, got none")
-    return from_batches(path, schema, rows, lambda: _batches(found), size, stamp(path), memory_limit, cache_dir)
 
 
 def _batches(path: Path) -> Iterator[Any]:

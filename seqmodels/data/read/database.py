@@ -196,10 +196,11 @@ class StoredCells(Cells):
         key: a name for what is kept of it, letters and digits.
         text: an SQL expression, its cells as text.
         number: an SQL expression, its cells as numbers; None where they have to be read from text.
+        word: an SQL expression, whether a cell is a word, of a column without numbers.
     """
 
-    def __init__(self, store: Store, key: str, text: str, number: str | None = None) -> None:
-        self.store, self.key, self.text, self.number = store, key, text, number
+    def __init__(self, store: Store, key: str, text: str, number: str | None = None, word: str | None = None) -> None:
+        self.store, self.key, self.text, self.number, self.word = store, key, text, number, word
 
     def __len__(self) -> int:
         return len(self.store)
@@ -226,10 +227,11 @@ class StoredCells(Cells):
         path = self.store.folder / f"{self.key}.json"
         if path.exists():
             return Kind(*json.loads(path.read_text(encoding="utf-8")))
-        value = self.number or _value("cell")
-        text = "false" if self.number else f"({_is_text('cell', value)})"
-        rows = self.store.rows(f"{self.text} AS cell, {self.number or 'NULL'} AS number")
-        each = f"SELECT row, {'number' if self.number else value} AS value, {text} AS text FROM ({rows})"
+        if self.number or self.word:
+            each = self.store.rows(f"{self.number or 'NULL'} AS value, {self.word or 'false'} AS text")
+        else:
+            cells = self.store.rows(f"{self.text} AS cell")
+            each = f"SELECT row, {_value('cell')} AS value, {_is_text('cell', 'value')} AS text FROM ({cells})"
         finite = f"coalesce(abs(value) <= {LARGEST!r}, false) AND NOT text"
         counts = f"count(*) FILTER ({finite}), count(*) FILTER (text), min(row) FILTER (text)"
         found = Kind(*self.store.ask(f"SELECT {counts} FROM ({each})")[0])

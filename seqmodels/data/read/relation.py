@@ -133,7 +133,7 @@ def _small(connection: Any, relation: Relation, parts: Sequence[Part]) -> Table:
             own = _step_columns(Store(relation.path, relation.kind, connection, steps), _steps(column, width))
             lists[column.name] = ListColumn(lengths, {name: list(cells) for name, cells in own.items()})
         elif column.text is not None:
-            cells = StoredCells(store, "", column.text, column.number)
+            cells = StoredCells(store, "", column.text, column.number, column.word)
             columns[column.name] = list(cells)
             if column.number is not None:
                 numbers[column.name] = np.concatenate(list(cells.values()))
@@ -194,7 +194,7 @@ def _stored(
             lengths = StoredCells(store, f"n{place}", "''", _length(column)).numbers().astype(np.int64)
             lists[column.name] = ListColumn(lengths, dict(own))
         elif column.text is not None:
-            cells[column.name] = StoredCells(store, f"c{place}", column.text, column.number)
+            cells[column.name] = StoredCells(store, f"c{place}", column.text, column.number, column.word)
     table = _table(relation, cells, lists, len(store))
     table.space, table.stamp = passing.space(memory_limit), list(key)
     return table
@@ -233,7 +233,7 @@ def _steps(column: Column, width: int) -> dict[str, Column]:
 
 def _step_columns(store: Store, steps: Mapping[str, Column], key: str = "") -> dict[str, StoredCells]:
     each = enumerate(steps.items())
-    return {name: StoredCells(store, f"{key}s{i}", own.text or "''", own.number) for i, (name, own) in each}
+    return {name: StoredCells(store, f"{key}s{i}", own.text or "''", own.number, own.word) for i, (name, own) in each}
 
 
 def _width(store: Store, column: Column) -> int:

@@ -58,6 +58,12 @@ class Column:
             return None
         return f"{self.value}{'::TINYINT' if self.kind == 'BOOLEAN' else ''}::DOUBLE"
 
+    @property
+    def word(self) -> str | None:
+        """Whether a cell is a word and no number, in SQL; None where its text has to be looked at."""
+        of_time = not self.classes and re.fullmatch(rf"DATE|TIME|UUID|{_TIMES}|{_ZONED}", self.kind)
+        return f"{self.value} IS NOT NULL" if of_time else None
+
 
 def _text(value: str, kind: str) -> str | None:
     if re.fullmatch(_AS_THEY_ARE, kind, re.DOTALL):
@@ -74,7 +80,7 @@ def _text(value: str, kind: str) -> str | None:
         local = _text(f"({value}::TIMESTAMPTZ AT TIME ZONE 'UTC')", "TIMESTAMP")
         return f"{local} || '+00:00'"
     if re.fullmatch(_TIMES, kind):
-        whole = "'%Y-%m-%dT%H:%M:%S'"
+        whole = f"replace(date_trunc('second', {value}::TIMESTAMP)::VARCHAR, ' ', 'T')"
         part = f"CASE WHEN epoch_us({value}) % 1000000 = 0 THEN '' ELSE strftime({value}::TIMESTAMP, '.%f') END"
-        return f"strftime({value}::TIMESTAMP, {whole}) || {part}"
+        return f"{whole} || {part}"
     return None
