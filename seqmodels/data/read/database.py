@@ -20,7 +20,7 @@ import numpy as np
 from seqmodels.atomic import FULL, replacing, reserve
 from seqmodels.data.files.arrays import BLOCK, Mapped, open_array
 from seqmodels.data.files.cache import PassingFolder
-from seqmodels.data.number_text import BLANKS, MISSING
+from seqmodels.data.number_text import sql_is_odd, sql_is_text, sql_value
 from seqmodels.data.numbers import LARGEST
 from seqmodels.data.read.table import Cells, Kind
 
@@ -222,6 +222,11 @@ class StoredCells(Cells):
             for frame in self.store.stream(f"SELECT {self.text} AS cell FROM {part.source}"):
                 yield frame["cell"].tolist()
 
+    def count(self, condition: str) -> int:
+        """Count the rows for which an SQL expression of ``cell`` is true."""
+        (found,) = self.store.ask(f"SELECT count(*) FROM ({self.store.rows(f'{self.text} AS cell')}) WHERE {condition}")
+        return int(found[0])
+
     def kind(self) -> Kind:
         """Count the numbers and the words."""
         path = self.store.folder / f"{self.key}.json"
@@ -231,7 +236,7 @@ class StoredCells(Cells):
             each = self.store.rows(f"{self.number or 'NULL'} AS value, {self.word or 'false'} AS text")
         else:
             cells = self.store.rows(f"{self.text} AS cell")
-            each = f"SELECT row, {_value('cell')} AS value, {_is_text('cell', 'value')} AS text FROM ({cells})"
+            each = f"SELECT row, {sql_value('cell')} AS value, {sql_is_text('cell', 'value')} AS text FROM ({cells})"
         finite = f"coalesce(abs(value) <= {LARGEST!r}, false) AND NOT text"
         counts = f"count(*) FILTER ({finite}), count(*) FILTER (text), min(row) FILTER (text)"
         found = Kind(*self.store.ask(f"SELECT {counts} FROM ({each})")[0])
@@ -251,7 +256,7 @@ class StoredCells(Cells):
 
     def values(self) -> Iterator[np.ndarray]:
         """Yield the numbers in order, in arrays of any length; of missing and unusable ones, and of words, NaN."""
-        value = self.number or f"CASE WHEN {_is_odd('cell')} THEN NULL ELSE {_value('cell')} END"
+        value = self.number or f"CASE WHEN {sql_is_odd('cell')} THEN NULL ELSE {sql_value('cell')} END"
         for part in self.store.parts:
             cells = f"(SELECT {self.text} AS cell FROM {part.source})"
             source = part.source if self.number else cells
@@ -271,26 +276,6 @@ class StoredCells(Cells):
                 array[frame["row"].to_numpy()] = frame["code"].to_numpy()
 
         return self.store.kept(f"{self.key}.codes", np.int32, fill), names
-
-
-def _trimmed(cell: str) -> str:
-    return f"trim({cell}, {quoted(BLANKS)})"
-
-
-def _value(cell: str) -> str:
-    """A cell as a number as SQL reads it, which is more than a number as `NUMBER` has it."""
-    return f"TRY_CAST({_trimmed(cell)} AS DOUBLE)"
-
-
-def _is_odd(cell: str) -> str:
-    """Whether SQL may read a number where there is none."""
-    return f"(contains({cell}, '_') OR contains({cell}, '+-') OR contains({cell}, '-+'))"
-
-
-def _is_text(cell: str, value: str) -> str:
-    """Whether a cell is neither a number nor missing."""
-    missing = ", ".join(map(quoted, sorted(MISSING)))
-    return f"({value} IS NULL OR {_is_odd(cell)}) AND lower({_trimmed(cell)}) NOT IN ({missing})"
 
 
 def link(path: Path, folder: Path, name: str) -> Path:

@@ -10,6 +10,7 @@ from seqmodels.data.files.unpack import unpacked_bytes
 from seqmodels.data.read import columnar, json_lines
 from seqmodels.data.read.delimited import read_lines
 from seqmodels.data.read.hub import DATASETS, read_datasets
+from seqmodels.data.read.joined_times import join_times
 from seqmodels.data.read.large_lines import read_large_lines
 from seqmodels.data.read.parquet import parquet_files, read_parquet
 from seqmodels.data.read.table import Table
@@ -38,6 +39,11 @@ def read_tables(path: str, memory_limit: int = MEMORY_LIMIT, cache_dir: str | No
     Raises:
         ValueError: as `read_table`.
     """
+    found = _read(path, memory_limit, cache_dir)
+    return {name: join_times(table) for name, table in found.items()}
+
+
+def _read(path: str, memory_limit: int, cache_dir: str | None) -> dict[str, Table]:
     if path.startswith(DATASETS):
         return read_datasets(path, memory_limit, cache_dir)
     if parquet_files(path):

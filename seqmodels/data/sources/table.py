@@ -210,6 +210,7 @@ class CSVSource(DataSource):
         if lists:
             note = f"lists written out: {listed(lists)}"
             layout = replace(layout, lists=lists, notes=(note, *layout.notes))
+        layout = replace(layout, notes=(*table.notes, *layout.notes))
         self._check_meaning(layout)
         return table, layout
 
