@@ -78,7 +78,8 @@ class AudioSource(DataSource):
         speeds: each training recording is heard at each of these speeds, 1.1 a tenth faster and higher
             (Ko et al. 2015, "Audio augmentation for speech recognition"); validation and test at 1.
         mismatch, stereo, silence: see `Strictness`.
-        split, val_groups, test_groups, val_fraction, test_fraction, seed: see `SplitOptions`.
+        split: stratified, group (whole speakers) or given; None for given where the manifest says, else stratified.
+        val_groups, test_groups, val_fraction, test_fraction, seed: see `SplitOptions`.
         cache_dir: where features are kept; None for the user's cache folder.
 
     Raises:
