@@ -112,7 +112,7 @@ def infer(table: Table, asked: Columns) -> Layout:
         "text": _text,
     }
     found = decide[kind](table, asked)
-    notes = (*found.notes, *_rows_note(table, asked), *grades_note(table, asked, found.target_kind))
+    notes = (*found.notes, *grades_note(table, asked, found.target_kind), *_rows_note(table, asked))
     if column is not None and kind != "series":
         notes += (f"split by the words in {shown(column)}",)
     split = asked.split

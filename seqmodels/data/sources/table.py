@@ -56,7 +56,7 @@ class CSVSource(DataSource):
     {'task': 'classification', 'head': 'many_to_one'}
 
     Args:
-        path: .csv, .tsv (or .gz), .parquet, .arrow, .feather; or datasets:NAME_OR_FOLDER
+        path: .csv, .tsv (or .gz, .zip), .parquet, .jsonl, .arrow, .feather; or datasets:NAME_OR_FOLDER
         target: the column to be learned; of sequences also several, such as [a, b].
         layout: "series", "wide", "long", "text" or "nested".
         features: columns of numbers to learn from; None for all that have no other meaning. Of a
