@@ -7,7 +7,7 @@ without them.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from seqmodels.batch import BatchSpec
 from seqmodels.cells import Cell
 from seqmodels.layers import Bidirectional, Layer, Masking, Recurrent, Regularisers, Stack
 from seqmodels.model import FeatureEncoder, SequenceModel, Skip, TokenEncoder
-from seqmodels.registry import find, import_named, make, names
+from seqmodels.registry import find, make, names
 
 if TYPE_CHECKING:
     from seqmodels.data.batches.module import SequenceDataModule
@@ -28,19 +28,6 @@ Config = Mapping[str, Any]
 
 # Largest number of inputs of a skip connection fitted by ridge regression.
 MOST_INPUTS = 1024
-
-
-def import_plugins(names: Iterable[str]) -> None:
-    """Import packages named by the user, so that their parts register themselves.
-
-    Raises:
-        ValueError: a package that cannot be imported.
-    """
-    for name in names:
-        try:
-            import_named(name)
-        except (ImportError, ValueError, TypeError) as error:  # an empty name, one that begins with a dot
-            raise ValueError(f"plugins names {name!r}, which cannot be imported: {error}") from error
 
 
 def build_source(config: Config) -> DataSource:

@@ -9,32 +9,21 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-import pkgutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any, TypeVar
 
+from seqmodels.parts import KINDS, Part, checking, read_class, renewed, shipped
 from seqmodels.quoting import suggest
 
 PartT = TypeVar("PartT", bound=type)
 
-# Kinds of part, each with the package of built-in parts, imported on first use.
-KINDS = {
-    "cell": "seqmodels.cells",
-    "head": "seqmodels.heads",
-    "task": "seqmodels.tasks",
-    "data": "seqmodels.data",
-}
-
 _parts: dict[str, dict[str, type]] = {kind: {} for kind in KINDS}
-_found: set[str] = set()
-# Modules without parts that import Lightning or torchmetrics, which takes seconds.
-_WITHOUT_PARTS = ("seqmodels.tasks.metrics.",)
 
 
 def register(kind: str, name: str) -> Callable[[PartT], PartT]:
-    """Register the decorated class as the part `name`.
+    """Register the decorated class as the part `name`, whose constructor then checks its options.
 
     >>> import torch
     >>> from seqmodels.cells import GatedCell, HiddenState
@@ -50,31 +39,42 @@ def register(kind: str, name: str) -> Callable[[PartT], PartT]:
     """
 
     def decorate(cls: PartT) -> PartT:
-        known = _parts[kind].get(name)
-        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-            raise ValueError(f"the {kind} name {name!r} is already taken by {known.__module__}.{known.__qualname__}")
+        known, place = _parts[kind].get(name), (cls.__module__, cls.__qualname__)
+        owner = None if known is None else (known.__module__, known.__qualname__)
+        if owner is None and not cls.__module__.startswith("seqmodels.") and name in shipped(kind):
+            owner = (shipped(kind)[name].module, shipped(kind)[name].cls)
+        if owner is not None and owner != place:
+            raise ValueError(f"the {kind} name {name!r} is already taken by {'.'.join(owner)}")
+        cls.__init__ = checking(kind, name, cls)  # type: ignore[misc]
         _parts[kind][name] = cls
         return cls
 
     return decorate
 
 
+def known(kind: str) -> dict[str, Part]:
+    """Return every part of one kind by name, sorted, as its source tells it; nothing is imported."""
+    own = shipped(kind)
+    foreign = {name: read_class(kind, name, cls) for name, cls in _parts[kind].items() if name not in own}
+    return dict(sorted({**own, **foreign}.items())) if foreign else own
+
+
 def names(kind: str) -> list[str]:
-    """Return all registered names of one kind, sorted."""
-    _discover(kind)
-    return sorted(_parts[kind])
+    """Return all names of one kind, sorted."""
+    return sorted({*shipped(kind), *_parts[kind]})
 
 
 def find(kind: str, name: str) -> type:
-    """Return the class registered under `name`.
+    """Return the class registered under `name`; only its own module is imported for it.
 
     Raises:
         ValueError: unknown name; the message suggests the nearest.
     """
-    _discover(kind)
+    if name not in _parts[kind] and name in shipped(kind):
+        importlib.import_module(shipped(kind)[name].module)
     if name not in _parts[kind]:
-        hint = suggest(name, _parts[kind])
-        raise ValueError(f"no {kind} is called {name!r}{hint} Known: {', '.join(sorted(_parts[kind]))}")
+        hint = suggest(name, names(kind))
+        raise ValueError(f"no {kind} is called {name!r}{hint} Known: {', '.join(names(kind))}")
     return _parts[kind][name]
 
 
@@ -87,6 +87,8 @@ def make(kind: str, name: str, /, *args: Any, **options: Any) -> Any:
     cls = find(kind, name)
     accepted = inspect.signature(cls).parameters
     if not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
+        part = read_class(kind, name, cls)
+        options = {renewed(part, option): value for option, value in options.items()}
         for option in options:
             if option not in accepted:
                 raise ValueError(f"{kind} {name!r} has no option {option!r}{suggest(option, accepted)}")
@@ -107,16 +109,14 @@ def import_named(name: str) -> ModuleType:
         return importlib.import_module(name)
 
 
-def _discover(kind: str) -> None:
-    """Import all modules of the kind's package once, so that its parts register themselves."""
-    if kind in _found:
-        return
-    _found.add(kind)
-    try:
-        package = importlib.import_module(KINDS[kind])
-        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-            if not module.name.startswith(_WITHOUT_PARTS):
-                importlib.import_module(module.name)
-    except BaseException:
-        _found.discard(kind)  # so that the next search fails with the same error
-        raise
+def import_plugins(names: Iterable[str]) -> None:
+    """Import packages named by the user, so that their parts register themselves.
+
+    Raises:
+        ValueError: a package that cannot be imported.
+    """
+    for name in names:
+        try:
+            import_named(name)
+        except (ImportError, ValueError, TypeError) as error:  # an empty name, one that begins with a dot
+            raise ValueError(f"plugins names {name!r}, which cannot be imported: {error}") from error

@@ -1,4 +1,4 @@
-"""The files in configs/: each part's YAML says what its constructor says; every experiment is good."""
+"""What may be chosen: parts as their sources tell them, and the files in configs/; every experiment is good."""
 
 from __future__ import annotations
 
@@ -11,27 +11,23 @@ import yaml
 
 from seqmodels.cells import Cell
 from seqmodels.cells.initialise import SCHEMES
-from seqmodels.cli import combinations, rules
+from seqmodels.cli import rules
+from seqmodels.cli.combinations.cells import can_have, is_gated
 from seqmodels.cli.compose import settings
-from seqmodels.cli.library import GLOBAL_PACKAGE, Library, describe
+from seqmodels.cli.library import GLOBAL_PACKAGE, PART_GROUPS, Library
 from seqmodels.cli.prepare import RECIPES, prepare
-from seqmodels.heads.many_to_one import POOLINGS
+from seqmodels.data.encode.alphabet import LETTERS
 from seqmodels.heads.schedule import SCHEDULES
 from seqmodels.layers import Regularisers
-from seqmodels.registry import find, names
+from seqmodels.parts import shipped
+from seqmodels.registry import find
 from seqmodels.scan import ENGINES
+from seqmodels.tasks.predictive import OUTPUTS
 from seqmodels.tasks.values import LOSSES
 from seqmodels.training.optimizers import OPTIMIZERS, SCHEDULERS, make_optimizer, make_scheduler
 
 LIBRARY = Library()
-# Arguments that the builder gives, from the data or from other settings.
-GIVEN = {
-    "cell": {"input_size", "hidden_size"},
-    "head": {"input_size", "output_size", "targets", "stop"},
-    "task": {"spec"},
-    "data": set(),
-}
-GROUPS = {"cell": "model/cell", "head": "model/head", "task": "task", "data": "data"}
+GROUPS = {kind: group for group, kind in PART_GROUPS.items()}
 EXPERIMENTS = sorted(LIBRARY.options("experiment"))
 CHOICES = [
     (group, option)
@@ -55,45 +51,21 @@ RECIPE_DATA = {
 }
 
 
-def plain(value):
-    return list(value) if isinstance(value, tuple) else value
-
-
-def own(kind: str) -> list[str]:
-    """The package's own parts: other tests register some of theirs in the same process."""
-    return [name for name in names(kind) if find(kind, name).__module__.startswith("seqmodels.")]
-
-
 @pytest.mark.parametrize("kind", GROUPS)
-def test_each_registered_part_has_a_file_and_each_file_a_part(kind):
-    files = {option: LIBRARY.read(GROUPS[kind], option) for option in LIBRARY.options(GROUPS[kind])}
-    assert {content["name"] for content in files.values()} == set(own(kind))
-    assert set(own(kind)) <= set(files)
-    assert len(files) >= 4
-
-
-@pytest.mark.parametrize(
-    ("kind", "option"), [(kind, option) for kind, group in GROUPS.items() for option in LIBRARY.options(group)]
-)
-def test_file_lists_all_options_of_the_constructor(kind, option):
-    content = LIBRARY.read(GROUPS[kind], option)
-    accepted = inspect.signature(find(kind, content["name"])).parameters
-    assert set(content) - {"name"} == set(accepted) - GIVEN[kind]
-    if option != content["name"]:
-        return  # a data set of its own, made by another's source: its values differ on purpose
-    for name, parameter in accepted.items():
-        if name in GIVEN[kind]:
-            continue
-        if content[name] == "???":
-            assert parameter.default is inspect.Parameter.empty, name
-        elif parameter.default is not inspect.Parameter.empty and name != "cell":
-            assert content[name] == plain(parameter.default), name
+def test_each_part_is_an_option_and_each_file_builds_on_one(kind):
+    options = {option: LIBRARY.read(GROUPS[kind], option) for option in LIBRARY.options(GROUPS[kind])}
+    assert {content["name"] for content in options.values()} == set(shipped(kind))
+    assert set(shipped(kind)) <= set(options)
+    assert len(options) >= 4
 
 
 @pytest.mark.parametrize(("group", "option"), CHOICES)
 def test_every_default_keeps_its_own_rule(group, option):
-    for path, value in settings(LIBRARY.read(group, option), group.replace("/", ".") + "."):
-        rule = rules.rule_for(path, None)
+    *above, key = group.split("/")
+    content = LIBRARY.read(group, option)
+    schema = {above[0]: {key: content}} if above else {key: content}
+    for path, value in settings(schema):
+        rule = rules.rule_for(path, schema)
         assert value == "???" or rule is None or rule.holds(value), path
 
 
@@ -102,7 +74,7 @@ def test_every_default_keeps_its_own_rule(group, option):
     [*CHOICES, *(("experiment", name) for name in EXPERIMENTS), *(("recipe", n) for n in RECIPE_DATA)],
 )
 def test_every_option_says_what_it_is(group, option):
-    words = describe(LIBRARY.options(group)[option])
+    words = LIBRARY.options(group)[option]
     assert 10 < len(words) < 140
     assert "@" not in words
 
@@ -116,7 +88,7 @@ def test_every_experiment_is_good(name):
     assert prepared.problems == []
     assert prepared.config["name"] == name
     assert prepared.notes == []  # an experiment leaves nothing open
-    assert LIBRARY.options("experiment")[name].read_text().startswith(GLOBAL_PACKAGE + "\n# ")
+    assert LIBRARY.text("experiment", name).startswith(GLOBAL_PACKAGE + "\n# ")
 
 
 @pytest.mark.parametrize("name", RECIPE_DATA)
@@ -171,6 +143,10 @@ def test_diagnostics_settings_are_the_callbacks():
     assert settings == {name: parameter.default for name, parameter in parameters.items()}
 
 
+def test_the_rules_know_the_engines():
+    assert set(rules.RULES["model.engine"].words.removeprefix("one of ").split(", ")) == {"auto", *ENGINES}
+
+
 def test_the_rules_speak_of_settings_that_exist():
     every = set()
     for group, option in CHOICES:
@@ -183,34 +159,30 @@ def test_the_rules_speak_of_settings_that_exist():
 
 
 @pytest.mark.parametrize(
-    ("path", "values"),
+    ("kind", "option", "values"),
     [
-        ("model.cell.init", SCHEMES),
-        ("model.head.pooling", POOLINGS),
-        ("model.head.teacher_schedule", SCHEDULES),
-        ("model.engine", ("auto", *ENGINES)),
-        ("task.loss", LOSSES),
+        ("cell", "init", SCHEMES),
+        ("head", "teacher_schedule", SCHEDULES),
+        ("task", "loss", LOSSES),
+        ("task", "output", OUTPUTS),
+        ("data", "alphabet", LETTERS),
     ],
 )
-def test_the_rules_know_the_same_words_as_the_parts(path, values):
-    assert set(rules.RULES[path].words.removeprefix("one of ").split(", ")) == set(values)
-
-
-def test_the_combinations_know_the_same_shapes_as_the_parts():
-    assert {name: find("head", name).target_shape for name in own("head")} == combinations.HEAD_TARGETS
-    tasks = {name: set(find("task", name).target_shapes) for name in own("task")}
-    assert {name: set(shapes) for name, shapes in combinations.TASK_TARGETS.items()} == tasks
+def test_the_annotations_know_the_same_words_as_the_code(kind, option, values):
+    found = [part.options[option].rule for part in shipped(kind).values() if option in part.options]
+    assert found
+    assert {rule.words for rule in found} == {f"one of {', '.join(values)}"}
 
 
 def test_the_combinations_know_which_cells_refuse_which_regulariser():
     for option in LIBRARY.read("model", "default")["regularisers"]:
         refused = set()
-        for name in own("cell"):
+        for name in shipped("cell"):
             try:
                 Regularisers(**{option: 0.5}).check(find("cell", name)(2, 4))
             except ValueError:
                 refused.add(name)
-        assert refused == set(combinations.UNREGULARISED.get(option, ())), option
+        assert refused == {name for name in shipped("cell") if not can_have(shipped("cell")[name], option)}, option
 
 
 def test_the_regularisers_are_those_of_the_layers():
@@ -219,6 +191,6 @@ def test_the_regularisers_are_those_of_the_layers():
 
 
 def test_the_combinations_know_which_cells_have_no_gate():
-    cells: dict[str, type[Cell]] = {name: find("cell", name) for name in own("cell")}
+    cells: dict[str, type[Cell]] = {name: find("cell", name) for name in shipped("cell")}
     gated = {name for name, cell in cells.items() for gate in ("keep_gate", "write_gate") if getattr(cell, gate, None)}
-    assert set(cells) - gated == set(combinations.UNGATED)
+    assert gated == {name for name in cells if is_gated(shipped("cell")[name])}

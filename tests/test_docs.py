@@ -67,10 +67,7 @@ def test_the_twenty_lines_are_those_of_the_benchmark() -> None:
 def folder(tmp_path: Path) -> Path:
     """The files that the page has its reader write."""
     (name_it,) = [code for code in PYTHON if "register(" in code]
-    (options,) = [text for info, text in OWN_CELL if info == "yaml"]
     (tmp_path / "my_cells.py").write_text(TWENTY_LINES + name_it)
-    (tmp_path / "my_configs" / "model" / "cell").mkdir(parents=True)
-    (tmp_path / "my_configs" / "model" / "cell" / "two_memories.yaml").write_text(options)
     return tmp_path
 
 

@@ -21,7 +21,20 @@ PACKAGE = Path(seqmodels.__file__).parent
 
 FLOORS = {
     **dict.fromkeys(
-        ("state", "batch", "registry", "atomic", "own_folder", "escaping", "quoting", "stopping", "watch"), 0
+        (
+            "state",
+            "batch",
+            "kinds",
+            "parts",
+            "registry",
+            "atomic",
+            "own_folder",
+            "escaping",
+            "quoting",
+            "stopping",
+            "watch",
+        ),
+        0,
     ),
     "cells": 1,
     "scan": 2,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from seqmodels import registry
 from seqmodels.cli import forecast
 from seqmodels.cli.main import main
 from seqmodels.training import run as training_run
@@ -101,9 +102,9 @@ def world(tmp_path, monkeypatch):
     Path("my_book.txt").write_text("To be or not to be. " * 200)
     Path("new.csv").touch()
     Path("recordings").mkdir()
-    configs = Path("my_configs/model/cell")
-    configs.mkdir(parents=True)
-    (configs / "leaky.yaml").write_text("name: leaky\n")
+    monkeypatch.delitem(registry._parts["cell"], "leaky", raising=False)  # of another test in this process
+    monkeypatch.delitem(sys.modules, "my_cells", raising=False)
+    Path("my_cells.py").write_text(next(code for code in PYTHON if "@register" in code))
 
     def train(config, run_dir, console=None):
         (run_dir / "checkpoints").mkdir(parents=True)
@@ -143,8 +144,6 @@ def test_its_cell_is_trained_by_its_command(tmp_path):
     (leaky,) = [code for code in PYTHON if "@register" in code]
     (line,) = [line for line in COMMANDS if "plugins=[my_cells]" in line]
     (tmp_path / "my_cells.py").write_text(leaky)
-    (tmp_path / "my_configs" / "model" / "cell").mkdir(parents=True)
-    (tmp_path / "my_configs" / "model" / "cell" / "leaky.yaml").write_text("name: leaky\n")
     small = ["data.train_size=64", "data.val_size=16", "data.test_size=16", "run_dir=out", *SMALL]
     command(tmp_path, *line, *small)
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["test"]["loss"] > 0

@@ -8,7 +8,11 @@ recurrence applied to a GRU.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from seqmodels.cells.gru import GRUCell
+from seqmodels.cells.initialise import Init
+from seqmodels.kinds import whole
 from seqmodels.registry import register
 
 
@@ -28,9 +32,9 @@ class DiagonalGRUCell(GRUCell):
         input_size: int,
         hidden_size: int,
         bias: bool = True,
-        init: str = "uniform",
+        init: Init = "uniform",
         forget_bias: float | None = None,
-        chrono_steps: int | None = None,
+        chrono_steps: Annotated[int, whole(3)] | None = None,
     ) -> None:
         super().__init__(
             input_size,

@@ -7,7 +7,11 @@ Source: Gonnet & Deselaers 2019, "IndyLSTMs: Independently Recurrent LSTMs", the
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from seqmodels.cells.initialise import Init
 from seqmodels.cells.lstm import LSTMCell
+from seqmodels.kinds import whole
 from seqmodels.registry import register
 
 
@@ -29,9 +33,9 @@ class DiagonalLSTMCell(LSTMCell):
         peephole: bool = False,
         coupled: bool = False,
         bias: bool = True,
-        init: str = "uniform",
+        init: Init = "uniform",
         forget_bias: float | None = None,
-        chrono_steps: int | None = None,
+        chrono_steps: Annotated[int, whole(3)] | None = None,
     ) -> None:
         super().__init__(
             input_size,

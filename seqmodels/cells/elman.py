@@ -7,11 +7,15 @@ Source: Elman 1990, "Finding structure in time"; the form of `torch.nn.RNN`.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
 from seqmodels.cells.base import HiddenState, VendorForm
 from seqmodels.cells.gated import GatedCell
+from seqmodels.cells.initialise import Init
+from seqmodels.kinds import Count
 from seqmodels.registry import register
 
 
@@ -36,13 +40,11 @@ class ElmanCell(GatedCell):
         self,
         input_size: int,
         hidden_size: int,
-        nonlinearity: str = "tanh",
+        nonlinearity: Literal["tanh", "relu"] = "tanh",
         bias: bool = True,
-        init: str = "uniform",
-        heads: int = 1,
+        init: Init = "uniform",
+        heads: Count = 1,
     ) -> None:
-        if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
         self.nonlinearity = nonlinearity
         super().__init__(input_size, hidden_size, bias, init, heads=heads)
 

@@ -7,7 +7,7 @@ The baseline for what can be reached without recurrence.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -40,9 +40,9 @@ class FeedforwardCell(Cell):
 
     state_type = NoState
 
-    def __init__(self, input_size: int, hidden_size: int, nonlinearity: str = "tanh", bias: bool = True) -> None:
-        if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
+    def __init__(
+        self, input_size: int, hidden_size: int, nonlinearity: Literal["tanh", "relu"] = "tanh", bias: bool = True
+    ) -> None:
         super().__init__(input_size, hidden_size)
         self.nonlinearity = nonlinearity
         self.linear = Linear(input_size, hidden_size, bias=bias)

@@ -9,14 +9,15 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from seqmodels.cells.base import Cell
-from seqmodels.cells.initialise import initialise
+from seqmodels.cells.initialise import Init, initialise
 from seqmodels.cells.product import block_product, linear
+from seqmodels.kinds import Count, whole
 from seqmodels.state import State
 
 
@@ -106,10 +107,10 @@ class GatedCell(Cell):
         input_size: int,
         hidden_size: int,
         bias: bool = True,
-        init: str = "uniform",
+        init: Init = "uniform",
         forget_bias: float | None = None,
-        chrono_steps: int | None = None,
-        heads: int = 1,
+        chrono_steps: Annotated[int, whole(3)] | None = None,
+        heads: Count = 1,
     ) -> None:
         super().__init__(input_size, hidden_size)
         if not isinstance(heads, int) or heads < 1 or hidden_size % heads:

@@ -11,12 +11,16 @@ Sources: Cho et al. 2014, equations 5-8 (before); the form of `torch.nn.GRU` (af
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import torch
 from torch import Tensor
 
 from seqmodels.cells.base import HiddenState, VendorForm
 from seqmodels.cells.gated import GatedCell
+from seqmodels.cells.initialise import Init
 from seqmodels.cells.product import linear
+from seqmodels.kinds import Count, whole
 from seqmodels.registry import register
 
 
@@ -44,15 +48,13 @@ class GRUCell(GatedCell):
         self,
         input_size: int,
         hidden_size: int,
-        reset_gate: str = "after",
+        reset_gate: Literal["after", "before"] = "after",
         bias: bool = True,
-        init: str = "uniform",
+        init: Init = "uniform",
         forget_bias: float | None = None,
-        chrono_steps: int | None = None,
-        heads: int = 1,
+        chrono_steps: Annotated[int, whole(3)] | None = None,
+        heads: Count = 1,
     ) -> None:
-        if reset_gate not in ("after", "before"):
-            raise ValueError(f"reset_gate must be 'after' or 'before', got {reset_gate!r}")
         if reset_gate == "before" and heads != 1:
             raise ValueError(f"heads needs reset_gate='after', got heads={heads!r} and reset_gate='before'")
         self.reset_gate = reset_gate

@@ -12,11 +12,14 @@ does not.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from seqmodels.cells.base import HiddenState
 from seqmodels.cells.gated import GatedCell
+from seqmodels.kinds import Count
 from seqmodels.registry import register
 
 
@@ -48,14 +51,10 @@ class IndRNNCell(GatedCell):
         self,
         input_size: int,
         hidden_size: int,
-        nonlinearity: str = "relu",
-        longest_dependency: int | None = None,
+        nonlinearity: Literal["tanh", "relu"] = "relu",
+        longest_dependency: Count | None = None,
         bias: bool = True,
     ) -> None:
-        if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
-        if longest_dependency is not None and longest_dependency < 1:
-            raise ValueError(f"longest_dependency must be a whole number of at least 1, got {longest_dependency!r}")
         self.nonlinearity = nonlinearity
         self.longest_dependency = longest_dependency
         super().__init__(input_size, hidden_size, bias, heads=hidden_size)

@@ -18,7 +18,7 @@ Tallec & Ollivier 2018, section 2 (chrono); Le, Jaitly & Hinton 2015, section 2 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,8 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from seqmodels.cells.gated import GatedCell
 
-SCHEMES = ("uniform", "orthogonal", "chrono", "identity")
+Init = Literal["uniform", "orthogonal", "chrono", "identity"]
+SCHEMES: tuple[str, ...] = get_args(Init)
 
 
 @torch.no_grad()

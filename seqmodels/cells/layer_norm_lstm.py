@@ -12,13 +12,17 @@ The paper's biases of the two normalised products and b only appear as a sum and
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from seqmodels.cells.gated import GatedCell
+from seqmodels.cells.initialise import Init
 from seqmodels.cells.lstm import LSTMState
 from seqmodels.cells.product import linear
+from seqmodels.kinds import Count, positive, whole
 from seqmodels.registry import register
 
 
@@ -54,15 +58,13 @@ class LayerNormLSTMCell(GatedCell):
         self,
         input_size: int,
         hidden_size: int,
-        eps: float = 1e-5,
+        eps: Annotated[float, positive] = 1e-5,
         bias: bool = True,
-        init: str = "uniform",
+        init: Init = "uniform",
         forget_bias: float | None = None,
-        chrono_steps: int | None = None,
-        heads: int = 1,
+        chrono_steps: Annotated[int, whole(3)] | None = None,
+        heads: Count = 1,
     ) -> None:
-        if not eps > 0:
-            raise ValueError(f"eps must be above 0, got {eps!r}")
         self.eps = eps
         self.bias_c: nn.Parameter | None = None
         super().__init__(input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads)

@@ -13,13 +13,14 @@ Source: Orvieto et al. 2023, arXiv 2303.06349, sections 3.2-3.4 and appendix A.
 
 from __future__ import annotations
 
-import math
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from seqmodels.cells.linear import LinearCell, check_radii
 from seqmodels.cells.product import linear
+from seqmodels.kinds import Share, up_to_a_turn, up_to_one
 from seqmodels.registry import register
 
 
@@ -57,14 +58,12 @@ class LRUCell(LinearCell):
         self,
         input_size: int,
         hidden_size: int,
-        r_min: float = 0.0,
-        r_max: float = 1.0,
-        max_phase: float = 6.283185307179586,
+        r_min: Share = 0.0,
+        r_max: Annotated[float, up_to_one] = 1.0,
+        max_phase: Annotated[float, up_to_a_turn] = 6.283185307179586,
     ) -> None:
         super().__init__(input_size, hidden_size)
         check_radii(r_min, r_max)
-        if not 0 < max_phase <= 2 * math.pi:
-            raise ValueError(f"max_phase must be above 0 and at most 2 pi, got {max_phase!r}")
         self.ring = (r_min, r_max, max_phase)
         for name, shape in self.weight_shapes().items():
             setattr(self, name, nn.Parameter(torch.empty(shape)))

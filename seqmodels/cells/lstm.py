@@ -16,14 +16,16 @@ section III.B (coupled input and forget gates); Sak et al. 2014 (projection); th
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from seqmodels.cells.base import VendorForm
 from seqmodels.cells.gated import GatedCell
+from seqmodels.cells.initialise import Init
 from seqmodels.cells.product import linear
+from seqmodels.kinds import Count, whole
 from seqmodels.registry import register
 
 
@@ -62,14 +64,14 @@ class LSTMCell(GatedCell):
         hidden_size: int,
         peephole: bool = False,
         coupled: bool = False,
-        proj_size: int = 0,
+        proj_size: Annotated[int, whole(0)] = 0,
         bias: bool = True,
-        init: str = "uniform",
+        init: Init = "uniform",
         forget_bias: float | None = None,
-        chrono_steps: int | None = None,
-        heads: int = 1,
+        chrono_steps: Annotated[int, whole(3)] | None = None,
+        heads: Count = 1,
     ) -> None:
-        if not 0 <= proj_size < hidden_size:
+        if proj_size >= hidden_size:
             raise ValueError(f"proj_size must be from 0 to hidden_size - 1 = {hidden_size - 1}, got {proj_size!r}")
         if coupled and (forget_bias is not None or init == "chrono"):
             raise ValueError("coupled gates have no forget gate: forget_bias and init='chrono' do not apply")

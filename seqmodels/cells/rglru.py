@@ -14,6 +14,8 @@ Source: De et al. 2024 (Griffin), arXiv 2402.19427, section 2.4.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,6 +23,7 @@ from torch.nn import functional
 from seqmodels.cells.base import HiddenState
 from seqmodels.cells.linear import LinearCell, check_radii
 from seqmodels.cells.product import Linear
+from seqmodels.kinds import Share, positive, up_to_one
 from seqmodels.registry import register
 
 
@@ -52,15 +55,13 @@ class RGLRUCell(LinearCell):
         self,
         input_size: int,
         hidden_size: int,
-        r_min: float = 0.9,
-        r_max: float = 0.999,
-        exponent: float = 8.0,
+        r_min: Share = 0.9,
+        r_max: Annotated[float, up_to_one] = 0.999,
+        exponent: Annotated[float, positive] = 8.0,
         bias: bool = True,
     ) -> None:
         super().__init__(input_size, hidden_size)
         check_radii(r_min, r_max)
-        if not 0 < exponent < float("inf"):
-            raise ValueError(f"exponent must be a positive number, got {exponent!r}")
         self.exponent = exponent
         self.linear = Linear(input_size, 3 * hidden_size, bias=bias)
         power = torch.rand(hidden_size, dtype=torch.float64).mul(r_max - r_min).add(r_min).clamp(1e-6, 1 - 1e-6)

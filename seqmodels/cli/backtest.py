@@ -13,8 +13,8 @@ from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import wrong_values
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import Prepared, prepare, run_folder, saved_config, untrusted
-from seqmodels.cli.rules.kinds import whole
 from seqmodels.cli.screen import console
+from seqmodels.kinds import whole
 from seqmodels.training.lock import remove_empty
 
 FOLDS = 5

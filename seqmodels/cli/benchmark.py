@@ -14,8 +14,8 @@ from seqmodels.benchmark.shapes import MODES, SHAPES, TIMED, Shape, parse_shape
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import wrong_target, wrong_values
-from seqmodels.cli.rules.kinds import whole
 from seqmodels.cli.screen import console
+from seqmodels.kinds import whole
 from seqmodels.quoting import suggest
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from seqmodels.cli.combinations import combinations
 from seqmodels.cli.compose import Composition, Plain, select, settings
 from seqmodels.cli.errors import MOST_PROBLEMS
 from seqmodels.cli.library import Library
-from seqmodels.cli.rules import rule_by_type, rule_for
+from seqmodels.cli.rules import rule_for
 from seqmodels.cli.shape import unnamed_parts, wrong_parts
 from seqmodels.quoting import nearest, shown
 
@@ -73,7 +73,7 @@ def _needed(missing: list[str], composition: Composition, library: Library) -> s
     meanings = []
     for path in missing:
         group, _, setting = path.rpartition(".")
-        meaning = library.meaning(group, str(composition.choices.get(group)), setting)
+        meaning = library.meaning(group, str(composition.choices.get(group)), setting).rstrip(".")
         meanings += [meaning if len(missing) == 1 else f"{path}: {meaning}"] if meaning else []
     words = "needs a value" if len(missing) == 1 else "need values"
     return f"{', '.join(missing)}: {words}: {example}" + (f" ({'; '.join(meanings)})" if meanings else "")
@@ -112,20 +112,11 @@ def _wrong(path: str, value: Any, schema: Plain, library: Library) -> str | None
         group = path.replace(".", "/")
         cure = f"choose with {group}={value}" if group in library.groups() else f"set {path}.{next(iter(default))}=..."
         return f"{path}: is a group of settings, not a single value: {cure}"
-    rule = rule_for(path, default) if _is_ours(path, schema, library) else rule_by_type(default)
+    rule = rule_for(path, schema)
     if value == MISSING or rule is None or rule.holds(value):
         return None
     got = "null" if value is None else str(value).lower() if isinstance(value, bool) else shown(value)
     return f"{path}: must be {rule.words}, got {got}"
-
-
-def _is_ours(path: str, schema: Plain, library: Library) -> bool:
-    """Whether a setting belongs to seqmodels, not to a part from someone else's package."""
-    for group in ("model/cell", "model/head", "data", "task"):
-        part = group.replace("/", ".")
-        if path.startswith(f"{part}."):
-            return library.is_shipped(group, str(select(schema, f"{part}.name")))
-    return True
 
 
 def _hint(path: str, schema: Plain, library: Library) -> str:
@@ -135,8 +126,8 @@ def _hint(path: str, schema: Plain, library: Library) -> str:
     if not parent and key in groups:
         return f"; choose with {groups[key]}=..."
     group = parent.replace(".", "/")
-    shipped = [name for name in library.options(group) if library.is_shipped(group, name)] if parent else []
-    owners = [name for name in shipped if key in library.read(group, name)]
+    offered = library.parts(group) or (library.options(group) if parent else {})
+    owners = [name for name in offered if library.is_shipped(group, name) and key in library.read(group, name)]
     if owners:
         return f" in {group}={select(schema, f'{parent}.name')}; {_has(owners)} it"
     siblings = select(schema, parent) if parent else schema

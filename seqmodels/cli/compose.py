@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os.path
 from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -21,9 +23,10 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from seqmodels.cli.errors import ConfigError, in_words, no_option
-from seqmodels.cli.library import Library
+from seqmodels.cli.library import PART_GROUPS, Library
 from seqmodels.cli.shape import select, wrong_shape
 from seqmodels.environment import named
+from seqmodels.registry import import_plugins
 
 Plain = dict[str, Any]
 
@@ -53,6 +56,7 @@ def jobs(library: Library, overrides: list[str], multirun: bool = False) -> tupl
     and is found with all others by the check. For the same reason an override that cannot be
     used is left out.
     """
+    _import_plugins(library, overrides)
     problems: list[str] = []
     each: list[list[str]] = []
     for raw in overrides:
@@ -81,6 +85,17 @@ def _parse(raw: str) -> Override:
     except HydraException:
         cure = f"close what is open, and quote special characters twice: \"{key}='{value}'\""
         raise ConfigError(f"{raw!r} cannot be read: {cure}") from None
+
+
+def _import_plugins(library: Library, overrides: list[str]) -> None:
+    """Import the packages that the command names, so that their parts are choices like any other."""
+    for raw in overrides:
+        if raw.lstrip("+").startswith("plugins="):
+            with suppress(ConfigError, ValueError):  # said when the settings are checked, or the run begins
+                value = _parse(raw).value()
+                packages = [str(name) for name in value] if isinstance(value, list) else []
+                import_plugins(packages)
+                library.plugins += packages
 
 
 def _line(override: Override) -> str:
@@ -141,14 +156,34 @@ def compose(library: Library, overrides: list[str], config_name: str = "train") 
         written = named(_plain(composed, resolve=False), config)
         run_dir = Path(str(OmegaConf.select(composed, "hydra.run.dir")))
         choices = {g: c for g, c in composed.hydra.runtime.choices.items() if not g.startswith("hydra/")}
-        parts = {g: c for g, c in choices.items() if c is not None and g in library.groups() - {"experiment", "recipe"}}
-        template = [f"{group}={_template(library, group, option, config)}" for group, option in parts.items()]
-        schema = _plain(hydra_compose("train", [*path, *template]))
     wrong = wrong_shape(config)
     if wrong is not None:
         raise ConfigError(wrong)
-    _open_cells(library, config, schema)
+    schema = make_schema(library, choices, config)
     return Composition(_filled(config, schema), schema, choices, run_dir, _filled(written, schema))
+
+
+def make_schema(library: Library, choices: dict[str, str | None], config: Plain) -> Plain:
+    """Return every setting there is with its default, for the parts and files that are chosen."""
+    top = library.read("", "train")
+    schema = {key: value for key, value in top.items() if key not in ("defaults", "hydra", "run_dir")}
+    chosen = {g: c for g, c in choices.items() if c is not None and g in library.groups() - {"experiment", "recipe"}}
+    for group, option in sorted(chosen.items()):  # "model" before "model/cell"
+        *above, key = group.split("/")
+        holder = schema
+        for name in above:
+            holder = holder.setdefault(name, {})
+        holder[key] = {
+            **holder.get(key, {}),
+            **_readable(library.read(group, _template(library, group, option, config))),
+        }
+    _open_cells(library, config, schema)
+    return schema
+
+
+def _readable(content: Plain) -> Plain:
+    """Return a file's settings, without the values that Hydra would put in."""
+    return {key: None if isinstance(value, str) and "${" in value else value for key, value in content.items()}
 
 
 def search_path(library: Library) -> list[str]:
@@ -156,9 +191,21 @@ def search_path(library: Library) -> list[str]:
     return [] if library.extra is None else [f"hydra.searchpath=['file://{library.extra.resolve()}']"]
 
 
+def offer_parts(library: Library) -> None:
+    """Let Hydra find the settings of every part that has no file of its own."""
+    store = ConfigStore.instance()
+    for group in PART_GROUPS:
+        folder = functools.reduce(lambda place, name: place.setdefault(name, {}), group.split("/"), store.repo)
+        folder.clear()  # what another library offered
+        for name, part in library.parts(group).items():
+            if not library.has_file(group, name):
+                store.store(name, part.defaults(), group)
+
+
 @contextmanager
 def _hydra(library: Library) -> Iterator[None]:
     """Hydra's composing, set up unless a job of Hydra's own is under way."""
+    offer_parts(library)
     if GlobalHydra.instance().is_initialized():
         yield
         return

@@ -29,6 +29,7 @@ REQUIRED = (
     "pandas",
     "scikit-learn",
     "scipy",
+    "duckdb",
 )
 KNOWN_BAD = {
     ("pytorch-lightning", "2.6.2"): "a malicious release (GHSA-w37p-236h-pfx3): remove it, and change your passwords",

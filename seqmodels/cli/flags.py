@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seqmodels.cli.rules.kinds import Rule
 from seqmodels.cli.screen import console
 from seqmodels.data.files.find import FOLDER, expanded, kind_of, plain_file
 from seqmodels.data.files.walk import files_that_fit, is_pattern
 from seqmodels.escaping import on_screen
+from seqmodels.kinds import Rule
 from seqmodels.quoting import PATH, shown
 
 TABLES = (".csv", ".jsonl")
@@ -26,7 +26,7 @@ _C1 = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 def wrong_values(flags: argparse.Namespace, rules: Mapping[str, Rule]) -> list[str]:
     """What is wrong with the flags that were given and have a rule.
 
-    >>> from seqmodels.cli.rules.kinds import whole
+    >>> from seqmodels.kinds import whole
     >>> wrong_values(argparse.Namespace(beam=0, top_k=None), {"beam": whole(1), "top_k": whole(1)})
     ['--beam: must be a whole number of at least 1, got 0']
     """

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from seqmodels.cli.compose import offer_parts
 from seqmodels.cli.errors import ConfigError, in_words
 from seqmodels.cli.library import Library
 
@@ -51,6 +52,7 @@ def hydra(library: Library, config_name: str, arguments: list[str], job: Callabl
     from hydra.errors import HydraException
 
     own = sys.argv
+    offer_parts(library)
 
     def task(config: Any) -> Any:
         # Lightning starts further processes with the command as the user wrote it.

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from seqmodels.cli.arguments import config_parser
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.library import Library, describe
+from seqmodels.cli.library import Library
 from seqmodels.cli.screen import console
 from seqmodels.quoting import suggest
 
@@ -34,6 +34,6 @@ def list_options(arguments: list[str]) -> int:
         options = library.options(GROUPS[kind])
         width = max(map(len, options), default=0)
         screen.print(Text(("\n" if number else "") + kind, style="bold"), Text(f"({GROUPS[kind]}=...)", style="dim"))
-        for name, file in options.items():
-            screen.print(Text(f"  {name:{width}}", style="cyan"), f" {describe(file)}")
+        for name, words in options.items():
+            screen.print(Text(f"  {name:{width}}", style="cyan"), f" {words}")
     return 0

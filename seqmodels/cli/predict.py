@@ -14,9 +14,9 @@ from typing import Any
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import TABLES, as_json, give, wrong_source, wrong_target, wrong_values
-from seqmodels.cli.rules.kinds import whole
 from seqmodels.cli.runs import read_run
 from seqmodels.cli.screen import console
+from seqmodels.kinds import whole
 
 STANDARD_INPUT = "-"
 # Bytes of it that are kept, so that one without an end does not fill the disk.

@@ -13,6 +13,7 @@ from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.library import Library
 from seqmodels.cli.shape import wrong_parts, wrong_shape
 from seqmodels.environment import resolved
+from seqmodels.registry import import_plugins
 from seqmodels.yaml_file import read_yaml
 
 # Data that are one endless stream: cut into windows of this many steps, unless chosen otherwise.
@@ -100,7 +101,7 @@ def _prepare(library: Library, overrides: list[str], config_name: str) -> Prepar
     problems = check(composition, library, decided=False)
     if problems:
         return Prepared(config, composition.choices, composition.run_dir, [], problems, composition.written)
-    from seqmodels.build import import_plugins, suggest
+    from seqmodels.build import suggest
 
     import_plugins(config["plugins"])
     parts = _reconciled(suggest(config), config)

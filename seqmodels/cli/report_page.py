@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqmodels.cli.compose import Plain, select, settings
-from seqmodels.cli.library import Library, describe
+from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import prepare
 from seqmodels.escaping import fenced, in_markdown
 
@@ -46,7 +46,7 @@ def markdown(config: Plain, metrics: Plain, shown: Any, library: Library, pictur
 
 def _shows(name: str, library: Library) -> Iterator[str]:
     if library.has("experiment", name):
-        words = describe(library.options("experiment")[name])
+        words = library.options("experiment")[name]
         yield words if words.endswith(".") else f"{words}."
 
 
@@ -132,7 +132,7 @@ def _without_folders(text: str, config: Plain) -> str:
 def licences(config: Plain, library: Library) -> list[str]:
     """Where the data are from: of shipped files as their list says, else as the experiment's ``# Data:`` says."""
     name = str(config["name"])
-    text = library.options("experiment")[name].read_text(encoding="utf-8") if library.has("experiment", name) else ""
+    text = library.text("experiment", name)
     said = re.findall(r"^# Data: (.*)$", text, re.MULTILINE)
     values = [str(value) for value in config["data"].values()]
     files = dict.fromkeys(re.findall(rf"{SHIPPED}([\w.]+\w)", " ".join([*values, *said])))
@@ -174,11 +174,8 @@ def _own_data(config: Plain, library: Library) -> str:
 
 
 def _form(source: str, library: Library) -> str:
-    """What the comment beside `path` in the source's config says."""
-    file = library.options("data").get(source)
-    text = file.read_text(encoding="utf-8") if file else ""
-    found = re.search(r"^path: [^#\n]*# *(.*)$", text, re.MULTILINE)
-    return found.group(1).rstrip(".") if found else "as the training data are"
+    """What the source says of its `path`."""
+    return library.meaning("data", source, "path").rstrip(".") or "as the training data are"
 
 
 _PREDICT = ("seqmodels predict RUN --input FILE", 'print(list(model.predict("FILE")))')

@@ -15,8 +15,8 @@ from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import PICTURES, say, wrong_target, wrong_values
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import run_folder, saved_config
-from seqmodels.cli.rules.kinds import Rule, not_negative, up_to_one, whole
 from seqmodels.cli.screen import console
+from seqmodels.kinds import Rule, not_negative, up_to_one, whole
 
 _FLAG_RULES: dict[str, Rule] = {
     "length": whole(1, 1_000_000),

@@ -153,7 +153,7 @@ class Origins(Sequence[dict[str, Any]]):
 class DataSource(ABC):
     """Where data sets come from; what one writes to add a kind of data.
 
-    A subclass takes plain options in its constructor, those in its file in ``configs/data/``, is
+    A subclass takes plain options in its constructor, whose annotations say what each may be, is
     registered with ``@register("data", name)``, and writes `splits` and `open`; `suggest` and
     `describe` where it knows better than what its spec says.
 

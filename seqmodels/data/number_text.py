@@ -229,3 +229,23 @@ def _fills_up(cells: Sequence[str], mark: str) -> bool:
     some = [cell.strip(BLANKS) for cell in itertools.islice(cells, SAMPLE)]
     whole = [re.sub(r"[^0-9]", "", cell) for cell in some if mark not in cell and any(c.isdigit() for c in cell)]
     return any(len(cell) == 3 for cell in whole) and all(len(cell) <= 3 for cell in whole)
+
+
+def sql_value(cell: str) -> str:
+    """Return a cell as a number as DuckDB reads it, which is more than a number as `NUMBER` has it."""
+    return f"TRY_CAST({_trimmed(cell)} AS DOUBLE)"
+
+
+def sql_is_odd(cell: str) -> str:
+    """Return whether DuckDB may read a number where there is none, in its SQL."""
+    return f"(contains({cell}, '_') OR contains({cell}, '+-') OR contains({cell}, '-+'))"
+
+
+def sql_is_text(cell: str, value: str) -> str:
+    """Return whether a cell, as a number `value`, is neither a number nor missing, in DuckDB's SQL."""
+    missing = ", ".join(f"'{word}'" for word in sorted(MISSING))
+    return f"({value} IS NULL OR {sql_is_odd(cell)}) AND lower({_trimmed(cell)}) NOT IN ({missing})"
+
+
+def _trimmed(cell: str) -> str:
+    return f"trim({cell}, '{BLANKS}')"

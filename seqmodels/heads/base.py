@@ -33,6 +33,7 @@ class Head(nn.Module):
         target_shape: shape of the targets: "step", "sequence" or "own" (see `BatchSpec`).
         unaligned: for "own", whether there is a prediction per input step, aligned with the targets by the
             task's loss; otherwise targets are decoded one by one, with teacher forcing.
+        drawing: for "own", whether the targets are movements of a pen, and neither tokens nor plain values.
         whole: whether sequences must be whole, so that they cannot be cut into windows.
         input_size: F.
         output_size: V.
@@ -43,6 +44,7 @@ class Head(nn.Module):
 
     target_shape: ClassVar[TargetShape] = "step"
     unaligned: ClassVar[bool] = False
+    drawing: ClassVar[bool] = False
     whole: ClassVar[bool] = False
 
     def __init__(self, input_size: int, output_size: int) -> None:

@@ -6,16 +6,21 @@ B rows, F features.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
 from seqmodels.cells.product import Linear
-from seqmodels.heads.base import check_size
+from seqmodels.kinds import list_of, whole
 from seqmodels.layers import Layer, Recurrent, Stack
 from seqmodels.registry import make
 from seqmodels.state import State, leaves, map_state
+
+# Units of a layer: with more, the weights of one matrix fit into no memory.
+WIDE = 100_000
+Size = Annotated[int, whole(1, WIDE)]
+Sizes = Annotated[Sequence[int], list_of(whole(1, WIDE), "[128]")]
 
 
 class Bridge(nn.Module):
@@ -60,16 +65,14 @@ def make_layers(input_size: int, cell: Mapping[str, Any], hidden_sizes: Sequence
         dropout: dropout probability between layers.
 
     Raises:
-        ValueError: an unknown cell or option, or sizes that are not a list.
+        ValueError: an unknown cell or option.
     """
     options = dict(cell)
     if "name" not in options:
         raise ValueError(f"cell must have a name, such as {{'name': 'lstm'}}, got {dict(cell)!r}")
     name = options.pop("name")
-    if isinstance(hidden_sizes, int) or not hidden_sizes:
-        raise ValueError(f"hidden_sizes must be a list with one size per layer, such as [128], got {hidden_sizes!r}")
     layers: list[Recurrent] = []
     for size in hidden_sizes:
-        layers.append(Recurrent(make("cell", name, input_size, check_size("hidden_sizes", size), **options)))
+        layers.append(Recurrent(make("cell", name, input_size, size, **options)))
         input_size = layers[-1].output_size
     return Stack(layers, dropout=dropout if len(layers) > 1 else 0.0)

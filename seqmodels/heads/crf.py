@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from seqmodels.cells.product import Linear
-from seqmodels.heads.base import Head, check_dropout
+from seqmodels.heads.base import Head
+from seqmodels.kinds import Share, list_of, whole
 from seqmodels.registry import register
 
 # Factor between the transition parameters and their scores: Adam moves a parameter by about the learning rate
@@ -54,11 +56,12 @@ class LinearChainCRF(Head):
         self,
         input_size: int,
         output_size: int,
-        dropout: float = 0.0,
-        allowed: Sequence[Sequence[int]] | None = None,
+        dropout: Share = 0.0,
+        allowed: Annotated[Sequence[Sequence[int]], list_of(list_of(whole(0), "[0, 1]", length=2), "[[0, 1], [1, 0]]")]
+        | None = None,
     ) -> None:
         super().__init__(input_size, output_size)
-        self.dropout = nn.Dropout(check_dropout("dropout", dropout))
+        self.dropout = nn.Dropout(dropout)
         self.output = Linear(input_size, output_size)
         self.transition = nn.Parameter(torch.zeros(output_size, output_size))
         self.start = nn.Parameter(torch.zeros(output_size))

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from seqmodels.batch import step_mask
 from seqmodels.cells.product import Linear
-from seqmodels.heads.base import Head, check_dropout, check_size
+from seqmodels.heads.base import Head, check_size
 from seqmodels.heads.search import Hypotheses
+from seqmodels.kinds import Share
 from seqmodels.registry import register
 
 
@@ -44,10 +45,10 @@ class CTC(Head):
     target_shape = "own"
     unaligned = True
 
-    def __init__(self, input_size: int, output_size: int, dropout: float = 0.0) -> None:
+    def __init__(self, input_size: int, output_size: int, dropout: Share = 0.0) -> None:
         super().__init__(input_size, output_size)
         self.blank = output_size - 1
-        self.dropout = nn.Dropout(check_dropout("dropout", dropout))
+        self.dropout = nn.Dropout(dropout)
         self.output = Linear(input_size, output_size)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:

@@ -5,20 +5,21 @@ B rows, T steps, F features, S target steps, V tokens or values, H units of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from seqmodels.cells.product import Linear
 from seqmodels.heads.attention import DecoderAttention
-from seqmodels.heads.base import Head, check_dropout, check_size, last_step
-from seqmodels.heads.bridge import Bridge, make_layers
+from seqmodels.heads.base import Head, check_size, last_step
+from seqmodels.heads.bridge import Bridge, Size, Sizes, make_layers
 from seqmodels.heads.feed import TokenFeed, ValueFeed
-from seqmodels.heads.schedule import check_schedule, teacher_probability
+from seqmodels.heads.schedule import Schedule, check_schedule, teacher_probability
 from seqmodels.heads.search import Hypotheses, beam_search, cut_at_stop, sampler, unroll
+from seqmodels.kinds import Share, share, whole
 from seqmodels.state import State, select, where
 
 DEFAULT_CELL: Mapping[str, Any] = {"name": "lstm"}
@@ -83,29 +84,26 @@ class DecoderHead(Head):
         targets: str = "tokens",
         stop: int | None = None,
         cell: Mapping[str, Any] = DEFAULT_CELL,
-        hidden_sizes: Sequence[int] = (128,),
-        embedding_size: int = 64,
+        hidden_sizes: Sizes = (128,),
+        embedding_size: Size = 64,
         feed: bool = True,
-        attention: str | None = None,
-        dropout: float = 0.0,
-        max_steps: int = 100,
-        teacher_schedule: str = "constant",
-        teacher_start: float = 1.0,
-        teacher_end: float | None = None,
+        attention: Literal["additive", "dot"] | None = None,
+        dropout: Share = 0.0,
+        max_steps: Annotated[int, whole(1, 1_000_000)] = 100,
+        teacher_schedule: Schedule = "constant",
+        teacher_start: Annotated[float, share] = 1.0,
+        teacher_end: Annotated[float, share] | None = None,
     ) -> None:
         super().__init__(input_size, output_size)
         _check_targets(targets, stop, output_size)
         check_schedule(teacher_schedule, teacher_start, teacher_end)
-        check_dropout("dropout", dropout)
         self.targets = targets
         self.stop = stop
         self.feed = feed
-        self.max_steps = check_size("max_steps", max_steps)
+        self.max_steps = max_steps
         self.teacher_schedule = (teacher_schedule, teacher_start, teacher_end)
         self.teacher_forcing = teacher_start
-        self.items = (TokenFeed if targets == "tokens" else ValueFeed)(
-            output_size, check_size("embedding_size", embedding_size)
-        )
+        self.items = (TokenFeed if targets == "tokens" else ValueFeed)(output_size, embedding_size)
         self.layers = make_layers(embedding_size + (input_size if feed else 0), cell, hidden_sizes, dropout)
         self.bridge = Bridge(input_size, self.layers)
         size = self.layers.output_size

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from seqmodels.cells.product import Linear
 from seqmodels.heads.attention import PoolingAttention
-from seqmodels.heads.base import Head, check_dropout, last_step
+from seqmodels.heads.base import Head, last_step
+from seqmodels.kinds import Share
 from seqmodels.registry import register
 from seqmodels.scan import keep
-
-POOLINGS = ("last", "ends", "middle", "mean", "max", "attention")
 
 
 @register("head", "many_to_one")
@@ -39,13 +40,17 @@ class ManyToOne(Head):
 
     target_shape = "sequence"
 
-    def __init__(self, input_size: int, output_size: int, pooling: str = "last", dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        output_size: int,
+        pooling: Literal["last", "ends", "middle", "mean", "max", "attention"] = "last",
+        dropout: Share = 0.0,
+    ) -> None:
         super().__init__(input_size, output_size)
-        if pooling not in POOLINGS:
-            raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling!r}")
         self.pooling = pooling
         self.attention = PoolingAttention(input_size) if pooling == "attention" else None
-        self.dropout = nn.Dropout(check_dropout("dropout", dropout))
+        self.dropout = nn.Dropout(dropout)
         self.output = Linear(2 * input_size if pooling == "ends" else input_size, output_size)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:

@@ -5,19 +5,20 @@ B rows, S movements of V = 2 + K values, M components.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from seqmodels.cells.product import Linear
-from seqmodels.heads.base import check_size
+from seqmodels.heads.bridge import Size, Sizes
 from seqmodels.heads.decoder import DEFAULT_CELL, DecoderHead, Memory
 from seqmodels.heads.feed import ValueFeed
 from seqmodels.heads.mixture import mixture_size, sample
 from seqmodels.heads.search import unroll
+from seqmodels.kinds import Share, whole
 from seqmodels.registry import register
 from seqmodels.state import State
 
@@ -67,17 +68,19 @@ class MixtureDensity(DecoderHead):
         ValueError: an option out of range.
     """
 
+    drawing = True
+
     def __init__(
         self,
         input_size: int,
         output_size: int,
-        components: int = 20,
+        components: Annotated[int, whole(1, 10_000)] = 20,
         cell: Mapping[str, Any] = DEFAULT_CELL,
-        hidden_sizes: Sequence[int] = (128,),
-        embedding_size: int = 64,
+        hidden_sizes: Sizes = (128,),
+        embedding_size: Size = 64,
         feed: bool = True,
-        dropout: float = 0.0,
-        max_steps: int = 400,
+        dropout: Share = 0.0,
+        max_steps: Annotated[int, whole(1, 1_000_000)] = 400,
     ) -> None:
         super().__init__(
             input_size,
@@ -92,7 +95,7 @@ class MixtureDensity(DecoderHead):
         )
         if output_size < 3:
             raise ValueError(f"output_size must be 2 and the states of the pen, so 3 at least, got {output_size}")
-        self.components = check_size("components", components)
+        self.components = components
         self.items = MovementFeed(output_size, embedding_size)
         self.output = Linear(self.output.in_features, mixture_size(components, output_size - 2))
 

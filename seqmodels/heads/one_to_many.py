@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from torch import Tensor
 
+from seqmodels.heads.bridge import Size, Sizes
 from seqmodels.heads.decoder import DEFAULT_CELL, DecoderHead
+from seqmodels.heads.schedule import Schedule
+from seqmodels.kinds import Share, share, whole
 from seqmodels.registry import register
 
 
@@ -33,14 +36,14 @@ class OneToMany(DecoderHead):
         targets: str = "tokens",
         stop: int | None = None,
         cell: Mapping[str, Any] = DEFAULT_CELL,
-        hidden_sizes: Sequence[int] = (128,),
-        embedding_size: int = 64,
+        hidden_sizes: Sizes = (128,),
+        embedding_size: Size = 64,
         feed: bool = True,
-        dropout: float = 0.0,
-        max_steps: int = 100,
-        teacher_schedule: str = "constant",
-        teacher_start: float = 1.0,
-        teacher_end: float | None = None,
+        dropout: Share = 0.0,
+        max_steps: Annotated[int, whole(1, 1_000_000)] = 100,
+        teacher_schedule: Schedule = "constant",
+        teacher_start: Annotated[float, share] = 1.0,
+        teacher_end: Annotated[float, share] | None = None,
     ) -> None:
         super().__init__(
             input_size,

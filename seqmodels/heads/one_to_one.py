@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from seqmodels.cells.product import Linear
-from seqmodels.heads.base import Head, check_dropout
+from seqmodels.heads.base import Head
+from seqmodels.kinds import Share
 from seqmodels.registry import register
 
 
@@ -28,9 +29,9 @@ class OneToOne(Head):
 
     target_shape = "sequence"
 
-    def __init__(self, input_size: int, output_size: int, dropout: float = 0.0) -> None:
+    def __init__(self, input_size: int, output_size: int, dropout: Share = 0.0) -> None:
         super().__init__(input_size, output_size)
-        self.dropout = nn.Dropout(check_dropout("dropout", dropout))
+        self.dropout = nn.Dropout(dropout)
         self.output = Linear(input_size, output_size)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:

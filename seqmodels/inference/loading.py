@@ -8,11 +8,12 @@ from typing import Any
 
 from seqmodels import checkpoint
 from seqmodels.batch import BatchSpec
-from seqmodels.build import build_model, build_task, import_plugins
+from seqmodels.build import build_model, build_task
 from seqmodels.claims import refuse_code
 from seqmodels.environment import resolved
 from seqmodels.inference.fitting import model_weights, refuse_unfit
 from seqmodels.inference.model import Model
+from seqmodels.registry import import_plugins
 
 # Settings on faults in a file of series, which may differ for a new file.
 OF_A_FILE = ("data.gaps", "data.duplicates", "data.missing", "data.timezone")

@@ -1,7 +1,7 @@
 """Tasks: loss, metrics, baselines and plots for a kind of data, one small file per task.
 
-To add one: a file here with a class under ``@register("task", "name")``, and a YAML file of its
-options in ``configs/task/`` ("Adding something" in ``docs/design.md`` has the whole list).
+To add one: a file here with a class under ``@register("task", "name")``; its options are its
+constructor's ("Adding something" in ``docs/design.md`` has the whole list).
 """
 
 from seqmodels.tasks.base import Task

@@ -6,15 +6,15 @@ B rows, T steps.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from torch import Tensor
 
 from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.kinds import above_0_below_1, list_of, positive, whole
 from seqmodels.registry import register
 from seqmodels.tasks.anomaly_score import Counts, Detector
-from seqmodels.tasks.base import check_range
 from seqmodels.tasks.baselines.reading import histories
 from seqmodels.tasks.comparison import compare
 from seqmodels.tasks.values import Predictor, ValueTask, undo
@@ -52,15 +52,15 @@ class Anomaly(ValueTask):
     def __init__(
         self,
         spec: BatchSpec,
-        loss: str = "huber",
-        huber_delta: float = 1.0,
-        ridge_window: int = 96,
-        rate: float = 0.002,
-        spans: Sequence[int] = (1, 4, 16, 48),
+        loss: Literal["mse", "mae", "huber"] = "huber",
+        huber_delta: Annotated[float, positive] = 1.0,
+        ridge_window: Annotated[int, whole(1, 100_000)] = 96,
+        rate: Annotated[float, above_0_below_1] = 0.002,
+        spans: Annotated[Sequence[int], list_of(whole(1), "[1, 4, 16, 48]")] = (1, 4, 16, 48),
     ) -> None:
         super().__init__(spec, loss, huber_delta, ridge_window)
-        self.rate = check_range("rate", rate, 1e-9, 1.0)
-        self.spans = tuple(check_range("spans", span, 1, whole=True) for span in spans)
+        self.rate = rate
+        self.spans = tuple(spans)
         self.calibrates = True
         self.detector: Detector | None = None
         self.baseline_detectors: dict[str, Detector] = {}

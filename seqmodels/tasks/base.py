@@ -42,6 +42,8 @@ class Task:
     target_shapes: ClassVar[tuple[str, ...]] = ()
     # Whether the loss aligns predictions at the input steps with the targets: see `Head.unaligned`.
     unaligned: ClassVar[bool] = False
+    # Whether its targets are movements of a pen.
+    drawing: ClassVar[bool] = False
     # Whether the task is calibrated on held-out predictions after training: see `calibrate`.
     calibrates: bool = False
     # Generation is slow: always done on the test split, in every validation only if this is true.
@@ -261,13 +263,6 @@ def join_tokens(tokens: Sequence[int], names: tuple[str, ...], level: str | None
         letters = level == "subword"
     text = ("" if letters else " ").join(name_of(names, token) for token in tokens)
     return text.replace("\u2581", " ").strip() if level == "subword" else text
-
-
-def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
-    """Return `value`; raise ValueError unless it is one of `choices`."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-    return str(value)
 
 
 def check_range(name: str, value: Any, low: float, high: float = float("inf"), whole: bool = False) -> Any:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.kinds import Share, list_of, whole
 from seqmodels.registry import register
-from seqmodels.tasks.base import check_range, name_of
+from seqmodels.tasks.base import name_of
 from seqmodels.tasks.baselines.labels import nearest_neighbour, ngram_regression, place_regression, stretched_neighbour
 from seqmodels.tasks.baselines.reading import labels
 from seqmodels.tasks.labels import LabelTask, confusion_of
@@ -57,12 +58,12 @@ class Classification(LabelTask):
     def __init__(
         self,
         spec: BatchSpec,
-        label_smoothing: float = 0.0,
-        class_weights: str = "none",
-        lengths: Sequence[int] | None = None,
+        label_smoothing: Share = 0.0,
+        class_weights: Literal["none", "balanced"] = "none",
+        lengths: Annotated[Sequence[int], list_of(whole(1), "[20, 50, 100]")] | None = None,
     ) -> None:
         super().__init__(spec, label_smoothing, class_weights)
-        self.lengths = tuple(check_range("lengths", steps, 1, whole=True) for steps in lengths or ())
+        self.lengths = tuple(lengths or ())
         self.generates_in_validation = bool(self.lengths)
 
     def metrics(self) -> MetricCollection:

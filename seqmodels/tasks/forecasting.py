@@ -6,15 +6,16 @@ H steps of horizon, L steps of history, n items, m steps in a season.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.kinds import between, list_of, positive, whole
 from seqmodels.registry import register
-from seqmodels.tasks.base import check_range, real_items
+from seqmodels.tasks.base import real_items
 from seqmodels.tasks.baselines.reading import evenly_spaced, histories, item_count
 from seqmodels.tasks.distributions import NegativeBinomial, Point, pinball
 from seqmodels.tasks.predictive import Predictive, check_counts, check_levels, make_output
@@ -75,17 +76,17 @@ class Forecasting(SeriesTask):
     def __init__(
         self,
         spec: BatchSpec,
-        output: str = "point",
-        loss: str = "mse",
-        huber_delta: float = 1.0,
-        quantiles: Sequence[float] = (0.1, 0.5, 0.9),
-        interval: float = 0.8,
+        output: Literal["point", "quantiles", "gaussian", "student_t", "negative_binomial"] = "point",
+        loss: Literal["mse", "mae", "huber"] = "mse",
+        huber_delta: Annotated[float, positive] = 1.0,
+        quantiles: Annotated[Sequence[float], list_of(between, "[0.1, 0.5, 0.9]")] = (0.1, 0.5, 0.9),
+        interval: Annotated[float, between] = 0.8,
         conformal: bool = False,
-        ridge_window: int = 256,
-        shown: int = 4,
+        ridge_window: Annotated[int, whole(1, 100_000)] = 256,
+        shown: Annotated[int, whole(1, 10_000)] = 4,
     ) -> None:
         super().__init__(spec, loss, huber_delta, ridge_window)
-        self.shown = check_range("shown", shown, 1, whole=True)
+        self.shown = shown
         made = make_output(output, spec, self.error, check_levels(quantiles))
         self.predictive = Predictive(made, spec.target_size, quantiles, interval, conformal)
         self.calibrates = conformal

@@ -5,7 +5,7 @@ V classes; confusion ``(V, V)`` counts items by true class (row) and predicted c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqmodels.batch import BatchSpec, SequenceBatch
-from seqmodels.tasks.base import Task, check_choice, check_range, name_of
+from seqmodels.kinds import Share
+from seqmodels.tasks.base import Task, name_of
 from seqmodels.tasks.baselines.reading import labels
 
 if TYPE_CHECKING:
@@ -39,10 +40,12 @@ class LabelTask(Task):
         ValueError: an option out of range, or too many classes for a confusion matrix.
     """
 
-    def __init__(self, spec: BatchSpec, label_smoothing: float = 0.0, class_weights: str = "none") -> None:
+    def __init__(
+        self, spec: BatchSpec, label_smoothing: Share = 0.0, class_weights: Literal["none", "balanced"] = "none"
+    ) -> None:
         super().__init__(spec)
-        self.label_smoothing = check_range("label_smoothing", label_smoothing, 0.0, 1.0)
-        self.class_weights = check_choice("class_weights", class_weights, ("none", "balanced"))
+        self.label_smoothing = label_smoothing
+        self.class_weights = class_weights
         self._weights: Tensor | None = None
         if self.output_size > MOST_CLASSES:
             raise ValueError(

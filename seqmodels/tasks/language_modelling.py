@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from torch import Tensor
@@ -12,8 +12,9 @@ from torch.nn import functional
 
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.heads.search import sampler
+from seqmodels.kinds import Count, list_of, positive, up_to_one, whole
 from seqmodels.registry import register
-from seqmodels.tasks.base import Task, check_range, join_tokens, name_of
+from seqmodels.tasks.base import Task, join_tokens, name_of
 from seqmodels.tasks.baselines.markov import MOST_LETTERS, Markov, last_letters
 from seqmodels.tasks.baselines.ngram import Ngram
 from seqmodels.tasks.baselines.reading import NewestTokens, step_items
@@ -57,19 +58,19 @@ class LanguageModelling(Task):
     def __init__(
         self,
         spec: BatchSpec,
-        sample_steps: int = 300,
-        temperature: float | None = 0.8,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        ngram_orders: Sequence[int] = (1, 3),
-        markov_order: int | None = None,
+        sample_steps: Annotated[int, whole(1, 1_000_000)] = 300,
+        temperature: Annotated[float, positive] | None = 0.8,
+        top_k: Count | None = None,
+        top_p: Annotated[float, up_to_one] | None = None,
+        ngram_orders: Annotated[Sequence[int], list_of(whole(1, 100), "[1, 3]")] = (1, 3),
+        markov_order: Annotated[int, whole(1, 20)] | None = None,
     ) -> None:
         super().__init__(spec)
-        self.sample_steps = check_range("sample_steps", sample_steps, 1, whole=True)
+        self.sample_steps = sample_steps
         sampler(temperature, top_k, top_p)  # validates the options
         self.temperature, self.top_k, self.top_p = temperature, top_k, top_p
-        self.ngram_orders = [check_range("ngram_orders", order, 1, whole=True) for order in ngram_orders]
-        self.markov_order = None if markov_order is None else check_range("markov_order", markov_order, 1, whole=True)
+        self.ngram_orders = list(ngram_orders)
+        self.markov_order = markov_order
 
     @classmethod
     def suits(cls, spec: BatchSpec) -> bool:

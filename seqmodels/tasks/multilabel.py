@@ -5,7 +5,7 @@ n items, V classes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.kinds import between
 from seqmodels.registry import register
-from seqmodels.tasks.base import Task, check_choice, check_range, name_of
+from seqmodels.tasks.base import Task, name_of
 from seqmodels.tasks.baselines.multilabel import label_regression, label_sets
 
 if TYPE_CHECKING:
@@ -58,10 +59,15 @@ class Multilabel(Task):
     # With a larger weight one rare label would dominate the loss.
     MOST_WEIGHT = 100.0
 
-    def __init__(self, spec: BatchSpec, class_weights: str = "none", threshold: float = 0.5) -> None:
+    def __init__(
+        self,
+        spec: BatchSpec,
+        class_weights: Literal["none", "balanced"] = "none",
+        threshold: Annotated[float, between] = 0.5,
+    ) -> None:
         super().__init__(spec)
-        self.class_weights = check_choice("class_weights", class_weights, ("none", "balanced"))
-        self.threshold = check_range("threshold", threshold, 1e-9, 1.0)
+        self.class_weights = class_weights
+        self.threshold = threshold
         self._weights: Tensor | None = None
 
     @property

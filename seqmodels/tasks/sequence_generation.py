@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import torch
@@ -16,8 +16,9 @@ from torch.nn import functional
 
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.heads.search import sampler
+from seqmodels.kinds import Share, not_negative, positive, whole
 from seqmodels.registry import register
-from seqmodels.tasks.base import Task, check_range, join_tokens, name_of, real_items
+from seqmodels.tasks.base import Task, join_tokens, name_of, real_items
 from seqmodels.tasks.baselines.mean_sequence import mean_sequence
 from seqmodels.tasks.baselines.ngram import Ngram
 from seqmodels.tasks.baselines.reading import target_items
@@ -75,12 +76,12 @@ class SequenceGeneration(Task):
     def __init__(
         self,
         spec: BatchSpec,
-        temperature: float | None = None,
-        shown: int = 8,
-        label_smoothing: float = 0.0,
-        beam: int = 1,
-        length_penalty: float = 0.0,
-        max_length_ratio: float | None = None,
+        temperature: Annotated[float, positive] | None = None,
+        shown: Annotated[int, whole(1, 10_000)] = 8,
+        label_smoothing: Share = 0.0,
+        beam: Annotated[int, whole(1, 10_000)] = 1,
+        length_penalty: Annotated[float, not_negative] = 0.0,
+        max_length_ratio: Annotated[float, positive] | None = None,
         free_running: bool = True,
         generates_in_validation: bool = False,
         translation_scores: bool = False,
@@ -88,15 +89,13 @@ class SequenceGeneration(Task):
         super().__init__(spec)
         sampler(temperature)  # validates the option
         self.temperature = temperature
-        self.shown = check_range("shown", shown, 1, whole=True)
-        self.label_smoothing = check_range("label_smoothing", label_smoothing, 0.0, 1.0)
-        self.beam = check_range("beam", beam, 1, whole=True)
-        self.length_penalty = check_range("length_penalty", length_penalty, 0)
+        self.shown = shown
+        self.label_smoothing = label_smoothing
+        self.beam = beam
+        self.length_penalty = length_penalty
         if length_penalty and beam == 1:
             raise ValueError(f"length_penalty={length_penalty} is read by a beam only: set beam=4, or length_penalty=0")
         self.max_length_ratio = max_length_ratio
-        if max_length_ratio is not None:
-            check_range("max_length_ratio", max_length_ratio, 0.01)
         self.of_tokens = spec.targets == "tokens"
         self.free_running = free_running and self.of_tokens
         self.generates_in_validation = generates_in_validation and self.free_running

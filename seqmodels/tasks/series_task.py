@@ -5,13 +5,14 @@ H steps of horizon, L steps of history, n items, m steps in a season.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from seqmodels.batch import BatchSpec
+from seqmodels.kinds import positive, whole
 from seqmodels.tasks.baselines.climatology import Climatology, calendar_columns
 from seqmodels.tasks.baselines.reading import evenly_spaced, histories, last_stretch, sequences
 from seqmodels.tasks.baselines.smoothing import LEAST_STEPS, MOST_STEPS, Smoothing
@@ -32,7 +33,13 @@ class SeriesTask(ValueTask):
         spec, loss, huber_delta, ridge_window: as for `ValueTask`.
     """
 
-    def __init__(self, spec: BatchSpec, loss: str = "mse", huber_delta: float = 1.0, ridge_window: int = 256) -> None:
+    def __init__(
+        self,
+        spec: BatchSpec,
+        loss: Literal["mse", "mae", "huber"] = "mse",
+        huber_delta: Annotated[float, positive] = 1.0,
+        ridge_window: Annotated[int, whole(1, 100_000)] = 256,
+    ) -> None:
         super().__init__(spec, loss, huber_delta, ridge_window)
         self._smoothing: tuple[Any, Smoothing] | None = None
 

@@ -5,15 +5,16 @@ S movements of V = 2 + K values: dx, dy and the one-hot pen state after it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from torch import Tensor
 
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.heads.mixture import log_likelihood
+from seqmodels.kinds import positive, whole
 from seqmodels.registry import register
-from seqmodels.tasks.base import Task, check_range, name_of
+from seqmodels.tasks.base import Task, name_of
 from seqmodels.tasks.baselines.strokes import drawn, linear_regression, memoryless_mixture, one_gaussian
 from seqmodels.tasks.values import undo
 
@@ -45,12 +46,19 @@ class StrokeGeneration(Task):
 
     target_kinds = ("values",)
     target_shapes = ("own",)
+    drawing = True
 
-    def __init__(self, spec: BatchSpec, temperature: float = 0.4, shown: int = 16, components: int = 20) -> None:
+    def __init__(
+        self,
+        spec: BatchSpec,
+        temperature: Annotated[float, positive] = 0.4,
+        shown: Annotated[int, whole(1, 10_000)] = 16,
+        components: Annotated[int, whole(1, 10_000)] = 20,
+    ) -> None:
         super().__init__(spec)
-        self.temperature = check_range("temperature", temperature, 1e-6)
-        self.shown = check_range("shown", shown, 1, whole=True)
-        self.components = check_range("components", components, 1, whole=True)
+        self.temperature = temperature
+        self.shown = shown
+        self.components = components
 
     @classmethod
     def suits(cls, spec: BatchSpec) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from seqmodels.batch import BatchSpec, SequenceBatch
 from seqmodels.heads import chain
+from seqmodels.kinds import Share, tags
 from seqmodels.registry import register
 from seqmodels.tasks.base import blank, name_of, real_items, weighted
 from seqmodels.tasks.baselines.codons import CodonWindows
@@ -62,9 +63,9 @@ class Tagging(LabelTask):
     def __init__(
         self,
         spec: BatchSpec,
-        label_smoothing: float = 0.0,
-        class_weights: str = "none",
-        segments: Sequence[str] | None = None,
+        label_smoothing: Share = 0.0,
+        class_weights: Literal["none", "balanced"] = "none",
+        segments: Annotated[Sequence[str], tags] | None = None,
     ) -> None:
         super().__init__(spec, label_smoothing, class_weights)
         unknown = [name for name in segments or () if name not in self.names]

@@ -6,15 +6,16 @@ B rows, T steps, S target steps, V tokens; predictions have V + 1 columns, the l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from seqmodels.batch import BatchSpec, SequenceBatch, step_mask
+from seqmodels.kinds import whole
 from seqmodels.registry import register
-from seqmodels.tasks.base import Task, blank, check_range, join_tokens, name_of
+from seqmodels.tasks.base import Task, blank, join_tokens, name_of
 from seqmodels.tasks.baselines.transcripts import equal_parts, mean_token_run, most_frequent
 from seqmodels.tasks.edit_distance import edit_distance
 
@@ -62,10 +63,12 @@ class Transcription(Task):
     target_shapes = ("own",)
     unaligned = True
 
-    def __init__(self, spec: BatchSpec, beam: int = 8, shown: int = 8) -> None:
+    def __init__(
+        self, spec: BatchSpec, beam: Annotated[int, whole(1, 10_000)] = 8, shown: Annotated[int, whole(1, 10_000)] = 8
+    ) -> None:
         super().__init__(spec)
-        self.beam = check_range("beam", beam, 1, whole=True)
-        self.shown = check_range("shown", shown, 1, whole=True)
+        self.beam = beam
+        self.shown = shown
 
     @classmethod
     def suits(cls, spec: BatchSpec) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqmodels.batch import BatchSpec, SequenceBatch
-from seqmodels.tasks.base import Task, check_choice, check_range
+from seqmodels.kinds import positive, whole
+from seqmodels.tasks.base import Task
 from seqmodels.tasks.baselines.reading import histories, item_count
 from seqmodels.tasks.baselines.ridge import Ridge
 
@@ -51,12 +52,17 @@ class ValueTask(Task):
         ridge_window: maximum number of steps of history for the ridge baseline.
     """
 
-    def __init__(self, spec: BatchSpec, loss: str = "mse", huber_delta: float = 1.0, ridge_window: int = 256) -> None:
+    def __init__(
+        self,
+        spec: BatchSpec,
+        loss: Literal["mse", "mae", "huber"] = "mse",
+        huber_delta: Annotated[float, positive] = 1.0,
+        ridge_window: Annotated[int, whole(1, 100_000)] = 256,
+    ) -> None:
         super().__init__(spec)
-        self.loss_name = check_choice("loss", loss, LOSSES)
-        delta = check_range("huber_delta", huber_delta, 1e-9)
-        self.error = partial(functional.huber_loss, delta=delta) if loss == "huber" else ERRORS[loss]
-        self.ridge_window = check_range("ridge_window", ridge_window, 1, whole=True)
+        self.loss_name = loss
+        self.error = partial(functional.huber_loss, delta=huber_delta) if loss == "huber" else ERRORS[loss]
+        self.ridge_window = ridge_window
 
     @property
     def monitor(self) -> tuple[str, str]:

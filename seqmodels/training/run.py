@@ -19,13 +19,13 @@ from seqmodels.build import (
     build_data,
     build_evaluation,
     build_source,
-    import_plugins,
     parameter_count,
 )
 from seqmodels.data.batches.module import SequenceDataModule
 from seqmodels.data.dataset import DataSource
 from seqmodels.environment import hide, resolved
 from seqmodels.inference import load
+from seqmodels.registry import import_plugins
 from seqmodels.terminal import Screen
 from seqmodels.training.evaluation import calibrate, score
 from seqmodels.training.last_checkpoint import Interrupted, go_on_with, where_saved

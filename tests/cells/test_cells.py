@@ -67,16 +67,16 @@ REFUSED: list[tuple[type[Cell], dict[str, Any], str]] = [
     (LSTMCell, {"input_size": 0}, "input_size must be a whole number of at least 1, got 0"),
     (LSTMCell, {"hidden_size": 2.0}, "hidden_size must be a whole number"),
     (LSTMCell, {"proj_size": H}, "proj_size must be from 0 to hidden_size - 1 = 5, got 6"),
-    (LSTMCell, {"proj_size": -1}, "proj_size must be from 0"),
+    (LSTMCell, {"proj_size": -1}, "proj_size must be a whole number of at least 0, got -1"),
     (LSTMCell, {"coupled": True, "forget_bias": 1.0}, "coupled gates have no forget gate"),
     (LSTMCell, {"init": "chrono"}, "needs chrono_steps"),
-    (LSTMCell, {"init": "chrono", "chrono_steps": 2}, "of at least 3, got 2"),
+    (LSTMCell, {"init": "chrono", "chrono_steps": 2}, "of at least 3, or null, got 2"),
     (LSTMCell, {"chrono_steps": 9}, "chrono_steps is only read by init='chrono'"),
     (LSTMCell, {"init": "xavier"}, "init must be one of uniform, orthogonal, chrono, identity, got 'xavier'"),
     (LSTMCell, {"forget_bias": 1.0, "bias": False}, "forget_bias needs biases"),
-    (GRUCell, {"reset_gate": "middle"}, "reset_gate must be 'after' or 'before', got 'middle'"),
-    (ElmanCell, {"nonlinearity": "gelu"}, "nonlinearity must be 'tanh' or 'relu', got 'gelu'"),
-    (FeedforwardCell, {"nonlinearity": "gelu"}, "nonlinearity must be 'tanh' or 'relu', got 'gelu'"),
+    (GRUCell, {"reset_gate": "middle"}, "reset_gate must be one of after, before, got 'middle'"),
+    (ElmanCell, {"nonlinearity": "gelu"}, "nonlinearity must be one of tanh, relu, got 'gelu'"),
+    (FeedforwardCell, {"nonlinearity": "gelu"}, "nonlinearity must be one of tanh, relu, got 'gelu'"),
 ]
 
 

@@ -187,7 +187,7 @@ COMBINED = [
     (
         "experiment=adding model/head=one_to_many",
         "model/head: one_to_many predicts target sequences, and task=regression scores one target per sequence or "
-        "one target per step: choose model/head=one_to_one or many_to_one or many_to_many, or another task",
+        "one target per step: choose model/head=many_to_many or many_to_one or one_to_one, or another task",
     ),
     (
         "experiment=adding model/cell=elman model.cell.init=chrono",

@@ -104,7 +104,7 @@ def test_what_is_left_out_is_said_by_train_too(seqmodels):
 EXPERIMENTS = Library().options("experiment")
 
 
-@pytest.mark.parametrize("name", [name for name, file in EXPERIMENTS.items() if "data.path" in file.read_text()])
+@pytest.mark.parametrize("name", [n for n in EXPERIMENTS if "data.path" in Library().text("experiment", n)])
 def test_an_experiment_on_data_of_your_own_says_what_it_needs(seqmodels, name):
     for verb in (["train"], ["data", "inspect"]):
         result = seqmodels(*verb, f"experiment={name}")

@@ -87,7 +87,7 @@ def test_values_of_every_type():
     assert found.numbers("flag").tolist()[:1] == [1.0]
     assert np.isnan(found.numbers("half")[1])
     assert found.place(1, "half") == "t.parquet, row 2, column 'half'"
-    with pytest.raises(ValueError, match=r"no column 'strange' that can be read \(it is of type struct<a: int64>\)"):
+    with pytest.raises(ValueError, match=r"no column 'strange' that can be read \(it is of type STRUCT\(a BIGINT\)\)"):
         found.cells("strange", "target")
 
 
@@ -235,4 +235,4 @@ def test_missing_infinite_and_wrong_values_are_told_with_their_row(tmp_path, col
 def test_pyarrow_is_asked_for_in_words(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(ValueError, match=r"needs pyarrow: pip install 'seqmodels\[tables\]'"):
-        read_table("my.parquet")
+        read_table("my.arrow")

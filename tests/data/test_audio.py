@@ -279,7 +279,7 @@ def test_a_broken_file_is_named(folder, tmp_path, make, said):
         ),
         ({"pattern": r"(?P<label>[a-z]+).*", "split": "given"}, "nothing says which recording is in which split"),
         ({"spectrum": "sound"}, "data.spectrum must be one of filterbank, mfcc, got 'sound'"),
-        ({"speeds": [3.0]}, "data.speeds must be numbers from 0.5 to 2"),
+        ({"speeds": [3.0]}, "data.speeds must be a list such as .* each item a number from 0.5 to 2"),
     ],
 )
 def test_what_cannot_be_read_as_asked_is_refused(folder, tmp_path, options, said):

@@ -267,7 +267,7 @@ def test_mistakes_in_a_new_file_are_told(tmp_path, name):
             r"data\.static names the column 'promo', which has another meaning",
         ),
         ({"known": ["prom"]}, r"data\.known: .*has no column 'prom'; did you mean 'promo'"),
-        ({"calendar": ["fortnight"]}, r"data\.calendar must be a list of some of .*got 'fortnight'"),
+        ({"calendar": ["fortnight"]}, r"data\.calendar must be a list such as .*got .'fortnight'"),
         ({"fold": "3/2"}, r"data\.fold must be such as 2/5, .*got '3/2'"),
         ({"fold": "1/50"}, r"data\.fold=1/50: the test part has 9 time steps, too few for 50 folds"),
         ({"gaps": "jump"}, r"data\.gaps must be one of allow, error, fill, split, got 'jump'"),

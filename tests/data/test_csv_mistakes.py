@@ -125,11 +125,11 @@ def test_a_label_that_only_validation_or_test_has_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"history": 0}, "data.history must be at least 1, got 0"),
-        ({"horizon": 0}, "data.horizon must be at least 1, got 0"),
-        ({"period": -1}, "data.period must be at least 1, got -1"),
+        ({"history": 0}, "data.history must be a whole number of at least 1, or null, got 0"),
+        ({"horizon": 0}, "data.horizon must be a whole number of at least 1 and at most 1000000, got 0"),
+        ({"period": -1}, "data.period must be a whole number of at least 1, or null, got -1"),
         ({"missing": "skip"}, "data.missing must be one of error, drop, interpolate, end, got 'skip'"),
-        ({"transform": "log"}, "data.transform must be one of difference, log_return or null, got 'log'"),
+        ({"transform": "log"}, "data.transform must be one of difference, log_return, or null, got 'log'"),
         ({"val_fraction": 0.6, "test_fraction": 0.5}, "add up to less than 1, got 0.6 and 0.5"),
     ],
 )

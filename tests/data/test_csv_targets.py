@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from seqmodels.cli.rules import RULES
 from seqmodels.data.batches.collate import collate
 from seqmodels.data.batches.plan import make_plan
 from seqmodels.data.sources.table import CSVSource
+from seqmodels.parts import shipped
 from tests.data.csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
 SETS = ["", "rain", "rain|wind", " wind | sun ", "sun"]
@@ -53,10 +53,10 @@ def test_names_in_one_column_are_several_labels(tmp_path):
     assert "3 labels at once in 'kinds'; layout text; shares from 40.0%" in source.describe()
 
 
-@pytest.mark.parametrize("target", ["a", 2024, None, ["a", "b"]])
+@pytest.mark.parametrize("target", ["a", 2024, ["a", "b"]])
 def test_the_command_line_takes_one_target_or_several(target):
-    assert RULES["data.target"].holds(target)
-    assert not RULES["data.target"].holds([1.5])
+    assert shipped("data")["csv"].options["target"].rule.holds(target)
+    assert not shipped("data")["csv"].options["target"].rule.holds([1.5])
 
 
 @pytest.mark.parametrize("kind", ["sets", None])

@@ -93,8 +93,8 @@ def test_other_layouts_are_cut_too(tmp_path):
     ("options", "message"),
     [
         ({"level": "byte"}, "data.level must be one of character, word, got 'byte'"),
-        ({"max_length": 0}, "data.max_length must be at least 1, got 0"),
-        ({"min_count": 0}, "data.min_count must be at least 1, got 0"),
+        ({"max_length": 0}, "data.max_length must be a whole number of at least 1, or null, got 0"),
+        ({"min_count": 0}, "data.min_count must be a whole number of at least 1, got 0"),
         ({"layout": "wide", "features": ["score"], "level": "word"}, "data.level has no meaning in the wide layout"),
         ({"layout": "wide", "features": ["score"], "min_count": 3}, "data.min_count has no meaning in the wide"),
         ({"layout": "wide", "features": ["score"], "lowercase": True}, "data.lowercase has no meaning in the wide"),

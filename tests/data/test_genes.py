@@ -73,7 +73,7 @@ def test_the_length_is_held_and_the_seed_decides():
     assert np.array_equal(short["test"].lengths, other["test"].lengths)
     with pytest.raises(ValueError, match=r"data.max_length=100 leaves no gene of .*, the shortest of which"):
         GeneStructureSource(max_length=100).splits()
-    with pytest.raises(ValueError, match=r"data.max_length must be at least 1, or null for all genes, got 0"):
+    with pytest.raises(ValueError, match=r"data.max_length must be a whole number of at least 1, or null, got 0"):
         GeneStructureSource(max_length=0)
 
 

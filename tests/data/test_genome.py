@@ -178,7 +178,7 @@ def test_options_out_of_range():
     for options, message in (
         ({"alphabet": "rna"}, "data.alphabet must be one of dna, protein"),
         ({"ambiguous": "drop"}, "data.ambiguous must be one of unknown, error"),
-        ({"kmer": 0}, "data.kmer must be a whole number from 1 to 9 for dna, got 0"),
+        ({"kmer": 0}, "data.kmer must be a whole number of at least 1 and at most 1000, got 0"),
         ({"kmer": 10}, "from 1 to 9"),
         ({"alphabet": "protein", "reverse_complement": True}, "only DNA has another strand"),
     ):

@@ -6,13 +6,18 @@ makes files hard: quotation marks, blank lines, line ends, ragged lines, letters
 
 from __future__ import annotations
 
+import datetime
 import gzip
+import json
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import feather, parquet
 
 from seqmodels.data.read.open import read_table
 from seqmodels.data.shipped import shipped
@@ -26,7 +31,21 @@ def seen(path: str, **options: Any) -> Any:
         table = read_table(path, **options)
     except ValueError as error:
         return str(error)
-    found: dict[str, Any] = {"rows": len(table), "lines": list(table.lines), "notes": table.notes, "unit": table.unit}
+    lists = {
+        name: (
+            column.lengths.tolist(),
+            {key: (list(cells), column.is_numeric(key)) for key, cells in column.columns.items()},
+        )
+        for name, column in table.lists.items()
+    }
+    found: dict[str, Any] = {
+        "lists": lists,
+        "left out": table.left_out,
+        "rows": len(table),
+        "lines": list(table.lines),
+        "notes": table.notes,
+        "unit": table.unit,
+    }
     for name, cells in table.columns.items():
         numbers, words = table.codes(name)
         found[name] = list(cells), numbers.tolist(), words, table.is_numeric(name), numbers.dtype.str
@@ -164,3 +183,104 @@ def test_files_made_at_random(tmp_path, seed):
         path = tmp_path / f"{number}.csv"
         path.write_bytes(random_file(random.Random(f"{seed} {number}")).encode())
         same(str(path), tmp_path)
+
+
+def typed(rows: int = 50) -> dict[str, list]:
+    """Columns of every type."""
+    days = [
+        datetime.datetime(2024, 1, 31, 17, 30) + datetime.timedelta(hours=i, microseconds=i % 2) for i in range(rows)
+    ]
+    return {
+        "row": list(range(rows)),
+        "Row": [None if i % 7 == 3 else 2**53 + i for i in range(rows)],
+        "cell": [[0.1, 1e300, float("inf"), float("nan"), None, -0.0, 1e-5][i % 7] for i in range(rows)],
+        "flag": [[True, False, None][i % 3] for i in range(rows)],
+        "day": [day.date() for day in days],
+        "time": days,
+        "name": [["007", "NA", "", None, "it's"][i % 5] for i in range(rows)],
+        "text": [str(i / 4) for i in range(rows)],
+        "steps": [[i + 0.5] * (i % 4) or None for i in range(rows)],
+        "places": [[[i, 1.5], [2, i]][: 1 + i % 2] for i in range(rows)],
+        "tags": [["a", None, "b"][: i % 4] for i in range(rows)],
+        "strange": [{"a": i} for i in range(rows)],
+    }
+
+
+@pytest.mark.parametrize("end", [".parquet", ".arrow", ".feather", ".jsonl", ".jsonl.gz"])
+def test_typed_tables(tmp_path, end):
+    path, columns = tmp_path / f"it's *{end}", typed()
+    if "json" in end:
+        rows = [dict(zip(columns, own, strict=True)) for own in zip(*columns.values(), strict=True)]
+        text = "".join(
+            json.dumps(row, default=str).replace("NaN", "null").replace("Infinity", "1e999") + "\n" for row in rows
+        )
+        path.write_bytes(gzip.compress(text.encode()) if end.endswith("gz") else text.encode())
+    elif end == ".parquet":
+        parquet.write_table(pa.table(columns), path, row_group_size=7)
+    elif end == ".feather":
+        feather.write_feather(pa.table(columns), path)
+    else:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, pa.table(columns).schema) as writer:
+            writer.write_table(pa.table(columns), 11)
+    found = same(str(path), tmp_path)
+    assert found["rows"] == 50
+    assert set(found["lists"]) == {"steps", "places", "tags"}
+    assert found["flag"][2] == (["1", "0", ""] if end != ".x" else [])
+    assert found["time"][0][:2] == (
+        ["2024-01-31 17:30:00", "2024-01-31 18:30:00.000001"]
+        if "json" in end
+        else ["2024-01-31T17:30:00", "2024-01-31T18:30:00.000001"]
+    )
+    assert list(found["left out"]) == ["strange"]
+
+
+@pytest.mark.parametrize("asked", ["", "/*.parquet"])
+def test_several_files_of_parquet_are_one_table(tmp_path, monkeypatch, asked):
+    whole, folder = pa.table(typed()), tmp_path / "many"
+    folder.mkdir()
+    parquet.write_table(whole, tmp_path / "one.parquet")
+    for number, start in enumerate(range(0, 50, 20)):
+        parquet.write_table(whole.slice(start, 20), folder / f"{number}.parquet", row_group_size=6)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # which is an extra
+    found, one = (
+        str(same(path, tmp_path)).replace(path, "…") for path in (f"{folder}{asked}", f"{tmp_path}/one.parquet")
+    )
+    assert found == one
+    table = read_table(f"{folder}{asked}", 0, str(tmp_path / "cache"))
+    assert [table.columns["row"][i] for i in (0, 19, 20, 49)] == ["0", "19", "20", "49"]
+
+
+def test_files_of_parquet_with_other_columns_are_told(tmp_path):
+    parquet.write_table(pa.table({"a": [1]}), tmp_path / "0.parquet")
+    parquet.write_table(pa.table({"b": [1]}), tmp_path / "1.parquet")
+    with pytest.raises(ValueError, match=r"1.parquet: expected the columns of .*0.parquet, got others"):
+        read_table(str(tmp_path))
+
+
+BAD_LINES = {
+    "cut": ('{"a": 1}\n{"a": \n{"a": 3}\n', "line 2: expected a JSON object on each line: Expecting value"),
+    "no object": ('{"a": 1}\n[1]\n', "line 2: expected a JSON object on each line: no object"),
+    "nothing": ("\n\n", "expected text, got an empty file"),
+    "no keys": ("{}\n", "expected rows of data, got none"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_LINES)
+def test_lines_that_are_no_objects_are_told(tmp_path, name):
+    content, message = BAD_LINES[name]
+    (tmp_path / "my.jsonl").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        read_table(str(tmp_path / "my.jsonl"))
+
+
+def test_a_file_cannot_make_another_be_read(tmp_path):
+    """Whatever a file is called, what is read is that file and no other."""
+    (tmp_path / "secret.csv").write_text("a,b\n1,2\n")
+    for name in ("*.csv", "secret.csv' || '.csv", "{secret,x}.csv", "[s]ecret.csv"):
+        (tmp_path / name).write_text("own,b\n3,4\n5,6\n")
+        table = read_table(str(tmp_path / name), 0, str(tmp_path / "cache"))
+        assert list(table.columns["own"]) == ["3", "5"]
+        connection = table.columns["own"].store.connection
+        for query in (f"SELECT * FROM read_text('{tmp_path}/secret.csv')", f"COPY (SELECT 1) TO '{tmp_path}/x'"):
+            with pytest.raises(Exception, match="disabled by config"):
+                connection.execute(query)

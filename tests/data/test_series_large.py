@@ -66,7 +66,6 @@ CASES = {
     "one": (one(), ONE, {"target": "sales"}),
     "no times": ([row[1:] for row in one()], "sales,price", {"target": "sales", "history": 5, "horizon": 2}),
     "backwards": (one()[::-1], ONE, {"target": "sales", "horizon": 4}),
-    "day first": ([[f"{d[8:]}/{d[5:7]}/{d[:4]}", *r] for d, *r in one()], ONE, {"target": "sales"}),
     "interpolate": (one(missing=60), ONE, {"target": "sales", "missing": "interpolate", "horizon": 2}),
     "drop": (one(missing=60), ONE, {"target": "sales", "missing": "drop", "transform": "difference"}),
     "fill": (GAPS, ONE, {"target": "sales", "gaps": "fill", "missing": "interpolate"}),

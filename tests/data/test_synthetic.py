@@ -165,14 +165,26 @@ def test_bad_files_are_refused(tmp_path, source, text, message):
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
-        (RunningSumSource, {"steps": 0}, "data.steps must be at least 1, got 0"),
-        (RunningSumSource, {"largest": 0}, "data.largest must be at least 1, got 0"),
-        (AddingSource, {"steps": 1}, "data.steps must be at least 2, got 1"),
-        (AddingSource, {"train_size": 0}, "data.train_size must be at least 1, got 0"),
-        (AddingSource, {"val_size": -1}, "data.val_size must be at least 0, got -1"),
-        (AddingSource, {"seed": -1}, "data.seed must be at least 0, got -1"),
-        (CopyingSource, {"delay": 0}, "data.delay must be at least 1, got 0"),
-        (CopyingSource, {"symbols": 27}, "data.symbols must be from 2 to 26, got 27"),
+        (RunningSumSource, {"steps": 0}, "data.steps must be a whole number of at least 1 and at most 10000, got 0"),
+        (
+            RunningSumSource,
+            {"largest": 0},
+            "largest must be a whole number of at least 1 and at most 1000000, got 0",
+        ),
+        (AddingSource, {"steps": 1}, "data.steps must be a whole number of at least 2 and at most 10000, got 1"),
+        (
+            AddingSource,
+            {"train_size": 0},
+            "train_size must be a whole number of at least 1 and at most 1000000, got 0",
+        ),
+        (
+            AddingSource,
+            {"val_size": -1},
+            "val_size must be a whole number of at least 0 and at most 1000000, got -1",
+        ),
+        (AddingSource, {"seed": -1}, "data.seed must be a whole number of at least 0, got -1"),
+        (CopyingSource, {"delay": 0}, "data.delay must be a whole number of at least 1 and at most 10000, got 0"),
+        (CopyingSource, {"symbols": 27}, "data.symbols must be a whole number of at least 2 and at most 26, got 27"),
         (ReversalSource, {"shortest": 9, "longest": 8}, "data.longest must be at least 9, got 8"),
     ],
 )

@@ -304,9 +304,9 @@ def test_missing_files_are_refused(tmp_path):
     ("options", "message"),
     [
         ({"level": "letter"}, "data.level must be one of character, byte, word, got 'letter'"),
-        ({"val_fraction": 1.0}, "add up to less than 1"),
-        ({"min_count": 0}, "must be at least 1, got 0 and None"),
-        ({"max_size": 0}, "must be at least 1, got 1 and 0"),
+        ({"val_fraction": 1.0}, "data.val_fraction must be a number of at least 0 and below 1, got 1.0"),
+        ({"min_count": 0}, "data.min_count must be a whole number of at least 1, got 0"),
+        ({"max_size": 0}, "data.max_size must be a whole number of at least 1, or null, got 0"),
         ({"level": "byte", "min_count": 2}, "do not apply to bytes"),
     ],
 )

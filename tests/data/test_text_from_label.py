@@ -77,7 +77,7 @@ def test_mistakes_are_told(tmp_path):
         TextFromLabelSource(write(tmp_path, ROWS), "kind", "nam").splits()
     with pytest.raises(ValueError, match="line 2, column 'name': the text is empty"):
         TextFromLabelSource(write(tmp_path, [("", "p"), *ROWS]), "kind", "name").splits()
-    with pytest.raises(ValueError, match="missing must be error or drop, got 'end'"):
+    with pytest.raises(ValueError, match=r"data.missing must be one of error, drop, got 'end'"):
         TextFromLabelSource("my.csv", "kind", "name", missing="end")
     with pytest.raises(ValueError, match="got only 'p'"):
         TextFromLabelSource(write(tmp_path, [(text, "p") for text, _ in ROWS]), "kind", "name").splits()

@@ -166,10 +166,10 @@ def test_scheduled_sampling_learns_to_run_freely() -> None:
         ({"cell": {"name": "feedforward"}, "feed": False}, "feed must be true for the cell 'feedforward'"),
         ({"hidden_sizes": []}, "hidden_sizes must be a list"),
         ({"hidden_sizes": 8}, "hidden_sizes must be a list"),
-        ({"hidden_sizes": [0]}, "hidden_sizes must be a whole number of at least 1, got 0"),
+        ({"hidden_sizes": [0]}, "each item a whole number of at least 1 and at most 100000, got"),
         ({"embedding_size": 0}, "embedding_size must be a whole number"),
         ({"max_steps": 0}, "max_steps must be a whole number"),
-        ({"attention": "both"}, "attention must be null"),
+        ({"attention": "both"}, "attention must be one of additive, dot, or null, got"),
         ({"teacher_schedule": "linear"}, "needs teacher_end"),
     ],
 )

@@ -49,9 +49,6 @@ def test_a_head_follows_its_schedule() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("cosine", 1.0, 0.0), "teacher_schedule must be one of constant, linear"),
-        (("linear", 1.5, 0.0), "teacher_start must be a probability"),
-        (("linear", 1.0, -0.5), "teacher_end must be a probability"),
         (("linear", 1.0, None), "needs teacher_end"),
         (("constant", 1.0, 0.5), "teacher_end is not read"),
         (("exponential", 1.0, 0.0), "never reaches 0"),

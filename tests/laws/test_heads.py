@@ -372,5 +372,5 @@ def test_refusal_of_sizes(name: str, size: Any) -> None:
 
 @pytest.mark.parametrize("name", names("head"))
 def test_refusal_of_dropout(name: str) -> None:
-    with pytest.raises(ValueError, match=r"dropout must be a probability.*got 1\.5"):
+    with pytest.raises(ValueError, match=r"dropout must be a number of at least 0 and below 1, got 1\.5"):
         make("head", name, FEATURES, OUTPUTS, dropout=1.5)

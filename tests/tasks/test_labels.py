@@ -171,7 +171,7 @@ def test_counts_are_those_of_a_plain_counter():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"label_smoothing": 1.0}, "label_smoothing must be a number, from 0.0 to below 1.0, got 1.0"),
+        ({"label_smoothing": 1.0}, "label_smoothing must be a number of at least 0 and below 1, got 1.0"),
         ({"class_weights": "balance"}, "class_weights must be one of none, balanced, got 'balance'"),
     ],
 )

@@ -110,7 +110,7 @@ def test_the_baseline_learns_what_can_be_told_from_the_inputs(spec):
     ("options", "message"),
     [
         ({"class_weights": "equal"}, "class_weights must be one of none, balanced, got 'equal'"),
-        ({"threshold": 1.0}, "threshold must be a number, from 1e-09 to below 1.0, got 1.0"),
+        ({"threshold": 1.0}, "threshold must be a number between 0 and 1, got 1.0"),
         ({"threshold": 0.0}, "threshold must be"),
     ],
 )

@@ -118,5 +118,5 @@ def test_views_read_what_they_should():
 
 @pytest.mark.parametrize("lengths", [[0], [2.5], [True]])
 def test_places_that_are_none_are_refused(lengths):
-    with pytest.raises(ValueError, match="lengths must be a whole number"):
+    with pytest.raises(ValueError, match=r"lengths must be a list such as .* each item a whole number of at least 1"):
         Classification(SPEC, lengths=lengths)

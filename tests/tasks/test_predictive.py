@@ -261,8 +261,8 @@ def test_counts_are_refused_where_they_are_none():
     [
         ({"output": "normal"}, "output must be one of point, quantiles, gaussian, student_t, negative_binomial"),
         ({"quantiles": [0.5, 0.1]}, "quantiles must be a rising list"),
-        ({"quantiles": []}, "quantiles must be a rising list"),
-        ({"quantiles": [0.0, 0.5]}, "quantiles must be a number"),
+        ({"quantiles": []}, "quantiles must be a list such as"),
+        ({"quantiles": [0.0, 0.5]}, "each item a number between 0 and 1"),
         ({"interval": 1.0}, "interval must be a number"),
         ({"output": "quantiles", "interval": 0.9}, r"interval=0\.9 reaches from the quantile 0\.05 to 0\.95"),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import json
 import math
 import pickle
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from seqmodels.batch import SequenceBatch
 from seqmodels.data.dataset import ArrayDataset
@@ -242,14 +240,3 @@ def test_a_prediction_of_another_shape_is_refused(name, spec):
         task.loss(prediction[..., :2], batch)
     with pytest.raises(ValueError, match="prediction must be"):
         task.loss(prediction[:2], batch)
-
-
-@pytest.mark.parametrize("name", names("task"))
-def test_the_config_file_lists_every_option_with_its_default(name):
-    config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
-    assert next(iter(config)) == "name"
-    assert config.pop("name") == name
-    parameters = dict(inspect.signature(find("task", name)).parameters)
-    del parameters["spec"]
-    defaults = {key: parameter.default for key, parameter in parameters.items()}
-    assert config == {key: list(value) if isinstance(value, tuple) else value for key, value in defaults.items()}

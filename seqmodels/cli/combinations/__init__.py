@@ -1,20 +1,20 @@
 """Rules across settings: combinations that cannot work, each with its reason and a cure.
 
-A new head or task needs a line in the tables of `fit.py`; a new cell one in `cells.py`, where it lacks what
-some option acts on. A rule is a generator of messages ``setting: what is wrong: cure``, and is named below.
+What a part says of itself in class attributes (`target_shape` of a head, `keep_gate` of a cell) is read from its
+source. A rule is a generator of messages ``setting: what is wrong: cure``, and is named below.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seqmodels.cli.combinations.cells import UNGATED, UNREGULARISED, cell, own_cell, regularisers
-from seqmodels.cli.combinations.fit import HEAD_TARGETS, TASK_TARGETS, sees_future, shapes
+from seqmodels.cli.combinations.cells import cell, own_cell, regularisers
+from seqmodels.cli.combinations.fit import sees_future, shapes
 from seqmodels.cli.combinations.heads import beam, chain, skip, teacher, window_of_head
 from seqmodels.cli.combinations.training import fractions, optimizer, schedule, trainer, windows
 from seqmodels.cli.compose import Plain
 
-__all__ = ["HEAD_TARGETS", "TASK_TARGETS", "UNGATED", "UNREGULARISED", "combinations"]
+__all__ = ["combinations"]
 
 ALWAYS = (windows, fractions, cell, regularisers, optimizer, schedule, trainer)
 # Those about the task and the head, which the data may still have to suggest.

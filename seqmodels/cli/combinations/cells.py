@@ -5,19 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seqmodels.cli.compose import Plain
-
-# Cells without a gate that keeps the state, which chrono is for.
-UNGATED = ("elman", "feedforward", "indrnn", "lru", "rglru")
-# Cells that a regulariser finds nothing in to act on: a recurrent matrix, a field c of the state, a state.
-_NO_MATRIX = ("feedforward", "lru", "mingru", "minlstm", "rglru")
-_NO_C = ("diagonal_gru", "elman", "gru", "indrnn", "layer_norm_gru", "mgu", *_NO_MATRIX)
-UNREGULARISED = {
-    "recurrent_dropout": _NO_MATRIX,
-    "weight_drop": _NO_MATRIX,
-    "zoneout_h": ("feedforward",),
-    "zoneout_c": _NO_C,
-    "clip_gradient": ("feedforward",),
-}
+from seqmodels.parts import Part
+from seqmodels.registry import known
 
 
 def cell(config: Plain) -> Iterator[str]:
@@ -36,7 +25,7 @@ def _one_cell(path: str, cell: Plain, hidden_sizes: list[int]) -> Iterator[str]:
     init, name = cell.get("init"), cell["name"]
     wants_gate = [f"{path}.init=chrono"] * (init == "chrono")
     wants_gate += [f"{path}.forget_bias"] * (cell.get("forget_bias") is not None)
-    if init == "chrono" and name in UNGATED:
+    if init == "chrono" and not is_gated(known("cell").get(name)):
         yield f"{path}.init: chrono sets the bias of a gate that keeps the state; {name} has none: choose lstm or gru"
     elif init == "chrono" and cell.get("chrono_steps") is None:
         yield f"{path}.chrono_steps: init=chrono needs the longest dependency to expect: set {path}.chrono_steps=100"
@@ -69,5 +58,20 @@ def regularisers(config: Plain) -> Iterator[str]:
     """Regularisers that would change nothing."""
     cell = config["model"]["cell"]["name"]
     for option, value in config["model"].get("regularisers", {}).items():
-        if value and cell in UNREGULARISED.get(option, ()):
+        if value and cell in known("cell") and not can_have(known("cell")[cell], option):
             yield f"model.regularisers.{option}: finds nothing in the {cell} cell to act on: leave it out"
+
+
+def is_gated(cell: Part | None) -> bool:
+    """Return whether a gate keeps the cell's state, which chrono is for; of an unknown cell nothing is said."""
+    return cell is None or any(cell.attributes.get(gate) for gate in ("keep_gate", "write_gate"))
+
+
+def can_have(cell: Part, regulariser: str) -> bool:
+    """Return whether a cell has what a regulariser acts on: a recurrent matrix, a field of the state, a state."""
+    fields = cell.attributes.get("state_type", ())
+    if regulariser in ("recurrent_dropout", "weight_drop"):
+        return "GatedCell" in cell.bases
+    if regulariser.startswith("zoneout_"):
+        return regulariser.removeprefix("zoneout_") in fields
+    return regulariser != "clip_gradient" or bool(fields)

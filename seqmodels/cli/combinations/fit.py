@@ -5,79 +5,72 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seqmodels.cli.compose import Plain
+from seqmodels.parts import Part, shipped
+from seqmodels.registry import known
 
-# Which targets a head predicts, and which a task scores: one per step, one per sequence, or a
-# sequence of their own. Torch-free copies of the classes' own words; a test holds them equal.
-HEAD_TARGETS = {
-    "one_to_one": "sequence",
-    "many_to_one": "sequence",
-    "many_to_many": "step",
-    "crf": "step",
-    "one_to_many": "own",
-    "encoder_decoder": "own",
-    "mixture_density": "own",
-    "ctc": "own",
-}
-TASK_TARGETS = {
-    "language_modelling": ("step",),
-    "tagging": ("step",),
-    "classification": ("sequence",),
-    "multilabel": ("sequence", "step"),
-    "regression": ("sequence", "step"),
-    "forecasting": ("sequence", "step"),
-    "anomaly": ("step",),
-    "sequence_generation": ("own",),
-    "stroke_generation": ("own",),
-    "transcription": ("own",),
-}
-# Of the heads and tasks with target sequences those that align them with the steps; the others unroll them.
-UNALIGNED = ("ctc", "transcription")
-# Those that are about movements of a pen, and not about tokens or plain values.
-DRAWING = ("mixture_density", "stroke_generation")
+WORDS = {"step": "one target per step", "sequence": "one target per sequence", "own": "target sequences"}
 
 
 def shapes(config: Plain) -> Iterator[str]:
     """A head that predicts what the task does not score."""
-    head, task = config["model"]["head"]["name"], config["task"]["name"]
-    if head not in HEAD_TARGETS or task not in TASK_TARGETS:
+    head, task = known("head").get(config["model"]["head"]["name"]), known("task").get(config["task"]["name"])
+    if head is None or task is None:
         return
-    if HEAD_TARGETS[head] in TASK_TARGETS[task]:
+    if predicts(head) in scores(task):
         yield from _alignment(head, task)
         return
-    fitting = [
-        name
-        for name, target in HEAD_TARGETS.items()
-        if target in TASK_TARGETS[task]
-        and (target != "own" or _family(name) == _family(task))
-        and (name != "crf" or task == "tagging")
-    ]
-    words = {"step": "one target per step", "sequence": "one target per sequence", "own": "target sequences"}
+    fitting = [other.name for other in shipped("head").values() if _fits(other, task)]
     yield (
-        f"model/head: {head} predicts {words[HEAD_TARGETS[head]]}, and task={task} scores "
-        f"{' or '.join(words[target] for target in TASK_TARGETS[task])}: choose model/head="
+        f"model/head: {head.name} predicts {WORDS[predicts(head)]}, and task={task.name} scores "
+        f"{' or '.join(WORDS[target] for target in scores(task))}: choose model/head="
         f"{' or '.join(fitting)}, or another task"
     )
 
 
-def _family(name: str) -> str:
-    """What kind of target sequences a head predicts or a task scores."""
-    return "unaligned" if name in UNALIGNED else "drawing" if name in DRAWING else "unrolled"
+def predicts(head: Part) -> str:
+    """Return which targets a head predicts: one per "step", one per "sequence", or a sequence of their "own"."""
+    return str(head.attributes["target_shape"])
 
 
-def _alignment(head: str, task: str) -> Iterator[str]:
-    if "drawing" in (_family(head), _family(task)) and _family(head) != _family(task):
-        cure = "model/head=mixture_density" if task in DRAWING else "model/head=one_to_many or encoder_decoder"
-        yield f"model/head: pen strokes need {' and '.join(DRAWING)} together, got {head} and {task}: choose {cure}"
+def scores(task: Part) -> tuple[str, ...]:
+    """Return which targets a task scores."""
+    return tuple(task.attributes["target_shapes"])
+
+
+def _fits(head: Part, task: Part) -> bool:
+    own = predicts(head) == "own"
+    chain = head.name == "crf"  # whose potentials only tagging reads
+    return (
+        predicts(head) in scores(task)
+        and (not own or _family(head) == _family(task))
+        and (not chain or task.name == "tagging")
+    )
+
+
+def _family(part: Part) -> str:
+    """Return the kind of target sequences that a head predicts or a task scores."""
+    families = ("unaligned", "drawing")
+    return next((family for family in families if part.attributes.get(family)), "unrolled")
+
+
+def _alignment(head: Part, task: Part) -> Iterator[str]:
+    families = (_family(head), _family(task))
+    if families[0] == families[1] or predicts(head) != "own":
         return
-    if head in UNALIGNED and task not in UNALIGNED:
+    if "drawing" in families:
+        pair = [one.name for kind in ("head", "task") for one in shipped(kind).values() if _family(one) == "drawing"]
+        cure = f"model/head={pair[0]}" if families[1] == "drawing" else "model/head=one_to_many or encoder_decoder"
+        got = f"got {head.name} and {task.name}: choose {cure}"
+        yield f"model/head: pen strokes need {' and '.join(pair)} together, {got}"
+    elif families[0] == "unaligned":
         yield (
-            f"model/head: {head} says at each step which token is heard there, and task={task} wants whole sequences "
-            "unrolled token by token: choose task=transcription, or model/head=encoder_decoder"
+            f"model/head: {head.name} says at each step which token is heard there, and task={task.name} wants whole "
+            "sequences unrolled token by token: choose task=transcription, or model/head=encoder_decoder"
         )
-    if task in UNALIGNED and head not in UNALIGNED:
+    else:
         yield (
-            f"model/head: {head} unrolls a sequence token by token, and task={task} aligns one with the steps of the "
-            "input (CTC): choose model/head=ctc, or task=sequence_generation"
+            f"model/head: {head.name} unrolls a sequence token by token, and task={task.name} aligns one with the "
+            "steps of the input (CTC): choose model/head=ctc, or task=sequence_generation"
         )
 
 

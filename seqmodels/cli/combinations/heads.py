@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seqmodels.cli.combinations.fit import HEAD_TARGETS
+from seqmodels.cli.combinations.fit import predicts
 from seqmodels.cli.combinations.training import endless
 from seqmodels.cli.compose import Plain
+from seqmodels.registry import known
+
+
+def _shape(head: str, unknown: str) -> str:
+    return predicts(known("head")[head]) if head in known("head") else unknown
 
 
 def window_of_head(config: Plain) -> Iterator[str]:
     """A head that needs whole sequences, and windows."""
     head = config["model"]["head"]["name"]
-    if config["training"]["window"] is not None and HEAD_TARGETS.get(head, "step") != "step":
+    if config["training"]["window"] is not None and _shape(head, "step") != "step":
         yield (
             f"training.window: the {head} head needs whole sequences, so they cannot be cut into windows: "
             "set training.window=null"
@@ -22,7 +27,7 @@ def window_of_head(config: Plain) -> Iterator[str]:
 def skip(config: Plain) -> Iterator[str]:
     """Skipped steps with a head that predicts more than once per sequence."""
     head = config["model"]["head"]["name"]
-    if config["model"].get("skip_steps") and HEAD_TARGETS.get(head, "sequence") != "sequence":
+    if config["model"].get("skip_steps") and _shape(head, "sequence") != "sequence":
         yield f"model.skip_steps: adds to one prediction per sequence, and the {head} head has more: set it to 0"
     if config["model"].get("skip_fit") == "ridge":
         if not config["model"].get("skip_steps"):

@@ -1,42 +1,54 @@
 """What each setting may be, by itself; rules across settings are in `seqmodels.cli.combinations`.
 
-To add a rule: one line in the table of its group, `model.py`, `data.py`, `task.py` or `training.py`, made of
-the kinds in `kinds.py`. A setting that is in none of them must have the type of its default.
+Options of parts (data sources, tasks, cells, heads) have their rules in their constructors' annotations. All other
+settings have theirs here: one line in the table of `model.py` or `training.py`, made of the kinds in
+`seqmodels.kinds`. A setting that has none must have the type of its default.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from seqmodels.cli.rules.data import DATA
-from seqmodels.cli.rules.kinds import Rule, any_number, boolean, text
+from seqmodels.cli.library import PART_GROUPS
 from seqmodels.cli.rules.model import MODEL
-from seqmodels.cli.rules.task import TASK
 from seqmodels.cli.rules.training import TRAINING
+from seqmodels.cli.shape import select
+from seqmodels.kinds import Rule
+from seqmodels.parts import Option
+from seqmodels.parts.options import rule_of
+from seqmodels.registry import known
 
-RULES: dict[str, Rule] = {**TRAINING, **MODEL, **DATA, **TASK}
+RULES: dict[str, Rule] = {**TRAINING, **MODEL}
+# Where parts have their settings; a head may have a cell of its own.
+PLACES = {group.replace("/", "."): kind for group, kind in PART_GROUPS.items()} | {"model.head.cell": "cell"}
 
 
-def rule_for(path: str, default: Any) -> Rule | None:
-    """The rule for a setting of seqmodels' own: as in the table, else by its default's type.
+def option_at(path: str, schema: dict[str, Any]) -> Option | None:
+    """Return the option of a part that a setting is; None where it is none.
 
-    >>> rule_for("optimizer.lr", 0.002).words
+    >>> option_at("data.steps", {"data": {"name": "adding"}}).default
+    200
+    """
+    place, _, name = path.rpartition(".")
+    part = known(PLACES[place]).get(str(select(schema, f"{place}.name"))) if place in PLACES else None
+    return None if part is None else part.options.get(name)
+
+
+def rule_for(path: str, schema: dict[str, Any]) -> Rule | None:
+    """Return the rule of a setting: of its option, else of the table, else of its default's type.
+
+    Args:
+        path: the setting's dotted name.
+        schema: every setting there is, with its default.
+
+    >>> rule_for("optimizer.lr", {}).words
     'a number above 0'
     """
-    # A head may have a cell of its own, with the same settings.
-    return RULES.get(path.replace("model.head.cell.", "model.cell.")) or rule_by_type(default)
+    option = option_at(path, schema)
+    rule = RULES.get(path) if option is None else option.rule
+    return rule or rule_by_type(select(schema, path))
 
 
 def rule_by_type(default: Any) -> Rule | None:
-    """The rule of a default's type; None where the default does not tell."""
-    if default is None or default == "???":
-        return None
-    if isinstance(default, bool):
-        return boolean
-    if isinstance(default, int):
-        return Rule("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool))
-    if isinstance(default, float):
-        return any_number
-    if isinstance(default, list):
-        return Rule("a list such as [a, b]", lambda value: isinstance(value, list))
-    return text
+    """Return the rule of a default's type; None where the default does not tell."""
+    return None if default is None or default == "???" else rule_of(type(default))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqmodels.cli.rules.kinds import (
+from seqmodels.kinds import (
     Rule,
     all_text,
     batches,

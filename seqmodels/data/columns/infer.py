@@ -21,6 +21,7 @@ from seqmodels.data.columns.roles import (
     longest_text,
     numbered_among,
     numbered_columns,
+    numbers_rows,
     other_columns,
     split_column,
     time_columns,
@@ -111,11 +112,18 @@ def infer(table: Table, asked: Columns) -> Layout:
         "text": _text,
     }
     found = decide[kind](table, asked)
-    notes = (*found.notes, *grades_note(table, asked, found.target_kind))
+    notes = (*found.notes, *grades_note(table, asked, found.target_kind), *_rows_note(table, asked))
     if column is not None and kind != "series":
         notes += (f"split by the words in {shown(column)}",)
     split = asked.split
     return replace(found, more_targets=asked.more_targets, time_format=asked.time_format, split=split, notes=notes)
+
+
+def _rows_note(table: Table, asked: Columns) -> tuple[str, ...]:
+    """Say which columns are left out because they number the rows."""
+    used = {*asked.named().values(), *(asked.features or ())}
+    found = [name for name in table.columns if name not in used and numbers_rows(table, name)]
+    return (f"left out, numbers of rows: {listed(found, quoted=True)}",) if found else ()
 
 
 def _check_values(asked: Columns) -> None:

@@ -8,13 +8,16 @@ row  label  x            row  label  x
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import overload
 
 import numpy as np
 
 from seqmodels.data.columns.roles import Columns
-from seqmodels.data.read.table import Table
+from seqmodels.data.files.arrays import blocks
+from seqmodels.data.number_text import to_numbers
+from seqmodels.data.read.table import Cells, Kind, Table
 from seqmodels.quoting import listed, shown
 
 # The column that says which row a step is of.
@@ -82,11 +85,107 @@ def explode(table: Table, chosen: tuple[str, ...], missing: str) -> Table:
             f"{table.place(int(empty[0]), chosen[0])}: the sequence has no steps ({len(empty)} such rows in all); "
             "leave such rows out with data.missing=drop"
         )
-    owner = np.repeat(np.arange(len(table)), lengths)
-    columns: dict[str, Sequence[str]] = {ROW: [str(table.lines[i]) for i in owner.tolist()]}
+    owner = _owners(table, lengths)
+    large = any(isinstance(cells, Cells) for name in chosen for cells in table.lists[name].columns.values())
+    lines = _Lines(table.lines, owner)
+    columns: dict[str, Sequence[str]] = {ROW: _Repeated(_Rows(table.lines), owner, lengths)}
     for name, cells in table.columns.items():
-        columns.setdefault(name, [cells[i] for i in owner.tolist()])
+        columns.setdefault(name, _Repeated(cells, owner, lengths))
+    if not large:
+        columns = {name: list(cells) for name, cells in columns.items()}
     for column in lists.values():
         columns |= column.columns
-    lines = [table.lines[i] for i in owner.tolist()]
-    return Table(table.path, columns, lines, table.unit, space=table.space, stamp=table.stamp)
+    return table.having(columns, lines if large else list(lines))
+
+
+def _owners(table: Table, lengths: np.ndarray) -> np.ndarray:
+    """int64 ``(steps,)``, the row that each step is of."""
+    ends = np.cumsum(lengths)
+    owner = table.space.empty(int(ends[-1]) if len(ends) else 0, np.int64)
+    for part in blocks(len(table)):
+        start = int(ends[part.start]) - int(lengths[part.start])
+        owner[start : int(ends[part.stop - 1])] = np.repeat(np.arange(part.start, part.stop), lengths[part])
+    return owner
+
+
+class _Lines(Sequence[int]):
+    """The line of the row that each step is of."""
+
+    def __init__(self, lines: Sequence[int], owner: np.ndarray) -> None:
+        self.lines, self.owner = lines, owner
+
+    def __len__(self) -> int:
+        return len(self.owner)
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[int]: ...
+
+    def __getitem__(self, index: int | slice) -> int | list[int]:
+        if isinstance(index, slice):
+            return [self.lines[row] for row in self.owner[index].tolist()]
+        return self.lines[int(self.owner[index])]
+
+
+class _Rows(Sequence[str]):
+    """The line of each row as text."""
+
+    def __init__(self, lines: Sequence[int]) -> None:
+        self.lines = lines
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        return [str(line) for line in self.lines[index]] if isinstance(index, slice) else str(self.lines[index])
+
+
+class _Repeated(Cells):
+    """The cells of rows, of which each comes once for each of its steps."""
+
+    def __init__(self, cells: Sequence[str], owner: np.ndarray, lengths: np.ndarray) -> None:
+        self.cells, self.owner, self.lengths = cells, owner, lengths
+
+    def __len__(self) -> int:
+        return len(self.owner)
+
+    def pieces(self) -> Iterator[list[str]]:
+        return (self._range(part.start, part.stop) for part in blocks(len(self)))
+
+    def _range(self, start: int, stop: int) -> list[str]:
+        rows = self.owner[start:stop].tolist()
+        some = self.cells[rows[0] : rows[-1] + 1]
+        return [some[row - rows[0]] for row in rows]
+
+    def kind(self) -> Kind:
+        finite = text = 0
+        first: int | None = None
+        for part in blocks(len(self.cells)):
+            values, rows = to_numbers(self.cells[part])
+            lengths = self.lengths[part]
+            finite += int(lengths[np.isfinite(values)].sum())
+            text += int(lengths[rows].sum())
+            there = [row for row in rows if lengths[row]]
+            if first is None and there:
+                first = int(self.lengths[: part.start + there[0]].sum())
+        return Kind(finite, text, first)
+
+    def numbers(self) -> np.ndarray:
+        values = self.cells.numbers() if isinstance(self.cells, Cells) else to_numbers(self.cells)[0]
+        return values[self.owner]
+
+    def codes(self) -> tuple[np.ndarray, list[str]]:
+        names: dict[str, int] = {}
+        rows = np.empty(len(self.cells), np.int32)
+        for part in blocks(len(self.cells)):
+            kept = zip(self.cells[part], self.lengths[part].tolist(), strict=True)
+            rows[part] = [names.setdefault(cell, len(names)) if steps else -1 for cell, steps in kept]
+        return rows[self.owner], list(names)

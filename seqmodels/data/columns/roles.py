@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqmodels.data.columns.times import looks_like_time
+from seqmodels.data.files.arrays import blocks
 from seqmodels.data.read.table import Table
 
 NAMES_OF_TIME = {"time", "date", "datetime", "timestamp", "ds", "t", "step", "day", "week", "month", "year", "hour"}
 # Columns that number the rows, which teach a model nothing it should learn.
-NAMES_OF_ROWS = {"", "id", "index", "row", "unnamed: 0"}
+NAMES_OF_ROWS = {"", "id", "index", "row", "rows", "rowname", "rownames", "row_names", "row.names", "rowid", "rownum"}
+FEWEST_COUNTED = 20  # rows
 NAMES_OF_LABELS = {"label", "labels", "class", "classes", "category", "tag"}
 # What people call the splits.
 SPLIT_WORDS = {
@@ -62,7 +64,29 @@ class Columns:
 def other_columns(table: Table, asked: Columns) -> list[str]:
     """Columns without a named meaning, without those that number the rows."""
     named = set(asked.named().values())
-    return [name for name in table.columns if name not in named and name.lower() not in NAMES_OF_ROWS]
+    return [name for name in table.columns if name not in named and not numbers_rows(table, name)]
+
+
+def numbers_rows(table: Table, name: str) -> bool:
+    """Whether a column numbers the rows: by its name, or because it is the first and counts them.
+
+    >>> numbers_rows(Table("a.csv", {"Unnamed: 0": ["5"]}, [2]), "Unnamed: 0")
+    True
+    """
+    lower = name.strip().lower()
+    if lower in NAMES_OF_ROWS or lower.startswith("unnamed:"):
+        return True
+    is_named = lower in NAMES_OF_TIME or _numbered(name) is not None
+    if is_named or name != next(iter(table.columns)) or len(table) < FEWEST_COUNTED or not table.is_numeric(name):
+        return False
+    cells = table.columns[name]
+    first = cells[0].strip()
+    if first not in ("0", "1") or cells[1].strip() != str(int(first) + 1):
+        return False
+    if table.kind(name).text:
+        return False
+    values, start = table.numbers(name), int(first)
+    return all((values[part] == np.arange(part.start, part.stop) + start).all() for part in blocks(len(values)))
 
 
 def split_column(table: Table, asked: Columns) -> str | None:

@@ -41,9 +41,16 @@ def make_spec(train: Sequences, how: Reading, min_count: int = FEWEST_SEEN) -> B
         return _with_targets(spec, train)
     names = layout.feature_names
     names = (*names, *(f"{name} change" for name in names)) if how.differences else names
-    shift, scale = fit_scale(train.inputs.packed_values(train.table.space))
+    shift, scale = _fit_scale(train.inputs.packed_values(train.table.space))
     spec = BatchSpec("features", len(names), "labels", 0, layout.target_per, names, options=options)
     return _with_targets(replace(spec, input_shift=shift, input_scale=scale), train)
+
+
+def _fit_scale(rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Fit shift and scale with the rounding of earlier versions, whose checkpoints hold the scales they had."""
+    mean = rows.mean(axis=0)
+    deviation = np.sqrt(((rows - mean) ** 2).sum(axis=0) / max(1, len(rows)))
+    return fit_scale(np.stack([mean - deviation, mean + deviation]))
 
 
 def frequent(tokens: Ragged, names: Sequence[str], min_count: int) -> list[str]:
@@ -67,7 +74,7 @@ def _with_targets(spec: BatchSpec, train: Sequences) -> BatchSpec:
                 f"column {', '.join(map(repr, layout.targets))}: expected different values to be learned, "
                 f"got {values[0, 0]:g} everywhere in the training part"
             )
-        shift, scale = fit_scale(values)
+        shift, scale = _fit_scale(values)
         names = layout.targets
         return replace(spec, targets="values", target_size=len(names), target_names=names, shift=shift, scale=scale)
     labels = Labels(train.table, layout)

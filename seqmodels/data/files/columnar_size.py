@@ -1,4 +1,4 @@
-"""About how large a Parquet, Arrow IPC or Feather file is in memory, from what it says of itself, before it is read."""
+"""About how large an Arrow IPC or Feather file is in memory, from what it says of itself, before it is read."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 
 from seqmodels.data.files.unpack import refuse_bomb
 
-# Bytes of a cell at least, and rows of which the size of others is guessed.
-CELL, PROBED, PROBED_COLUMNS = 8, 8, 1000
+CELL = 8  # bytes of a cell at least
 CURE = "write what is needed of it to a .csv file"
 
 
@@ -30,25 +29,12 @@ def _unpacked_size(path: str, found: Path, packed: int, changed: int) -> int:
     import pyarrow
 
     try:
-        sizes = _of_parquet(found) if found.suffix == ".parquet" else _of_messages(found)
+        sizes = _of_messages(found)
         for size in sizes:
             refuse_bomb(path, packed, size, CURE)
     except (pyarrow.ArrowException, OSError, struct.error, IndexError, OverflowError):
         return 0
     return max(packed, size)
-
-
-def _of_parquet(found: Path) -> Any:
-    """Larger and larger sizes: what is said in few bytes first, and what a look at the first rows makes of it."""
-    from pyarrow import parquet
-
-    with parquet.ParquetFile(found, pre_buffer=False) as file:
-        about = file.metadata
-        groups = range(about.num_row_groups)
-        yield max(sum(about.row_group(i).total_byte_size for i in groups), about.num_rows * about.num_columns * CELL)
-        if about.num_columns <= PROBED_COLUMNS:
-            first = next(file.iter_batches(batch_size=PROBED), None)
-            yield about.num_rows * first.nbytes // len(first) if first else 0
 
 
 def _of_messages(found: Path) -> Any:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
 import os
+import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
-from seqmodels.quoting import PATH, shown
+from seqmodels.quoting import PATH, listed, shown
 
 CHUNK = 1 << 20  # bytes read at once
 # Bytes that any packed file may hold, and from there on so many times its size: data seldom packs better.
 FREE, RATIO = 1 << 25, 500
-GZIP = b"\x1f\x8b"
+GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+IN_ZIP = (".csv", ".tsv", ".txt")
 PACKED = 5  # of text, what gzip makes one of
 # First bytes of files that are packed in other ways, or hold no text.
 MAGIC = {
@@ -87,7 +90,10 @@ def refuse_traps(path: Path) -> None:
 def _refuse_traps(path: Path, size: int, changed: int) -> None:
     _refuse_holes(path)
     if is_gzip(path) and size * RATIO > FREE:
-        with suppress(OSError, EOFError, zlib.error), Unpacking(path) as file:  # whoever reads it says what is wrong
+        with (
+            contextlib.suppress(OSError, EOFError, zlib.error),
+            Unpacking(path) as file,
+        ):  # whoever reads it says what is wrong
             while file.given <= FREE and file.read(CHUNK):
                 pass
 
@@ -109,10 +115,66 @@ def _refuse_holes(path: Path) -> None:
             )
 
 
-def open_bytes(path: Path) -> BinaryIO | gzip.GzipFile:
-    """A file to be read from its beginning, which unpacks what is gzip."""
+def open_bytes(path: Path) -> BinaryIO | gzip.GzipFile | ZippedText:
+    """A file to be read from its beginning, which unpacks what is gzip, and the one text in a .zip."""
     refuse_traps(path)
+    if is_zip(path):
+        return ZippedText(path)
     return Unpacking(path) if is_gzip(path) else path.open("rb")
+
+
+class ZippedText(io.BufferedIOBase):
+    """The one text in a zip archive, to be read, which ends with an error once it has given too much.
+
+    Raises:
+        ValueError: the archive holds none or several, is damaged or locked.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.given, self.packed = path, 0, path.stat().st_size
+        try:
+            self.archive = zipfile.ZipFile(path)
+            self.text = self.archive.open(text_in_zip(path, self.archive))
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+            raise ValueError(f"{path}: the zip archive cannot be read ({error}); make or load it anew") from None
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        try:
+            data = self.text.read(CHUNK if size is None or size < 0 else size)
+        except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
+            raise ValueError(f"{self.path}: the zip archive cannot be read ({error}); make or load it anew") from None
+        self.given += len(data)
+        refuse_bomb(self.path, self.packed, self.given, f"unpack it with unzip {self.path.name}")
+        return data
+
+    def close(self) -> None:
+        super().close()
+        self.text.close()
+        self.archive.close()
+
+
+def text_in_zip(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    """Return the one text in an archive.
+
+    Raises:
+        ValueError: there is none, or more than one.
+    """
+    found = [own for own in archive.infolist() if own.filename.lower().endswith(IN_ZIP) and _is_own(own.filename)]
+    if len(found) != 1:
+        names = listed([own.filename for own in found]) if found else "none"
+        raise ValueError(
+            f"{path}: expected an archive with one table in it ({', '.join(IN_ZIP)}), got {names}; unpack it, and name "
+            "the file that is meant"
+        )
+    return found[0]
+
+
+def _is_own(name: str) -> bool:
+    """Whether a file is meant, and not what some systems put beside it."""
+    return not name.startswith("__MACOSX/") and not name.rpartition("/")[2].startswith(".")
 
 
 def is_gzip(path: Path) -> bool:
@@ -123,12 +185,23 @@ def is_gzip(path: Path) -> bool:
 
 def is_packed(path: Path) -> bool:
     """Whether a file is unpacked where it is read."""
-    return is_gzip(path)
+    return is_gzip(path) or is_zip(path)
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a file is a zip archive by its name and its first bytes."""
+    if path.suffix.lower() != ".zip":
+        return False
+    with path.open("rb") as file:
+        return file.read(4) == ZIP
 
 
 def unpacked_bytes(path: Path) -> int:
     """Return about how many bytes a file has when it is unpacked."""
     size = path.stat().st_size
+    if is_zip(path):
+        with contextlib.suppress(zipfile.BadZipFile, ValueError, NotImplementedError), zipfile.ZipFile(path) as archive:
+            return max(size, text_in_zip(path, archive).file_size)
     if not is_gzip(path):
         return size
     with path.open("rb") as file:

@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import numpy as np
 from seqmodels.atomic import FULL, replacing, reserve
 from seqmodels.data.files.arrays import BLOCK, Mapped, open_array
 from seqmodels.data.files.cache import PassingFolder
-from seqmodels.data.number_text import BLANKS, MISSING
+from seqmodels.data.number_text import sql_is_odd, sql_is_text, sql_value
 from seqmodels.data.numbers import LARGEST
 from seqmodels.data.read.table import Cells, Kind
 
@@ -72,10 +73,25 @@ def system_fault(error: Exception) -> int | None:
     return next((number for number in FULL if os.strerror(number) in str(error)), None)
 
 
-def as_system_error(error: Exception) -> OSError:
-    """Return an error of DuckDB's as one of the system's."""
-    number = system_fault(error)
-    return OSError(str(error).splitlines()[0][:200]) if number is None else OSError(number, os.strerror(number))
+@contextmanager
+def telling(path: str, kind: str) -> Iterator[None]:
+    """Say what DuckDB finds wrong with a file of some kind.
+
+    Raises:
+        OSError: the disk is full.
+        ValueError: the file cannot be read.
+    """
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        if number := system_fault(error):
+            raise OSError(number, os.strerror(number)) from None
+        raise ValueError(
+            f"{path}: cannot be read as {kind} ({str(error).splitlines()[0][:120]}); the file is damaged, cut short or "
+            "of another format: write it anew"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -98,39 +114,52 @@ class Store:
     """Tables that DuckDB reads, one below the other, and a folder where what is made of them is kept.
 
     Fields:
+        path: named in errors.
+        kind: of file, in words.
         connection: of DuckDB.
         parts: the rows.
-        folder: of the cache, for arrays that the next run finds there.
+        folder: of the cache, for arrays that the next run finds there; None where nothing is kept.
         passing: for files that go with this process.
     """
 
+    path: str
+    kind: str
     connection: Any
     parts: tuple[Part, ...]
-    folder: Path
-    passing: PassingFolder
+    folder: Path = Path()
+    passing: PassingFolder | None = None
 
     def __len__(self) -> int:
         return sum(part.rows for part in self.parts)
 
-    @property
-    def source(self) -> str:
-        """What follows FROM for all rows, which have their number in the column ``row``."""
+    def rows(self, items: str) -> str:
+        """Return a query for what is selected of all rows, beside the number of each, ``row``."""
         starts = np.cumsum([0, *(part.rows for part in self.parts)]).tolist()
-        each = [
-            f"SELECT *, {p.row} + {start} AS row FROM {p.source}" for p, start in zip(self.parts, starts, strict=False)
-        ]
-        return f"({' UNION ALL BY NAME '.join(each)})"
+        each = zip(self.parts, starts, strict=False)
+        return " UNION ALL ".join(
+            f"SELECT {items}, {part.row} + {start} AS row FROM {part.source}" for part, start in each
+        )
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
-        """Return the rows that a query finds."""
-        found: list[tuple[Any, ...]] = self.connection.cursor().execute(query).fetchall()
-        return found
+        """Return the rows that a query finds.
+
+        Raises:
+            ValueError: the file cannot be read.
+        """
+        with telling(self.path, self.kind):
+            found: list[tuple[Any, ...]] = self.connection.cursor().execute(query).fetchall()
+            return found
 
     def stream(self, query: str) -> Iterator[Any]:
-        """Yield what a query finds as data frames of about `BLOCK` rows."""
-        cursor = self.connection.cursor().execute(query)
-        while len(frame := cursor.fetch_df_chunk(VECTORS)):
-            yield frame
+        """Yield what a query finds as data frames of about `BLOCK` rows.
+
+        Raises:
+            ValueError: the file cannot be read.
+        """
+        with telling(self.path, self.kind):
+            cursor = self.connection.cursor().execute(query)
+            while len(frame := cursor.fetch_df_chunk(VECTORS)):
+                yield frame
 
     def kept(self, name: str, dtype: Any, fill: Callable[[np.ndarray], None]) -> np.ndarray:
         """Return an array with a number for each row, which is made once and kept.
@@ -167,10 +196,11 @@ class StoredCells(Cells):
         key: a name for what is kept of it, letters and digits.
         text: an SQL expression, its cells as text.
         number: an SQL expression, its cells as numbers; None where they have to be read from text.
+        word: an SQL expression, whether a cell is a word, of a column without numbers.
     """
 
-    def __init__(self, store: Store, key: str, text: str, number: str | None = None) -> None:
-        self.store, self.key, self.text, self.number = store, key, text, number
+    def __init__(self, store: Store, key: str, text: str, number: str | None = None, word: str | None = None) -> None:
+        self.store, self.key, self.text, self.number, self.word = store, key, text, number, word
 
     def __len__(self) -> int:
         return len(self.store)
@@ -192,17 +222,24 @@ class StoredCells(Cells):
             for frame in self.store.stream(f"SELECT {self.text} AS cell FROM {part.source}"):
                 yield frame["cell"].tolist()
 
+    def count(self, condition: str) -> int:
+        """Count the rows for which an SQL expression of ``cell`` is true."""
+        (found,) = self.store.ask(f"SELECT count(*) FROM ({self.store.rows(f'{self.text} AS cell')}) WHERE {condition}")
+        return int(found[0])
+
     def kind(self) -> Kind:
         """Count the numbers and the words."""
         path = self.store.folder / f"{self.key}.json"
         if path.exists():
             return Kind(*json.loads(path.read_text(encoding="utf-8")))
-        value = self.number or _value("cell")
-        finite = f"coalesce(abs({value}) <= {LARGEST!r}, false)"
-        text = "false" if self.number else f"({_is_text('cell', value)})"
-        source = f"(SELECT {self.text} AS cell, * FROM {self.store.source})"
-        counts = f"count(*) FILTER ({finite} AND NOT {text}), count(*) FILTER ({text}), min(row) FILTER ({text})"
-        found = Kind(*self.store.ask(f"SELECT {counts} FROM {source}")[0])
+        if self.number or self.word:
+            each = self.store.rows(f"{self.number or 'NULL'} AS value, {self.word or 'false'} AS text")
+        else:
+            cells = self.store.rows(f"{self.text} AS cell")
+            each = f"SELECT row, {sql_value('cell')} AS value, {sql_is_text('cell', 'value')} AS text FROM ({cells})"
+        finite = f"coalesce(abs(value) <= {LARGEST!r}, false) AND NOT text"
+        counts = f"count(*) FILTER ({finite}), count(*) FILTER (text), min(row) FILTER (text)"
+        found = Kind(*self.store.ask(f"SELECT {counts} FROM ({each})")[0])
         with replacing(path) as file:
             file.write_text(json.dumps(list(found)), encoding="utf-8")
         return found
@@ -212,18 +249,24 @@ class StoredCells(Cells):
         return self.store.kept(f"{self.key}.numbers", np.float64, self._fill_numbers)
 
     def _fill_numbers(self, array: np.ndarray) -> None:
-        value = self.number or f"CASE WHEN {_is_odd('cell')} THEN NULL ELSE {_value('cell')} END"
         start = 0
+        for values in self.values():
+            array[start : start + len(values)] = values
+            start += len(values)
+
+    def values(self) -> Iterator[np.ndarray]:
+        """Yield the numbers in order, in arrays of any length; of missing and unusable ones, and of words, NaN."""
+        value = self.number or f"CASE WHEN {sql_is_odd('cell')} THEN NULL ELSE {sql_value('cell')} END"
         for part in self.store.parts:
-            source = f"(SELECT {self.text} AS cell, * FROM {part.source})"
+            cells = f"(SELECT {self.text} AS cell FROM {part.source})"
+            source = part.source if self.number else cells
             for frame in self.store.stream(f"SELECT ({value})::DOUBLE AS value FROM {source}"):
                 values = frame["value"].to_numpy(np.float64, na_value=np.nan)
-                array[start : start + len(values)] = np.where(np.abs(values) <= LARGEST, values, np.nan)
-                start += len(values)
+                yield np.where(np.abs(values) <= LARGEST, values, np.nan)
 
     def codes(self) -> tuple[np.ndarray, list[str]]:
         """The number of each row's cell in order of first appearance, and the cells by their number."""
-        cells = f"SELECT {self.text} AS cell, row FROM {self.store.source}"
+        cells = self.store.rows(f"{self.text} AS cell")
         firsts = f"SELECT cell, min(row) AS first FROM ({cells}) GROUP BY cell"
         words = f"SELECT cell, row_number() OVER (ORDER BY first) - 1 AS code FROM ({firsts})"
         names = [name for (name,) in self.store.ask(f"SELECT cell FROM ({words}) ORDER BY code")]
@@ -233,26 +276,6 @@ class StoredCells(Cells):
                 array[frame["row"].to_numpy()] = frame["code"].to_numpy()
 
         return self.store.kept(f"{self.key}.codes", np.int32, fill), names
-
-
-def _trimmed(cell: str) -> str:
-    return f"trim({cell}, {quoted(BLANKS)})"
-
-
-def _value(cell: str) -> str:
-    """A cell as a number as SQL reads it, which is more than a number as `NUMBER` has it."""
-    return f"TRY_CAST({_trimmed(cell)} AS DOUBLE)"
-
-
-def _is_odd(cell: str) -> str:
-    """Whether SQL may read a number where there is none."""
-    return f"(contains({cell}, '_') OR contains({cell}, '+-') OR contains({cell}, '-+'))"
-
-
-def _is_text(cell: str, value: str) -> str:
-    """Whether a cell is neither a number nor missing."""
-    missing = ", ".join(map(quoted, sorted(MISSING)))
-    return f"({value} IS NULL OR {_is_odd(cell)}) AND lower({_trimmed(cell)}) NOT IN ({missing})"
 
 
 def link(path: Path, folder: Path, name: str) -> Path:

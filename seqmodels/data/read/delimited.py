@@ -7,6 +7,7 @@ import io
 import itertools
 from collections.abc import Generator, Iterable, Iterator, Mapping
 
+from seqmodels.data.files.cache import stamp
 from seqmodels.data.files.find import read_text
 from seqmodels.data.number_text import Style, styles_of
 from seqmodels.data.read.dialect import START, Dialect, find_dialect
@@ -78,7 +79,7 @@ def read_lines(path: str) -> Table:
     styles = styles_of(columns, dialect.delimiter)
     for name, style in styles.items():
         columns[name] = list(map(style.plain, columns[name]))
-    return Table(path, columns, lines, notes=(*dialect.notes, *notes_of(styles)))
+    return Table(path, columns, lines, notes=(*dialect.notes, *notes_of(styles)), stamp=stamp(path))
 
 
 def notes_of(styles: Mapping[str, Style]) -> list[str]:

@@ -116,7 +116,7 @@ def _is_comment(lines: Sequence[str], place: int) -> bool:
 def _delimiter(lines: Sequence[str]) -> str:
     """The separator: the most frequent of the first line, among those that the next lines have as often, if any."""
     bare = [_QUOTED.sub("", line) for line in lines[:20] if line.strip()]
-    counts = {mark: [line.count(mark) for line in bare[: max(1, len(bare) - 1)]] for mark in DELIMITERS}
+    counts = {mark: [line.count(mark) for line in bare] for mark in DELIMITERS}
     even = [mark for mark, own in counts.items() if own[0] and len(set(own)) == 1]
     return max(even or DELIMITERS, key=lambda mark: counts[mark][0])
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from seqmodels.data.files.find import FOLDER, expanded, kind_of
-from seqmodels.data.read.columnar import from_arrow
+from seqmodels.data.read.columnar import from_batches
 from seqmodels.data.read.table import Table
 
 DATASETS = "datasets:"
+PIECE = 4_000_000  # bytes handed over at once
 # What the library's data sets call their splits.
 _SPLITS = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
 
 
-def read_datasets(path: str) -> dict[str, Table]:
+def read_datasets(path: str, memory_limit: int, cache_dir: str | None) -> dict[str, Table]:
     """The splits of ``datasets:NAME_OR_FOLDER[:CONFIG][@SPLIT]``, or one of them, as "train".
 
     A folder is one made by `save_to_disk`, or one that `load_dataset` reads. A name that is no folder is
@@ -30,8 +32,9 @@ def read_datasets(path: str) -> dict[str, Table]:
     if wanted:
         if wanted not in splits:
             raise ValueError(f"{path}: there is no split {wanted!r}; there are {', '.join(splits)}")
-        return {"train": _table(splits[wanted], path)}
-    found = {_SPLITS[key]: _table(own, f"{path}@{key}") for key, own in splits.items() if key in _SPLITS}
+        return {"train": _table(splits[wanted], path, memory_limit, cache_dir)}
+    wanted_too = {_SPLITS[key]: (own, f"{path}@{key}") for key, own in splits.items() if key in _SPLITS}
+    found = {name: _table(*own, memory_limit, cache_dir) for name, own in wanted_too.items()}
     if "train" not in found:
         known, first = ", ".join(splits), next(iter(splits))
         raise ValueError(f"{path}: expected a split called train, got {known}; name one, as {path}@{first}")
@@ -99,9 +102,33 @@ def _load(path: str, name: str) -> Any:
         raise ValueError(f"{path}: {here}the datasets library cannot load it: {first[:200]}") from None
 
 
-def _table(dataset: Any, path: str) -> Table:
+def _table(dataset: Any, path: str, memory_limit: int, cache_dir: str | None) -> Table:
     """One split; classes by their names."""
-    return with_names(from_arrow(dataset.with_format("arrow")[:], path), dataset.features)
+    arrow, rows = dataset.with_format("arrow"), max(1, len(dataset))
+    size = dataset.data.nbytes
+    step = max(1, PIECE * rows // max(1, size))
+
+    def batches() -> Iterator[Any]:
+        for start in range(0, len(dataset), step):
+            yield from arrow[start : start + step].to_batches()
+
+    schema, key = dataset.features.arrow_schema, _stamp(dataset, path)
+    return from_batches(path, schema, len(dataset), batches, size, key, memory_limit, cache_dir, _classes(dataset))
+
+
+def _stamp(dataset: Any, path: str) -> list[Any]:
+    """What tells a split from others: its files, and its fingerprint where it was not read from any."""
+    files = [Path(one["filename"]) for one in dataset.cache_files]
+    known = [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    return [path.partition("@")[2], dataset._fingerprint, *known]
+
+
+def _classes(dataset: Any) -> dict[str, tuple[str, ...]]:
+    """The names of classes, of each column that holds their numbers, or lists of those."""
+    from datasets import ClassLabel
+
+    inner = {name: getattr(feature, "feature", feature) for name, feature in dataset.features.items()}
+    return {name: tuple(own.names) for name, own in inner.items() if isinstance(own, ClassLabel)}
 
 
 def with_names(table: Table, features: Any) -> Table:

@@ -25,11 +25,11 @@ from seqmodels.data.read.database import (
     Part,
     Store,
     StoredCells,
-    as_system_error,
     connect,
     link,
     quoted,
     system_fault,
+    telling,
 )
 from seqmodels.data.read.delimited import Lines, no_rows, notes_of, rows_of
 from seqmodels.data.read.dialect import START, Dialect, find_dialect
@@ -53,7 +53,7 @@ def read_large_lines(path: str, memory_limit: int, cache_dir: str | None) -> Tab
     folder = cached_folder(cache_dir, path, ["lines", key], lambda folder: _write(path, folder), "columns")
     found, passing = about(folder), PassingFolder(cache_dir)
     connection = connect(passing.path, database=folder / FILE)
-    store = Store(connection, (Part(TABLE, "rowid", found["rows"]),), folder, passing)
+    store = Store(path, "CSV", connection, (Part(TABLE, "rowid", found["rows"]),), folder, passing)
     columns = {name: StoredCells(store, f"c{i}", f"c{i}") for i, name in enumerate(found["dialect"]["names"])}
     dialect = Dialect.from_plain(found["dialect"])
     first, rows = found["first"], found["rows"]
@@ -142,8 +142,6 @@ def _survey(path: str, copy: Path | None) -> Survey:
 
 def _write(path: str, folder: Path) -> dict[str, Any]:
     """Write the columns of a file to a folder, and return what is to be known of them."""
-    import duckdb
-
     source = find_file(path)
     copy = folder / "text" if is_packed(source) else None
     survey = _survey(path, copy)
@@ -155,18 +153,13 @@ def _write(path: str, folder: Path) -> dict[str, Any]:
     cells = zip(*(cells for cells, _ in sample), strict=True)
     styles = styles_of(dict(zip(dialect.names, map(list, cells), strict=True)), dialect.delimiter)
     place = copy or link(source, folder, "file")
-    connection = connect(folder, [place], folder / FILE, write=True)
-    try:
+    with telling(path, "CSV"), closing(connect(folder, [place], folder / FILE, write=True)) as connection:
         ahead = sample[0][1] - 1
         may = survey.even and not dialect.blanks and not (survey.blank and len(dialect.names) == 1)
         if not (may and ahead == dialect.skip + (not dialect.is_data) and _copy(connection, place, dialect, styles)):
             _insert(connection, rows_of(path, dialect, Lines(text_pieces(path))), dialect, styles)
         (rows_found,) = connection.execute(f"SELECT count(*) FROM {TABLE}").fetchone()
-    except duckdb.Error as error:
-        raise as_system_error(error) from None
-    finally:
-        connection.close()
-        place.unlink()
+    place.unlink()
     first = ahead + 1 if rows_found == survey.lines - ahead and survey.even else None
     notes = [*dialect.notes, *notes_of(styles)]
     return {"rows": rows_found, "first": first, "dialect": asdict(dialect), "notes": notes}

@@ -7,9 +7,13 @@ from pathlib import Path
 from seqmodels.data.files.arrays import MEMORY_LIMIT
 from seqmodels.data.files.find import find_file
 from seqmodels.data.files.unpack import unpacked_bytes
+from seqmodels.data.read import columnar, json_lines
 from seqmodels.data.read.delimited import read_lines
+from seqmodels.data.read.hub import DATASETS, read_datasets
+from seqmodels.data.read.joined_times import join_times
+from seqmodels.data.read.large_lines import read_large_lines
+from seqmodels.data.read.parquet import parquet_files, read_parquet
 from seqmodels.data.read.table import Table
-from seqmodels.data.read.table_cache import stamp
 
 
 def read_table(path: str, memory_limit: int = MEMORY_LIMIT, cache_dir: str | None = None) -> Table:
@@ -35,25 +39,21 @@ def read_tables(path: str, memory_limit: int = MEMORY_LIMIT, cache_dir: str | No
     Raises:
         ValueError: as `read_table`.
     """
-    tables = _read(path, memory_limit, cache_dir)
-    for table in tables.values():
-        table.stamp = stamp(table.path)
-    return tables
+    found = _read(path, memory_limit, cache_dir)
+    return {name: join_times(table) for name, table in found.items()}
 
 
 def _read(path: str, memory_limit: int, cache_dir: str | None) -> dict[str, Table]:
-    if path.startswith("datasets:"):
-        from seqmodels.data.read.hub import read_datasets
-
-        return read_datasets(path)
-    if Path(path).suffix.lower() in (".parquet", ".arrow", ".feather", ".ipc"):
-        from seqmodels.data.read.columnar import read_arrow
-
-        return {"train": read_arrow(path)}
+    if path.startswith(DATASETS):
+        return read_datasets(path, memory_limit, cache_dir)
+    if parquet_files(path):
+        return {"train": read_parquet(path, memory_limit, cache_dir)}
+    if Path(path).suffix.lower() in columnar.SUFFIXES:
+        return {"train": columnar.read_arrow(path, memory_limit, cache_dir)}
+    if path.lower().endswith(json_lines.SUFFIXES):
+        return {"train": json_lines.read_json_lines(path, memory_limit, cache_dir)}
     if path.lower().endswith((".npz", ".npy", ".ts", ".ts.gz")):
         raise ValueError(f"{path}: holds arrays, and no table: read it with data=arrays data.path={path}")
     if unpacked_bytes(find_file(path)) > memory_limit:
-        from seqmodels.data.read.large_lines import read_large_lines
-
         return {"train": read_large_lines(path, memory_limit, cache_dir)}
     return {"train": read_lines(path)}

@@ -213,7 +213,7 @@ class Table:
 
     def is_numeric(self, name: str) -> bool:
         """Whether the column is meant as numbers: most of its cells that are not missing are."""
-        kind = self._kind(name)
+        kind = self.kind(name)
         return kind.finite > kind.text
 
     def numbers(self, name: str, option: str = "features") -> np.ndarray:
@@ -225,7 +225,7 @@ class Table:
             ValueError: a cell holds text.
         """
         self.cells(name, option)
-        kind = self._kind(name)
+        kind = self.kind(name)
         if kind.first is not None:
             if kind.finite == 0 and (truth := self._truth(name)) is not None:
                 return truth
@@ -245,7 +245,8 @@ class Table:
         """Read a column anew, which has changed."""
         self._parsed.pop(name, None)
 
-    def _kind(self, name: str) -> Kind:
+    def kind(self, name: str) -> Kind:
+        """Return what the cells of a column are."""
         cells = self.columns[name]
         if name not in self._parsed and isinstance(cells, Cells):
             return cells.kind()
@@ -275,8 +276,7 @@ class Table:
         found.columns = {name: cells for name, cells in self.columns.items() if name not in names}
         return found
 
-    def select(self, rows: np.ndarray) -> Table:
-        """The given rows, in the order given."""
-        picked = rows.tolist()
-        columns = {name: [cells[i] for i in picked] for name, cells in self.columns.items()}
-        return Table(self.path, columns, [self.lines[i] for i in picked], self.unit)
+    def having(self, columns: Mapping[str, Sequence[str]], lines: Sequence[int]) -> Table:
+        """Other rows made of these, with their place in the file."""
+        space, notes = self.space, self.notes
+        return Table(self.path, columns, lines, self.unit, space=space, notes=notes, stamp=self.stamp)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from seqmodels.data.numbers import fit_scale
 from seqmodels.data.read.table import to_numbers
+from seqmodels.kinds import choice, either, list_of
 from seqmodels.quoting import shown
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ CALENDAR = {
     "day_of_year": 365.25,
     "half_year": 182.625,
 }
+_part = choice(*CALENDAR)
+Calendar = Annotated[Sequence[str], either(list_of(_part, "[hour, day_of_week]"), _part)]
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -15,11 +14,13 @@ from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.anomalies import KINDS, LEAST_SHARE, Break, plant, to_plain
+from seqmodels.data.series.covariates import Calendar
 from seqmodels.data.series.reading import read_series
 from seqmodels.data.series.rows import SeriesRows, new_windows
 from seqmodels.data.series.table import SeriesTable, reading_of
 from seqmodels.data.series.windows import SeriesStreams, SeriesWindows
 from seqmodels.data.sources.table import CSVSource
+from seqmodels.kinds import Column, ColumnNames, Count, Seed, Share, whole
 from seqmodels.registry import register
 
 # What the second number of a target means: 0 as usual, 1 to 5 a planted break, 6 one that the file names.
@@ -84,25 +85,23 @@ class AnomalySource(DataSource):
     def __init__(
         self,
         path: str,
-        target: str,
-        features: Sequence[str] | None = (),
-        time: str | None = None,
-        series: str | None = None,
-        label: str | int | None = None,
-        period: int | None = None,
-        calendar: Sequence[str] | None = None,
+        target: Column,
+        features: ColumnNames | Column | None = (),
+        time: Column | None = None,
+        series: Column | None = None,
+        label: Column | None = None,
+        period: Count | None = None,
+        calendar: Calendar | None = None,
         timezone: str | None = None,
         time_format: str | None = None,
-        gaps: str = "split",
-        duplicates: str = "error",
-        missing: str = "error",
-        planted: int | None = None,
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.2,
-        seed: int = 0,
+        gaps: Literal["allow", "error", "fill", "split"] = "split",
+        duplicates: Literal["error", "first", "last"] = "error",
+        missing: Literal["error", "drop", "interpolate", "end"] = "error",
+        planted: Annotated[int, whole(0)] | None = None,
+        val_fraction: Share = 0.1,
+        test_fraction: Share = 0.2,
+        seed: Seed = 0,
     ) -> None:
-        if planted is not None and planted < 0:
-            raise ValueError(f"data.planted must be at least 0, got {planted}")
         self.path, self.label, self.seed = str(path), name_of(label), seed
         self.planted = 0 if planted is None and label is not None else planted
         self.source = CSVSource(

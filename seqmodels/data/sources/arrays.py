@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -19,14 +19,13 @@ from seqmodels.data.columns.splits import check_fractions
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.arrays import ArraySequences, label_names, targets_of
 from seqmodels.data.numbers import fit_scale
-from seqmodels.data.read.arrays import READ_BY, Arrays, Names, read_arrays
+from seqmodels.data.read.arrays import Arrays, Names, read_arrays
 from seqmodels.data.read.ts import read_ts
+from seqmodels.kinds import Count, Seed, Share, column, list_of, not_negative, whole
 from seqmodels.quoting import listed
 from seqmodels.registry import register
 
 _log = logging.getLogger(__name__)
-
-SCALES, MISSING = ("features", "all", "none"), ("error", "drop", "interpolate")
 
 
 @register("data", "arrays")
@@ -77,30 +76,26 @@ class ArraysSource(DataSource):
         groups: str | None = None,
         classes: str | None = None,
         split: str | None = None,
-        test_groups: Sequence[str] | None = None,
-        target_kind: str | None = None,
-        target_per: str | None = None,
-        read_by: str = "rows",
-        scale: str = "features",
-        missing: str = "error",
-        copies: int = 1,
-        crop: int | None = None,
-        shift: float = 0.0,
-        turn: float = 0.0,
-        slant: float = 0.0,
-        zoom: float = 0.0,
-        tilt: float = 0.0,
-        gain: float = 0.0,
-        noise: float = 0.0,
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        seed: int = 0,
+        test_groups: Annotated[Sequence[str], list_of(column, "[3, 5, 9]")] | None = None,
+        target_kind: Literal["labels", "values", "sets"] | None = None,
+        target_per: Literal["sequence", "step"] | None = None,
+        read_by: Literal["rows", "columns", "pixels"] = "rows",
+        scale: Literal["features", "all", "none"] = "features",
+        missing: Literal["error", "drop", "interpolate"] = "error",
+        copies: Annotated[int, whole(1, 1000)] = 1,
+        crop: Count | None = None,
+        shift: Annotated[float, not_negative] = 0.0,
+        turn: Annotated[float, not_negative] = 0.0,
+        slant: Annotated[float, not_negative] = 0.0,
+        zoom: Share = 0.0,
+        tilt: Annotated[float, not_negative] = 0.0,
+        gain: Share = 0.0,
+        noise: Annotated[float, not_negative] = 0.0,
+        val_fraction: Share = 0.1,
+        test_fraction: Share = 0.1,
+        seed: Seed = 0,
     ) -> None:
         check_fractions(val_fraction, test_fraction)
-        choices = {"read_by": (read_by, READ_BY), "scale": (scale, SCALES), "missing": (missing, MISSING)}
-        for option, (value, known) in choices.items():
-            if value not in known:
-                raise ValueError(f"data.{option} must be one of {', '.join(known)}, got {value!r}")
         self.path, self.test_path = str(path), test_path
         self.names = Names(x, y, lengths, groups, classes, split)
         self.test_groups = None if test_groups is None else [str(group) for group in test_groups]

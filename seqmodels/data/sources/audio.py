@@ -8,19 +8,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
 import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.audio_list import Recording, find_recordings
-from seqmodels.data.columns.audio_splits import KINDS, SplitOptions, split_recordings
+from seqmodels.data.columns.audio_splits import SplitOptions, split_recordings
 from seqmodels.data.dataset import DataSource, SequenceDataset
-from seqmodels.data.encode.audio_features import NORMALISATIONS, SMALLEST, SPECTRA, AudioFeatures
+from seqmodels.data.encode.audio_features import SMALLEST, AudioFeatures
 from seqmodels.data.encode.audio_store import FeatureStore, Strictness, notes, open_store
-from seqmodels.data.encode.audio_targets import LEVELS, Targets
+from seqmodels.data.encode.audio_targets import Targets
 from seqmodels.data.numbers import apply_scale
 from seqmodels.data.read.audio import sample_rate as rate_of
+from seqmodels.kinds import Seed, Share, column, list_of, positive, speed, whole
 from seqmodels.registry import register
 
 _log = logging.getLogger(__name__)
@@ -77,7 +78,8 @@ class AudioSource(DataSource):
         speeds: each training recording is heard at each of these speeds, 1.1 a tenth faster and higher
             (Ko et al. 2015, "Audio augmentation for speech recognition"); validation and test at 1.
         mismatch, stereo, silence: see `Strictness`.
-        split, val_groups, test_groups, val_fraction, test_fraction, seed: see `SplitOptions`.
+        split: stratified, group (whole speakers) or given; None for given where the manifest says, else stratified.
+        val_groups, test_groups, val_fraction, test_fraction, seed: see `SplitOptions`.
         cache_dir: where features are kept; None for the user's cache folder.
 
     Raises:
@@ -88,35 +90,30 @@ class AudioSource(DataSource):
         self,
         path: str,
         pattern: str | None = None,
-        level: str = "character",
-        sample_rate: int | None = None,
-        spectrum: str = "filterbank",
-        mel_bins: int = 40,
-        coefficients: int = 13,
-        deltas: int = 1,
-        frame_length: float = 25.0,
-        frame_shift: float = 10.0,
-        stack: int = 1,
-        normalise: str = "recording",
-        speeds: Sequence[float] = (1.0,),
-        mismatch: str = "resample",
-        stereo: str = "mean",
-        silence: str = "drop",
-        split: str | None = None,
-        val_groups: Sequence[str] | None = None,
-        test_groups: Sequence[str] | None = None,
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        seed: int = 0,
+        level: Literal["character", "word"] = "character",
+        sample_rate: Annotated[int, whole(1000, 1_000_000)] | None = None,
+        spectrum: Literal["filterbank", "mfcc"] = "filterbank",
+        mel_bins: Annotated[int, whole(4, 1000)] = 40,
+        coefficients: Annotated[int, whole(1, 1000)] = 13,
+        deltas: Annotated[int, whole(0, 2)] = 1,
+        frame_length: Annotated[float, positive] = 25.0,
+        frame_shift: Annotated[float, positive] = 10.0,
+        stack: Annotated[int, whole(1, 1000)] = 1,
+        normalise: Literal["recording", "train", "none"] = "recording",
+        speeds: Annotated[Sequence[float], list_of(speed, "[0.9, 1.0, 1.1]")] = (1.0,),
+        mismatch: Literal["resample", "error"] = "resample",
+        stereo: Literal["mean", "error"] = "mean",
+        silence: Literal["drop", "error"] = "drop",
+        split: Literal["stratified", "group", "given"] | None = None,
+        val_groups: Annotated[Sequence[str], list_of(column, "[jackson]")] | None = None,
+        test_groups: Annotated[Sequence[str], list_of(column, "[jackson]")] | None = None,
+        val_fraction: Share = 0.1,
+        test_fraction: Share = 0.1,
+        seed: Seed = 0,
         cache_dir: str | None = None,
     ) -> None:
-        _check_choices(spectrum=(spectrum, SPECTRA), normalise=(normalise, NORMALISATIONS), level=(level, LEVELS))
-        _check_choices(split=(split, (None, *KINDS)), mismatch=(mismatch, ("resample", "error")))
-        _check_choices(stereo=(stereo, ("mean", "error")), silence=(silence, ("drop", "error")))
         if spectrum == "mfcc" and coefficients > mel_bins:
             raise ValueError(f"data.coefficients must be at most data.mel_bins={mel_bins}, got {coefficients}")
-        if not speeds or min(speeds) < 0.5 or max(speeds) > 2:
-            raise ValueError(f"data.speeds must be numbers from 0.5 to 2, such as [0.9, 1.0, 1.1], got {list(speeds)}")
         self.path, self.pattern, self.level = path, pattern, level
         self.sample_rate, self.speeds, self.cache_dir = sample_rate, tuple(dict.fromkeys(speeds)), cache_dir
         self.shape = (spectrum, mel_bins, coefficients, deltas, frame_length, frame_shift, stack, normalise)
@@ -272,10 +269,3 @@ def _refuse_one_class(path: str, recordings: Sequence[Recording]) -> None:
             f"{path}: expected recordings of two classes or more to train on, got only {labels.pop()!r}: there is "
             "nothing to tell apart"
         )
-
-
-def _check_choices(**options: tuple[Any, Sequence[Any]]) -> None:
-    for name, (value, choices) in options.items():
-        if value not in choices:
-            known = ", ".join("null" if choice is None else choice for choice in choices)
-            raise ValueError(f"data.{name} must be one of {known}, got {value!r}")

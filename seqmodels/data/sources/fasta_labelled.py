@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from seqmodels.data.encode.record_store import RecordSequences, RecordStore
 from seqmodels.data.files.find import find_file, naming
 from seqmodels.data.read.fasta import Piece, find_records
 from seqmodels.data.read.open import read_table
+from seqmodels.kinds import Seed, Share
 from seqmodels.registry import register
 
 PLACES = ("file", "folder")
@@ -50,11 +52,11 @@ class LabelledFastaSource(DataSource):
         self,
         path: str,
         label: str,
-        alphabet: str = "dna",
-        ambiguous: str = "unknown",
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        seed: int = 0,
+        alphabet: Literal["dna", "protein"] = "dna",
+        ambiguous: Literal["unknown", "error"] = "unknown",
+        val_fraction: Share = 0.1,
+        test_fraction: Share = 0.1,
+        seed: Seed = 0,
         cache_dir: str | None = None,
     ) -> None:
         check_fractions(val_fraction, test_fraction)

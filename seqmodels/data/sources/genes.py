@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from seqmodels.data.files.find import find_file, naming
 from seqmodels.data.read.fasta import Piece
 from seqmodels.data.read.genes import CODING, NAME, SEQUENCE, Genes, read_genes
 from seqmodels.data.read.table import Table
+from seqmodels.kinds import Count, Seed, Share, whole
 from seqmodels.registry import register
 
 LETTERS = tuple(ALPHABETS["dna"])
@@ -76,18 +78,14 @@ class GeneStructureSource(DataSource):
         self,
         path: str = TRAIN,
         test_path: str | None = TEST,
-        labels: str = "coding",
+        labels: Literal["coding", "structure"] = "coding",
         feature: str = "CDS",
-        kmer: int = 1,
-        max_length: int | None = 3000,
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        seed: int = 0,
+        kmer: Annotated[int, whole(1, 1000)] = 1,
+        max_length: Count | None = 3000,
+        val_fraction: Share = 0.1,
+        test_fraction: Share = 0.1,
+        seed: Seed = 0,
     ) -> None:
-        if max_length is not None and max_length < 1:
-            raise ValueError(f"data.max_length must be at least 1, or null for all genes, got {max_length}")
-        if labels not in TAGS:
-            raise ValueError(f"data.labels must be one of {', '.join(TAGS)}, got {labels!r}")
         # Genes of another file are split themselves, unless its test genes are named too.
         self.test_path = None if path != TRAIN and test_path == TEST else test_path
         self.path, self.feature, self.max_length, self.seed = path, feature, max_length, seed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from seqmodels.data.encode.alphabet import Alphabet, check_kmer, kmers, reverse_
 from seqmodels.data.encode.token_file import TokenFile, cached, write_tokens
 from seqmodels.data.files.find import naming
 from seqmodels.data.read.fasta import find_records, read_pieces
+from seqmodels.kinds import Share, whole
 from seqmodels.registry import register
 
 
@@ -89,12 +90,12 @@ class GenomeSource(DataSource):
     def __init__(
         self,
         path: str = "shipped:lambda_phage.fasta.gz",
-        alphabet: str = "dna",
-        ambiguous: str = "unknown",
-        kmer: int = 1,
+        alphabet: Literal["dna", "protein"] = "dna",
+        ambiguous: Literal["unknown", "error"] = "unknown",
+        kmer: Annotated[int, whole(1, 1000)] = 1,
         reverse_complement: bool = False,
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
+        val_fraction: Share = 0.1,
+        test_fraction: Share = 0.1,
         cache_dir: str | None = None,
     ) -> None:
         letters = Alphabet(alphabet, ambiguous).letters

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -17,9 +17,10 @@ from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.pairs import Origins, PairDataset
 from seqmodels.data.encode.pairs_store import Limits, Sides, build_pairs, encode_pairs
 from seqmodels.data.encode.token_file import TokenFile, cached
-from seqmodels.data.encode.tokenizer import LEVELS, SUBWORD_KINDS, Units
+from seqmodels.data.encode.tokenizer import Units
 from seqmodels.data.encode.vocabulary import UNKNOWN, describe
 from seqmodels.data.read.pairs import Reader
+from seqmodels.kinds import Column, Count, Seed, Share, whole
 from seqmodels.quoting import shown
 from seqmodels.registry import register
 
@@ -65,34 +66,27 @@ class PairsSource(DataSource):
         self,
         path: str,
         target_path: str | None = None,
-        format: str = "auto",
-        source: str | int | None = None,
-        target: str | int | None = None,
-        source_level: str = "character",
-        target_level: str = "character",
-        source_size: int | None = None,
-        target_size: int | None = None,
-        subword_kind: str = "unigram",
-        min_count: int = 1,
+        format: Literal["auto", "tsv", "csv", "lexicon", "lines"] = "auto",
+        source: Column | None = None,
+        target: Column | None = None,
+        source_level: Literal["character", "word", "symbols", "subword"] = "character",
+        target_level: Literal["character", "word", "symbols", "subword"] = "character",
+        source_size: Annotated[int, whole(2)] | None = None,
+        target_size: Annotated[int, whole(2)] | None = None,
+        subword_kind: Literal["unigram", "bpe"] = "unigram",
+        min_count: Count = 1,
         lowercase: bool = False,
-        max_source: int | None = 200,
-        max_target: int | None = 200,
+        max_source: Count | None = 200,
+        max_target: Count | None = 200,
         references: bool = True,
-        missing: str = "error",
+        missing: Literal["error", "drop"] = "error",
         encoding: str = "utf-8",
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        seed: int = 0,
+        val_fraction: Share = 0.1,
+        test_fraction: Share = 0.1,
+        seed: Seed = 0,
         cache_dir: str | None = None,
     ) -> None:
         check_fractions(val_fraction, test_fraction)
-        for name, value, choices in (
-            ("source_level", source_level, LEVELS),
-            ("target_level", target_level, LEVELS),
-            ("subword_kind", subword_kind, SUBWORD_KINDS),
-        ):
-            if value not in choices:
-                raise ValueError(f"data.{name} must be one of {', '.join(choices)}, got {value!r}")
         self.reader = Reader(path, format, target_path, source, target, encoding, missing)
         self.levels, self.sizes = (source_level, target_level), (source_size, target_size)
         self.subword_kind, self.min_count, self.references = subword_kind, min_count, references

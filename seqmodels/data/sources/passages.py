@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from seqmodels.data.files.find import naming
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
+from seqmodels.kinds import Column, Seed, Share, list_of, whole
 from seqmodels.quoting import listed, shown
 from seqmodels.registry import register
 
@@ -53,17 +55,15 @@ class PassagesSource(DataSource):
     def __init__(
         self,
         path: str,
-        text: str,
-        label: str,
-        group: str | int | None = None,
-        lengths: Sequence[int] = (20, 50, 100),
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        seed: int = 0,
+        text: Column,
+        label: Column,
+        group: Column | None = None,
+        lengths: Annotated[Sequence[int], list_of(whole(1), "[20, 50, 100]")] = (20, 50, 100),
+        val_fraction: Share = 0.1,
+        test_fraction: Share = 0.1,
+        seed: Seed = 0,
     ) -> None:
         check_fractions(val_fraction, test_fraction)
-        if not lengths or min(lengths) < 1:
-            raise ValueError(f"data.lengths must be numbers of at least 1, such as [20, 50, 100], got {lengths}")
         self.path, self.text, self.label, self.group = str(path), str(text), str(label), name_of(group)
         self.lengths = tuple(sorted(set(lengths)))
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed

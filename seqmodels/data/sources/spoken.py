@@ -5,6 +5,8 @@ T frames, F features.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 
 from seqmodels.batch import BatchSpec
@@ -13,6 +15,8 @@ from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.encode.deltas import delta_names, with_deltas
 from seqmodels.data.numbers import apply_scale, fit_scale
 from seqmodels.data.sources.joined import read_joined
+from seqmodels.data.sources.made import Made, Steps, Unmade
+from seqmodels.kinds import Seed, Share, whole
 from seqmodels.registry import register
 
 SHIPPED = "shipped:fsdd_mfcc13.npz"
@@ -98,10 +102,10 @@ class SpokenDigitsSource(DataSource):
     def __init__(
         self,
         path: str = SHIPPED,
-        deltas: int = 1,
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.2,
-        seed: int = 0,
+        deltas: Annotated[int, whole(0, 2)] = 1,
+        val_fraction: Share = 0.1,
+        test_fraction: Share = 0.2,
+        seed: Seed = 0,
     ) -> None:
         self.path, self.deltas = path, deltas
         self.fractions, self.seed = (val_fraction, test_fraction), seed
@@ -163,15 +167,15 @@ class SpokenSpellingSource(DataSource):
     def __init__(
         self,
         path: str = SHIPPED,
-        deltas: int = 1,
-        shortest: int = 2,
-        longest: int = 6,
-        train_size: int = 4000,
-        val_size: int = 400,
-        test_size: int = 600,
-        seed: int = 0,
+        deltas: Annotated[int, whole(0, 2)] = 1,
+        shortest: Steps = 2,
+        longest: Steps = 6,
+        train_size: Made = 4000,
+        val_size: Unmade = 400,
+        test_size: Unmade = 600,
+        seed: Seed = 0,
     ) -> None:
-        if not 1 <= shortest <= longest:
+        if shortest > longest:
             raise ValueError(f"data.shortest must be from 1 to data.longest={longest}, got {shortest}")
         self.path, self.deltas, self.seed = path, deltas, seed
         self.shortest, self.longest = shortest, longest

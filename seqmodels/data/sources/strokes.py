@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -15,10 +16,10 @@ from seqmodels.data.columns.splits import by_group, check_fractions
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.files.find import naming
 from seqmodels.data.read.strokes import Drawing, read_drawings
+from seqmodels.kinds import Count, Seed, Share, whole
 from seqmodels.quoting import listed, shown
 from seqmodels.registry import register
 
-UNITS = ("drawing", "stroke")
 ANY = "any"
 # What a movement holds, and the states of the pen after it.
 VALUES = ("dx", "dy", "pen stays down", "pen is lifted", "drawing ends")
@@ -48,18 +49,14 @@ class StrokesSource(DataSource):
     def __init__(
         self,
         path: str,
-        unit: str = "drawing",
-        points: int | None = 6,
-        max_length: int | None = None,
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        seed: int = 0,
+        unit: Literal["drawing", "stroke"] = "drawing",
+        points: Annotated[int, whole(2, 10_000)] | None = 6,
+        max_length: Count | None = None,
+        val_fraction: Share = 0.1,
+        test_fraction: Share = 0.1,
+        seed: Seed = 0,
     ) -> None:
         check_fractions(val_fraction, test_fraction)
-        if unit not in UNITS:
-            raise ValueError(f"data.unit must be one of {', '.join(UNITS)}, got {unit!r}")
-        if points is not None and points < 2:
-            raise ValueError(f"data.points must be at least 2, or null for the points as they are, got {points}")
         self.path, self.unit, self.points, self.max_length = str(path), unit, points, max_length
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
         self._read: list[Drawing] | None = None

@@ -6,11 +6,13 @@ T steps.
 from __future__ import annotations
 
 import string
+from typing import Annotated
 
 import numpy as np
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.sources.made import Sequence, SyntheticSource, check_at_least
+from seqmodels.data.sources.made import Made, Sequence, Steps, SyntheticSource, Unmade, check_at_least
+from seqmodels.kinds import Seed, whole
 from seqmodels.registry import register
 
 LETTERS = string.ascii_lowercase
@@ -39,16 +41,16 @@ class RunningSumSource(SyntheticSource):
 
     def __init__(
         self,
-        steps: int = 20,
-        largest: int = 9,
-        train_size: int = 10_000,
-        val_size: int = 1_000,
-        test_size: int = 1_000,
-        seed: int = 0,
+        steps: Steps = 20,
+        largest: Made = 9,
+        train_size: Made = 10_000,
+        val_size: Unmade = 1_000,
+        test_size: Unmade = 1_000,
+        seed: Seed = 0,
     ) -> None:
         super().__init__(train_size, val_size, test_size, seed)
-        self.steps = check_at_least("steps", steps, 1)
-        self.largest = check_at_least("largest", largest, 1)
+        self.steps = steps
+        self.largest = largest
         # Mean m and variance v of one number; over the steps t the sums have mean m t and variance v t.
         mean, variance = largest / 2, largest * (largest + 2) / 12
         spread = variance * (steps + 1) / 2 + mean**2 * (steps**2 - 1) / 12
@@ -95,14 +97,14 @@ class AddingSource(SyntheticSource):
 
     def __init__(
         self,
-        steps: int = 200,
-        train_size: int = 50_000,
-        val_size: int = 1_000,
-        test_size: int = 1_000,
-        seed: int = 0,
+        steps: Annotated[int, whole(2, 10_000)] = 200,
+        train_size: Made = 50_000,
+        val_size: Unmade = 1_000,
+        test_size: Unmade = 1_000,
+        seed: Seed = 0,
     ) -> None:
         super().__init__(train_size, val_size, test_size, seed)
-        self.steps = check_at_least("steps", steps, 2)
+        self.steps = steps
 
     def make(self, generator: np.random.Generator, steps: int) -> Sequence:
         inputs = np.zeros((steps, 2), np.float32)
@@ -137,16 +139,16 @@ class CopyingSource(SyntheticSource):
 
     def __init__(
         self,
-        delay: int = 100,
-        length: int = 10,
-        symbols: int = 8,
-        train_size: int = 20_000,
-        val_size: int = 1_000,
-        test_size: int = 1_000,
-        seed: int = 0,
+        delay: Steps = 100,
+        length: Steps = 10,
+        symbols: Annotated[int, whole(2, 26)] = 8,
+        train_size: Made = 20_000,
+        val_size: Unmade = 1_000,
+        test_size: Unmade = 1_000,
+        seed: Seed = 0,
     ) -> None:
         super().__init__(train_size, val_size, test_size, seed)
-        self.delay, self.length = check_at_least("delay", delay, 1), check_at_least("length", length, 1)
+        self.delay, self.length = delay, length
         letters = _letters(symbols)
         self.spec = BatchSpec(
             *("tokens", symbols + 2, "labels", symbols + 1, "step"),
@@ -182,16 +184,16 @@ class ReversalSource(SyntheticSource):
 
     def __init__(
         self,
-        symbols: int = 10,
-        shortest: int = 5,
-        longest: int = 15,
-        train_size: int = 20_000,
-        val_size: int = 1_000,
-        test_size: int = 1_000,
-        seed: int = 0,
+        symbols: Annotated[int, whole(2, 26)] = 10,
+        shortest: Steps = 5,
+        longest: Steps = 15,
+        train_size: Made = 20_000,
+        val_size: Unmade = 1_000,
+        test_size: Unmade = 1_000,
+        seed: Seed = 0,
     ) -> None:
         super().__init__(train_size, val_size, test_size, seed)
-        self.shortest = check_at_least("shortest", shortest, 1)
+        self.shortest = shortest
         self.longest = check_at_least("longest", longest, shortest)
         letters = _letters(symbols)
         self.spec = BatchSpec(
@@ -210,6 +212,4 @@ class ReversalSource(SyntheticSource):
 
 
 def _letters(symbols: int) -> tuple[str, ...]:
-    if not 2 <= symbols <= len(LETTERS):
-        raise ValueError(f"data.symbols must be from 2 to {len(LETTERS)}, got {symbols!r}")
     return tuple(LETTERS[:symbols])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Annotated, Literal
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.cuts import check_cuts, cut_numbers
@@ -19,11 +20,13 @@ from seqmodels.data.read.chunks import is_large
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.ahead import SeriesAhead
+from seqmodels.data.series.covariates import Calendar
 from seqmodels.data.series.large import LargeSeriesTable, large_series_ahead
 from seqmodels.data.series.reading import SeriesReading
 from seqmodels.data.series.table import SeriesOptions, SeriesTable, infer_layout, series_ahead
 from seqmodels.data.sources.open_table import first_tables, open_table, prepare_table, whole_tables
 from seqmodels.data.sources.sequence_table import SequenceOptions, SequenceTable
+from seqmodels.kinds import Column, ColumnNames, Count, Seed, Share, any_number, fold, list_of, whole
 from seqmodels.quoting import listed
 from seqmodels.registry import register
 
@@ -43,7 +46,8 @@ class CSVSource(DataSource):
     - *text*: a row is a sequence, the characters or words of the column `text`.
     - *nested*: a row is a sequence, a column of lists holds its steps (Parquet, Arrow, datasets).
 
-    Copies of a sequence stay in one split, and classes have the same shares in each.
+    Copies of a sequence stay in one split, and classes have the same shares in each. Of a data set of the datasets
+    library, "datasets:NAME_OR_FOLDER[:CONFIG][@SPLIT]", its own splits are kept; "shipped:NAME" comes with the package.
 
     >>> source = CSVSource("shipped:pendigits.csv.gz", target="label", test_fraction=0.2)
     >>> source.describe()  # doctest: +ELLIPSIS
@@ -52,10 +56,8 @@ class CSVSource(DataSource):
     {'task': 'classification', 'head': 'many_to_one'}
 
     Args:
-        path: a .csv or .tsv file, gzipped or not; .parquet, .arrow, .feather or .ipc; "shipped:NAME" for
-            one that comes with the package; "datasets:NAME_OR_FOLDER[:CONFIG][@SPLIT]" for a data set of
-            the datasets library, whose own splits are kept.
-        target: the column to be learned, or, of sequences, several of them.
+        path: .csv, .tsv (or .gz, .zip), .parquet, .jsonl, .arrow, .feather; or datasets:NAME_OR_FOLDER
+        target: the column to be learned; of sequences also several, such as [a, b].
         layout: "series", "wide", "long", "text" or "nested".
         features: columns of numbers to learn from; None for all that have no other meaning. Of a
             series, the target's own past is always the first.
@@ -110,46 +112,46 @@ class CSVSource(DataSource):
     def __init__(
         self,
         path: str,
-        target: str | Sequence[str],
-        layout: str | None = None,
-        features: Sequence[str] | None = None,
-        time: str | None = None,
-        series: str | None = None,
-        sequence: str | None = None,
-        text: str | None = None,
-        level: str = "character",
+        target: Column | ColumnNames,
+        layout: Literal["series", "wide", "long", "text", "nested"] | None = None,
+        features: ColumnNames | Column | None = None,
+        time: Column | None = None,
+        series: Column | None = None,
+        sequence: Column | None = None,
+        text: Column | None = None,
+        level: Literal["character", "word"] = "character",
         lowercase: bool = False,
-        min_count: int = FEWEST_SEEN,
-        max_length: int | None = None,
-        group: str | None = None,
-        weight: str | None = None,
-        split: str | None = None,
+        min_count: Count = FEWEST_SEEN,
+        max_length: Count | None = None,
+        group: Column | None = None,
+        weight: Column | None = None,
+        split: Column | None = None,
         val_path: str | None = None,
         test_path: str | None = None,
-        target_per: str | None = None,
-        target_kind: str | None = None,
-        target_cuts: Sequence[float] | None = None,
-        features_per_step: int | None = None,
+        target_per: Literal["sequence", "step"] | None = None,
+        target_kind: Literal["labels", "values", "sets"] | None = None,
+        target_cuts: Annotated[Sequence[float], list_of(any_number, "[0]")] | None = None,
+        features_per_step: Count | None = None,
         differences: bool = False,
-        transform: str | None = None,
-        history: int | None = None,
-        horizon: int = 1,
-        period: int | None = None,
+        transform: Literal["difference", "log_return"] | None = None,
+        history: Count | None = None,
+        horizon: Annotated[int, whole(1, 1_000_000)] = 1,
+        period: Count | None = None,
         relative: bool = False,
-        known: Sequence[str] | None = None,
-        static: Sequence[str] | None = None,
-        calendar: Sequence[str] | None = None,
+        known: ColumnNames | Column | None = None,
+        static: ColumnNames | Column | None = None,
+        calendar: Calendar | None = None,
         identity: bool = False,
         timezone: str | None = None,
         time_format: str | None = None,
-        gaps: str = "allow",
-        duplicates: str = "error",
-        fold: str | None = None,
-        train_steps: int | None = None,
-        missing: str = "error",
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        seed: int = 0,
+        gaps: Literal["allow", "error", "fill", "split"] = "allow",
+        duplicates: Literal["error", "first", "last"] = "error",
+        fold: Annotated[str, fold] | None = None,
+        train_steps: Count | None = None,
+        missing: Literal["error", "drop", "interpolate", "end"] = "error",
+        val_fraction: Share = 0.1,
+        test_fraction: Share = 0.1,
+        seed: Seed = 0,
         cache_dir: str | None = None,
     ) -> None:
         first, *others = names(target) or ("",)
@@ -208,6 +210,7 @@ class CSVSource(DataSource):
         if lists:
             note = f"lists written out: {listed(lists)}"
             layout = replace(layout, lists=lists, notes=(note, *layout.notes))
+        layout = replace(layout, notes=(*table.notes, *layout.notes))
         self._check_meaning(layout)
         return table, layout
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,8 +12,9 @@ from seqmodels.data.columns.splits import check_fractions
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.text_tokens import build_tokens, encode_tokens
 from seqmodels.data.encode.token_file import TokenFile, cached
-from seqmodels.data.encode.vocabulary import LEVELS, UNKNOWN, Vocabulary, describe
+from seqmodels.data.encode.vocabulary import UNKNOWN, Vocabulary, describe
 from seqmodels.data.files.text import find_texts
+from seqmodels.kinds import Count, Share
 from seqmodels.registry import register
 
 
@@ -68,19 +69,15 @@ class TextSource(DataSource):
     def __init__(
         self,
         path: str = "shipped:shakespeare.txt.gz",
-        level: str = "character",
-        val_fraction: float = 0.05,
-        test_fraction: float = 0.0,
-        min_count: int = 1,
-        max_size: int | None = None,
+        level: Literal["character", "byte", "word"] = "character",
+        val_fraction: Share = 0.05,
+        test_fraction: Share = 0.0,
+        min_count: Count = 1,
+        max_size: Count | None = None,
         encoding: str = "utf-8",
         cache_dir: str | None = None,
     ) -> None:
-        if level not in LEVELS:
-            raise ValueError(f"data.level must be one of {', '.join(LEVELS)}, got {level!r}")
         check_fractions(val_fraction, test_fraction)
-        if min_count < 1 or (max_size is not None and max_size < 1):
-            raise ValueError(f"data.min_count and data.max_size must be at least 1, got {min_count} and {max_size}")
         if level == "byte" and (min_count > 1 or max_size is not None):
             raise ValueError("data.min_count and data.max_size do not apply to bytes: all 256 are in the vocabulary")
         self.path, self.level, self.cache_dir = path, level, cache_dir

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from seqmodels.data.encode.vocabulary import FEWEST_SEEN, UNKNOWN
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
+from seqmodels.kinds import Column, Seed, Share
 from seqmodels.registry import register
 
 STOP = "<stop>"
@@ -51,16 +53,14 @@ class TextFromLabelSource(DataSource):
     def __init__(
         self,
         path: str,
-        label: str,
-        text: str,
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.1,
-        seed: int = 0,
-        missing: str = "error",
+        label: Column,
+        text: Column,
+        val_fraction: Share = 0.1,
+        test_fraction: Share = 0.1,
+        seed: Seed = 0,
+        missing: Literal["error", "drop"] = "error",
     ) -> None:
         check_fractions(val_fraction, test_fraction)
-        if missing not in ("error", "drop"):
-            raise ValueError(f"data.missing must be error or drop, got {missing!r}")
         self.path, self.label, self.text, self.missing = path, str(label), str(text), missing
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
 

@@ -79,7 +79,7 @@ class Dropin(nn.Module):
             return LSTMCell(size, self.hidden_size, proj_size=self.proj_size, bias=self.bias)
         if self.mode == "GRU":
             return GRUCell(size, self.hidden_size, bias=self.bias)
-        return ElmanCell(size, self.hidden_size, self.mode.removeprefix("RNN_").lower(), bias=self.bias)
+        return ElmanCell(size, self.hidden_size, "relu" if self.mode == "RNN_RELU" else "tanh", bias=self.bias)
 
     def reset_parameters(self) -> None:
         """Initialise the weights as torch does: uniform from -1/sqrt(H) to 1/sqrt(H)."""

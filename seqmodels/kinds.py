@@ -1,10 +1,16 @@
-"""The kinds of rules: what one value may be, in words and as a test."""
+"""Kinds of values an option may have, each in words and as a test.
+
+An option's annotation names its kind, and everything that checks or explains the option reads it there:
+
+    def __init__(self, horizon: Count = 1, noise: Annotated[float, not_negative] = 0.0) -> None: ...
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Annotated, Any, NamedTuple
 
 
 class Rule(NamedTuple):
@@ -16,11 +22,11 @@ class Rule(NamedTuple):
 
 def all_text(value: Any) -> bool:
     """Whether a value is a list of texts."""
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def whole(least: int, most: int | None = None) -> Rule:
@@ -28,7 +34,7 @@ def whole(least: int, most: int | None = None) -> Rule:
     words = f"a whole number of at least {least}" + ("" if most is None else f" and at most {most}")
 
     def holds(value: Any) -> bool:
-        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        is_whole = isinstance(value, Integral) and not isinstance(value, bool)
         return is_whole and least <= value <= (value if most is None else most)
 
     return Rule(words, holds)
@@ -41,7 +47,7 @@ def number(words: str, holds: Callable[[float], bool]) -> Rule:
 
 def choice(*values: str) -> Rule:
     """One of some words."""
-    return Rule(f"one of {', '.join(values)}", lambda value: value in values)
+    return Rule(f"one of {', '.join(map(str, values))}", lambda value: value in values)
 
 
 def either(*rules: Rule) -> Rule:
@@ -58,7 +64,7 @@ def list_of(rule: Rule, example: str, length: int | None = None) -> Rule:
     """A list, not empty, each item as the rule says."""
 
     def holds(value: Any) -> bool:
-        if not isinstance(value, list) or not value or len(value) != (length or len(value)):
+        if not isinstance(value, list | tuple) or not value or len(value) != (length or len(value)):
             return False
         return all(rule.holds(item) for item in value)
 
@@ -72,6 +78,9 @@ below_one = number(" of at least 0 and below 1", lambda value: 0 <= value < 1)
 up_to_one = number(" above 0 and at most 1", lambda value: 0 < value <= 1)
 between = number(" between 0 and 1", lambda value: 0 < value < 1)
 share = number(" from 0 to 1", lambda value: 0 <= value <= 1)
+above_0_below_1 = number(" above 0 and below 1", lambda value: 0 < value < 1)
+up_to_a_turn = number(" above 0 and at most 2 pi", lambda value: 0 < value <= 6.2831853071795865)
+speed = number(" from 0.5 to 2", lambda value: 0.5 <= value <= 2)
 text = Rule("text", lambda value: isinstance(value, str))
 boolean = Rule("true or false", lambda value: isinstance(value, bool))
 endless = Rule("a whole number of at least 1, or -1 for no limit", lambda v: whole(1).holds(v) or v == -1)
@@ -81,13 +90,22 @@ batches = optional(
         lambda v: whole(0).holds(v) or (isinstance(v, float) and 0 <= v <= 1),
     )
 )
+fold = Rule("such as 2/5, the second of five folds", lambda v: re.fullmatch(r"\d+/\d+", str(v)) is not None)
+tags = Rule("a list of tags, such as [coding]", lambda v: all_text(v) and len(v) > 0)
 duration = Rule(
     "days:hours:minutes:seconds such as 00:00:05:00",
     lambda v: isinstance(v, str) and re.fullmatch(r"\d+:\d+:\d+:\d+", v) is not None,
 )
 column = Rule("the name of a column", lambda v: isinstance(v, str | int) and not isinstance(v, bool))
-columns = Rule("a list of columns such as [a, b]", lambda v: isinstance(v, list) and all(map(column.holds, v)))
+columns = Rule("a list of columns such as [a, b]", lambda v: isinstance(v, list | tuple) and all(map(column.holds, v)))
 file_name = Rule(
     "letters, digits, '.', '_' and '-' only",
     lambda v: isinstance(v, str) and re.fullmatch(r"[A-Za-z0-9._-]+", v) is not None,
 )
+
+# Annotations that many options share.
+Count = Annotated[int, whole(1)]
+Share = Annotated[float, below_one]
+Seed = Annotated[int, whole(0)]
+Column = Annotated[str, column]
+ColumnNames = Annotated[Sequence[str], columns]
