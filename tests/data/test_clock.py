@@ -5,8 +5,9 @@ import pytest
 
 from seqmodels.data.columns.clock import DAY, Clock, infer_clock, time_text
 from seqmodels.data.columns.times import parse_times
+from seqmodels.data.files.arrays import Space
 from seqmodels.data.read.table import Table
-from seqmodels.data.series.gaps import regular
+from seqmodels.data.series.gaps import find_gaps, notes, regular
 from seqmodels.data.sources.table import CSVSource
 
 MINUTE = DAY // 1440
@@ -64,18 +65,19 @@ def test_filling_undoes_leaving_out(seed):
     keep = random.random(200) < 0.9
     keep[[0, -1]] = True
     kept = whole[keep]
-    found = regular(kept, np.zeros(len(kept), int), Clock("fixed", step, True), "fill", np.arange(len(kept)), "t", "a")
+    found = regular(kept, np.zeros(len(kept), int), Clock("fixed", step, True), "fill", Space())
     assert found.times.tolist() == whole.tolist()
     assert ((found.keep >= 0) == keep).all()
-    split = regular(kept, np.zeros(len(kept), int), Clock("fixed", step, True), "split", np.arange(len(kept)), "t", "a")
+    split = regular(kept, np.zeros(len(kept), int), Clock("fixed", step, True), "split", Space())
     assert (np.diff(split.blocks) > 0).tolist() == (np.diff(kept) > step).tolist()
 
 
 def test_rows_off_the_grid_are_left_out_and_told():
     times = np.array([0, 5, 9, 10, 15, 20]) * MINUTE
-    found = regular(times, np.zeros(6, int), Clock("fixed", 5 * MINUTE, True), "split", np.arange(6) + 2, "t", "a")
-    assert found.keep.tolist() == [0, 1, 2, 4, 5]
-    assert "1 row less than half a step of 5 minutes after another, the first in line 5: left out" in found.notes[0]
+    series, clock = np.zeros(6, int), Clock("fixed", 5 * MINUTE, True)
+    assert regular(times, series, clock, "split", Space()).keep.tolist() == [0, 1, 2, 4, 5]
+    words = notes(times, clock, find_gaps(times, series, clock), lambda row: row + 2, "t", "split")
+    assert "1 row less than half a step of 5 minutes after another, the first in line 5: left out" in words[0]
 
 
 def test_offsets_are_the_same_moment():

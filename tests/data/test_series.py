@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from seqmodels.data.files import arrays
 from seqmodels.data.numbers import interpolate
 from seqmodels.data.series.ahead import SeriesAhead
 from seqmodels.data.series.covariates import Context
-from seqmodels.data.series.rows import SeriesRows, forecast_splits, new_windows
+from seqmodels.data.series.forecasting import forecast_splits, new_windows
+from seqmodels.data.series.rows import SeriesRows
 from seqmodels.data.series.splits import split_rows, usual_history
-from seqmodels.data.series.windows import window_starts
+from seqmodels.data.series.windows import WindowStarts, window_runs
 
 NAMES = ("a", "b")
 
@@ -87,7 +89,7 @@ def test_inputs_of_a_window_do_not_know_its_targets(seed):
     splits = forecast_splits(rows, NAMES, 4, 2, {"train": np.ones(40, bool)})["train"]
     assert len(splits) > 3
     shift, scale = splits.spec.input_shift, splits.spec.input_scale
-    for i, start in enumerate(splits.starts.tolist()):
+    for i, start in enumerate(list(splits.starts)):
         known = rows.values.copy()
         known[start + 4 :] = -50.0
         alone = (interpolate(known, rows.series) - shift) / scale
@@ -98,7 +100,7 @@ def test_filled_values_are_never_targets():
     rows = make_rows(lengths=(80,), gaps=0.2)
     measured = np.isfinite(rows.values)
     for split in make_splits(rows, history=3).values():
-        for start in split.starts.tolist():
+        for start in list(split.starts):
             assert measured[start + 3 : start + 6, 0].all()
             assert measured[start + 2].all()
 
@@ -130,7 +132,9 @@ def test_the_spec_says_what_is_forecast():
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_window_starts_agree_with_trying_each(seed):
+@pytest.mark.parametrize("block", [3, 7, 1000])
+def test_window_starts_agree_with_trying_each(seed, block, monkeypatch):
+    monkeypatch.setattr(arrays, "BLOCK", block)
     random = np.random.default_rng(seed)
     series = np.sort(random.integers(0, 3, 30))
     measured, wanted = random.random((30, 2)) < 0.9, random.random(30) < 0.9
@@ -140,9 +144,14 @@ def test_window_starts_agree_with_trying_each(seed):
         for s in range(30 - history - horizon + 1)
         if len(set(series[s : s + history + horizon])) == 1
         and measured[s + history - 1].all()
-        and (measured[:, 1] & wanted)[s + history : s + history + horizon].all()
+        and (measured[:, 0] & wanted)[s + history : s + history + horizon].all()
     ]
-    assert window_starts(series, measured, 1, history, horizon, wanted).tolist() == expected
+    values = np.where(measured, 1.0, np.nan)
+    starts = WindowStarts(*window_runs(values, series, wanted, history, horizon))
+    assert list(starts) == expected
+    assert [starts[i] for i in range(-len(starts), 0)] == expected
+    assert list(starts.thinned(4)) == expected[:: starts.thinned(4).stride]
+    assert (np.diff(starts.first) > 1).all()
 
 
 def test_a_series_too_short_is_refused():

@@ -1,34 +1,30 @@
-"""Series read in pieces: the same windows as read at once, whatever the pieces, and within memory."""
+"""Series of any size are read, split and scaled alike: arrays in memory or in files, whatever the blocks."""
 
 import pickle
-import subprocess
-import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
+from seqmodels.data.columns import grouped
+from seqmodels.data.files import arrays
+from seqmodels.data.files.arrays import Mapped
 from seqmodels.data.numbers import fit_scale
-from seqmodels.data.read import chunks as table_chunks
-from seqmodels.data.series import files as series_files
-from seqmodels.data.series import gather as series_gather
-from seqmodels.data.series import store as series_store
-from seqmodels.data.series import sums as series_sums
-from seqmodels.data.series.sums import Moments
+from seqmodels.data.read import large_lines
+from seqmodels.data.series import forecasting
 from seqmodels.data.sources.table import CSVSource
 from seqmodels.tasks.baselines.reading import Subset, last_stretch
 from tests.data.csv_examples import write
 
 
 @pytest.fixture
-def pieces(monkeypatch, tmp_path):
-    """Makes every file large, read in pieces of so many bytes and handled so many rows at a time."""
+def small_blocks(monkeypatch):
+    """Makes blocks of so few rows that small files have many."""
 
-    def make(size: int, rows: int) -> dict:
-        monkeypatch.setattr(table_chunks, "LARGE", 1000)
-        monkeypatch.setattr(table_chunks, "PIECE", size)
-        for module in (series_store, series_gather, series_sums):
-            monkeypatch.setattr(module, "ROWS", rows)
-        return {"cache_dir": str(tmp_path / f"cache{size}-{rows}")}
+    def make(rows: int) -> None:
+        for module in (arrays, large_lines):
+            monkeypatch.setattr(module, "BLOCK", rows)
+        monkeypatch.setattr(grouped, "AT_ONCE", 2)
 
     return make
 
@@ -57,10 +53,18 @@ def many(order: str = "time") -> list[list]:
     return rows
 
 
+def wide_panel() -> list[list]:
+    """Forty series that lie mixed, some rows twice and some not there."""
+    rng = np.random.default_rng(5)
+    rows = [[d, f"s{n}", round(float(rng.normal()), 3), i % 5, "x"] for n in range(40) for i, d in enumerate(days(60))]
+    rows = [row for row in rows if rng.random() > 0.1]
+    rows += [[*rows[i][:2], 9.5, *rows[i][3:]] for i in rng.integers(0, len(rows), 100).tolist()]
+    return [rows[i] for i in rng.permutation(len(rows)).tolist()]
+
+
 ONE, MANY = "day,sales,price", "day,shop,sales,price,kind"
 SHOPS = {"target": "sales", "series": "shop", "time": "day", "history": 9, "horizon": 3}
 GAPS = [row for i, row in enumerate(one()) if i % 50 not in (7, 8, 31)]
-TWICE = [row for row in one() for _ in range(1 + (row[2] == 3))]
 FUTURE = [[d, s, "" if d > "2024-05-20" else v, p, k] for d, s, v, p, k in many() if s != "b"]
 CASES = {
     "one": (one(), ONE, {"target": "sales"}),
@@ -83,6 +87,8 @@ CASES = {
         ONE,
         {"target": "sales", "duplicates": "last"},
     ),
+    "panel": (wide_panel(), MANY, {**SHOPS, "duplicates": "last", "gaps": "split", "relative": True}),
+    "panel filled": (wide_panel(), MANY, {**SHOPS, "duplicates": "first", "gaps": "fill", "missing": "interpolate"}),
 }
 
 
@@ -91,68 +97,83 @@ def assert_same(found: dict, wanted: dict) -> None:
     for name, own in found.items():
         other = wanted[name]
         assert own.lengths.tolist() == other.lengths.tolist()
-        assert own.starts.tolist() == other.starts.tolist()
-        assert own.stream == other.stream
+        assert list(own.starts) == list(other.starts)
+        assert (own.stream, own.known) == (other.stream, other.known)
+        assert own.spec == other.spec
         for i, steps in enumerate(own.lengths.tolist()):
             for mine, whole in zip(own.read(i, 0, steps), other.read(i, 0, steps), strict=True):
-                np.testing.assert_allclose(mine, whole, rtol=1e-5, atol=1e-6)
-        plain, expected = own.spec.to_plain(), other.spec.to_plain()
-        for key in ("shift", "scale", "input_shift", "input_scale"):
-            np.testing.assert_allclose(plain.pop(key), expected.pop(key), rtol=1e-9, atol=1e-12)
-        change = [one["options"]["context"].pop("change") for one in (plain, expected)]
-        assert change[0] == (change[1] if change[1] is None else pytest.approx(change[1]))
-        assert plain == expected
+                np.testing.assert_array_equal(mine, whole)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_series_in_pieces_are_those_read_at_once(tmp_path, pieces, case):
+def test_series_in_files_are_those_in_memory(tmp_path, small_blocks, case):
     rows, header, options = CASES[case]
     path = write(tmp_path, rows, header)
-    whole = CSVSource(path, **options)
-    wanted, said = whole.splits(), whole.describe()
-    for size, count in ((700, 37), (10**6, 150)):
-        source = CSVSource(path, **options, **pieces(size, count))
-        assert_same(source.splits(), wanted)
-        assert "read in pieces, for its size" in source.describe()
-        assert source.describe().split("; ")[0] == said.split("; ")[0]
-        assert source.suggest()["head"] == whole.suggest()["head"]
+    for count in (37, 150):
+        small_blocks(count)
+        whole = CSVSource(path, **options)
+        wanted, said = whole.splits(), whole.describe()
+        for _ in range(2):  # made, and from the cache
+            source = CSVSource(path, **options, memory_limit=0, cache_dir=str(tmp_path / f"cache{count}"))
+            found = source.splits()
+            assert isinstance(found["train"].values, Mapped)
+            assert_same(found, wanted)
+            assert source.notes == whole.notes
+            assert source.describe() == said
+            assert source.suggest() == whole.suggest()
 
 
-@pytest.mark.parametrize("case", ["interpolate", "steps", "relative", "shops by time", "future"])
-def test_new_files_in_pieces_are_those_read_at_once(tmp_path, monkeypatch, pieces, case):
+@pytest.mark.parametrize("case", CASES)
+def test_the_blocks_do_not_matter(tmp_path, small_blocks, case):
+    rows, header, options = CASES[case]
+    path = write(tmp_path, rows, header)
+    wanted = CSVSource(path, **options).splits()
+    small_blocks(41)
+    for name, own in CSVSource(path, **options).splits().items():
+        other = wanted[name]
+        assert list(own.starts) == list(other.starts)
+        assert own.lengths.tolist() == other.lengths.tolist()
+        np.testing.assert_allclose(own.values, other.values, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(own.spec.scale, other.spec.scale, rtol=1e-12)
+
+
+@pytest.mark.parametrize("case", ["interpolate", "steps", "relative", "shops by time", "future", "panel filled"])
+def test_new_files_in_files_are_those_in_memory(tmp_path, monkeypatch, small_blocks, case):
     rows, header, options = CASES[case]
     path = write(tmp_path, rows, header)
     spec = CSVSource(path, **options).splits()["train"].spec
-    wanted = [CSVSource.open(path, spec, targets) for targets in (True, False)]
-    ahead = CSVSource.ahead(path, spec)
-    cache = pieces(900, 50)["cache_dir"]
-    monkeypatch.setenv("XDG_CACHE_HOME", cache)
-    for targets, whole in zip((True, False), wanted, strict=True):
-        own = CSVSource.open(path, spec, targets, cache_dir=cache)
-        assert own.lengths.tolist() == whole.lengths.tolist()
-        for i, steps in enumerate(own.lengths.tolist()):
-            for mine, other in zip(own.read(i, 0, steps), whole.read(i, 0, steps), strict=True):
-                np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-6)
-    own = CSVSource.ahead(path, spec)
+    small_blocks(50)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    limited = partial(CSVSource.open, path, spec, memory_limit=0)
+    for targets in (True, False):
+        whole = CSVSource.open(path, spec, targets)
+        for _ in range(2):
+            own = limited(targets=targets)
+            assert own.lengths.tolist() == whole.lengths.tolist()
+            for i, steps in enumerate(own.lengths.tolist()):
+                for mine, other in zip(own.read(i, 0, steps), whole.read(i, 0, steps), strict=True):
+                    np.testing.assert_array_equal(mine, other)
+    own, ahead = CSVSource.ahead(path, spec, memory_limit=0), CSVSource.ahead(path, spec)
     assert own.names == ahead.names
     assert [own.times(i, 3) for i in range(len(own.names))] == [ahead.times(i, 3) for i in range(len(own.names))]
 
 
-def test_a_copy_in_another_process_reads_alike_and_carries_no_rows(tmp_path, pieces):
+def test_a_copy_in_another_process_reads_alike_and_carries_no_rows(tmp_path, small_blocks):
     path = write(tmp_path, one(2000), ONE)
-    train = CSVSource(path, target="sales", **pieces(5000, 300)).splits()["train"]
+    small_blocks(300)
+    train = CSVSource(path, target="sales", memory_limit=0, cache_dir=str(tmp_path / "cache")).splits()["train"]
     packed = pickle.dumps(train)
-    assert len(packed) < 60_000
+    assert len(packed) < 20_000
     for mine, other in zip(pickle.loads(packed).read(5, 0, 24), train.read(5, 0, 24), strict=True):
         np.testing.assert_array_equal(mine, other)
 
 
-def test_too_many_windows_are_thinned_evenly_and_it_says_so(tmp_path, monkeypatch, pieces):
+def test_too_many_windows_are_thinned_evenly_and_it_says_so(tmp_path, monkeypatch):
     path = write(tmp_path, one(1000), ONE)
-    monkeypatch.setattr(series_files, "MOST_WINDOWS", 100)
-    source = CSVSource(path, target="sales", **pieces(3000, 70))
+    monkeypatch.setattr(forecasting, "MOST_WINDOWS", 100)
+    source = CSVSource(path, target="sales")
     train = source.splits()["train"]
-    assert np.unique(np.diff(train.starts)).tolist() == [8]
+    assert np.unique(np.diff(list(train.starts))).tolist() == [8]
     assert 50 < len(train) <= 100
     values = last_stretch(train, 60)[:, 0]
     np.testing.assert_array_equal(values[-60:], train.values[0:1000][: train.starts[-1] + 24, 0][-60:])
@@ -170,67 +191,34 @@ def test_some_of_many_windows_are_evenly_spread(tmp_path):
 MISTAKES = {
     "blank": (one(missing=1), {"target": "sales"}, "got ''"),
     "text": ([*one(), ["2030-01-01", "many", 1]], {"target": "sales"}, "got 'many'"),
-    "time": ([*one(), ["soon", 1, 1]], {"target": "sales", "time": "day"}, r"row 401.*got 'soon'"),
-    "twice": ([*one(), ["2024-01-03", 1, 1]], {"target": "sales"}, r"row 401.*'2024-01-03' is also on row 3"),
+    "time": ([*one(), ["soon", 1, 1]], {"target": "sales", "time": "day"}, r"line 402.*got 'soon'"),
+    "twice": ([*one(), ["2024-01-03", 1, 1]], {"target": "sales"}, r"line 402.*'2024-01-03' is also on line 4"),
     "gap": (GAPS, {"target": "sales", "gaps": "error"}, "line 9: expected the time 2024-01-08"),
     "constant": ([[row[0], 4.1, row[2]] for row in one()], {"target": "sales"}, "got 4.1 everywhere in the training"),
     "short": (one(), {"target": "sales", "history": 399}, "too few for 399 steps"),
 }
 
 
+@pytest.mark.parametrize("memory_limit", [0, arrays.MEMORY_LIMIT])
 @pytest.mark.parametrize("case", MISTAKES)
-def test_mistakes_in_pieces_name_the_row(tmp_path, pieces, case):
+def test_mistakes_name_the_row(tmp_path, small_blocks, case, memory_limit):
     rows, options, words = MISTAKES[case]
     path = write(tmp_path, rows, ONE)
+    small_blocks(70)
     with pytest.raises(ValueError, match=words):
-        CSVSource(path, **options, **pieces(3000, 70)).splits()
-    assert not list((tmp_path / "cache3000-70").glob("*.*"))
+        CSVSource(path, **options, memory_limit=memory_limit, cache_dir=str(tmp_path / "cache")).splits()
+    assert not list((tmp_path / "cache").glob(".*.tmp"))
 
 
-def test_moments_in_pieces_are_those_of_all():
+@pytest.mark.parametrize("block", [1, 60, 1000])
+def test_a_scale_does_not_depend_on_blocks_and_a_large_level_leaves_the_spread(monkeypatch, block):
     rng = np.random.default_rng(0)
-    rows = rng.normal(size=(500, 4)) * [1, 1e4, 1e-3, 0] + [0, 7, 1e3, 5]
+    rows = rng.normal(size=(500, 5)) * [1, 1e4, 1e-3, 0, 3] + [0, 7, 1e3, 5, 123456789]
     rows[rng.random(rows.shape) < 0.1] = np.nan
-    moments = Moments(4)
-    for part in np.split(rows, [1, 60, 61, 300]):
-        moments.add(part)
-    np.testing.assert_allclose(moments.scale(), fit_scale(rows), rtol=1e-9)
-
-
-PEAK = """
-import sys, resource, re
-from seqmodels.data.series import store as series_store
-from seqmodels.data.series import gather as series_gather
-from seqmodels.data.series import settle as series_settle
-from seqmodels.data.series import sums as series_sums
-from seqmodels.data.read import chunks as table_chunks
-from seqmodels.data.series import files as series_files
-from seqmodels.data.sources.table import CSVSource
-for module in (series_store, series_gather, series_settle, series_sums):
-    module.ROWS = 1 << 13
-table_chunks.LARGE, table_chunks.PIECE, series_files.MOST_WINDOWS = 100_000, 300_000, 1 << 13
-options = dict(target="sales", series="shop", time="day", cache_dir=sys.argv[2]) if len(sys.argv) > 3 else dict(
-    target="sales", cache_dir=sys.argv[2])
-splits = CSVSource(sys.argv[1], **options).splits()
-splits["train"].read(0, 0, 24)
-print(int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("layout", ["one", "many"])
-def test_memory_does_not_grow_with_the_file(tmp_path, layout):
-    peaks = []
-    for count in (150_000, 600_000):
-        path = tmp_path / f"{count}.csv"
-        minutes = np.datetime_as_string(np.datetime64("2000-01-01T00:00") + np.arange(count))
-        if layout == "one":
-            lines = ("day,sales", *(f"{t},{i % 97}.5" for i, t in enumerate(minutes)))
-        else:
-            lines = ("day,shop,sales", *(f"{minutes[i // 50]},s{i % 50},{i % 97}.5" for i in range(count)))
-        path.write_text("\n".join(lines))
-        args = [sys.executable, "-c", PEAK, str(path), str(tmp_path / "cache"), *(["many"] * (layout == "many"))]
-        peaks.append(float(subprocess.run(args, capture_output=True, text=True, check=True).stdout))
-    # Rows held in memory would take 16 bytes each at the least, as text ten times as much.
-    assert peaks[1] - peaks[0] < 20
+    keep = rng.random(500) < 0.5
+    monkeypatch.setattr(arrays, "BLOCK", block)
+    shift, scale = fit_scale(rows, keep)
+    np.testing.assert_allclose(shift, np.nanmean(rows[keep], axis=0), rtol=1e-12)
+    spread = np.nanstd(rows[keep], axis=0)
+    np.testing.assert_allclose(scale, np.where(spread > 0, spread, 1.0), rtol=1e-9)
+    assert (shift, scale) == fit_scale(rows[keep]) or block != 1000

@@ -46,12 +46,15 @@ def infer_kind(table: Table, asked: Columns) -> LayoutKind:
         return "text"
     words = not table.is_numeric(asked.target)
     labelled = bool(asked.more_targets) or looks_like_labels(table, asked.target)
-    in_order = any(count_distinct(table, [name]) == len(table) for name in times)  # a row is a point in time
+
+    def in_order() -> bool:  # a row is a point in time
+        return any(count_distinct(table, [name]) == len(table) for name in times)
+
     # Columns to learn words from that the user has named: no series, whose target is a number.
     named = asked.features is not None and not times and words
-    if named or (labelled and numbered_among(numbers) and (words or not in_order)):
+    if named or (labelled and numbered_among(numbers) and (words or not in_order())):
         return "wide"
-    if texts and (words or labelled) and not in_order and numbered_among(numbers) is None and asked.features is None:
+    if texts and (words or labelled) and not in_order() and numbered_among(numbers) is None and asked.features is None:
         text = longest_text(table, texts)
         if text is not None and is_prose(table, text):
             return "text"

@@ -1,4 +1,7 @@
-"""Rows of a table by owner and time."""
+"""Rows of a table by owner and time.
+
+N rows.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from seqmodels.data.columns.grouped import bounds, counted, index_type, sort_within, together
 from seqmodels.data.columns.times import parse_times
+from seqmodels.data.files.arrays import Space, blocks, gather
 from seqmodels.data.read.table import Table
 from seqmodels.quoting import shown
 
@@ -44,31 +49,33 @@ def order_rows(
     duplicates: str = "error",
     timezone: str | None = None,
     time_format: str | None = None,
+    space: Space | None = None,
 ) -> Order:
     """Bring the rows of each owner together, in order of time if there is a column of times.
 
     Args:
-        table: the file.
+        table: the file, of any size.
         owner_column, option: the column of owners, and the option that named it.
         time_column: the column of times.
         duplicates: of a time that an owner has twice: "error", or which counts, "first" or "last".
         timezone: of times without an offset.
         time_format: how times are written, where it is not to be found out.
+        space: for the result; None for the table's.
 
     Raises:
         ValueError: an owner is blank, a time cannot be read, or an owner has a time twice.
     """
-    cells = [""] * len(table) if owner_column is None else table.cells(owner_column, option)
-    code = {key: i for i, key in enumerate(dict.fromkeys(cells))}
-    if owner_column is not None and "" in code:
-        raise ValueError(f"{table.place(cells.index(''), owner_column)}: expected a name (data.{option}), got a blank")
-    owner = np.array([code[cell] for cell in cells], dtype=np.int64)
+    space, count = table.space if space is None else space, len(table)
+    owner, names = _owners(table, owner_column, option)
     read = None if time_column is None else parse_times(table, time_column, timezone, time_format, owner)
     times = None if read is None else read.values
-    rows = np.argsort(owner, kind="stable") if times is None else np.lexsort((times, owner))
-    owner = owner[rows]
-    moved = bool((np.diff(rows)[np.diff(owner) == 0] < 0).any())
-    order = Order(rows, owner, None if times is None else times[rows], tuple(code), moved)
+    counts = counted(owner, len(names))
+    rows, starts = together(owner, counts, space), bounds(counts)
+    moved = times is not None and sort_within(rows, starts, times, space)
+    own = space.empty(count, index_type(count))
+    for part in blocks(count):
+        own[part] = np.searchsorted(starts, np.arange(part.start, part.stop), side="right") - 1
+    order = Order(rows, own, None if times is None else gather(times, rows, space), names, moved)
     if read is not None:
         order = replace(order, dated=read.dated, written=read.written, time_format=read.time_format)
     if duplicates == "error":
@@ -76,27 +83,54 @@ def order_rows(
     return order if order.times is None else _without_repeats(order, order.times, duplicates)
 
 
+def _owners(table: Table, column: str | None, option: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the number of each row's owner, and the owners' names."""
+    if column is None:
+        return np.zeros(len(table), np.int32), ("",) if len(table) else ()
+    owner, names = table.codes(column, option)
+    if "" in names:
+        blank = names.index("")
+        first = next(
+            part.start + int(np.argmax(owner[part] == blank))
+            for part in blocks(len(owner))
+            if (owner[part] == blank).any()
+        )
+        raise ValueError(f"{table.place(first, column)}: expected a name (data.{option}), got a blank")
+    return owner, tuple(names)
+
+
 def _without_repeats(order: Order, times: np.ndarray, duplicates: str) -> Order:
-    """The first or the last of the rows that share a time."""
-    again = (np.diff(order.owner) == 0) & (np.diff(times) == 0)
-    keep = np.concatenate([[True], ~again] if duplicates == "first" else [~again, [True]])
-    return replace(
-        order,
-        rows=order.rows[keep],
-        owner=order.owner[keep],
-        times=times[keep],
-        repeated=int(again.sum()),
-    )
+    """Keep the first or the last of the rows that share a time; the arrays are packed in place."""
+    rows, owner, kept = order.rows, order.owner, 0
+    for part in blocks(len(rows)):
+        # The row before the first, and the one after the last, to compare with.
+        low, high = max(part.start - 1, 0), min(part.stop + 1, len(rows))
+        again = np.zeros(high - low + 1, dtype=bool)
+        again[1:-1] = (np.diff(owner[low:high]) == 0) & (np.diff(times[low:high]) == 0)
+        shift = low if duplicates == "first" else low - 1
+        keep = ~again[part.start - shift : part.stop - shift]
+        stop = kept + int(keep.sum())
+        for array in (rows, owner, times):
+            array[kept:stop] = array[part][keep]
+        kept = stop
+    if kept == len(rows):
+        return order
+    return replace(order, rows=rows[:kept], owner=owner[:kept], times=times[:kept], repeated=len(rows) - kept)
 
 
 def _refuse_repeats(table: Table, order: Order, option: str, time_column: str | None) -> None:
     if order.times is None or time_column is None:
         return
-    again = np.flatnonzero((np.diff(order.owner) == 0) & (np.diff(order.times) == 0))
-    if len(again) == 0:
+    first, count = -1, 0
+    for part in blocks(len(order.rows)):
+        low = max(part.start - 1, 0)
+        again = (np.diff(order.owner[low : part.stop]) == 0) & (np.diff(order.times[low : part.stop]) == 0)
+        first = low + int(np.argmax(again)) if first < 0 and again.any() else first
+        count += int(again.sum())
+    if not count:
         return
-    first, second = sorted(order.rows[again[0] : again[0] + 2].tolist())
-    name = order.names[order.owner[again[0]]]
+    one, other = sorted(order.rows[first : first + 2].tolist())
+    name = order.names[order.owner[first]]
     cure = f"remove one of the two {table.unit}s"
     if option == "series":
         cure += ", or keep one with data.duplicates=first or last"
@@ -105,9 +139,9 @@ def _refuse_repeats(table: Table, order: Order, option: str, time_column: str | 
     if not name:
         cure += ", or, if the file holds many series, name the column that tells them apart with data.series=COLUMN"
     raise ValueError(
-        f"{table.place(second, time_column)}: the time {shown(table.columns[time_column][second])}"
-        f"{f' of {option} {shown(name)}' if name else ''} is also on {table.unit} {table.lines[first]} "
-        f"({len(again)} repeated in all); {cure}"
+        f"{table.place(other, time_column)}: the time {shown(table.columns[time_column][other])}"
+        f"{f' of {option} {shown(name)}' if name else ''} is also on {table.unit} {table.lines[one]} "
+        f"({count} repeated in all); {cure}"
     )
 
 
@@ -122,13 +156,19 @@ def refuse_missing(table: Table, names: tuple[str, ...], rows: np.ndarray, absen
     Raises:
         ValueError: there is one.
     """
-    if not absent.any():
+    found, count = None, 0
+    for part in blocks(len(rows)):
+        where, column = np.nonzero(absent[part])
+        if len(where):
+            own = rows[part][where]
+            first = int(np.argmin(own))
+            place = int(own[first]), int(column[first])
+            found, count = place if found is None or place[0] < found[0] else found, count + len(where)
+    if found is None:
         return
-    where, column = np.nonzero(absent)
-    first = int(np.argmin(rows[where]))
-    row, name = int(rows[where[first]]), names[column[first]]
+    row, name = found[0], names[found[1]]
     raise ValueError(
         f"{table.place(row, name)}: expected a number, got {shown(table.columns[name][row])} "
-        f"({int(absent.sum())} such cells in all); data.missing=drop leaves such rows out, "
+        f"({count} such cells in all); data.missing=drop leaves such rows out, "
         "data.missing=interpolate draws a line between the neighbours"
     )

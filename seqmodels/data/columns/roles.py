@@ -176,9 +176,12 @@ def looks_like_labels(table: Table, name: str) -> bool:
     """Whether a column names classes: text, or a few different whole numbers."""
     if not table.is_numeric(name):
         return True
-    values = np.unique(table.numbers(name))
-    values = values[np.isfinite(values)]
-    return len(values) <= MOST_CLASSES and bool((values == np.round(values)).all())
+    numbers, values = table.numbers(name), np.zeros(0)
+    for part in blocks(len(numbers)):
+        values = np.union1d(values, numbers[part][np.isfinite(numbers[part])])
+        if len(values) > MOST_CLASSES:
+            return False
+    return bool((values == np.round(values)).all())
 
 
 def names(columns: Sequence[str] | str | int | None) -> tuple[str, ...]:

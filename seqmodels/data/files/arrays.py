@@ -103,10 +103,47 @@ class Space:
         return self.folder / (name or f"{next(self._numbers)}.bin")
 
 
-def blocks(count: int, size: int = BLOCK) -> Iterator[slice]:
-    """Yield the parts of so many rows, in order.
+def blocks(count: int, size: int | None = None) -> Iterator[slice]:
+    """Yield the parts of a number of rows, in order.
 
     >>> list(blocks(5, 2))
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+
+    Args:
+        count: of all rows.
+        size: rows of a part; None for `BLOCK`.
     """
+    size = BLOCK if size is None else size
     return (slice(start, min(start + size, count)) for start in range(0, count, size))
+
+
+def gather(array: np.ndarray, rows: np.ndarray, space: Space) -> np.ndarray:
+    """Return the given rows of an array, by their places, block by block.
+
+    >>> gather(np.array([5, 6, 7]), np.array([2, 0]), Space()).tolist()
+    [7, 5]
+    """
+    found = space.empty((len(rows), *array.shape[1:]), array.dtype)
+    for part in blocks(len(rows)):
+        found[part] = array[rows[part]]
+    return found
+
+
+def compress(array: np.ndarray, keep: np.ndarray, space: Space) -> np.ndarray:
+    """Return the rows of an array that a mask keeps, block by block.
+
+    >>> compress(np.array([5, 6, 7]), np.array([True, False, True]), Space()).tolist()
+    [5, 7]
+    """
+    found = space.empty((count_true(keep), *array.shape[1:]), array.dtype)
+    done = 0
+    for part in blocks(len(keep)):
+        rows = array[part][keep[part]]
+        found[done : done + len(rows)] = rows
+        done += len(rows)
+    return found
+
+
+def count_true(mask: np.ndarray) -> int:
+    """Return how many values of a mask are true, without a copy of it as numbers."""
+    return int(np.count_nonzero(mask))

@@ -60,7 +60,8 @@ def connect(folder: Path, readable: Sequence[Path] = (), database: Path | None =
     }
     connection = duckdb.connect(":memory:", config=config)
     if database is not None:
-        connection.execute(f"ATTACH {quoted(str(database))} AS kept{'' if write else ' (READ_ONLY)'}")
+        with telling(str(database), "a database"):
+            connection.execute(f"ATTACH {quoted(str(database))} AS kept{'' if write else ' (READ_ONLY)'}")
     if readable:
         connection.execute(f"SET allowed_paths = [{', '.join(quoted(str(path)) for path in readable)}]")
     connection.execute("SET enable_external_access = false")

@@ -5,6 +5,7 @@ L steps of history, H steps of horizon, F features.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,13 +13,17 @@ from typing import Any
 import numpy as np
 
 from seqmodels.batch import BatchSpec
+from seqmodels.data.files.arrays import blocks
 from seqmodels.data.series.covariates import Context
-from seqmodels.data.series.rows import SeriesRows, scaled
+from seqmodels.data.series.forecasting import scaled
+from seqmodels.data.series.rows import SeriesRows
 from seqmodels.data.series.windows import SeriesStreams, SeriesWindows
-from seqmodels.quoting import shown
+from seqmodels.quoting import listed, shown
 
 # Steps that a model which forecasts after every step reads before the end of a series, at most.
 LONGEST_LEAD_IN = 4096
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class SeriesAhead:
     [4.0, 5.0, 6.0]
 
     Fields:
-        rows: of the file, without the columns of the context.
+        rows: of the file, or the last ones of each series.
         history: L.
         spec: from training.
         context: from training.
@@ -51,8 +56,19 @@ class SeriesAhead:
         return self.rows.names
 
     def own(self, series: int) -> np.ndarray:
-        """The rows of a series up to its last target."""
-        return np.flatnonzero((self.rows.series == series) & ~self.rows.future)
+        """Return the rows of a series up to its last target."""
+        return np.arange(*self._past(series))
+
+    def later(self, series: int) -> np.ndarray:
+        """Return the rows of a series after its last target."""
+        stop, last = self._past(series)[1], int(self.rows.starts[series + 1])
+        return np.flatnonzero(self.rows.future[stop:last]) + stop
+
+    def _past(self, series: int) -> tuple[int, int]:
+        """Return the first row of a series, and the one after its last target."""
+        first, last = self.rows.starts[series : series + 2].tolist()
+        future = self.rows.future[first:last]
+        return first, first + int(np.argmax(future)) if future.any() else last
 
     def times(self, series: int, steps: int) -> list[str]:
         """The time stamps of the steps ahead, in words; their numbers where the file has no times."""
@@ -65,7 +81,7 @@ class SeriesAhead:
         """Those of rows that are there already are the file's own; the others follow by the series' step."""
         if self.rows.times is None or self.rows.clock is None:
             return [float(step + 1) for step in range(steps)]
-        found: list[float] = self.rows.times[(self.rows.series == series) & self.rows.future][:steps].tolist()
+        found: list[float] = self.rows.times[self.later(series)][:steps].tolist()
         last = found[-1] if found else self.rows.times[self.own(series)[-1]].item()
         return found + [self.rows.clock.after(last, step + 1) for step in range(steps - len(found))]
 
@@ -80,13 +96,13 @@ class SeriesAhead:
         return found
 
     def windows(self) -> SeriesWindows:
-        """One window for each series: its last steps, with zeros for the targets that lie in the future.
+        """Return one window for each series: its last steps, with zeros for the targets that lie in the future.
 
         Raises:
             ValueError: a series is too short, or what is known ahead is not there for the whole horizon.
         """
-        rows = self.rows.within(self.context, strict=True)
-        values, horizon = scaled(rows, self.spec), self.spec.horizon or 1
+        rows, horizon = self.rows, self.spec.horizon or 1
+        values = scaled(rows, self.context, self.spec, strict=True)
         pieces, lengths = [], []
         for one in range(len(rows.names)):
             recent = self._recent(one)
@@ -107,20 +123,68 @@ class SeriesAhead:
 
     def _recent(self, series: int) -> np.ndarray:
         """The last rows of a series, in one stretch."""
-        own = self.own(series)
-        own = own[self.rows.blocks[own] == self.rows.blocks[own[-1]]] if len(own) else own
-        needed = 1 if self.spec.target_shape == "step" else self.history
-        if len(own) < needed:
+        first, stop = self._stretch(series)
+        if stop - first < self.needed:
             label = f"the series {shown(self.names[series])}" if self.names[series] else "the series"
             raise ValueError(
-                f"a forecast needs the last {needed} rows of each series; {label} has {len(own)} (since its last gap): "
-                "give its earlier rows too, or leave it out"
+                f"a forecast needs the last {self.needed} rows of each series; {label} has {stop - first} (since its "
+                "last gap): give its earlier rows too, or leave it out"
             )
-        return own[-LONGEST_LEAD_IN:] if self.spec.target_shape == "step" else own[-needed:]
+        return np.arange(
+            max(first, stop - (LONGEST_LEAD_IN if self.spec.target_shape == "step" else self.needed)), stop
+        )
+
+    @property
+    def needed(self) -> int:
+        """How many rows of a series a forecast needs at least."""
+        return 1 if self.spec.target_shape == "step" else self.history
+
+    def _stretch(self, series: int) -> tuple[int, int]:
+        """Return the first row of a series since its last gap, and the one after its last target."""
+        first, stop = self._past(series)
+        if stop > first:
+            first += int(np.searchsorted(self.rows.blocks[first:stop], self.rows.blocks[stop - 1]))
+        return first, stop
+
+    def ends(self) -> SeriesAhead:
+        """Return the series without the rows that no forecast reads, and say which series are too short for one.
+
+        A series keeps the rows of its history and those before it from which gaps in it are interpolated. Series
+        too short to be forecast are left out, unless all are.
+        """
+        stretches = [self._stretch(one) for one in range(len(self.names))]
+        chosen = [one for one, (first, stop) in enumerate(stretches) if stop - first >= self.needed]
+        if 0 < len(chosen) < len(stretches):
+            short = sorted(set(range(len(stretches))) - set(chosen))
+            _log.warning(
+                "%d of %d series have fewer than the %d rows (since their last gap) that a forecast needs, and are "
+                "left out: %s",
+                len(short),
+                len(stretches),
+                self.needed,
+                listed(self.names[one] for one in short),
+            )
+        chosen = chosen or list(range(len(stretches)))
+        parts = [self._end(*stretches[one], one) for one in chosen]
+        rows = self.rows.select(np.concatenate([np.zeros(0, np.int64), *parts]))
+        numbers = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        static = {column: tuple(cells[one] for one in chosen) for column, cells in rows.static.items()}
+        names = tuple(self.names[one] for one in chosen)
+        return replace(self, rows=replace(rows, names=names, series=numbers, static=static))
+
+    def _end(self, first: int, stop: int, series: int) -> np.ndarray:
+        """Return the last rows of a series, from one in which nothing is missing on, and its future."""
+        low = max(first, stop - 1 - max(LONGEST_LEAD_IN, self.history))
+        for part in list(blocks(low + 1 - first))[::-1]:
+            whole = np.isfinite(self.rows.values[first + part.start : first + part.stop]).all(axis=1)
+            low = first + part.start + (int(np.flatnonzero(whole)[-1]) if whole.any() else 0)
+            if whole.any():
+                break
+        return np.concatenate([np.arange(low, stop), self.later(series)])
 
     def _future(self, series: int, steps: int) -> np.ndarray:
         """The rows of so many steps after the last target."""
-        own = np.flatnonzero((self.rows.series == series) & self.rows.future)[:steps]
+        own = self.later(series)[:steps]
         if len(own) < steps:
             label = f" of the series {shown(self.names[series])}" if self.names[series] else ""
             names = ", ".join(self.spec.input_names[self.rows.observed : self.rows.observed + self.rows.known])
@@ -164,7 +228,7 @@ class SeriesAhead:
     def _continued(self, series: int, forecast: np.ndarray) -> SeriesRows:
         """One series with its forecast; rows of its future that are there are made its past."""
         rows, own = self.rows, self.own(series)
-        later = np.flatnonzero((rows.series == series) & rows.future)
+        later = self.later(series)
         added = np.full((len(forecast), rows.values.shape[1]), np.nan)
         if rows.known:
             added[:] = rows.values[later[: len(forecast)]]

@@ -5,19 +5,19 @@ N rows, C columns.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from seqmodels.data.numbers import fit_scale
+from seqmodels.data.columns.grouped import counted
+from seqmodels.data.files.arrays import blocks
+from seqmodels.data.numbers import fit_scale, scale_of
 from seqmodels.data.read.table import to_numbers
+from seqmodels.data.series.rows import SeriesRows, changes
 from seqmodels.kinds import choice, either, list_of
 from seqmodels.quoting import shown
-
-if TYPE_CHECKING:
-    from seqmodels.data.series.rows import SeriesRows
 
 # What may be asked of the calendar, and how many of its units make a round.
 CALENDAR = {
@@ -62,11 +62,11 @@ class Context:
         identity: bool = False,
         change: bool = False,
     ) -> Context:
-        """Names and scales from the series that have rows in the training part (bool ``(N,)``) alone."""
-        trained = np.unique(rows.series[train])
+        """Take names and scales from the series that have rows in the training part (bool ``(N,)``) alone."""
+        trained = np.flatnonzero(counted(rows.series, len(rows.names), train))
         names = tuple(rows.names[one] for one in trained) if identity else None
         static = {column: _coding([cells[one] for one in trained]) for column, cells in rows.static.items()}
-        size = fit_scale(changes(rows)[train][:, None])[1][0] if change else None
+        size = _usual_change(rows, train) if change else None
         return cls(tuple(calendar), timezone, names, static, size)
 
     def to_plain(self) -> dict[str, Any]:
@@ -95,44 +95,55 @@ class Context:
             names += [f"{column}={name}" for name in coding["names"]] if "names" in coding else [column]
         return (*names, *(f"series={name}" for name in self.identity or ()))
 
-    def columns(self, rows: SeriesRows, strict: bool) -> np.ndarray:
-        """The columns of some rows, float64 ``(N, C)``, scaled.
+    def columns(self, rows: SeriesRows, strict: bool) -> Callable[[slice], np.ndarray]:
+        """Return what makes the columns of a part of some rows, float64 ``(n, C)``, scaled.
 
         Args:
             rows: the series.
             strict: whether a name that was not there in training is refused; else it has zeros.
 
         Raises:
-            ValueError: such a name, in words; a calendar without dates.
+            ValueError: such a name, in words; a calendar without dates, from what is returned.
         """
-        parts = [] if self.change is None else [np.nan_to_num(changes(rows))[:, None] / self.change]
-        parts += [calendar_waves(rows, part, self.timezone) for part in self.calendar]
-        for column, coding in self.static.items():
-            parts.append(_encode(rows.static[column], coding, column, rows.names, strict)[rows.series])
+        of_series = [
+            _encode(rows.static[column], coding, column, rows.names, strict) for column, coding in self.static.items()
+        ]
         if self.identity is not None:
-            parts.append(_one_hot(rows.names, self.identity, "series", rows.names, strict)[rows.series])
-        return np.concatenate([np.zeros((len(rows.values), 0)), *parts], axis=1)
+            of_series.append(_one_hot(rows.names, self.identity, "series", rows.names, strict))
+
+        def make(part: slice) -> np.ndarray:
+            size = self.change
+            columns = [] if size is None else [np.nan_to_num(changes(rows, part))[:, None] / size]
+            columns += [calendar_waves(rows, name, self.timezone, part) for name in self.calendar]
+            columns += [coded[rows.series[part]] for coded in of_series]
+            return np.concatenate([np.zeros((part.stop - part.start, 0)), *columns], axis=1)
+
+        return make
 
 
-def changes(rows: SeriesRows) -> np.ndarray:
-    """``(N,)``: the target's change from the row before; NaN where one of the two is missing, or there is none."""
-    found = np.diff(rows.values[:, 0], prepend=np.nan)
-    found[np.diff(rows.blocks, prepend=-1) != 0] = np.nan
-    return found
+def _usual_change(rows: SeriesRows, train: np.ndarray) -> float:
+    """Return the deviation of the changes of the training rows."""
+    return scale_of(lambda: (changes(rows, part)[train[part]][:, None] for part in blocks(len(rows))))[1][0]
 
 
-def calendar_waves(rows: SeriesRows, part: str, timezone: str | None) -> np.ndarray:
-    """Sine and cosine of one part of the calendar at each row, ``(N, 2)``.
+def calendar_waves(rows: SeriesRows, name: str, timezone: str | None, part: slice) -> np.ndarray:
+    """Return sine and cosine of one part of the calendar at some rows, ``(n, 2)``.
+
+    Args:
+        rows: the series.
+        name: of the part of the calendar.
+        timezone: in which hours and days are counted; None for UTC.
+        part: of which rows.
 
     Raises:
         ValueError: the rows have no dates.
     """
     if rows.times is None or not rows.dated:
         raise ValueError(
-            f"data.calendar={part} needs dates: name the column that holds them with data.time=COLUMN"
+            f"data.calendar={name} needs dates: name the column that holds them with data.time=COLUMN"
             + ("" if rows.times is None else "; that column holds plain numbers")
         )
-    angle = 2 * np.pi * _place(rows.times, part, timezone) / CALENDAR[part]
+    angle = 2 * np.pi * _place(rows.times[part], name, timezone) / CALENDAR[name]
     return np.stack([np.sin(angle), np.cos(angle)], axis=1)
 
 

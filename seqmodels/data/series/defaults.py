@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from seqmodels.data.columns.clock import DAY, Clock
+from seqmodels.data.columns.grouped import counted
+from seqmodels.data.files.arrays import blocks
 from seqmodels.data.numbers import fit_scale
-from seqmodels.data.series.rows import SeriesRows, changes_ahead
+from seqmodels.data.series.forecasting import fit_changes
+from seqmodels.data.series.rows import SeriesRows
 from seqmodels.data.series.splits import LARGEST_SHARE, USUAL_HISTORY
 
 # Seasons in a day, a week or a year that a history may hold; and those that training must have seen.
@@ -40,7 +43,7 @@ def suited(rows: SeriesRows, train: np.ndarray, horizon: int, period: int | None
         horizon: H.
         period: m where the user named it.
     """
-    longest = int(np.bincount(rows.series[train]).max()) if train.any() else 0
+    longest = int(counted(rows.series, len(rows.names), train).max(initial=0))
     found = usual_period(rows.clock, longest) if period is None else period
     return {
         "period": found,
@@ -91,8 +94,8 @@ def holds_on(rows: SeriesRows, train: np.ndarray, horizon: int) -> bool:
     """
     if not train.any():
         return False
-    _, change = fit_scale(changes_ahead(rows, horizon, train))
-    _, level = fit_scale(rows.values[train, :1])
+    _, change = fit_changes(rows, horizon, train)
+    _, level = fit_scale(rows.values[:, :1], train)
     return bool(np.mean(np.square(change)) < 2 * level[0] ** 2)
 
 
@@ -101,7 +104,9 @@ def suited_calendar(rows: SeriesRows, train: np.ndarray) -> list[str]:
     clock = rows.clock
     if clock is None or rows.times is None or not clock.dated or clock.unit == "business" or not train.any():
         return []
-    span = float(np.ptp(rows.times[train]))
+    inside = (rows.times[part][train[part]] for part in blocks(len(rows)))
+    ends = [(int(when.min()), int(when.max())) for when in inside if len(when)]
+    span = float(max(last for _, last in ends) - min(first for first, _ in ends))
     parts = []
     if clock.unit == "fixed" and clock.size < DAY:
         parts += ["hour"] if span >= FEWEST_SEASONS * DAY else []

@@ -1,7 +1,11 @@
-"""A table read as time series: rows in order of time, one series after the other."""
+"""A table read as time series: rows in order of time, one series after the other.
+
+N rows, F features.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,15 +13,20 @@ from typing import Any
 import numpy as np
 
 from seqmodels.data.columns.clock import Clock, infer_clock
+from seqmodels.data.columns.grouped import bounds, counted
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.order import Order, order_rows, refuse_missing
+from seqmodels.data.files.arrays import Space, blocks
 from seqmodels.data.read.table import Table
-from seqmodels.data.series.gaps import regular
+from seqmodels.data.series.gaps import find_gaps, refuse, regular
+from seqmodels.data.series.gaps import notes as notes_on_gaps
 from seqmodels.data.series.rows import SeriesRows
 from seqmodels.quoting import shown
 
 TRANSFORMS = ("difference", "log_return")
 DUPLICATES = ("error", "first", "last")
+# Rows that the step is inferred from.
+CLOCK_ROWS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -54,137 +63,192 @@ class SeriesReading:
         return cls(**fields)
 
 
-def read_series(table: Table, layout: Layout, reading: SeriesReading) -> SeriesRows:
-    """The rows of a table in the series layout.
+def read_series(table: Table, layout: Layout, reading: SeriesReading, space: Space | None = None) -> SeriesRows:
+    """Read the rows of a table in the series layout.
 
     With known columns, the rows of a series after its last target are its future: their known values
     must be there, and nothing else need be.
+
+    Args:
+        table: of any size.
+        layout, reading: what its columns mean, and how they are read.
+        space: for the rows; None for the table's.
 
     Raises:
         ValueError: as `order_rows` and `regular`; a missing value where those are errors; a value of 0 or
             less where logarithms are taken; a static column that changes within a series.
     """
-    order = order_rows(
-        table, layout.series, "series", layout.time, reading.duplicates, reading.timezone, layout.time_format
-    )
-    names = (*layout.features, *reading.known)
-    option = dict.fromkeys(reading.known, "known")
-    values = np.stack([table.numbers(name, option.get(name, "features")) for name in names], axis=1)[order.rows]
-    future = _future(values[:, 0], order.owner) if reading.known else np.zeros(len(values), dtype=bool)
-    absent = ~np.isfinite(values)
-    absent[future, : len(layout.features)] = False
-    if reading.missing == "error":
-        refuse_missing(table, names, order.rows, absent)
-    kept = np.flatnonzero(~absent.any(axis=1) if reading.missing == "drop" else np.ones(len(values), dtype=bool))
-    notes = ["rows sorted by time"] if order.sorted else []
-    notes += [f"{order.repeated} rows with a time that is there twice left out"] if order.repeated else []
-    if absent.any():
-        notes.append(f"{int(absent.any(axis=1).sum())} rows with missing numbers: {reading.missing}")
-    if reading.transform == "log_return":
-        refuse_logarithm(table, layout.target, values[kept, 0], order.rows[kept])
+    space = table.space if space is None else space
+    how = reading.duplicates, reading.timezone, layout.time_format
+    order = order_rows(table, layout.series, "series", layout.time, *how, space)
     rows = SeriesRows(
-        values[kept],
-        order.owner[kept],
-        None if order.times is None else order.times[kept],
+        _values(table, layout, reading, order.rows, space),
+        order.owner,
+        order.times,
         order.names,
         known=len(reading.known),
         static={column: static_cells(table, column, order) for column in reading.static},
-        clock=clock_of(order, reading.timezone),
+        clock=_clock(order, reading.timezone),
         time_format=order.time_format,
         dated=order.dated,
-        future=future[kept],
-        places=order.rows[kept],
+        places=order.rows,
+        space=space,
     )
-    rows, found = without_gaps(rows, reading, np.array(table.lines)[rows.places], layout.time, table.path)
-    rows = transformed(rows, reading.transform)
-    return replace(rows, notes=(*notes, *found))
+    if reading.known:
+        rows = replace(rows, future=_future(rows))
+    notes = ["rows sorted by time"] if order.sorted else []
+    notes += [f"{order.repeated} rows with a time that is there twice left out"] if order.repeated else []
+    rows, words = _without_missing(table, layout, reading, rows)
+    rows, found = without_gaps(table, layout.time, reading.gaps, rows)
+    return replace(transformed(rows, reading.transform), notes=(*notes, *words, *found))
 
 
-def clock_of(order: Order, timezone: str | None) -> Clock | None:
-    """The step of rows in order; None where they have no times."""
-    if order.times is None:
+def _values(table: Table, layout: Layout, reading: SeriesReading, rows: np.ndarray, space: Space) -> np.ndarray:
+    """Return the numbers of rows, the target first: float64 ``(N, F)``."""
+    names, option = (*layout.features, *reading.known), dict.fromkeys(reading.known, "known")
+    values = space.empty((len(rows), len(names)), np.float64)
+    for column, name in enumerate(names):
+        numbers = table.numbers(name, option.get(name, "features"))
+        for part in blocks(len(rows)):
+            values[part, column] = numbers[rows[part]]
+    return values
+
+
+def _clock(order: Order, timezone: str | None) -> Clock | None:
+    """Infer the step; of many rows, from the beginning of each series."""
+    times, series = order.times, order.owner
+    if times is None:
         return None
-    return infer_clock(order.times, order.owner, order.dated, timezone, order.written)
+    if len(times) > CLOCK_ROWS:
+        starts = bounds(counted(series, len(order.names)))
+        each = max(2, CLOCK_ROWS // len(order.names))
+        parts = [slice(first, min(first + each, last)) for first, last in itertools.pairwise(starts.tolist())]
+        times, series = (np.concatenate([array[part] for part in parts]) for array in (times, series))
+    return infer_clock(times, series, order.dated, timezone, order.written)
 
 
-def _future(target: np.ndarray, series: np.ndarray) -> np.ndarray:
-    """Bool: the rows of each series after its last target."""
-    last = np.full(int(series.max(initial=-1)) + 1, -1)
-    there = np.flatnonzero(np.isfinite(target))
-    np.maximum.at(last, series[there], there)
-    return np.arange(len(target)) > last[series]
+def _future(rows: SeriesRows) -> np.ndarray:
+    """Return a mask of the rows of each series after its last target."""
+    last = np.full(len(rows.names), -1)
+    for part in blocks(len(rows)):
+        there = np.flatnonzero(np.isfinite(rows.values[part, 0])) + part.start
+        last[rows.series[there]] = there  # the last one stays
+    future = rows.space.empty(len(rows), bool)
+    for part in blocks(len(rows)):
+        future[part] = np.arange(part.start, part.stop) > last[rows.series[part]]
+    return future
 
 
-def without_gaps(
-    rows: SeriesRows, reading: SeriesReading, lines: np.ndarray, column: str | None, path: str
-) -> tuple[SeriesRows, tuple[str, ...]]:
-    """The rows with missing time stamps dealt with, and words on what was done.
+def _without_missing(
+    table: Table, layout: Layout, reading: SeriesReading, rows: SeriesRows
+) -> tuple[SeriesRows, list[str]]:
+    """Deal with missing numbers, and say how many rows have some."""
+    absent, count = rows.space.empty(rows.values.shape, bool), 0
+    for part in blocks(len(rows)):
+        missing = ~np.isfinite(rows.values[part])
+        missing[rows.future[part], : len(layout.features)] = False
+        absent[part] = missing
+        count += int(missing.any(axis=1).sum())
+    if count and reading.missing == "error":
+        refuse_missing(table, (*layout.features, *reading.known), rows.places, absent)
+    if count and reading.missing == "drop":
+        keep = rows.space.empty(len(rows), bool)
+        for part in blocks(len(rows)):
+            keep[part] = ~absent[part].any(axis=1)
+        rows = rows.select(keep)
+    if reading.transform == "log_return":
+        for part in blocks(len(rows)):
+            refuse_logarithm(table, layout.target, rows.values[part, 0], rows.places[part])
+    return rows, [f"{count} rows with missing numbers: {reading.missing}"] if count else []
+
+
+def without_gaps(table: Table, column: str | None, gaps: str, rows: SeriesRows) -> tuple[SeriesRows, list[str]]:
+    """Deal with missing time stamps, and say what was done.
 
     Args:
-        rows: the series.
-        reading: what is to be done.
-        lines: int ``(N,)``, of the file.
+        table: of the rows.
         column: of the times, or None.
-        path: of the file.
+        gaps: what is to be done.
+        rows: the series.
 
     Raises:
-        ValueError: as `seqmodels.data.series.gaps.regular`.
+        ValueError: a gap, where they are errors; too many rows to put in.
     """
-    if rows.times is None or column is None:
-        return rows, ()
-    result = regular(rows.times, rows.series, rows.clock, reading.gaps, lines, column, path)
-    added = result.keep < 0
-    values, future = rows.values[result.keep], rows.future[result.keep]
-    values[added] = np.nan
-    places = np.where(added, -1, rows.places[result.keep])
-    future[added] = False
-    return (
-        replace(
-            rows,
-            values=values,
-            series=result.series,
-            times=result.times,
-            blocks=result.blocks,
-            future=future,
-            places=places,
-        ),
-        result.notes,
-    )
+    times, clock, space = rows.times, rows.clock, rows.space
+    if times is None or column is None or clock is None:
+        return rows, []
+    found = find_gaps(times, rows.series, clock)
+    if not found.gaps and not found.crowded:
+        return rows, []
+
+    def line(row: int) -> int:
+        return table.lines[int(rows.places[row])]
+
+    if gaps == "error":
+        refuse(times, clock, found, line, column, table.path)
+    words = notes_on_gaps(times, clock, found, line, column, gaps)
+    if gaps == "allow":
+        return rows, words
+    result = regular(times, rows.series, clock, gaps, space)
+    values = space.empty((len(result.keep), rows.values.shape[1]), np.float64)
+    future = space.empty(len(result.keep), bool)
+    places = space.empty(len(result.keep), rows.places.dtype)
+    for part in blocks(len(result.keep)):
+        keep = result.keep[part]
+        put_in = keep < 0
+        values[part] = np.where(put_in[:, None], np.nan, rows.values[keep])
+        future[part] = ~put_in & rows.future[keep]
+        places[part] = np.where(put_in, -1, rows.places[keep])
+    arrays: dict[str, Any] = {"values": values, "future": future, "places": places}
+    arrays |= {"series": result.series, "times": result.times, "blocks": result.blocks}
+    return replace(rows, **arrays), words
 
 
 def transformed(rows: SeriesRows, transform: str | None) -> SeriesRows:
-    """Changes in the place of the target; the first row of a stretch has nothing to be compared with."""
+    """Put changes in the place of the target; the first row of a stretch has nothing to be compared with."""
     if transform is None:
         return rows
-    values = rows.values.copy()
-    level = np.log(values[:, 0]) if transform == "log_return" else values[:, 0]
-    values[:, 0] = np.diff(level, prepend=np.nan)
-    return replace(rows, values=values, levels=rows.values[:, 0]).select(np.diff(rows.blocks, prepend=-1) == 0)
+    values, keep = rows.space.empty(rows.values.shape, np.float64), rows.space.empty(len(rows), bool)
+    for part in blocks(len(rows)):
+        low = max(part.start - 1, 0)
+        level = rows.values[low : part.stop, 0]
+        level = np.log(level) if transform == "log_return" else level
+        values[part] = rows.values[part]
+        values[part, 0] = np.diff(level) if part.start else np.diff(level, prepend=np.nan)
+        same = np.diff(rows.blocks[low : part.stop]) == 0
+        keep[part] = same if part.start else np.concatenate([[False], same])
+    return replace(rows, values=values, levels=rows.values[:, 0]).select(keep)
 
 
 def static_cells(table: Table, column: str, order: Order) -> tuple[str, ...]:
-    """The one value that each series has in a column; blanks do not count.
+    """Return the one value that each series has in a column; blanks do not count.
 
     Raises:
         ValueError: two values in one series, or none.
     """
-    cells = table.cells(column, "static")
-    first: dict[int, int] = {}
-    for row, owner in zip(order.rows.tolist(), order.owner.tolist(), strict=True):
-        if not cells[row].strip():
-            continue
-        if cells[row] != cells[first.setdefault(owner, row)]:
+    values, names = table.codes(column, "static")
+    blank = np.array([not name.strip() for name in names])
+    first = np.full(len(order.names), -1)  # the row that says it
+    for part in blocks(len(order.rows)):
+        rows, owner = order.rows[part], order.owner[part]
+        there = ~blank[values[rows]]
+        rows, owner = rows[there], owner[there]
+        new = first[owner] < 0
+        first[owner[new][::-1]] = rows[new][::-1]  # the earliest one stays
+        other = np.flatnonzero(values[rows] != values[first[owner]])
+        if len(other):
+            row, known = int(rows[other[0]]), int(first[owner[other[0]]])
             raise ValueError(
                 f"{table.place(row, column)}: a column of data.static has one value per series, but "
-                f"{shown(order.names[owner])} has {shown(cells[row])} and, on line {table.lines[first[owner]]}, "
-                f"{shown(cells[first[owner]])}; name it in data.known or data.features"
+                f"{shown(order.names[owner[other[0]]])} has {shown(names[values[row]])} and, on line "
+                f"{table.lines[known]}, {shown(names[values[known]])}; name it in data.known or data.features"
             )
-    empty = next((name for owner, name in enumerate(order.names) if owner not in first), None)
+    empty = next((name for name, row in zip(order.names, first.tolist(), strict=True) if row < 0), None)
     if empty is not None:
         raise ValueError(
             f"{table.path}, column {shown(column)}: the series {shown(empty)} has no value in it; write one"
         )
-    return tuple(cells[first[owner]] for owner in range(len(order.names)))
+    return tuple(names[values[row]] for row in first.tolist())
 
 
 def refuse_logarithm(table: Table, name: str, target: np.ndarray, rows: np.ndarray) -> None:

@@ -1,138 +1,156 @@
-"""Rows of series in files: read some at a time, so that memory does not grow with them.
-
-N rows of all series laid end to end, F features.
-"""
+"""Arrays and rows of series kept in a folder of the cache, for the next run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seqmodels.data.series.rows import SeriesRows
+from seqmodels.batch import BatchSpec
+from seqmodels.data.columns.clock import Clock
+from seqmodels.data.columns.infer import Layout
+from seqmodels.data.files.arrays import Mapped, Space, blocks, open_array
+from seqmodels.data.files.cache import about, cached_folder
+from seqmodels.data.read.table import Table
+from seqmodels.data.series.reading import SeriesReading, read_series
+from seqmodels.data.series.rows import ARRAYS, SeriesRows
+from seqmodels.data.series.windows import SeriesStreams, SeriesWindows, WindowStarts
 
-# Rows read at a time.
-ROWS = 1 << 18
+
+def stored_series(table: Table, layout: Layout, reading: SeriesReading, cache_dir: str | None) -> SeriesRows:
+    """Return the series of a table; those of one that does not fit in memory lie in the cache, or are put there.
+
+    Raises:
+        ValueError: as `read_series`; the cache cannot be written.
+    """
+    if table.space.folder is None:
+        return read_series(table, layout, reading)
+
+    def write(folder: Path) -> dict[str, Any]:
+        with _workspace(folder, table.space) as space:
+            return _plain(read_series(table, layout, reading, space), folder)
+
+    asked = ["series", table.stamp, layout.to_plain(), reading.to_plain()]
+    return _opened(cached_folder(cache_dir, table.path, asked, write, "rows"), table.space)
 
 
-class Records:
-    """Records of one type in a file, one after the other; a copy in another process opens the file anew.
+@contextlib.contextmanager
+def _workspace(folder: Path, like: Space) -> Iterator[Space]:
+    """Give room for arrays in a folder, of which nothing stays there but what is linked to from elsewhere."""
+    work = folder / "work"
+    work.mkdir()
+    yield Space(work, like.memory_limit)
+    shutil.rmtree(work)
 
-    Read, not mapped: pages of a map would count as this process's memory.
+
+def _plain(rows: SeriesRows, folder: Path) -> dict[str, Any]:
+    """Write the arrays of rows, and return the rest as plain values."""
+    given = {name: getattr(rows, name) for name in ARRAYS if getattr(rows, name) is not None}
+    return {
+        "arrays": {name: write_array(array, folder / name) for name, array in given.items()},
+        "names": list(rows.names),
+        "notes": list(rows.notes),
+        "known": rows.known,
+        "static": {column: list(cells) for column, cells in rows.static.items()},
+        "clock": None if rows.clock is None else vars(rows.clock),
+        "dated": rows.dated,
+        "time_format": rows.time_format,
+    }
+
+
+def _opened(folder: Path, space: Space) -> SeriesRows:
+    found = about(folder)
+    rows = SeriesRows(
+        np.zeros((0, 1)),
+        np.zeros(0, np.int32),
+        None,
+        tuple(found["names"]),
+        tuple(found["notes"]),
+        found["known"],
+        {column: tuple(cells) for column, cells in found["static"].items()},
+        None if found["clock"] is None else Clock(**found["clock"]),
+        found["dated"],
+        found["time_format"],
+        space=space,
+    )
+    arrays: dict[str, Any] = {name: read_array(folder / name, plain) for name, plain in found["arrays"].items()}
+    return replace(rows, **arrays)
+
+
+def write_windows(make: Callable[[Space], dict[str, SeriesWindows]], like: Space, folder: Path) -> dict[str, Any]:
+    """Write the windows or streams of splits, which share their values; return the rest as plain values.
 
     Args:
-        path: the file.
-        dtype: of a record.
-        width: numbers in a row ``(rows, width)``; None for plain records ``(rows,)``.
+        make: gives them, with arrays in a space.
+        like: of which size arrays may be in memory.
+        folder: to write to.
     """
-
-    def __init__(self, path: Path, dtype: np.dtype, width: int | None = None) -> None:
-        self.path, self.dtype, self.width = path, dtype, width
-
-    def __len__(self) -> int:
-        return self.path.stat().st_size // (self.dtype.itemsize * (self.width or 1))
-
-    def __getitem__(self, rows: slice) -> np.ndarray:
-        start, each = rows.start or 0, self.width or 1
-        stop = len(self) if rows.stop is None else rows.stop
-        skipped = start * each * self.dtype.itemsize
-        found = np.fromfile(self.path, self.dtype, max(0, stop - start) * each, offset=skipped)
-        return found if self.width is None else found.reshape(-1, self.width)
-
-    def pieces(self, rows: int | None = None) -> Iterator[np.ndarray]:
-        """All records, some at a time."""
-        rows, count = rows or ROWS, len(self)
-        for start in range(0, count, rows):
-            yield self[start : min(count, start + rows)]
+    with _workspace(folder, like) as space:
+        splits = make(space)
+        one = next(iter(splits.values()))
+        return {
+            "spec": one.spec.to_plain(),
+            "known": None if one.known is None else [one.known.start, one.known.stop],
+            "values": write_array(one.values, folder / "values"),
+            "splits": {name: _plain_starts(split, folder, name) for name, split in splits.items()},
+        }
 
 
-def record_type(features: int, time: str | None, level: bool = False) -> np.dtype:
-    """Of one row: its series, its stretch, its time (of this type, if any), its place in the file and its values.
-
-    With `level`, also the target before it was transformed.
-    """
-    fields: list[Any] = [("series", "i4"), ("block", "i4"), ("place", "i8"), ("values", "f8", (features,))]
-    fields += [] if time is None else [("time", time)]
-    return np.dtype(fields + ([("level", "f8")] if level else []))
-
-
-@dataclass(frozen=True)
-class StoredRows:
-    """Series in a folder: `past`, the rows up to the last target of each, and `future`, those after it.
-
-    Fields:
-        past, future: records of `record_type`; of each series the rows are together, in order of time.
-        counts: rows of each series in `past`.
-        about: rows without any, which say what is true of all: names, clock and so on.
-    """
-
-    past: Records
-    future: Records
-    counts: np.ndarray
-    about: SeriesRows
-
-    @property
-    def timed(self) -> bool:
-        """Whether there are time stamps."""
-        return "time" in (self.past.dtype.names or ())
-
-    def rows(self, start: int, stop: int) -> SeriesRows:
-        """Some of the past rows."""
-        return as_rows(self.past[start:stop], self.about)
-
-    def pieces(self, before: int = 0, after: int = 0) -> Iterator[tuple[int, slice, SeriesRows]]:
-        """All past rows, some at a time.
-
-        Args:
-            before, after: rows that each piece holds more, those of its neighbours, where there are any.
-
-        Yields:
-            The place of the piece's first row, which of its rows are its own, and the rows.
-        """
-        count = len(self.past)
-        for start in range(0, count, ROWS):
-            low, stop = max(0, start - before), min(count, start + ROWS)
-            yield low, slice(start - low, stop - low), self.rows(low, min(count, stop + after))
-
-    def ends(self, most: int) -> SeriesRows:
-        """The last rows of each series, at most so many, and all of its future."""
-        stops, later = np.cumsum(self.counts).tolist(), self.future[:]
-        first = np.searchsorted(later["series"], np.arange(len(stops) + 1)).tolist()
-        parts = []
-        for one, (count, stop) in enumerate(zip(self.counts.tolist(), stops, strict=True)):
-            parts += [self.past[stop - min(most, count) : stop], later[first[one] : first[one + 1]]]
-        marks = np.repeat([False, True] * len(self.counts), [len(part) for part in parts])
-        return replace(as_rows(np.concatenate(parts), self.about), future=marks)
-
-
-def as_rows(records: np.ndarray, about: SeriesRows) -> SeriesRows:
-    """Records as rows of series."""
-    fields = records.dtype.names or ()
-    return replace(
-        about,
-        values=np.ascontiguousarray(records["values"]),
-        series=records["series"].astype(np.int64),
-        times=np.ascontiguousarray(records["time"]) if "time" in fields else None,
-        blocks=records["block"].astype(np.int64),
-        future=np.zeros(len(records), dtype=bool),
-        levels=np.ascontiguousarray(records["level"]) if "level" in fields else None,
-        places=np.ascontiguousarray(records["place"]),
-    )
-
-
-def as_records(rows: SeriesRows, dtype: np.dtype) -> np.ndarray:
-    """The inverse of `as_rows`."""
-    records = np.zeros(len(rows.values), dtype)
-    given: dict[str, np.ndarray | None] = {
-        "series": rows.series,
-        "block": rows.blocks,
-        "place": rows.places,
-        "values": rows.values,
+def _plain_starts(split: SeriesWindows, folder: Path, name: str) -> dict[str, Any]:
+    """Write where the windows or streams of a split begin."""
+    starts = split.starts
+    if not isinstance(starts, WindowStarts):
+        starts = WindowStarts(starts, starts + split.lengths)
+    return {
+        "first": write_array(starts.first, folder / f"{name}_first"),
+        "stop": write_array(starts.stop, folder / f"{name}_stop"),
+        "stride": starts.stride,
+        "stream": split.stream,
     }
-    given |= {"time": rows.times, "level": rows.levels}
-    for name in dtype.names or ():
-        records[name] = given[name]
-    return records
+
+
+def opened_windows(folder: Path) -> dict[str, SeriesWindows]:
+    """Return the windows or streams that `write_windows` has written."""
+    found = about(folder)
+    spec, values = BatchSpec.from_plain(found["spec"]), read_array(folder / "values", found["values"])
+    known = None if found["known"] is None else slice(*found["known"])
+    splits: dict[str, SeriesWindows] = {}
+    for name, plain in found["splits"].items():
+        first, stop = (np.array(read_array(folder / f"{name}_{part}", plain[part])) for part in ("first", "stop"))
+        if spec.target_shape == "step":
+            splits[name] = SeriesStreams(values, first, stop, spec, known, plain["stream"])
+        else:
+            starts = WindowStarts(first, stop, plain["stride"])
+            splits[name] = SeriesWindows(values, starts, (spec.options or {})["history"], spec, known)
+    return splits
+
+
+def write_array(array: np.ndarray, path: Path) -> list[Any]:
+    """Put an array into a file; return its type and shape, by which `read_array` opens it.
+
+    A file that holds it already is linked, not copied.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    plain = [array.dtype.str, list(array.shape)]
+    if isinstance(array, Mapped) and not isinstance(array.base, np.ndarray) and array.filename is not None:
+        if Path(array.filename) != path:
+            os.link(array.filename, path)
+        return plain
+    with path.open("wb") as file:
+        for part in blocks(len(array)):
+            file.write(np.ascontiguousarray(array[part]).data)
+    return plain
+
+
+def read_array(path: Path, plain: list[Any]) -> np.ndarray:
+    """Open an array that `write_array` has written, mapped into memory."""
+    dtype, shape = plain
+    return open_array(path, dtype, tuple(shape))

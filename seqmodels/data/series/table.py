@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,20 @@ from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout, infer
 from seqmodels.data.columns.roles import Columns
 from seqmodels.data.columns.zones import check_timezone
+from seqmodels.data.files.arrays import Space, blocks
+from seqmodels.data.files.cache import about, cached_folder
 from seqmodels.data.files.find import naming
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.ahead import SeriesAhead
 from seqmodels.data.series.covariates import CALENDAR, Context
 from seqmodels.data.series.defaults import suited
+from seqmodels.data.series.forecasting import forecast_splits, new_windows
 from seqmodels.data.series.gaps import GAPS
-from seqmodels.data.series.reading import DUPLICATES, TRANSFORMS, SeriesReading, read_series
-from seqmodels.data.series.rows import SeriesRows, forecast_splits, new_windows
+from seqmodels.data.series.reading import DUPLICATES, TRANSFORMS, SeriesReading
+from seqmodels.data.series.rows import SeriesRows
 from seqmodels.data.series.splits import split_rows, usual_history
-from seqmodels.data.series.windows import SeriesWindows
+from seqmodels.data.series.store import opened_windows, stored_series, write_windows
+from seqmodels.data.series.windows import SeriesWindows, WindowStarts
 from seqmodels.quoting import listed, shown
 
 
@@ -104,8 +109,7 @@ def infer_layout(table: Table, asked: Columns, options: SeriesOptions) -> Layout
                 raise ValueError(
                     f"data.{option} names the column {name!r}, which has another meaning; leave it out there"
                 )
-    columns = {name: cells for name, cells in table.columns.items() if name not in extra["known"] + extra["static"]}
-    rest = Table(table.path, columns, table.lines)
+    rest = table.without(extra["known"] + extra["static"])
     if options.reading.known or options.reading.static or options.calendar or options.identity:
         asked = replace(asked, layout=asked.layout or "series")
     if asked.target_per in ("step", "sequence") and asked.sequence is None:
@@ -118,41 +122,78 @@ def infer_layout(table: Table, asked: Columns, options: SeriesOptions) -> Layout
 class SeriesTable:
     """A table read as series, and split.
 
+    What is made of a table that does not fit in memory is kept in the cache for the next run.
+
     Args:
         table, layout: of the file.
         options: what the user said.
         val_fraction, test_fraction: shares of validation and test.
+        cache_dir: folder of the cache; None for the user's.
     """
 
     def __init__(
-        self, table: Table, layout: Layout, options: SeriesOptions, val_fraction: float, test_fraction: float
+        self,
+        table: Table,
+        layout: Layout,
+        options: SeriesOptions,
+        val_fraction: float,
+        test_fraction: float,
+        cache_dir: str | None = None,
     ) -> None:
-        self.table, self.layout, self.options = table, layout, options
+        self.table, self.layout, self.options, self.cache_dir = table, layout, options, cache_dir
         self.fractions = val_fraction, test_fraction
+        self._thinned: tuple[str, ...] = ()
+        self.kept, self._facts = table.space.folder is not None, dict[str, Any]()
 
     @cached_property
     def all_rows(self) -> SeriesRows:
         """The rows of the file, its future too."""
-        return read_series(self.table, self.layout, self.options.reading)
+        return stored_series(self.table, self.layout, self.options.reading, self.cache_dir)
 
     @cached_property
     def rows(self) -> SeriesRows:
         """The rows up to the last target of each series."""
         rows = self.all_rows.past()
-        refuse_far(self.options.horizon, len(rows.values), self.table.path)
+        refuse_far(self.options.horizon, len(rows), self.table.path)
         return rows
+
+    def with_rows(self, rows: SeriesRows) -> SeriesTable:
+        """Return the same table with other rows, of which nothing is kept."""
+        other = SeriesTable(self.table, self.layout, self.options, *self.fractions, self.cache_dir)
+        other.all_rows, other.rows, other.kept = self.all_rows, rows, False
+        return other
 
     @cached_property
     def masks(self) -> dict[str, np.ndarray]:
         """The rows of each split."""
+        options = self.options
         with naming(self.table.path):
-            return split_rows(self.rows, *self.fractions, parse_fold(self.options.fold), self.options.train_steps)
+            fold = parse_fold(options.fold)
+            return split_rows(self.rows, *self.fractions, fold, options.train_steps, options.horizon)
 
     @cached_property
     def history(self) -> int:
         """L: as asked for, or what is usual."""
         asked = self.options.history
-        return usual_history(self.rows, self.masks["train"], self.options.period) if asked is None else asked
+        return int(self._fact("history")) if asked is None else asked
+
+    def _fact(self, name: str) -> Any:
+        """Return something that is told from all rows."""
+        train, options = (lambda: self.masks["train"]), self.options
+        makers: dict[str, Callable[[], Any]] = {
+            "history": lambda: usual_history(self.rows, train(), options.period),
+            "suited": lambda: suited(self.rows, train(), options.horizon, options.period),
+        }
+        if not self.kept:
+            return makers[name]()
+        if not self._facts:
+            self._facts = about(self._folder("facts", lambda _: {key: make() for key, make in makers.items()}))
+        return self._facts[name]
+
+    def _folder(self, what: str, write: Callable[[Path], dict[str, Any]]) -> Path:
+        """Return the folder of the cache with something made of this table, from before or made now."""
+        asked = [what, self.table.stamp, self.layout.to_plain(), asdict(self.options), self.fractions]
+        return cached_folder(self.cache_dir, self.table.path, asked, write, what)
 
     @cached_property
     def context(self) -> Context:
@@ -166,8 +207,7 @@ class SeriesTable:
         options, left_open = self.options, {"period", "history", "relative", "calendar"} - set(self.options.given())
         if options.reading.transform is not None:  # the targets are changes already
             left_open.discard("relative")
-        found = suited(self.rows, self.masks["train"], options.horizon, options.period)
-        named = {name: value for name, value in found.items() if name in left_open and value}
+        named = {name: value for name, value in self._fact("suited").items() if name in left_open and value}
         return {f"data.{name}": _as_setting(value) for name, value in named.items()}
 
     @property
@@ -175,21 +215,45 @@ class SeriesTable:
         """What was inferred, left out or filled in."""
         rows = self.all_rows
         step = () if rows.clock is None else (f"a step is {rows.clock.words}",)
-        future = int(rows.future.sum())
+        future = int(np.count_nonzero(rows.future))
         ahead = (f"{future} rows after the last target, of which only what is known ahead is read",) if future else ()
-        return (*self.layout.notes, *step, *rows.notes, *ahead)
+        return (*self.layout.notes, *step, *rows.notes, *ahead, *self._short(), *self._thinned)
+
+    def _short(self) -> list[str]:
+        """Say which of many series are too short for a window."""
+        counts, steps = np.diff(self.rows.starts), self.options.horizon
+        steps += 1 if self.layout.target_per == "step" else self.history
+        short = np.flatnonzero(counts < steps).tolist()
+        if not 0 < len(short) < len(counts):
+            return []
+        names = listed(f"{self.rows.names[one]} ({counts[one]})" for one in short)
+        return [f"{len(short)} of {len(counts)} series with fewer than the {steps} rows of a window left out: {names}"]
 
     def describe(self) -> str:
         """What the rows are, in words."""
-        return in_words(self.layout, self.options, len(self.rows.values), len(self.rows.names), self.history)
+        return in_words(self.layout, self.options, len(self.rows), len(self.rows.names), self.history)
 
     def splits(self) -> dict[str, SeriesWindows]:
         """The windows or streams of each split."""
-        layout, options, rows = self.layout, self.options, self.rows.within(self.context)
-        self._refuse_constant(rows)
+        if self.kept:
+            make = partial(write_windows, self._splits, self.rows.space)
+            splits = opened_windows(self._folder("windows", make))
+        else:
+            splits = self._splits(self.rows.space)
+        starts = {name: split.starts for name, split in splits.items()}
+        self._thinned = tuple(
+            f"{name}: {one.found:,} windows, of which each {one.stride}th is read"
+            for name, one in starts.items()
+            if isinstance(one, WindowStarts) and one.stride > 1
+        )
+        return splits
+
+    def _splits(self, space: Space) -> dict[str, SeriesWindows]:
+        layout, options = self.layout, self.options
+        self._refuse_constant()
         with naming(self.table.path):
             return forecast_splits(
-                rows,
+                replace(self.rows, space=space),
                 input_names(layout, options, self.context),
                 self.history,
                 options.horizon,
@@ -198,19 +262,25 @@ class SeriesTable:
                 plain_options(self._layout_read(), options, self.history, self.context),
                 layout.target_per == "step",
                 options.relative,
+                self.context,
             )
 
     def _layout_read(self) -> Layout:
         """The layout with the format of dates that was found, by which a new file is read too."""
         return replace(self.layout, time_format=self.layout.time_format or self.rows.time_format)
 
-    def _refuse_constant(self, rows: SeriesRows) -> None:
-        values = rows.values[self.masks["train"], 0]
-        known = values[np.isfinite(values)]
-        if len(known) > 1 and not np.ptp(known):
+    def _refuse_constant(self) -> None:
+        """Refuse a target that has one value only in the training part."""
+        train, ends, count = self.masks["train"], list[tuple[float, float]](), 0
+        for part in blocks(len(self.rows)):
+            values = self.rows.values[part, 0][train[part]]
+            values = values[np.isfinite(values)]
+            ends += [(float(values.min()), float(values.max()))] if len(values) else []
+            count += len(values)
+        if count > 1 and min(low for low, _ in ends) == max(high for _, high in ends):
             raise ValueError(
                 f"{self.table.path}, column {shown(self.layout.target)}: expected different values to be learned, got "
-                f"{known[0]:g} everywhere in the training part"
+                f"{ends[0][0]:g} everywhere in the training part"
             )
 
 
@@ -273,22 +343,30 @@ def reading_of(options: Mapping[str, Any]) -> tuple[SeriesReading, Context]:
     return SeriesReading.from_plain(options["reading"]), Context.from_plain(options["context"])
 
 
-def open_series(table: Table, spec: BatchSpec, targets: bool) -> SeriesWindows:
-    """Another file of the same kind: every window whose targets it holds, or the end of each series."""
+def open_series(table: Table, spec: BatchSpec, targets: bool, cache_dir: str | None = None) -> SeriesWindows:
+    """Return every window whose targets another file of the same kind holds, or the end of each of its series."""
     if not targets:
-        ahead = series_ahead(table, spec)
+        ahead = series_ahead(table, spec, cache_dir)
         with naming(table.path):
             return ahead.windows()
     options = spec.options or {}
     reading, context = reading_of(options)
-    rows = read_series(table, Layout.from_plain(options["layout"]), reading).within(context, strict=True)
-    with naming(table.path):
-        return new_windows(rows, options["history"], spec)
+    rows = stored_series(table, Layout.from_plain(options["layout"]), reading, cache_dir)
+
+    def make(space: Space) -> dict[str, SeriesWindows]:
+        with naming(table.path):
+            return {"new": new_windows(replace(rows, space=space), options["history"], spec, context)}
+
+    if table.space.folder is None:
+        return make(rows.space)["new"]
+    asked = ["new windows", table.stamp, spec.to_plain()]
+    write = partial(write_windows, make, rows.space)
+    return opened_windows(cached_folder(cache_dir, table.path, asked, write, "windows"))["new"]
 
 
-def series_ahead(table: Table, spec: BatchSpec) -> SeriesAhead:
-    """Another file of the same kind, or the training data's own, to be forecast beyond its end."""
+def series_ahead(table: Table, spec: BatchSpec, cache_dir: str | None = None) -> SeriesAhead:
+    """Return the series of another file of the same kind, or of the training data, to be forecast beyond their end."""
     options = spec.options or {}
     reading, context = reading_of(options)
-    rows = read_series(table, Layout.from_plain(options["layout"]), reading)
-    return SeriesAhead(rows, options["history"], spec, context)
+    rows = stored_series(table, Layout.from_plain(options["layout"]), reading, cache_dir)
+    return SeriesAhead(rows, options["history"], spec, context).ends()

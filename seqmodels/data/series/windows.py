@@ -17,25 +17,67 @@ without them, a stream can have them too, and its last step alone tells a baseli
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import overload
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import SequenceDataset
+from seqmodels.data.files.arrays import blocks
 
 
-class Values(Protocol):
-    """An array ``(N, F)``, or what gives one for a slice of its rows."""
+class WindowStarts(Sequence[int]):
+    """First rows of windows, as runs of neighbouring rows, so that their number takes no memory.
 
-    def __getitem__(self, rows: slice, /) -> np.ndarray: ...
+    >>> starts = WindowStarts(np.array([0, 10]), np.array([3, 12]))
+    >>> list(starts), starts[3], list(starts.thinned(3))
+    ([0, 1, 2, 10, 11], 10, [0, 2, 11])
+
+    Args:
+        first: int ``(R,)``, the first row of each run, in order.
+        stop: int ``(R,)``, the row after the last of each.
+        stride: of the rows in all runs, in order, only each one so many apart is a start.
+    """
+
+    def __init__(self, first: np.ndarray, stop: np.ndarray, stride: int = 1) -> None:
+        self.first, self.stop, self.stride = first, stop, stride
+        self._before = np.concatenate([[0], np.cumsum(stop - first)])
+
+    @property
+    def found(self) -> int:
+        """How many starts there are without thinning."""
+        return int(self._before[-1])
+
+    def __len__(self) -> int:
+        return -(-self.found // self.stride)
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[int]: ...
+
+    def __getitem__(self, index: int | slice) -> int | list[int]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        place = range(len(self))[index] * self.stride
+        run = int(np.searchsorted(self._before, place, side="right")) - 1
+        return int(self.first[run]) + place - int(self._before[run])
+
+    def thinned(self, most: int) -> WindowStarts:
+        """Return every second of the starts, or fourth, and so on, so that there are at most `most`."""
+        stride = 1
+        while self.found > most * stride:
+            stride *= 2
+        return WindowStarts(self.first, self.stop, stride)
 
 
 class SeriesWindows(SequenceDataset):
     """Item i: the L rows from ``starts[i]`` on, and the target feature in the H rows after them.
 
-    No window is stored: of the values it reads the rows it needs, so that they may lie in a file.
+    No window is stored: of the values, which may lie in a file, the rows that are asked for are read.
 
     >>> spec = BatchSpec("features", 1, "values", 2, "sequence", horizon=2, target_feature=0)
     >>> windows = SeriesWindows(np.arange(6, dtype=np.float32)[:, None], np.array([0, 1]), 3, spec)
@@ -44,21 +86,26 @@ class SeriesWindows(SequenceDataset):
     ([1.0, 2.0, 3.0], [4.0, 5.0])
 
     Args:
-        values: float32 ``(N, F)``, scaled; an array, or what gives one for a slice of rows.
-        starts: int64, the first row of each window.
+        values: float32 ``(N, F)``, scaled, in memory or mapped into it.
+        starts: the first row of each window.
         history: L.
         spec: with `horizon` and `target_feature`.
         known: which of the F columns are known ahead; None for none.
     """
 
     def __init__(
-        self, values: Values, starts: np.ndarray, history: int, spec: BatchSpec, known: slice | None = None
+        self,
+        values: np.ndarray,
+        starts: WindowStarts | np.ndarray,
+        history: int,
+        spec: BatchSpec,
+        known: slice | None = None,
     ) -> None:
         self._over(values, spec, known)
         self.starts, self.history = starts, history
         self.lengths = np.full(len(starts), history, dtype=np.int64)
 
-    def _over(self, values: Values, spec: BatchSpec, known: slice | None) -> None:
+    def _over(self, values: np.ndarray, spec: BatchSpec, known: slice | None) -> None:
         if spec.horizon is None or spec.target_feature is None:
             raise ValueError("windows over series need a spec with horizon and target_feature")
         self.values, self.spec = values, spec
@@ -68,10 +115,10 @@ class SeriesWindows(SequenceDataset):
 
     def _inputs(self, first: int, last: int) -> np.ndarray:
         """Rows first to last, with what is known of the steps ahead of each."""
-        rows = self.values[first:last]
+        rows = np.asarray(self.values[first:last])
         if self.known is None:
             return rows
-        later = self.values[first + 1 : last + self.horizon][:, self.known]
+        later = np.asarray(self.values[first + 1 : last + self.horizon, self.known])
         # (last - first, K, H)
         ahead = sliding_window_view(later, self.horizon, axis=0)
         return np.concatenate([rows, ahead.reshape(len(rows), -1)], axis=1)
@@ -79,9 +126,9 @@ class SeriesWindows(SequenceDataset):
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         first = int(self.starts[index])
         origin = first + self.history
-        targets = self.values[origin : origin + self.horizon][:, self.target_feature]
+        targets = np.asarray(self.values[origin : origin + self.horizon, self.target_feature])
         if self.change is not None:
-            targets = self.change(targets, self.values[origin - 1 : origin][0, self.target_feature])
+            targets = self.change(targets, self.values[origin - 1, self.target_feature])
         return self._inputs(first + start, first + stop), targets
 
 
@@ -102,7 +149,7 @@ class SeriesStreams(SeriesWindows):
 
     def __init__(
         self,
-        values: Values,
+        values: np.ndarray,
         starts: np.ndarray,
         stops: np.ndarray,
         spec: BatchSpec,
@@ -117,10 +164,10 @@ class SeriesStreams(SeriesWindows):
         first = int(self.starts[index]) + start
         last = first + stop - start
         # (last - first, H)
-        later = self.values[first + 1 : last + self.horizon][:, self.target_feature]
+        later = np.asarray(self.values[first + 1 : last + self.horizon, self.target_feature])
         targets = sliding_window_view(later, self.horizon)
         if self.change is not None:
-            targets = self.change(targets, self.values[first:last][:, self.target_feature, None])
+            targets = self.change(targets, np.asarray(self.values[first:last, self.target_feature, None]))
         return self._inputs(first, last), targets
 
 
@@ -135,46 +182,48 @@ class _Change:
         return (values - last) * self.factor - self.shift
 
 
-def window_starts(
-    series: np.ndarray, measured: np.ndarray, target_feature: int, history: int, horizon: int, wanted: np.ndarray
-) -> np.ndarray:
-    """First rows of the windows whose targets lie in the wanted rows.
+def window_runs(
+    values: np.ndarray,
+    stretches: np.ndarray,
+    wanted: np.ndarray,
+    history: int,
+    horizon: int,
+    observed: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the runs of neighbouring rows at which windows begin: their first rows, and those after their last.
 
-    A window stays within one series; its targets are all wanted and measured. Its last input row is
-    measured too: a value interpolated there would have been made from the targets.
+    A window stays within one stretch; its targets, of the first feature, are all wanted and there. Of its last
+    input row all that is observed is there too: a value interpolated there would have been made from the targets.
+
+    >>> values, stretches = np.ones((6, 1)), np.zeros(6, int)
+    >>> [part.tolist() for part in window_runs(values, stretches, np.arange(6) < 5, history=2, horizon=2)]
+    [[0], [2]]
 
     Args:
-        series: int ``(N,)``, the series (or stretch of one) of each row; those of one are neighbours.
-        measured: bool ``(N, F)``, false where a value was missing.
-        target_feature: the feature being forecast.
-        history, horizon: L and H.
+        values: float ``(N, F)``, NaN where missing.
+        stretches: int ``(N,)``, the stretch of each row; those of one are neighbours.
         wanted: bool ``(N,)``.
-
-    >>> series, measured = np.zeros(6, int), np.ones((6, 1), bool)
-    >>> window_starts(series, measured, 0, history=2, horizon=2, wanted=np.arange(6) < 5).tolist()
-    [0, 1]
+        history, horizon: L and H.
+        observed: how many features, the first ones, count; None for all.
     """
-    start = np.arange(max(0, len(series) - history - horizon + 1))
-    origin = start + history
-    last = origin + horizon - 1
-    refused = np.concatenate([[0], np.cumsum(~(wanted & measured[:, target_feature]))])
-    fits = (series[start] == series[last]) & (refused[last + 1] == refused[origin]) & measured[origin - 1].all(axis=1)
-    return start[fits]
-
-
-def stream_bounds(
-    series: np.ndarray, measured: np.ndarray, target_feature: int, horizon: int, wanted: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """First rows, and rows after the last, of the longest streams whose every step has its targets in the wanted rows.
-
-    >>> series, measured = np.zeros(9, int), np.ones((9, 1), bool)
-    >>> measured[3] = False
-    >>> [bounds.tolist() for bounds in stream_bounds(series, measured, 0, 2, np.arange(9) < 8)]
-    [[0, 4], [1, 6]]
-
-    Arguments as for `window_starts`.
-    """
-    step = window_starts(series, measured, target_feature, 1, horizon, wanted)
-    breaks: Any = np.flatnonzero((np.diff(step) != 1) | (np.diff(series[step]) != 0)) + 1 if len(step) else []
-    runs = [run for run in np.split(step, breaks) if len(run)]
-    return np.array([run[0] for run in runs], np.int64), np.array([run[-1] + 1 for run in runs], np.int64)
+    first, stop, last = list[np.ndarray](), list[np.ndarray](), -1
+    reach = history + horizon - 1
+    for part in blocks(max(0, len(values) - reach)):
+        rows, origin = part.stop - part.start, part.start + history
+        targets = slice(origin, part.stop + reach)
+        refused = np.cumsum(~(wanted[targets] & np.isfinite(values[targets, 0])))
+        before = np.concatenate([[0], refused[: rows - 1]])
+        fits = (refused[horizon - 1 :] == before) & (
+            stretches[part] == stretches[part.start + reach : part.stop + reach]
+        )
+        fits &= np.isfinite(values[origin - 1 : origin - 1 + rows, :observed]).all(axis=1)
+        edges = np.flatnonzero(np.diff(fits, prepend=False, append=False)) + part.start
+        begins, ends = edges[::2], edges[1::2]
+        if len(begins) and begins[0] == last:  # goes on from the block before
+            stop[-1][-1], begins, ends = ends[0], begins[1:], ends[1:]
+        if len(begins):
+            first.append(begins)
+            stop.append(ends)
+        last = int(stop[-1][-1]) if stop else -1
+    none = [np.zeros(0, np.int64)]
+    return np.concatenate(first or none), np.concatenate(stop or none)

@@ -15,8 +15,9 @@ from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.anomalies import KINDS, LEAST_SHARE, Break, plant, to_plain
 from seqmodels.data.series.covariates import Calendar
+from seqmodels.data.series.forecasting import new_windows
 from seqmodels.data.series.reading import read_series
-from seqmodels.data.series.rows import SeriesRows, new_windows
+from seqmodels.data.series.rows import SeriesRows
 from seqmodels.data.series.table import SeriesTable, reading_of
 from seqmodels.data.series.windows import SeriesStreams, SeriesWindows
 from seqmodels.data.sources.table import CSVSource
@@ -40,10 +41,11 @@ class LabelledStreams(SeriesStreams):
     """
 
     def __init__(self, streams: SeriesWindows, breaks: np.ndarray, spec: BatchSpec, rows: SeriesRows) -> None:
-        stops = streams.starts + streams.lengths
-        super().__init__(streams.values, streams.starts, stops, spec, stream=streams.stream)
+        starts = np.asarray(streams.starts)
+        stops = starts + streams.lengths
+        super().__init__(streams.values, starts, stops, spec, stream=streams.stream)
         self.breaks = breaks.astype(np.float32)
-        self.origins = [self._origin(rows, first + 1, last + 1) for first, last in zip(self.starts, stops, strict=True)]
+        self.origins = [self._origin(rows, first + 1, last + 1) for first, last in zip(starts, stops, strict=True)]
 
     def _origin(self, rows: SeriesRows, first: int, last: int) -> dict[str, Any]:
         found: dict[str, Any] = {"series": rows.names[rows.series[first]]} if len(rows.names) > 1 else {}
@@ -142,9 +144,8 @@ class AnomalySource(DataSource):
         if self.label in table.layout.features:
             raise ValueError(f"data.label={self.label} is among data.features, which would tell the model: name others")
         breaks = named_breaks(table.table, self.label, table.rows)
-        planted = self._plant(table, breaks)
-        streams = table.splits()
-        rows = table.rows
+        rows, planted = self._plant(table, breaks)
+        streams = table.with_rows(rows).splits()
         plain = to_plain(planted, [self._time(rows, one) for one in planted])
         self.notes = (*table.notes, *(f"planted: {one['kind']} from {one['time']}" for one in plain))
         options = {"planted": plain, "label": self.label, "kinds": [*KINDS, "named"]}
@@ -155,10 +156,10 @@ class AnomalySource(DataSource):
             return f"row {one.start}"
         return rows.clock.text(rows.times[one.start].item())
 
-    def _plant(self, table: SeriesTable, breaks: np.ndarray) -> list[Break]:
+    def _plant(self, table: SeriesTable, breaks: np.ndarray) -> tuple[SeriesRows, list[Break]]:
         """Plant into the test part of the table, and mark the rows."""
         if self.planted == 0:
-            return []
+            return table.rows, []
         rows, masks = table.rows, table.masks
         if len(rows.names) > 1 or "test" not in masks:
             raise ValueError(
@@ -172,8 +173,7 @@ class AnomalySource(DataSource):
         values[:, 0], found = plant(values[:, 0], where, count, usual, period, self.seed)
         for one in found:
             breaks[one.start : one.stop] = KINDS.index(one.kind) + 1
-        table.rows = replace(rows, values=values)
-        return found
+        return replace(rows, values=values), found
 
     @classmethod
     def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> LabelledStreams:
@@ -193,7 +193,7 @@ class AnomalySource(DataSource):
         reading, context = reading_of(options)
         rows = read_series(table, Layout.from_plain(options["layout"]), reading)
         known = label if label in table.columns or targets else None
-        streams = new_windows(rows.within(context, strict=True), options["history"], spec)
+        streams = new_windows(rows, options["history"], spec, context)
         return labelled(streams, named_breaks(table, known, rows), rows, {})
 
 

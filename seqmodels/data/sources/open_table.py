@@ -1,4 +1,4 @@
-"""Tables opened: those to train on, at once or in pieces, and new ones, encoded as those of training."""
+"""Tables opened: those to train on, and new ones, encoded as those of training."""
 
 from __future__ import annotations
 
@@ -9,47 +9,38 @@ from seqmodels.data.columns.cuts import cut_numbers
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.lists import explode
 from seqmodels.data.dataset import SequenceDataset
-from seqmodels.data.read.chunks import is_large, table_chunks
-from seqmodels.data.read.hub import split_paths
 from seqmodels.data.read.open import read_table, read_tables
 from seqmodels.data.read.table import Table
-from seqmodels.data.series.large import open_large_series
 from seqmodels.data.series.table import open_series
 from seqmodels.data.sources.sequence_table import open_sequences
 
 
-def open_table(path: str, spec: BatchSpec, targets: bool | None, cache_dir: str | None) -> SequenceDataset:
+def open_table(
+    path: str, spec: BatchSpec, targets: bool | None, cache_dir: str | None, memory_limit: int
+) -> SequenceDataset:
     """See `seqmodels.data.sources.table.CSVSource.open`."""
     options = spec.options or {}
     layout, missing = Layout.from_plain(options["layout"]), options["missing"]
     prepare = partial(prepare_table, layout=layout, missing=missing, targets=targets is not False)
-    if layout.kind == "series" and is_large(path):
-        return open_large_series(path, spec, bool(targets), cache_dir)
-    table = prepare(read_table(path))
+    table = prepare(read_table(path, memory_limit, cache_dir))
     if layout.kind == "series":
-        return open_series(table, spec, bool(targets))
+        return open_series(table, spec, bool(targets), cache_dir)
     return open_sequences(table, spec, targets, cache_dir)
 
 
-def first_tables(path: str, more: dict[str, str]) -> tuple[dict[str, Table], bool]:
-    """The table of each split, or, where one is too large to be read at once, their beginnings; and which it is.
+def whole_tables(path: str, more: dict[str, str], memory_limit: int, cache_dir: str | None) -> dict[str, Table]:
+    """Read the table of each split.
 
     Args:
         path: of the training part, or of all.
         more: of the splits that have files of their own.
+        memory_limit, cache_dir: as for `read_table`.
 
     Raises:
         ValueError: what is wrong with a file.
     """
-    paths = {**split_paths(path), **more}
-    if any(map(is_large, paths.values())):
-        return {name: next(table_chunks(own)) for name, own in paths.items()}, True
-    return whole_tables(path, more), False
-
-
-def whole_tables(path: str, more: dict[str, str]) -> dict[str, Table]:
-    """The table of each split, read at once; as `first_tables`."""
-    return read_tables(path) | {name: read_table(own) for name, own in more.items()}
+    own = {name: read_table(other, memory_limit, cache_dir) for name, other in more.items()}
+    return read_tables(path, memory_limit, cache_dir) | own
 
 
 def prepare_table(table: Table, layout: Layout, missing: str, targets: bool = True) -> Table:

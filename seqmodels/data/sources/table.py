@@ -16,15 +16,14 @@ from seqmodels.data.columns.sequences import Reading
 from seqmodels.data.columns.splits import check_fractions
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.vocabulary import FEWEST_SEEN
-from seqmodels.data.read.chunks import is_large
+from seqmodels.data.files.arrays import MEMORY_LIMIT
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.ahead import SeriesAhead
 from seqmodels.data.series.covariates import Calendar
-from seqmodels.data.series.large import LargeSeriesTable, large_series_ahead
 from seqmodels.data.series.reading import SeriesReading
 from seqmodels.data.series.table import SeriesOptions, SeriesTable, infer_layout, series_ahead
-from seqmodels.data.sources.open_table import first_tables, open_table, prepare_table, whole_tables
+from seqmodels.data.sources.open_table import open_table, prepare_table, whole_tables
 from seqmodels.data.sources.sequence_table import SequenceOptions, SequenceTable
 from seqmodels.kinds import Column, ColumnNames, Count, Seed, Share, any_number, fold, list_of, whole
 from seqmodels.quoting import listed
@@ -103,6 +102,7 @@ class CSVSource(DataSource):
         val_fraction, test_fraction: shares of validation and test, where they are not given.
         seed: what the random split depends on; time series are not split at random.
         cache_dir: folder for what is made of a file of more than 50 MB, which is read in pieces; None for ~/.cache.
+        memory_limit: bytes of a file, or of an array made of it, from which on it is kept in files and not in memory.
 
     Raises:
         ValueError: an option out of range; from `splits`, `suggest` and `describe`, what is wrong with
@@ -153,6 +153,7 @@ class CSVSource(DataSource):
         test_fraction: Share = 0.1,
         seed: Seed = 0,
         cache_dir: str | None = None,
+        memory_limit: int = MEMORY_LIMIT,
     ) -> None:
         first, *others = names(target) or ("",)
         self.columns = Columns(
@@ -172,7 +173,7 @@ class CSVSource(DataSource):
             split=name_of(split),
             time_format=time_format,
         )
-        self.path, self.missing, self.cache_dir = str(path), missing, cache_dir
+        self.path, self.missing, self.cache_dir, self.memory_limit = str(path), missing, cache_dir, memory_limit
         self.target_cuts = check_cuts(target_cuts or (), layout)
         given = {"val": val_path, "test": test_path}
         self.more_paths = {name: str(other) for name, other in given.items() if other is not None}
@@ -189,17 +190,13 @@ class CSVSource(DataSource):
         self._read: tuple[Table, Layout] | None = None
         self._tables: dict[str, Table] = {}
         self._sequence_table: SequenceTable | None = None
-        self._large_series: LargeSeriesTable | None = None
-        self._in_pieces = False
+        self._series_table: SeriesTable | None = None
 
     def _load(self) -> tuple[Table, Layout]:
         """The table and what its columns mean; the file is read once."""
         if self._read is None:
-            self._tables, self._in_pieces = first_tables(self.path, self.more_paths)
+            self._tables = whole_tables(self.path, self.more_paths, self.memory_limit, self.cache_dir)
             self._read = self._understand()
-            if self._in_pieces and self._read[1].kind != "series":
-                self._in_pieces, self._tables = False, whole_tables(self.path, self.more_paths)
-                self._read = self._understand()
         return self._read
 
     def _understand(self) -> tuple[Table, Layout]:
@@ -246,11 +243,10 @@ class CSVSource(DataSource):
         return {"task": task, "head": "one_to_one" if single else "many_to_one"}
 
     def _suited(self, layout: Layout) -> dict[str, str]:
-        """Of series what suits them, by name; of a large file as its first piece has it."""
+        """Of series what suits them, by name."""
         if layout.target_per == "step":
             return {}
-        table = SeriesTable(*self._load(), self.series, self.val_fraction, self.test_fraction)
-        return table.suited()
+        return self._series().suited()
 
     def describe(self) -> str:
         """One sentence on what the file was taken for."""
@@ -262,31 +258,24 @@ class CSVSource(DataSource):
     def splits(self) -> dict[str, SequenceDataset]:
         """The data sets "train", "val" and "test"."""
         found = self._series() if self._load()[1].kind == "series" else self._sequences()
+        splits = found.splits()
         self.notes = found.notes
-        return {**found.splits()}
+        return {**splits}
 
     def series_table(self) -> SeriesTable:
         """The file read as series, at once; for data in the series layout."""
-        if self._load()[1].kind == "series" and self._in_pieces:
-            self._in_pieces, self._tables = False, whole_tables(self.path, self.more_paths)
-            self._read = self._understand()
-        return SeriesTable(*self._load(), self.series, self.val_fraction, self.test_fraction)
+        shares = self.val_fraction, self.test_fraction
+        return SeriesTable(*self._load(), self.series, *shares, self.cache_dir)
 
-    def _series(self) -> SeriesTable | LargeSeriesTable:
-        layout = self._load()[1]
-        if not self._in_pieces:
-            return self.series_table()
-        if self._large_series is None:
-            shares = self.val_fraction, self.test_fraction
-            self._large_series = LargeSeriesTable(self.path, layout, self.series, *shares, self.cache_dir)
-        return self._large_series
+    def _series(self) -> SeriesTable:
+        if self._series_table is None:
+            self._series_table = self.series_table()
+        return self._series_table
 
     def _head(self, layout: Layout) -> str:
         if layout.target_per == "step":
             return "many_to_many"
-        # Of a large file the usual history is not known before all of it is read; it is never 1.
-        history = self.series.history if self._in_pieces else self.series_table().history
-        return "one_to_one" if history == 1 else "many_to_one"
+        return "one_to_one" if self._series().history == 1 else "many_to_one"
 
     def _sequences(self) -> SequenceTable:
         if self._sequence_table is None:
@@ -298,7 +287,12 @@ class CSVSource(DataSource):
 
     @classmethod
     def open(
-        cls, path: str, spec: BatchSpec, targets: bool | None = None, cache_dir: str | None = None
+        cls,
+        path: str,
+        spec: BatchSpec,
+        targets: bool | None = None,
+        cache_dir: str | None = None,
+        memory_limit: int = MEMORY_LIMIT,
     ) -> SequenceDataset:
         """Another file with the same columns, encoded and scaled as in training.
 
@@ -308,20 +302,25 @@ class CSVSource(DataSource):
             targets: true if the file must hold them, as for measuring a model; false to put zeros. None
                 takes them where they are there. Of a series, true means every window whose targets
                 the file holds, and false or None one per series: its end, from which to forecast on.
-            cache_dir: as for `CSVSource`.
+            cache_dir, memory_limit: as for `CSVSource`.
 
         Raises:
             ValueError: as `CSVSource`, and for a label that was never seen in training.
         """
-        return open_table(path, spec, targets, cache_dir)
+        return open_table(path, spec, targets, cache_dir, memory_limit)
 
     @classmethod
-    def ahead(cls, path: str, spec: BatchSpec) -> SeriesAhead:
-        """The series of a file, from which to forecast beyond its end.
+    def ahead(
+        cls, path: str, spec: BatchSpec, cache_dir: str | None = None, memory_limit: int = MEMORY_LIMIT
+    ) -> SeriesAhead:
+        """Return the series of a file, from which to forecast beyond its end.
+
+        Args:
+            path, spec, cache_dir, memory_limit: as for `open`.
 
         Raises:
             ValueError: as `open`, and where the model was not trained on series.
         """
         if (spec.options or {}).get("layout", {}).get("kind") != "series":
             raise ValueError("this model was not trained on time series, so there is nothing to forecast: use predict")
-        return large_series_ahead(path, spec, None) if is_large(path) else series_ahead(read_table(path), spec)
+        return series_ahead(read_table(path, memory_limit, cache_dir), spec, cache_dir)
