@@ -5,8 +5,6 @@ import json
 import pickle
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +12,7 @@ import pytest
 from pyarrow import csv, parquet
 
 from seqmodels.data.files import ragged
-from seqmodels.data.files.arrays import Space
-from seqmodels.data.read.open import read_tables
-from seqmodels.data.sources import open_table, sequence_table
+from seqmodels.data.sources import sequence_table
 from seqmodels.data.sources.table import CSVSource
 from tests.data.csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
@@ -31,26 +27,15 @@ CASES = {
     "long": (long_rows(150), LONG, {"target": "label", "sequence": "who", "features": ["speed"]}),
     "steps": (long_rows(150), LONG, {"target": "tag", "sequence": "who", "text": "word"}),
     "text": (TEXTS, "text,kind,score", {"target": "kind", "text": "text", "level": "word"}),
+    "cuts": (wide_rows(400), WIDE, {"target": "y3", "target_cuts": [50], "layout": "wide", "features": ["x1", "x2"]}),
     "nested": (None, "", {"target": "label"}),
 }
 
 
 @pytest.fixture
-def limited(monkeypatch, tmp_path):
-    """Makes tables of at most so many bytes an array fit in memory, and no larger ones."""
-
-    def make(limit: int) -> dict:
-        def with_space(path: str) -> dict:
-            tables = read_tables(path)
-            for table in tables.values():
-                table.space = Space(Path(tempfile.mkdtemp(dir=tmp_path)), limit)
-            return tables
-
-        monkeypatch.setattr(open_table, "read_tables", with_space)
-        monkeypatch.setattr(open_table, "read_table", lambda path: with_space(path)["train"])
-        return {"cache_dir": str(tmp_path / f"cache{limit}")}
-
-    return make
+def limited(tmp_path):
+    """Options under which files and arrays of more than so many bytes are kept in files."""
+    return lambda limit: {"cache_dir": str(tmp_path / f"cache{limit}"), "memory_limit": limit}
 
 
 def file_of(case: str, tmp_path, end: str = ".csv") -> tuple[str, dict]:
@@ -123,8 +108,8 @@ def test_given_splits_and_more_files_larger_than_memory(tmp_path, limited):
     path = write(tmp_path, rows, WIDE + ",w,part")
     test = write(tmp_path, wide_rows(90, seed=5), WIDE, "test.csv")
     options = {"weight": "w", "split": "part", "test_path": test, **limited(0)}
-    monkeypatched = CSVSource(path, "label", **options).splits()
-    assert {name: len(part) for name, part in monkeypatched.items()} == {"train": 200, "val": 100, "test": 90}
+    splits = CSVSource(path, "label", **options).splits()
+    assert {name: len(part) for name, part in splits.items()} == {"train": 200, "val": 100, "test": 90}
 
 
 @pytest.mark.parametrize("case", ["wide", "steps", "text"])
@@ -142,24 +127,25 @@ def test_the_cache_is_used_and_a_changed_file_is_another(tmp_path, limited, monk
     path, options = file_of("wide", tmp_path)
     cache = limited(0)
     first = CSVSource(path, **options, **cache).splits()
-    made = sorted((tmp_path / "cache0").iterdir())
+    made = sorted((tmp_path / "cache0").glob("table-*"))
     monkeypatch.setattr(sequence_table, "read_sequences", None)  # is not called again
     again = CSVSource(path, **options, **cache)
     assert contents(again.splits()["train"]) == contents(first["train"])
     assert again.describe().startswith(path)
-    assert sorted((tmp_path / "cache0").iterdir()) == made
+    assert sorted((tmp_path / "cache0").glob("table-*")) == made
     monkeypatch.undo()
     write(tmp_path, wide_rows(300, seed=3), WIDE)
     assert sum(map(len, CSVSource(path, **options, **limited(0)).splits().values())) == 300
 
 
-def test_a_fault_leaves_nothing_behind(tmp_path, limited):
+def test_a_fault_leaves_no_sequences_behind(tmp_path, limited):
     path, options = file_of("wide", tmp_path)
     with open(path, "a") as file:
         file.write("1,2,x,4,5,6,a\n")
     with pytest.raises(ValueError, match="line 402, column 'x2': expected a number, got 'x'"):
         CSVSource(path, **options, **limited(0)).splits()
-    assert not (tmp_path / "cache0").exists() or list((tmp_path / "cache0").iterdir()) == []
+    left = [list(folder.iterdir()) for folder in (tmp_path / "cache0").glob("table-*")]
+    assert len(left) == 1  # the columns, which are read; no sequences
 
 
 TRAINED = """
