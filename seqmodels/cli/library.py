@@ -20,6 +20,8 @@ MARKER = ".seqmodels"
 GLOBAL_PACKAGE = "# @package _global_"
 # The groups that parts are chosen in, and the kind of each.
 PART_GROUPS = {"model/cell": "cell", "model/head": "head", "task": "task", "data": "data"}
+# Where parts have their settings; a head may have a cell of its own.
+PLACES = {group.replace("/", "."): kind for group, kind in PART_GROUPS.items()} | {"model.head.cell": "cell"}
 # Groups whose files set what lies in all other groups.
 WHOLE = {"experiment": "an experiment", "recipe": "a recipe"}
 
