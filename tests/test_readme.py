@@ -117,7 +117,7 @@ def world(tmp_path, monkeypatch):
         return {"val": {"loss": 1.0}}
 
     run = types.ModuleType("seqmodels.training.run")
-    run.train = lambda config, *rest: (resume if config["resume"] else train)(config, *rest)
+    run.train = lambda config, *rest, **more: (resume if config["resume"] else train)(config, *rest, **more)
     run.evaluate = lambda *_: {}
     run.assemble = training_run.assemble
     inference = types.ModuleType("seqmodels.inference")

@@ -120,7 +120,7 @@ def test_a_checkpoint_that_was_moved_alone_brings_its_config(tmp_path: Path) -> 
 def test_the_command_that_began_a_run_goes_on_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it took from the data the first time, it takes again."""
     monkeypatch.chdir(tmp_path)
-    rows = "".join(f"{row},{row % 3},{'ab'[row % 2]}\n" for row in range(40))
+    rows = "".join(f"{row * 7 % 40},{row % 3},{'ab'[row % 2]}\n" for row in range(40))
     (tmp_path / "table.csv").write_text("x,y,class\n" + rows)
     command = ["data=csv", "++data.path=table.csv", "++data.target=class", "++data.layout=wide"]
     began = prepare(Library(), command)
