@@ -85,7 +85,7 @@ def build_data(config: Config, source: DataSource | None = None) -> SequenceData
 def build_evaluation(config: Config, spec: BatchSpec, path: str | Path | None = None) -> SequenceDataModule:
     """Build the data to evaluate a trained model on: its own, or its training split and another file as "test".
 
-    Baselines are fitted on the training split.
+    Baselines are fitted on the training split. Where its file is gone, the other file alone is both; see `is_gone`.
 
     Args:
         config: config of the run; ``config["data"]`` is the data it was trained on.
@@ -95,6 +95,9 @@ def build_evaluation(config: Config, spec: BatchSpec, path: str | Path | None = 
     Raises:
         ValueError: bad data, or data of the run that have changed since.
     """
+    if path is not None and is_gone(config):
+        other = open_data(config, spec, path, targets=True)
+        return _dealt(config, {"train": other, "test": other})
     splits = build_source(config).splits()
     if splits["train"].spec != spec:
         raise ValueError(
@@ -104,6 +107,14 @@ def build_evaluation(config: Config, spec: BatchSpec, path: str | Path | None = 
     if path is not None:
         splits = {"train": splits["train"], "test": open_data(config, spec, path, targets=True)}
     return _dealt(config, splits)
+
+
+def is_gone(config: Config) -> bool:
+    """Say whether the file that a model was trained on is no longer there."""
+    from seqmodels.data.files.find import is_missing
+
+    path = config["data"].get("path")
+    return path is not None and is_missing(str(path))
 
 
 def open_data(config: Config, spec: BatchSpec, path: str | Path, targets: bool | None = None) -> SequenceDataset:

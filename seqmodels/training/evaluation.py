@@ -26,13 +26,16 @@ MOST_SCORED, MOST_FORECASTS = 1 << 16, 1 << 18
 _log = logging.getLogger(__name__)
 
 
-def score(learner: Learner, data: SequenceDataModule, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def score(
+    learner: Learner, data: SequenceDataModule, options: dict[str, Any], baselines: bool = True
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Score the model and the baselines on "val" and "test", and compare them in words.
 
     Args:
         learner: the model and its task.
         data: the splits.
         options: the Trainer's settings in training.
+        baselines: whether there is a training split to fit them on.
     """
     train = data.splits["train"].original or data.splits["train"]
     scores: dict[str, Any] = {"val": None, "test": None, "baseline": {}}
@@ -40,7 +43,8 @@ def score(learner: Learner, data: SequenceDataModule, options: dict[str, Any]) -
     for split in ("val", "test"):
         if split in data.splits and options[f"limit_{split}_batches"] != 0:
             scores[split] = evaluate_split(learner, data, split, options)
-            scores["baseline"][split] = learner.task.baselines(train, _some(data.splits[split], split))
+            held = _some(data.splits[split], split) if baselines else None
+            scores["baseline"][split] = learner.task.baselines(train, held) if baselines else {}
             comparisons[split] = learner.task.compare(scores[split], scores["baseline"][split])
     return scores, comparisons
 

@@ -19,6 +19,7 @@ from seqmodels.build import (
     build_data,
     build_evaluation,
     build_source,
+    is_gone,
     parameter_count,
 )
 from seqmodels.data.batches.module import SequenceDataModule
@@ -253,8 +254,12 @@ def evaluate(
     other = changes.pop("data.path", None)
     trained = load(run, plugins, changes=changes)
     data = build_evaluation(trained.config, trained.spec, other)
-    trained.task.prepare(data.splits["train"])
+    known = other is None or not is_gone(trained.config)
+    if known:
+        trained.task.prepare(data.splits["train"])
+    else:
+        console.print(f"{trained.config['data']['path']}, the training data, is gone: no baselines", markup=False)
     learner = Learner(trained.model, trained.task, window=trained.config["training"]["window"])
-    metrics, comparisons = score(learner, data, trained.config["trainer"])
+    metrics, comparisons = score(learner, data, trained.config["trainer"], baselines=known)
     print_results(metrics, comparisons, console)
     return metrics

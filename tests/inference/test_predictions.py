@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
 import torch
 
 from seqmodels.build import build_evaluation
 from seqmodels.inference import load, write_predictions
+from seqmodels.training.run import evaluate
 from tests.inference.small_runs import write_table
 
 
@@ -83,6 +85,23 @@ def test_another_file_is_scored_with_the_runs_own_scales(classifier, tmp_path):
     assert inputs[0, 0] * trained.spec.input_scale[0] + trained.spec.input_shift[0] == pytest.approx(100)
     assert trained.spec.target_names[int(target)] == "rising"
     assert set(build_evaluation(trained.config, trained.spec).splits) == {"train", "val", "test"}
+
+
+def test_a_file_is_scored_where_the_training_file_is_gone(classifier, tmp_path, capsys):
+    rows = [[i, i + 1, i + 2, i + 3, "rising"] for i in range(6)] + [[9 - i, 5, 3, 1, "falling"] for i in range(4)]
+    other = write_table(tmp_path / "other.csv", ["x1", "x2", "x3", "x4", "kind"], rows)
+    full = evaluate(classifier, {"data.path": str(other)})
+    gone = Path(load(classifier).config["data"]["path"])
+    away = gone.rename(gone.with_suffix(".away"))
+    try:
+        found = evaluate(classifier, {"data.path": str(other)})
+        assert f"{gone}, the training data, is gone: no baselines" in capsys.readouterr().out.replace("\n", " ")
+        assert found["test"] == full["test"]
+        assert found["baseline"] == {"test": {}}
+        with pytest.raises(ValueError, match="there is no"):
+            evaluate(classifier)
+    finally:
+        away.rename(gone)
 
 
 def test_other_files_that_cannot_be_scored(classifier, tmp_path):

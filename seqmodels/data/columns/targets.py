@@ -141,9 +141,8 @@ def refuse_one_class(sequences: Sequences) -> None:
     table, layout = sequences.table, sequences.layout
     column = f"{table.path}, column {listed(layout.targets, quoted=True)}"
     if layout.target_kind == "values":
-        parts = [_range(sequences, part) for part in sequences.rows.parts()]
-        low, high = np.min([low for low, _ in parts], axis=0), np.max([high for _, high in parts], axis=0)
-        if int(sequences.rows.lengths.sum()) > 1 and (low == high).all():
+        low, high = target_range(sequences)
+        if int(used_rows(sequences).lengths.sum()) > 1 and (low == high).all():
             raise ValueError(f"{column}: expected different values to be learned, got {low[0]:g} everywhere")
         return
     labels = Labels(table, layout)
@@ -163,9 +162,14 @@ def refuse_one_class(sequences: Sequences) -> None:
         )
 
 
-def _range(sequences: Sequences, part: slice) -> tuple[np.ndarray, np.ndarray]:
-    values = target_values(sequences.table, sequences.layout, sequences.rows.flat(part))
-    return values.min(axis=0), values.max(axis=0)
+def target_range(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and the largest target values, ``(V,)`` each."""
+    rows, table, layout = used_rows(sequences), sequences.table, sequences.layout
+    low, high = np.full(len(layout.targets), np.inf), np.full(len(layout.targets), -np.inf)
+    for part in rows.parts():
+        values = target_values(table, layout, rows.flat(part))
+        low, high = np.minimum(low, values.min(axis=0)), np.maximum(high, values.max(axis=0))
+    return low, high
 
 
 def target_values(table: Table, layout: Layout, rows: np.ndarray) -> np.ndarray:

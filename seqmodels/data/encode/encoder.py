@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.labels import Labels, sort_labels
 from seqmodels.data.columns.sequences import Reading, Sequences
-from seqmodels.data.columns.targets import encode_targets, refuse_change, target_values, used_rows
+from seqmodels.data.columns.targets import encode_targets, refuse_change, target_range, target_values, used_rows
 from seqmodels.data.dataset import ArrayDataset, Origins
 from seqmodels.data.encode.vocabulary import FEWEST_SEEN, UNKNOWN, describe
 from seqmodels.data.files.arrays import Space
@@ -41,15 +41,25 @@ def make_spec(train: Sequences, how: Reading, min_count: int = FEWEST_SEEN) -> B
         return _with_targets(spec, train)
     names = layout.feature_names
     names = (*names, *(f"{name} change" for name in names)) if how.differences else names
-    shift, scale = _fit_scale(train.inputs.packed_values(train.table.space))
+    inputs = train.inputs
+    shift, scale = _fit_scale(lambda: (inputs.flat(part) for part in inputs.parts()))
     spec = BatchSpec("features", len(names), "labels", 0, layout.target_per, names, options=options)
     return _with_targets(replace(spec, input_shift=shift, input_scale=scale), train)
 
 
-def _fit_scale(rows: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Fit shift and scale with the rounding of earlier versions, whose checkpoints hold the scales they had."""
-    mean = rows.mean(axis=0)
-    deviation = np.sqrt(((rows - mean) ** 2).sum(axis=0) / max(1, len(rows)))
+def _fit_scale(parts: Callable[[], Iterable[np.ndarray]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Fit shift and scale with the rounding of earlier versions, whose checkpoints hold the scales they had.
+
+    Args:
+        parts: gives the rows ``(n, F)`` block by block, the same ones at each call.
+    """
+    count, total, squares = 0, np.zeros(()), np.zeros(())
+    for rows in parts():
+        count, total = count + len(rows), total + rows.sum(axis=0)
+    mean = total / max(1, count)
+    for rows in parts():
+        squares = squares + ((rows - mean) ** 2).sum(axis=0)
+    deviation = np.sqrt(squares / max(1, count))
     return fit_scale(np.stack([mean - deviation, mean + deviation]))
 
 
@@ -68,13 +78,15 @@ def frequent(tokens: Ragged, names: Sequence[str], min_count: int) -> list[str]:
 def _with_targets(spec: BatchSpec, train: Sequences) -> BatchSpec:
     layout, rows = train.layout, used_rows(train)
     if layout.target_kind == "values":
-        values = target_values(train.table, layout, rows.packed_values(train.table.space))
-        if len(values) > 1 and not np.ptp(values, axis=0).any():
+        low, high = target_range(train)
+        if int(rows.lengths.sum()) > 1 and (low == high).all():
             raise ValueError(
                 f"column {', '.join(map(repr, layout.targets))}: expected different values to be learned, "
-                f"got {values[0, 0]:g} everywhere in the training part"
+                f"got {low[0]:g} everywhere in the training part"
             )
-        shift, scale = _fit_scale(values)
+        shift, scale = _fit_scale(
+            lambda: (target_values(train.table, layout, rows.flat(part)) for part in rows.parts())
+        )
         names = layout.targets
         return replace(spec, targets="values", target_size=len(names), target_names=names, shift=shift, scale=scale)
     labels = Labels(train.table, layout)

@@ -30,6 +30,16 @@ def expanded(path: str | Path) -> Path:
         return Path(path)
 
 
+def is_missing(path: str) -> bool:
+    """Say whether a path of the user's names a file or folder that is not there.
+
+    >>> is_missing("no such file.csv"), is_missing("shipped:sunspots.csv"), is_missing("datasets:some/name")
+    (True, False, False)
+    """
+    elsewhere = path.startswith((SHIPPED, "datasets:")) or any(sign in path for sign in "*?[")
+    return not elsewhere and kind_of(expanded(path)) == ""
+
+
 def kind_of(path: Path) -> str:
     """What is there: `FILE`, `FOLDER`, other things in words, or "" for nothing. Nothing is opened.
 

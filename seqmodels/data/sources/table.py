@@ -252,7 +252,7 @@ class CSVSource(DataSource):
         """Go on with the tables of `other`, where only what a forecast reads of them differs."""
         if not changed <= {"period", "history", "relative", "calendar"} or not other._tables or self.target_cuts:
             return False
-        self._tables, self._in_pieces = other._tables, other._in_pieces
+        self._tables = other._tables
         self._read = self._understand()
         return True
 
