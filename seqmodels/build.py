@@ -7,7 +7,10 @@ without them.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,14 +102,24 @@ def build_evaluation(config: Config, spec: BatchSpec, path: str | Path | None = 
         other = open_data(config, spec, path, targets=True)
         return _dealt(config, {"train": other, "test": other})
     splits = build_source(config).splits()
-    if splits["train"].spec != spec:
+    if not _is_alike(splits["train"].spec, spec):
         raise ValueError(
             "the model was trained on data of another kind: its classes, vocabulary, columns or scales differ; "
             "to score it on another file, set data.path only"
         )
+    for split in splits.values():
+        split.spec = spec
     if path is not None:
         splits = {"train": splits["train"], "test": open_data(config, spec, path, targets=True)}
     return _dealt(config, splits)
+
+
+def _is_alike(spec: BatchSpec, other: BatchSpec) -> bool:
+    """Whether two specs are the same but for the rounding of scales, which versions differ in."""
+    scales = ("input_shift", "input_scale", "shift", "scale")
+    pairs = [(getattr(spec, name), getattr(other, name)) for name in scales]
+    close = all(len(a) == len(b) and all(map(partial(math.isclose, abs_tol=1e-12), a, b)) for a, b in pairs)
+    return close and replace(spec, **{name: getattr(other, name) for name in scales}) == other
 
 
 def is_gone(config: Config) -> bool:
