@@ -17,7 +17,7 @@ from seqmodels.batch import BatchSpec
 from seqmodels.cells import Cell
 from seqmodels.layers import Bidirectional, Layer, Masking, Recurrent, Regularisers, Stack
 from seqmodels.model import FeatureEncoder, SequenceModel, Skip, TokenEncoder
-from seqmodels.registry import find, make, names
+from seqmodels.registry import find, make, names, present
 
 if TYPE_CHECKING:
     from seqmodels.data.batches.module import SequenceDataModule
@@ -46,14 +46,30 @@ def build_source(config: Config) -> DataSource:
     return source
 
 
-def suggest(config: Config) -> dict[str, str]:
-    """Suggest the task and head for the data, as config groups, and settings by name; may be empty.
+def amended_source(source: DataSource, before: Config, after: Config) -> DataSource:
+    """Return the source for other options, which goes on with what the given one has read, as far as it may.
+
+    Args:
+        source: built from `before`.
+        before: its name and options.
+        after: the same, some of them changed.
+    """
+    if dict(before) == dict(after):
+        return source
+    amended = build_source({"data": after})
+    if type(amended) is type(source):
+        amended.take_over(source, {name for name in after if before.get(name) != after[name]})
+    return amended
+
+
+def suggestions(source: DataSource) -> dict[str, str]:
+    """The task and head that suit the data, as config groups, and settings by name; empty without an opinion.
 
     Raises:
         ValueError: data that cannot be read.
     """
     groups = {"task": "task", "head": "model/head"}
-    return {groups.get(part, part): name for part, name in build_source(config).suggest().items()}
+    return {groups.get(part, part): name for part, name in source.suggest().items()}
 
 
 def build_data(config: Config, source: DataSource | None = None) -> SequenceDataModule:
@@ -94,7 +110,8 @@ def open_data(config: Config, spec: BatchSpec, path: str | Path, targets: bool |
     """Open another file, encoded as the data in ``config["data"]``; see `DataSource.open`."""
     source: Any = find("data", config["data"]["name"])
     accepted = set(inspect.signature(source.open).parameters) - {"path", "spec", "targets"}
-    options = {name: value for name, value in config["data"].items() if name in accepted}
+    given = present("data", config["data"]["name"], config["data"])
+    options = {name: value for name, value in given.items() if name in accepted}
     dataset: SequenceDataset = source.open(str(path), spec, targets=targets, **options)
     return dataset
 

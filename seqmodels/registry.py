@@ -10,7 +10,7 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -87,12 +87,17 @@ def make(kind: str, name: str, /, *args: Any, **options: Any) -> Any:
     cls = find(kind, name)
     accepted = inspect.signature(cls).parameters
     if not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
-        part = read_class(kind, name, cls)
-        options = {renewed(part, option): value for option, value in options.items()}
+        options = present(kind, name, options)
         for option in options:
             if option not in accepted:
                 raise ValueError(f"{kind} {name!r} has no option {option!r}{suggest(option, accepted)}")
     return cls(*args, **options)
+
+
+def present(kind: str, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options under their present names; a former one is told, once."""
+    part = read_class(kind, name, find(kind, name))
+    return {renewed(part, option): value for option, value in options.items()}
 
 
 def import_named(name: str) -> ModuleType:

@@ -13,7 +13,7 @@ from seqmodels.cells import Cell
 from seqmodels.cells.initialise import SCHEMES
 from seqmodels.cli import rules
 from seqmodels.cli.combinations.cells import can_have, is_gated
-from seqmodels.cli.compose import settings
+from seqmodels.cli.compose import compose, select, settings
 from seqmodels.cli.library import GLOBAL_PACKAGE, PART_GROUPS, Library
 from seqmodels.cli.prepare import RECIPES, prepare
 from seqmodels.data.encode.alphabet import LETTERS
@@ -89,6 +89,14 @@ def test_every_experiment_is_good(name):
     assert prepared.config["name"] == name
     assert prepared.notes == []  # an experiment leaves nothing open
     assert LIBRARY.text("experiment", name).startswith(GLOBAL_PACKAGE + "\n# ")
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_holds_only_what_differs(name):
+    content = LIBRARY.read("experiment", name)
+    schema = compose(LIBRARY, [f"experiment={name}"]).schema
+    same = [path for path, value in settings(content) if path != "defaults" and select(schema, path) == value]
+    assert same == []
 
 
 @pytest.mark.parametrize("name", RECIPE_DATA)

@@ -106,18 +106,18 @@ def world(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "my_cells", raising=False)
     Path("my_cells.py").write_text(next(code for code in PYTHON if "@register" in code))
 
-    def train(config, run_dir, console=None):
+    def train(config, run_dir, console=None, source=None):
         (run_dir / "checkpoints").mkdir(parents=True)
         (run_dir / "config.yaml").write_text(yaml.safe_dump(config))
         (run_dir / "checkpoints" / "last.ckpt").touch()
         return {"val": {"loss": 1.0}}
 
-    def resume(config, run_dir, console=None):
+    def resume(config, run_dir, console=None, source=None):
         assert (run_dir / "checkpoints").is_dir()
         return {"val": {"loss": 1.0}}
 
     run = types.ModuleType("seqmodels.training.run")
-    run.train = lambda config, *rest: (resume if config["resume"] else train)(config, *rest)
+    run.train = lambda config, *rest, **more: (resume if config["resume"] else train)(config, *rest, **more)
     run.evaluate = lambda *_: {}
     run.assemble = training_run.assemble
     inference = types.ModuleType("seqmodels.inference")

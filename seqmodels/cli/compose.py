@@ -23,10 +23,10 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from seqmodels.cli.errors import ConfigError, in_words, no_option
-from seqmodels.cli.library import PART_GROUPS, Library
+from seqmodels.cli.library import PART_GROUPS, PLACES, Library
 from seqmodels.cli.shape import select, wrong_shape
 from seqmodels.environment import named
-from seqmodels.registry import import_plugins
+from seqmodels.registry import import_plugins, known
 
 Plain = dict[str, Any]
 
@@ -40,6 +40,8 @@ class Composition(NamedTuple):
         choices: the option chosen in each group.
         run_dir: where Hydra would put the run.
         written: the settings as stored: what stands in the environment is only named.
+        renamed: settings that were given by a former name, in words.
+        asks_hydra: whether Hydra has something of its own to do in the run: callbacks, logging, another folder.
     """
 
     config: Plain
@@ -47,6 +49,8 @@ class Composition(NamedTuple):
     choices: dict[str, str | None]
     run_dir: Path
     written: Plain = {}  # noqa: RUF012  never changed
+    renamed: tuple[str, ...] = ()
+    asks_hydra: bool = False
 
 
 def jobs(library: Library, overrides: list[str], multirun: bool = False) -> tuple[list[list[str]], list[str]]:
@@ -155,12 +159,22 @@ def compose(library: Library, overrides: list[str], config_name: str = "train") 
         config = _plain(composed)
         written = named(_plain(composed, resolve=False), config)
         run_dir = Path(str(OmegaConf.select(composed, "hydra.run.dir")))
+        asks_hydra = _asks_hydra(composed.hydra)
         choices = {g: c for g, c in composed.hydra.runtime.choices.items() if not g.startswith("hydra/")}
     wrong = wrong_shape(config)
     if wrong is not None:
         raise ConfigError(wrong)
     schema = make_schema(library, choices, config)
-    return Composition(_filled(config, schema), schema, choices, run_dir, _filled(written, schema))
+    renamed = tuple(dict.fromkeys([*under_present_names(config), *under_present_names(written)]))
+    config, written = _filled(config, schema), _filled(written, schema)
+    return Composition(config, schema, choices, run_dir, written, renamed, asks_hydra)
+
+
+def _asks_hydra(own: DictConfig) -> bool:
+    """Return whether Hydra's own part of a config asks for more than a folder."""
+    logging = {own.runtime.choices.get(f"hydra/{kind}") for kind in ("hydra_logging", "job_logging")}
+    job = own.job
+    return bool(own.callbacks or own.output_subdir or job.chdir or job.env_set or job.env_copy or logging != {"none"})
 
 
 def make_schema(library: Library, choices: dict[str, str | None], config: Plain) -> Plain:
@@ -179,6 +193,19 @@ def make_schema(library: Library, choices: dict[str, str | None], config: Plain)
         }
     _open_cells(library, config, schema)
     return schema
+
+
+def under_present_names(config: Plain) -> Iterator[str]:
+    """Move settings of parts from former names to present ones, and yield each in words."""
+    for place, kind in PLACES.items():
+        holder = select(config, place)
+        part = known(kind).get(str(holder.get("name"))) if isinstance(holder, dict) else None
+        if part is None:
+            continue
+        for old, new in part.renamed.items():
+            if old in holder and old not in part.options:
+                holder[new] = holder.pop(old)
+                yield f"{place}.{old} is called {place}.{new} now"
 
 
 def _readable(content: Plain) -> Plain:
@@ -239,9 +266,9 @@ def _template(library: Library, group: str, option: str, config: Plain) -> str:
         return option
     part = select(config, group.replace("/", "."))
     name = part.get("name") if isinstance(part, dict) else None
-    for known in (name, "default"):
-        if isinstance(known, str) and library.is_shipped(group, known):
-            return known
+    for ours in (name, "default"):
+        if isinstance(ours, str) and library.is_shipped(group, ours):
+            return ours
     return option
 
 

@@ -67,7 +67,7 @@ def inspect(prepared: Prepared) -> dict[str, Any]:
     from seqmodels.training.length import resolve_length
     from seqmodels.training.run import assemble
 
-    source, module, learner, taken_for = assemble(prepared.config, lambda words: None)
+    source, module, learner, taken_for = assemble(prepared.config, lambda words: None, prepared.source)
     counted = survey(module.splits)
     train = module.splits["train"]
     batch = next(iter(module.train_dataloader()))

@@ -23,8 +23,12 @@ Settings are written name=value and parts are chosen group=option, as in Hydra:
   seqmodels train experiment=text_characters
   seqmodels train data=text data.path=book.txt model/cell=gru model.hidden_sizes=[256,256]
 
-seqmodels VERB --help says more. --debug (or SEQMODELS_DEBUG=1) shows tracebacks.
+seqmodels VERB --help says more; with data=csv before it every option of that part, too.
+--debug (or SEQMODELS_DEBUG=1) shows tracebacks.
 """
+
+# Groups of parts: with one of them chosen, --help tells its options too.
+PARTS = ("data", "task", "model/cell", "model/head")
 
 _CONFIG_FLAGS = """\
   --config-dir DIR     a folder with configs of your own, laid out as seqmodels' (experiment/, data/, ...)
@@ -175,13 +179,14 @@ line, or pairs as the training data did.
   --length-penalty A   above 0 favours longer translations, in a beam (default: as in training)
 """,
     "list": """\
-seqmodels list [cells|heads|tasks|data|experiments|recipes|optimizers|schedulers] [--config-dir DIR]
+seqmodels list [cells|heads|tasks|data|experiments|recipes|optimizers|schedulers [NAME ...]] [--config-dir DIR]
 
   seqmodels list
   seqmodels list experiments
+  seqmodels list data csv    (every option of it)
 """,
     "show": f"""\
-seqmodels show [name=value ...]: the composed config as YAML, and what is wrong with it
+seqmodels show [name=value ...]: the composed config as YAML, what each setting means, and what is wrong with it
 
   seqmodels show experiment=sunspots
   seqmodels show model/cell=gru optimizer=adamw

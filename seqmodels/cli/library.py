@@ -6,6 +6,7 @@ Read as text only, so that listing them needs neither Hydra nor torch.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ MARKER = ".seqmodels"
 GLOBAL_PACKAGE = "# @package _global_"
 # The groups that parts are chosen in, and the kind of each.
 PART_GROUPS = {"model/cell": "cell", "model/head": "head", "task": "task", "data": "data"}
+# Where parts have their settings; a head may have a cell of its own.
+PLACES = {group.replace("/", "."): kind for group, kind in PART_GROUPS.items()} | {"model.head.cell": "cell"}
 # Groups whose files set what lies in all other groups.
 WHOLE = {"experiment": "an experiment", "recipe": "a recipe"}
 
@@ -44,6 +47,22 @@ def describe(file: Path) -> str:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*.yaml") if path.is_file())
+
+
+def paths(lines: list[str]) -> Iterator[tuple[str, str | None]]:
+    """Yield each line of YAML with the dotted name of the setting on it; None for the rest of a value.
+
+    >>> list(paths(["model:", "  cell:", "    name: gru"]))
+    [('model:', 'model'), ('  cell:', 'model.cell'), ('    name: gru', 'model.cell.name')]
+    """
+    above: list[str] = []
+    for line in lines:
+        key = re.match(r"( *)(\w+):(?: |$)", line)
+        if key is None:
+            yield line, None
+            continue
+        above = [*above[: len(key[1]) // 2], key[2]]
+        yield line, ".".join(above)
 
 
 class Library:
@@ -134,8 +153,10 @@ class Library:
         part = self.part(group, self.read(group, option).get("name")) if self.has(group, option) else None
         if part is not None and setting in part.options:
             return part.options[setting].meaning
-        found = re.search(rf"^\s*{re.escape(setting)}:.*?\s#\s*(.+)$", self.text(group, option), re.M)
-        return found[1].strip() if found else ""
+        for line, path in paths(self.text(group, option).splitlines()):
+            if path == setting:
+                return line.partition(" #")[2].strip()
+        return ""
 
     def text(self, group: str, option: str) -> str:
         """Return an option's file as it is written; empty where it has none."""

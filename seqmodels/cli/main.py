@@ -151,7 +151,7 @@ def _dispatch(arguments: list[str]) -> int:
     if verb not in VERBS:
         raise ConfigError(f"there is no verb {verb!r}{suggest(verb, VERBS) or ';'} verbs: {', '.join(VERBS)}")
     if "-h" in rest or "--help" in rest:
-        print(help.VERBS[verb], end="")
+        print(help.VERBS[verb] + _chosen_parts(rest), end="")
         return 0
     try:
         os.getcwd()
@@ -162,6 +162,23 @@ def _dispatch(arguments: list[str]) -> int:
     module, function = VERBS[verb]
     code: int = getattr(importlib.import_module(f"seqmodels.cli.{module}"), function)(rest)
     return code
+
+
+def _chosen_parts(arguments: list[str]) -> str:
+    """Return the options of the parts that a command chooses, in words."""
+    if not any(word.partition("=")[0] in help.PARTS for word in arguments):
+        return ""
+    from seqmodels.cli.explain import described
+    from seqmodels.cli.library import Library
+
+    library, text = Library(), ""
+    for group, _, name in (word.partition("=") for word in arguments):
+        values = library.read(group, name) if group in help.PARTS and library.has(group, name) else {}
+        part = library.part(group, values.get("name"))
+        if part is not None:
+            lines = [f"{group}={name}: {library.options(group)[name]}", *described(part, values)]
+            text += "\n" + "\n".join(lines) + "\n"
+    return text
 
 
 def _report(title: str, *problems: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from seqmodels.claims import refuse_code
 from seqmodels.cli.check import check
@@ -15,6 +15,9 @@ from seqmodels.cli.shape import wrong_parts, wrong_shape
 from seqmodels.environment import resolved
 from seqmodels.registry import import_plugins
 from seqmodels.yaml_file import read_yaml
+
+if TYPE_CHECKING:
+    from seqmodels.data.dataset import DataSource
 
 # Data that are one endless stream: cut into windows of this many steps, unless chosen otherwise.
 # All other data may look at their file and say which task and head suit them.
@@ -50,6 +53,8 @@ class Prepared(NamedTuple):
         notes: what was chosen for the user, in words.
         problems: what is wrong, in words; a config with problems must not be run.
         written: the settings as they are to be run with and stored: what stands in the environment is only named.
+        asks_hydra: as in a `Composition`.
+        source: the data's, where it was opened to see what suits it; the run goes on with it.
     """
 
     config: Plain
@@ -58,6 +63,8 @@ class Prepared(NamedTuple):
     notes: list[str]
     problems: list[str]
     written: Plain = {}  # noqa: RUF012  never changed
+    asks_hydra: bool = False
+    source: DataSource | None = None
 
     def all_problems(self, wrong: list[str]) -> list[str]:
         """The problems, after those of the overrides themselves, less what follows from these."""
@@ -100,19 +107,24 @@ def _prepare(library: Library, overrides: list[str], config_name: str) -> Prepar
         return _prepared(composition, library)
     problems = check(composition, library, decided=False)
     if problems:
-        return Prepared(config, composition.choices, composition.run_dir, [], problems, composition.written)
-    from seqmodels.build import suggest
+        return Prepared(
+            config, composition.choices, composition.run_dir, [*composition.renamed], problems, composition.written
+        )
+    from seqmodels.build import amended_source, build_source, suggestions
 
     import_plugins(config["plugins"])
-    parts = _reconciled(suggest(config), config)
+    source = build_source(config)
+    parts = _reconciled(suggestions(source), config)
     free = [
         name for name in parts if name not in {*chosen, "recipe"} and not ("task" in chosen and name[:5] == "task.")
     ]
     found = [f"{name}={parts[name]}" for name in free]
     cut = chosen & {"training.window", "training.k2"}  # a recipe reads whole sequences from both ends
-    return _taking(
-        [*found, *([] if cut else _recipe(parts, chosen, composition, library))], library, overrides, config_name
-    )
+    found += [] if cut else _recipe(parts, chosen, composition, library)
+    prepared = _taking(found, library, overrides, config_name)
+    if prepared.problems:
+        return prepared
+    return prepared._replace(source=amended_source(source, config["data"], prepared.config["data"]))
 
 
 def _reconciled(parts: dict[str, str], config: Plain) -> dict[str, str]:
@@ -159,9 +171,10 @@ def _recipe(parts: dict[str, str], chosen: set[str], composition: Composition, l
 
 
 def _prepared(composition: Composition, library: Library, taken: str = "") -> Prepared:
-    notes = [f"data={composition.choices['data']}: taking {taken}"] if taken else []
+    notes = [*composition.renamed] + ([f"data={composition.choices['data']}: taking {taken}"] if taken else [])
     problems = check(composition, library)
-    return Prepared(composition.config, composition.choices, composition.run_dir, notes, problems, composition.written)
+    made = composition.config, composition.choices, composition.run_dir, notes, problems, composition.written
+    return Prepared(*made, asks_hydra=composition.asks_hydra)
 
 
 def _chosen(composition: Composition, library: Library, overrides: list[str], config_name: str) -> set[str]:

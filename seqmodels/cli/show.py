@@ -9,7 +9,8 @@ import yaml
 from seqmodels.cli.arguments import config_parser
 from seqmodels.cli.compose import jobs
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.library import Library
+from seqmodels.cli.explain import comment
+from seqmodels.cli.library import Library, paths
 from seqmodels.cli.prepare import Prepared, prepare
 from seqmodels.cli.screen import console
 
@@ -22,26 +23,34 @@ _Dumper.add_representer(list, lambda dumper, items: dumper.represent_sequence("t
 
 
 def show(arguments: list[str]) -> int:
-    """Print the config that `train` would run with; then what is wrong with it."""
+    """Print the config that `train` would run with, each setting with its meaning; then what is wrong with it."""
     flags, overrides = config_parser().overrides(arguments)
     library = Library(flags.config_dir)
     (job,), wrong = jobs(library, overrides)
     prepared = prepare(library, job, flags.config_name)
     if prepared.config:
-        _print(prepared)
+        _print(prepared, library)
     problems = prepared.all_problems(wrong)
     if problems:
         raise ConfigError(*problems)
     return 0
 
 
-def _print(prepared: Prepared) -> None:
+def _print(prepared: Prepared, library: Library) -> None:
     chosen = " ".join(f"{group}={option}" for group, option in reversed(prepared.choices.items()) if option)
     notes = "".join(f"# {note}\n" for note in prepared.notes)
-    text = f"# {chosen}\n{notes}{yaml.dump(prepared.written or prepared.config, Dumper=_Dumper, sort_keys=False)}"
+    config = prepared.written or prepared.config
+    dumped = yaml.dump(config, Dumper=_Dumper, sort_keys=False, width=10_000)
+    lines = (_explained(line, path, prepared, library) for line, path in paths(dumped.splitlines()))
+    text = f"# {chosen}\n{notes}" + "".join(f"{line}\n" for line in lines)
     if sys.stdout.isatty():
         from rich.syntax import Syntax
 
-        console().print(Syntax(text.rstrip(), "yaml", theme="ansi_dark", background_color="default"))
+        console().print(Syntax(text.rstrip(), "yaml", theme="ansi_dark", background_color="default", word_wrap=True))
     else:
         print(text, end="")
+
+
+def _explained(line: str, path: str | None, prepared: Prepared, library: Library) -> str:
+    said = "" if path is None else comment(path, prepared.config, library, prepared.choices)
+    return f"{line}  # {said}" if said else line

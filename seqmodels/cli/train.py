@@ -99,12 +99,15 @@ def _single(
         run_dir = Path((folder or "") if meeting is None else meeting.tell(folder))
         for note in prepared.notes if first else ():
             console().print(note)
-        _in_hydra(library, overrides, prepared, config_name, run_dir)
+        if prepared.asks_hydra:
+            _in_hydra(library, overrides, prepared, config_name, run_dir)
+        else:
+            _run(prepared, run_dir)
     return 0
 
 
 def _in_hydra(library: Library, overrides: list[str], prepared: Prepared, config_name: str, run_dir: Path) -> None:
-    """Run, while Hydra keeps its own of what it was asked to do."""
+    """Run, while Hydra does what the config asks of it."""
     failed: list[Exception] = []
 
     def job(_: Any) -> None:
@@ -124,7 +127,7 @@ def _in_hydra(library: Library, overrides: list[str], prepared: Prepared, config
 def _run(prepared: Prepared, run_dir: Path) -> dict[str, Any]:
     from seqmodels.training.run import train as run
 
-    return run(prepared.written, run_dir)
+    return run(prepared.written, run_dir, source=prepared.source)
 
 
 @contextlib.contextmanager

@@ -216,6 +216,18 @@ class DataSource(ABC):
         task = "sequence_generation" if spec.target_shape == "own" else tasks[spec.targets]
         return {"task": task, "head": heads[spec.target_shape]}
 
+    def take_over(self, other: Any, changed: set[str]) -> bool:
+        """Go on with what `other` has read, where the options that differ do not bear on it.
+
+        Args:
+            other: a source of the same class, with the same options but for those in `changed`.
+            changed: names of options.
+
+        Returns:
+            Whether anything was taken over: not, unless a subclass says otherwise.
+        """
+        return False
+
     def describe(self) -> str:
         """One sentence on what the data were taken for."""
         return ", ".join(f"{len(split):,} {name}" for name, split in self.splits().items()) + " sequences"

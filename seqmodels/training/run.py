@@ -43,7 +43,9 @@ from seqmodels.training.trainer import build_learner, make_trainer, run_content
 MOST_NOTES = 6
 
 
-def train(config: dict[str, Any], run_dir: Path, console: Console | None = None) -> dict[str, Any]:
+def train(
+    config: dict[str, Any], run_dir: Path, console: Console | None = None, source: DataSource | None = None
+) -> dict[str, Any]:
     """Train as configured, writing to the folder `run_dir`.
 
     The folder then holds `config.yaml`, `metrics.json`, `checkpoints/best.ckpt` and `last.ckpt`,
@@ -53,6 +55,7 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
         config: plain values only; `${oc.env:NAME}` is read from the environment and stored unresolved.
         run_dir: created if missing.
         console: where progress and results are printed.
+        source: the data source where it is built already.
 
     Returns:
         The content of `metrics.json`.
@@ -66,14 +69,16 @@ def train(config: dict[str, Any], run_dir: Path, console: Console | None = None)
     first = launched is None or launched.rank == 0
     console = (console or Screen(markup=False)) if first else Console(quiet=True)
     with held(run_dir) if first else nullcontext():
-        return _train(config, run_dir, console, first)
+        return _train(config, run_dir, console, first, source)
 
 
-def _train(config: dict[str, Any], run_dir: Path, console: Console, first: bool) -> dict[str, Any]:
+def _train(
+    config: dict[str, Any], run_dir: Path, console: Console, first: bool, source: DataSource | None
+) -> dict[str, Any]:
     """Train; only the first of a launcher's processes writes and prints."""
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     config = resolved(config, strict=True)
-    _, data, learner, taken_for = assemble(config, say)
+    _, data, learner, taken_for = assemble(config, say, source)
     say(f"{config['name']}: {parameter_count(learner.model):,} parameters, {amount(data)}; run folder {run_dir}")
     trainer = make_trainer(config, run_dir, learner, data, console)
     stored, over = resume_path(config), None
@@ -122,13 +127,14 @@ class Assembled(NamedTuple):
     taken_for: str
 
 
-def assemble(config: dict[str, Any], say: Callable[[str], Any]) -> Assembled:
+def assemble(config: dict[str, Any], say: Callable[[str], Any], source: DataSource | None = None) -> Assembled:
     """Read the data and build the model, like `train` before training.
 
     Args:
         config: the resolved config.
         say: called with the sentence on how the data were interpreted, before they are split, and with notes on
             what was dropped or changed.
+        source: the data source where it is built already.
 
     Raises:
         ValueError: bad data, or impossible settings.
@@ -137,7 +143,7 @@ def assemble(config: dict[str, Any], say: Callable[[str], Any]) -> Assembled:
     import_plugins(config["plugins"])
     refuse_unlike(config)
     pl.seed_everything(config["seed"], workers=True, verbose=False)
-    source = build_source(config)
+    source = source or build_source(config)
     taken_for = source.describe()
     say(taken_for)
     data = build_data(config, source)

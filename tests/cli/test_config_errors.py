@@ -393,7 +393,7 @@ def test_show_prints_the_config_and_then_its_problems(seqmodels):
 def test_deleting_a_setting_gives_its_default(seqmodels):
     result = seqmodels("show", "~model.dropout")
     assert result.code == 0
-    assert "\n  dropout: 0.0\n" in result.out
+    assert "\n  dropout: 0.0  # between layers\n" in result.out
 
 
 def test_unknown_verb(seqmodels):

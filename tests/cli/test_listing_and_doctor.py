@@ -13,6 +13,7 @@ from seqmodels.cli import doctor
 from seqmodels.cli.help import OVERVIEW, VERBS
 from seqmodels.cli.library import Library
 from seqmodels.cli.main import VERBS as MODULES
+from seqmodels.parts import shipped
 from seqmodels.scan import ENGINES, choose
 from tests.cli.command import said
 
@@ -75,8 +76,20 @@ def test_show_is_yaml_and_says_what_was_chosen(seqmodels):
     result = seqmodels("show", "experiment=adding", "model.hidden_sizes=[5,6]")
     assert result.code == 0
     assert " model/cell=gru " in result.out.splitlines()[0]
-    assert "hidden_sizes: [5, 6]\n" in result.out
+    assert "hidden_sizes: [5, 6]  # one per layer\n" in result.out
+    assert "  steps: 200  # T, at least 2 [a whole number of at least 2 and at most 10000]\n" in result.out
+    assert "\n  every_n_steps: 200\n" in result.out  # of the checkpoint: the comment on the diagnostics' is theirs
+    assert "\n    time_masks: 0  # runs of steps that are hidden in each row\n" in result.out
     assert yaml.safe_load(result.out)["data"]["name"] == "adding"
+
+
+@pytest.mark.parametrize("command", [["list", "data", "glucose"], ["train", "data=glucose", "--help"]])
+def test_every_option_of_a_part_is_told(seqmodels, command):
+    lines = seqmodels(*command).out.splitlines()
+    for name, option in shipped("data")["csv"].options.items():
+        (line,) = [line for line in lines if line.strip().startswith(f"{name}=")]
+        assert option.meaning.rstrip(".") in line
+    assert any(line.split()[:1] == ["gaps=split"] and "[one of allow, error, fill, split]" in line for line in lines)
 
 
 def test_the_users_own_experiment_data_and_cell(seqmodels, mine):

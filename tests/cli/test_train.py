@@ -22,7 +22,7 @@ METRICS = {"val": {"loss": 0.5}, "test": {"loss": 0.25}}
 class Trainings(list):
     """The trainings that were asked for; each leaves a config behind, as a real one does."""
 
-    def train(self, config, run_dir, console=None):
+    def train(self, config, run_dir, console=None, source=None):
         assert sys.argv == ["seqmodels", "train"]  # the command's own, not what Hydra was given
         self.append((config, run_dir))
         run_dir.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from seqmodels.build import build_source, open_data, suggest
+from seqmodels.build import build_source, open_data, suggestions
 from seqmodels.data.profile import survey
 from tests.data.file_kinds import (
     BASES,
@@ -40,7 +40,7 @@ from tests.data.file_kinds import (
 
 def look(settings: dict[str, Any]) -> dict[str, Any]:
     """What training and `data inspect` do with a file before a model is built."""
-    suggest(settings)
+    suggestions(build_source(settings))
     source = build_source(settings)
     source.describe()
     return source.splits()

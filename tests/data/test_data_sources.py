@@ -9,7 +9,7 @@ import pytest
 
 from seqmodels import registry
 from seqmodels.batch import BatchSpec
-from seqmodels.build import build_data, build_evaluation, build_source, open_data, suggest
+from seqmodels.build import build_data, build_evaluation, build_source, open_data, suggestions
 from seqmodels.data.dataset import ArrayDataset, DataSource
 
 SPEC = BatchSpec("tokens", 3, "labels", 2, "sequence")
@@ -49,7 +49,7 @@ def test_every_source_is_one(name):
 
 
 def test_a_source_of_ones_own(mine):
-    assert suggest(CONFIG) == {"task": "classification", "model/head": "many_to_one"}
+    assert suggestions(build_source(CONFIG)) == {"task": "classification", "model/head": "many_to_one"}
     assert build_source(CONFIG).describe() == "6 train sequences"
     assert len(build_data(CONFIG).train_dataloader()) == 3
     opened = open_data(CONFIG, SPEC, "ab")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqmodels.build import suggest
+from seqmodels.build import build_source, suggestions
 from seqmodels.cli.compose import jobs, select
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import prepare
@@ -107,7 +107,7 @@ def csv(tmp_path, count=900):
 
 
 def test_a_file_of_series_suggests_what_its_user_left_open(tmp_path):
-    found = suggest({"data": {"name": "csv", "path": csv(tmp_path), "target": "y", "horizon": 14}})
+    found = suggestions(build_source({"data": {"name": "csv", "path": csv(tmp_path), "target": "y", "horizon": 14}}))
     assert found == {
         "task": "forecasting",
         "model/head": "many_to_one",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seqmodels.cli.library import PART_GROUPS
+from seqmodels.cli.library import PLACES
 from seqmodels.cli.rules.model import MODEL
 from seqmodels.cli.rules.training import TRAINING
 from seqmodels.cli.shape import select
@@ -19,8 +19,6 @@ from seqmodels.parts.options import rule_of
 from seqmodels.registry import known
 
 RULES: dict[str, Rule] = {**TRAINING, **MODEL}
-# Where parts have their settings; a head may have a cell of its own.
-PLACES = {group.replace("/", "."): kind for group, kind in PART_GROUPS.items()} | {"model.head.cell": "cell"}
 
 
 def option_at(path: str, schema: dict[str, Any]) -> Option | None:

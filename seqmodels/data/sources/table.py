@@ -252,6 +252,14 @@ class CSVSource(DataSource):
         table = SeriesTable(*self._load(), self.series, self.val_fraction, self.test_fraction)
         return table.suited()
 
+    def take_over(self, other: CSVSource, changed: set[str]) -> bool:
+        """Go on with the tables of `other`, where only what a forecast reads of them differs."""
+        if not changed <= {"period", "history", "relative", "calendar"} or not other._tables or self.target_cuts:
+            return False
+        self._tables, self._in_pieces = other._tables, other._in_pieces
+        self._read = self._understand()
+        return True
+
     def describe(self) -> str:
         """One sentence on what the file was taken for."""
         if self._load()[1].kind == "series":
