@@ -233,7 +233,9 @@ def _fills_up(cells: Sequence[str], mark: str) -> bool:
 
 def sql_value(cell: str) -> str:
     """Return a cell as a number as DuckDB reads it, which is more than a number as `NUMBER` has it."""
-    return f"TRY_CAST({_trimmed(cell)} AS DOUBLE)"
+    others = " OR ".join(f"contains({cell}, '{blank}')" for blank in BLANKS if not blank.isascii())
+    # Trimming takes ten times as long as reading a number, which does without the blanks of ASCII.
+    return f"CASE WHEN {others} THEN TRY_CAST({_trimmed(cell)} AS DOUBLE) ELSE TRY_CAST({cell} AS DOUBLE) END"
 
 
 def sql_is_odd(cell: str) -> str:
@@ -243,8 +245,13 @@ def sql_is_odd(cell: str) -> str:
 
 def sql_is_text(cell: str, value: str) -> str:
     """Return whether a cell, as a number `value`, is neither a number nor missing, in DuckDB's SQL."""
-    missing = ", ".join(f"'{word}'" for word in sorted(MISSING))
-    return f"({value} IS NULL OR {sql_is_odd(cell)}) AND lower({_trimmed(cell)}) NOT IN ({missing})"
+    words = ", ".join(f"'{word}'" for word in sorted(MISSING))
+    starts = ", ".join(
+        f"'{letter}'"
+        for letter in sorted({word[:1] for word in MISSING} | {word[:1].upper() for word in MISSING} | set(BLANKS))
+    )
+    missing = f"CASE WHEN {cell}[1] IN ({starts}) THEN lower({_trimmed(cell)}) IN ({words}) ELSE false END"
+    return f"CASE WHEN {value} IS NULL OR {sql_is_odd(cell)} THEN NOT ({missing}) ELSE false END"
 
 
 def _trimmed(cell: str) -> str:

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from seqmodels.data.files.cache import cached_folder, stamp
 from seqmodels.data.files.find import FILE, FOLDER, expanded, find_file, kind_of
 from seqmodels.data.files.numpy import OBJECTS, Archive, map_array, read_header
-from seqmodels.data.read.table_cache import cached_folder, stamp
 from seqmodels.quoting import suggest
 
 # What files of tables end in, which another source reads.

@@ -7,7 +7,8 @@ import re
 from collections.abc import Sequence
 from copy import copy
 
-from seqmodels.data.read.database import StoredCells, quoted
+from seqmodels.data.read.database import quoted
+from seqmodels.data.read.stored_cells import StoredCells
 from seqmodels.data.read.table import Table
 
 # Both Python and DuckDB (RE2) read these. A time with points has seconds: 18.50 may be a price.

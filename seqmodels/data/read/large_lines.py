@@ -1,4 +1,4 @@
-"""A CSV file larger than memory: its columns in a DuckDB file of the cache, with the cells and errors of a small one.
+"""A CSV file larger than memory: its columns in a Parquet file of the cache, with the cells and errors of a small one.
 
 DuckDB reads what it reads as the csv module does; any other file goes through the csv module row by row.
 """
@@ -21,21 +21,22 @@ from seqmodels.data.files.find import find_file, text_pieces
 from seqmodels.data.files.unpack import is_packed
 from seqmodels.data.number_text import SAMPLE, Style, styles_of
 from seqmodels.data.read.database import (
-    FILE,
-    Part,
     Store,
-    StoredCells,
     connect,
     link,
+    pattern,
     quoted,
+    rows_of_file,
     system_fault,
     telling,
+    write_rows,
 )
 from seqmodels.data.read.delimited import Lines, no_rows, notes_of, rows_of
 from seqmodels.data.read.dialect import START, Dialect, find_dialect
+from seqmodels.data.read.stored_cells import StoredCells
 from seqmodels.data.read.table import Table
 
-TABLE = "kept.columns"
+FILE = "columns.parquet"
 
 
 def read_large_lines(path: str, memory_limit: int, cache_dir: str | None) -> Table:
@@ -52,8 +53,8 @@ def read_large_lines(path: str, memory_limit: int, cache_dir: str | None) -> Tab
     key = stamp(path)
     folder = cached_folder(cache_dir, path, ["lines", key], lambda folder: _write(path, folder), "columns")
     found, passing = about(folder), PassingFolder(cache_dir)
-    connection = connect(passing.path, database=folder / FILE)
-    store = Store(path, "CSV", connection, (Part(TABLE, "rowid", found["rows"]),), folder, passing)
+    connection = connect(passing.path, [folder / FILE])
+    store = Store(path, "CSV", connection, (rows_of_file(folder / FILE, found["rows"]),), folder, passing)
     columns = {name: StoredCells(store, f"c{i}", f"c{i}") for i, name in enumerate(found["dialect"]["names"])}
     dialect = Dialect.from_plain(found["dialect"])
     first, rows = found["first"], found["rows"]
@@ -153,12 +154,14 @@ def _write(path: str, folder: Path) -> dict[str, Any]:
     cells = zip(*(cells for cells, _ in sample), strict=True)
     styles = styles_of(dict(zip(dialect.names, map(list, cells), strict=True)), dialect.delimiter)
     place = copy or link(source, folder, "file")
-    with telling(path, "CSV"), closing(connect(folder, [place], folder / FILE, write=True)) as connection:
+    with telling(path, "CSV"), closing(connect(folder, [place, folder / FILE])) as connection:
         ahead = sample[0][1] - 1
         may = survey.even and not dialect.blanks and not (survey.blank and len(dialect.names) == 1)
-        if not (may and ahead == dialect.skip + (not dialect.is_data) and _copy(connection, place, dialect, styles)):
-            _insert(connection, rows_of(path, dialect, Lines(text_pieces(path))), dialect, styles)
-        (rows_found,) = connection.execute(f"SELECT count(*) FROM {TABLE}").fetchone()
+        usual = may and ahead == dialect.skip + (not dialect.is_data)
+        rows_found = _copy(connection, place, folder / FILE, dialect, styles) if usual else None
+        if rows_found is None:
+            every = rows_of(path, dialect, Lines(text_pieces(path)))
+            rows_found = _insert(connection, every, folder / FILE, dialect, styles)
     place.unlink()
     first = ahead + 1 if rows_found == survey.lines - ahead and survey.even else None
     notes = [*dialect.notes, *notes_of(styles)]
@@ -171,8 +174,8 @@ def _columns(dialect: Dialect, styles: dict[str, Style]) -> str:
     return ", ".join(f"{style.sql(key) if style else key} AS {key}" for key, style in each)
 
 
-def _copy(connection: Any, place: Path, dialect: Dialect, styles: dict[str, Style]) -> bool:
-    """Fill the table by DuckDB's reader; False, with nothing made, where it finds anything out of the ordinary."""
+def _copy(connection: Any, place: Path, to: Path, dialect: Dialect, styles: dict[str, Style]) -> int | None:
+    """Write the rows by DuckDB's reader; None where it finds anything out of the ordinary."""
     import duckdb
 
     keys = [f"c{i}" for i in range(max(dialect.width, len(dialect.names)))]
@@ -184,29 +187,30 @@ def _copy(connection: Any, place: Path, dialect: Dialect, styles: dict[str, Styl
         f"columns = {{{kinds}}}"
     )
     filled = ", ".join(f"coalesce({key}, '') AS {key}" for key in keys)
-    source = f"SELECT {filled} FROM read_csv({quoted(str(place))}, {options})"
+    source = f"SELECT {filled} FROM read_csv({pattern(place)}, {options})"
     more = [f"{key} <> ''" for key in keys[len(dialect.names) :]]
     refuse = f"CASE WHEN {' OR '.join(more)} THEN error('more cells') END" if more else "NULL"
     try:
-        connection.execute(
-            f"CREATE TABLE {TABLE} AS SELECT {_columns(dialect, styles)} FROM ({source}) WHERE ({refuse}) IS NULL"
-        )
+        cells = f"SELECT {_columns(dialect, styles)} FROM ({source}) WHERE ({refuse}) IS NULL"
+        return write_rows(connection, cells, to)
     except duckdb.Error as error:
         if system_fault(error):
             raise
-        return False
-    return True
+        to.unlink(missing_ok=True)
+        return None
 
 
-def _insert(connection: Any, rows: Iterator[tuple[list[str], int]], dialect: Dialect, styles: dict[str, Style]) -> None:
-    """Fill the table row by row."""
+def _insert(
+    connection: Any, rows: Iterator[tuple[list[str], int]], to: Path, dialect: Dialect, styles: dict[str, Style]
+) -> int:
+    """Write the rows one after the other, and return how many they are."""
     import pandas as pd
 
     keys = [f"c{i}" for i in range(len(dialect.names))]
-    connection.execute(f"CREATE TABLE {TABLE} ({', '.join(f'{key} VARCHAR' for key in keys)})")
+    connection.execute(f"CREATE TABLE columns ({', '.join(f'{key} VARCHAR' for key in keys)})")
     size = max(1, BLOCK // len(keys))
     while some := [cells for cells, _ in itertools.islice(rows, size)]:
-        frame = pd.DataFrame(some, columns=keys, dtype=object)
-        connection.register("piece", frame)
-        connection.execute(f"INSERT INTO {TABLE} SELECT {_columns(dialect, styles)} FROM piece")
+        connection.register("piece", pd.DataFrame(some, columns=keys, dtype=object))
+        connection.execute(f"INSERT INTO columns SELECT {_columns(dialect, styles)} FROM piece")
         connection.unregister("piece")
+    return write_rows(connection, "SELECT * FROM columns", to)

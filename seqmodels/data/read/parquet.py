@@ -12,7 +12,7 @@ from seqmodels.data.files.cache import stamp
 from seqmodels.data.files.find import FOLDER, expanded, find_file, kind_of
 from seqmodels.data.files.unpack import refuse_bomb
 from seqmodels.data.files.walk import files_below, files_that_fit, is_pattern
-from seqmodels.data.read.database import Part, connect, link, quoted, telling
+from seqmodels.data.read.database import Part, connect, link, pattern, telling
 from seqmodels.data.read.relation import CURE, Relation, read_relation
 from seqmodels.data.read.table import Table
 from seqmodels.data.read.typed_column import Column
@@ -75,7 +75,7 @@ def _parquet(connection: Any, path: str, file: Path, place: Path) -> tuple[tuple
     Raises:
         ValueError: far more of them than the file can hold.
     """
-    where = quoted(str(place))
+    where = pattern(place)
     (rows,) = connection.execute(f"SELECT num_rows FROM parquet_file_metadata({where})").fetchone()
     sizes = f"SELECT coalesce(sum(total_uncompressed_size), 0)::BIGINT FROM parquet_metadata({where})"
     (unpacked,) = connection.execute(sizes).fetchone()

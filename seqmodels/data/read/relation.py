@@ -18,12 +18,22 @@ import numpy as np
 
 from seqmodels.data.files.cache import PassingFolder, about, cached_folder
 from seqmodels.data.files.unpack import refuse_bomb
-from seqmodels.data.read.database import FILE, Part, Store, StoredCells, connect, link, quoted, telling
+from seqmodels.data.read.database import (
+    Part,
+    Store,
+    connect,
+    link,
+    pattern,
+    rows_of_file,
+    telling,
+    write_rows,
+)
+from seqmodels.data.read.stored_cells import StoredCells
 from seqmodels.data.read.table import ListColumn, Table
 from seqmodels.data.read.typed_column import Column
 from seqmodels.quoting import listed
 
-TABLE = "kept.columns"
+FILE = "columns.parquet"
 CURE = "write what is needed of it to a .csv file"
 # Bytes of a cell in memory, at least.
 CELL = 8
@@ -65,20 +75,21 @@ class Relation:
         if not sum(part.rows for part in self.parts):
             raise ValueError(f"{self.path}: expected rows of data, got none")
 
-    def open(self, folder: Path, database: Path | None = None, write: bool = False) -> tuple[Any, tuple[Part, ...]]:
+    def open(self, folder: Path, own: Sequence[Path] = (), once: bool = False) -> tuple[Any, tuple[Part, ...]]:
         """Open DuckDB on it, and return the connection and the parts.
 
         Args:
             folder: for links, and what does not fit in memory.
-            database, write: as of `connect`.
+            own: other files that it may read or write.
+            once: whether what Arrow gives is read only once, and then not kept.
         """
         places = [link(path, folder, name) for name, path in self.files.items()]
-        connection = connect(folder, places, database, write)
+        connection = connect(folder, [*places, *own])
         if self.arrow is not None:
-            connection.register("arrow" if write else "given", self.arrow())
-            if not write:  # for other cursors than the one that it was given to
+            connection.register("arrow" if once else "given", self.arrow())
+            if not once:
                 connection.execute("CREATE TABLE arrow AS SELECT * FROM given")
-        here = quoted(str(folder))[1:-1]
+        here = pattern(folder)[1:-1]
         return connection, tuple(replace(part, source=part.source.replace("{folder}", here)) for part in self.parts)
 
 
@@ -127,7 +138,7 @@ def _small(connection: Any, relation: Relation, parts: Sequence[Part]) -> Table:
     lists, numbers = {}, {}
     for column in relation.columns:
         if column.is_list:
-            lengths = np.concatenate([np.empty(0), *_lengths(store, column).values()]).astype(np.int64)
+            lengths = _numbers(_lengths(store, column)).astype(np.int64)
             width = _width(store, column)
             steps = tuple(Part(f"(SELECT unnest({column.value}) AS step FROM {part.source})", "0", 0) for part in parts)
             own = _step_columns(Store(relation.path, relation.kind, connection, steps), _steps(column, width))
@@ -136,36 +147,33 @@ def _small(connection: Any, relation: Relation, parts: Sequence[Part]) -> Table:
             cells = StoredCells(store, "", column.text, column.number, column.word)
             columns[column.name] = list(cells)
             if column.number is not None:
-                numbers[column.name] = np.concatenate(list(cells.values()))
+                numbers[column.name] = _numbers(cells)
     table = _table(relation, columns, lists)
     table.know_numbers(numbers)
     return table
 
 
 def _write(relation: Relation, folder: Path) -> dict[str, Any]:
-    """Write what cannot be read from the files themselves into a database: steps of lists, or everything."""
+    """Write what cannot be read from the files themselves to files of ours: steps of lists, or everything."""
     found: dict[str, Any] = {"widths": {}, "steps": {}}
+    lists = {place: folder / f"list{place}.parquet" for place, own in enumerate(relation.columns) if own.is_list}
     with telling(relation.path, relation.kind), tempfile.TemporaryDirectory(dir=folder) as here:
-        connection, parts = relation.open(Path(here), folder / FILE, write=True)
+        connection, parts = relation.open(Path(here), [folder / FILE, *lists.values()], once=True)
         with closing(connection):
             columns = relation.columns
             if not relation.numbered:
-                values = ", ".join(f"{column.value} AS c{i}" for i, column in enumerate(columns))
+                values = ", ".join(f"{_to_copy(column)} AS c{i}" for i, column in enumerate(columns))
                 every = " UNION ALL ".join(f"SELECT {values} FROM {part.source}" for part in parts)
-                connection.execute(f"CREATE TABLE {TABLE} AS {every}")
-                (rows,) = connection.execute(f"SELECT count(*) FROM {TABLE}").fetchone()
-                parts, columns = (Part(TABLE, "rowid", rows),), _copied(columns)
+                rows = write_rows(connection, every, folder / FILE)
+                parts, columns = (rows_of_file(folder / FILE, rows),), _copied(columns)
             found["rows"] = [part.rows for part in parts]
             store = Store(relation.path, relation.kind, connection, parts)
-            for place, column in enumerate(columns):
-                if column.is_list:
-                    width = found["widths"][str(place)] = _width(store, column)
-                    each = ", ".join(f"{own.value} AS s{i}" for i, own in enumerate(_steps(column, width).values()))
-                    steps = [f"SELECT unnest({column.value}) AS step FROM {part.source}" for part in parts]
-                    all_steps = f"SELECT {each or 'NULL AS s0'} FROM ({' UNION ALL '.join(steps)})"
-                    connection.execute(f"CREATE TABLE kept.list{place} AS {all_steps}")
-                    (count,) = connection.execute(f"SELECT count(*) FROM kept.list{place}").fetchone()
-                    found["steps"][str(place)] = count
+            for place, path in lists.items():
+                width = found["widths"][str(place)] = _width(store, columns[place])
+                each = [f"{own.value} AS s{i}" for i, own in enumerate(_steps(columns[place], width).values())]
+                steps = [f"SELECT unnest({columns[place].value}) AS step FROM {part.source}" for part in parts]
+                every = f"SELECT {', '.join(each) or 'NULL AS s0'} FROM ({' UNION ALL '.join(steps)})"
+                found["steps"][str(place)] = write_rows(connection, every, path)
     return found
 
 
@@ -173,29 +181,28 @@ def _stored(
     relation: Relation, folder: Path, key: Sequence[object], memory_limit: int, passing: PassingFolder
 ) -> Table:
     """All on disk."""
-    found = about(folder)
-    columns = relation.columns
+    found, columns = about(folder), relation.columns
+    lists = {place: folder / f"list{place}.parquet" for place, own in enumerate(columns) if own.is_list}
     if relation.numbered:
-        connection, parts = relation.open(passing.path, folder / FILE)
+        connection, parts = relation.open(passing.path, list(lists.values()))
     else:
-        connection, columns = connect(passing.path, database=folder / FILE), _copied(columns)
-        parts = (Part(TABLE, "rowid", found["rows"][0]),)
+        connection, columns = connect(passing.path, [folder / FILE, *lists.values()]), _copied(columns)
+        parts = (rows_of_file(folder / FILE, found["rows"][0]),)
     store = Store(relation.path, relation.kind, connection, parts, folder, passing)
-    cells: dict[str, Sequence[str]] = {}
-    lists = {}
-    for place, column in enumerate(columns):
-        if column.is_list:
-            steps = Part(f"kept.list{place}", "rowid", found["steps"][str(place)])
-            laid = _steps(column, found["widths"][str(place)])
-            laid = {name: replace(own, value=f"s{i}") for i, (name, own) in enumerate(laid.items())}
-            own = _step_columns(
-                Store(relation.path, relation.kind, connection, (steps,), folder, passing), laid, f"l{place}"
-            )
-            lengths = StoredCells(store, f"n{place}", "''", _length(column)).numbers().astype(np.int64)
-            lists[column.name] = ListColumn(lengths, dict(own))
-        elif column.text is not None:
-            cells[column.name] = StoredCells(store, f"c{place}", column.text, column.number, column.word)
-    table = _table(relation, cells, lists, len(store))
+    cells = {
+        column.name: StoredCells(store, f"c{place}", column.text, column.number, column.word)
+        for place, column in enumerate(columns)
+        if column.text is not None and not column.is_list
+    }
+    columns_of_lists = {}
+    for place, path in lists.items():
+        steps = _steps(columns[place], found["widths"][str(place)])
+        laid = {name: replace(own, value=f"s{i}") for i, (name, own) in enumerate(steps.items())}
+        below = replace(store, parts=(rows_of_file(path, found["steps"][str(place)]),))
+        lengths = StoredCells(store, f"n{place}", "''", _length(columns[place])).numbers().astype(np.int64)
+        step_columns: dict[str, Sequence[str]] = {**_step_columns(below, laid, f"l{place}")}
+        columns_of_lists[columns[place].name] = ListColumn(lengths, step_columns)
+    table = _table(relation, cells, columns_of_lists, len(store))
     table.space, table.stamp = passing.space(memory_limit), list(key)
     return table
 
@@ -209,9 +216,25 @@ def _table(
     return Table(relation.path, columns, range(1, rows + 1), "row", lists, left_out)
 
 
+def _to_copy(column: Column) -> str:
+    """A column as Parquet can hold it."""
+    if column.kind == "INTERVAL":
+        return f"epoch({column.value})"
+    if "HUGEINT" in column.kind and not column.is_list:
+        return f"{column.value}::VARCHAR"
+    return column.value if column.is_list or column.text is not None else "NULL"
+
+
 def _copied(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """The columns as they are called in a table of our own."""
-    return tuple(replace(column, value=f"c{place}") for place, column in enumerate(columns))
+    """The columns as they are called in a file of ours."""
+    kinds = {"INTERVAL": "DOUBLE", "HUGEINT": "VARCHAR", "UHUGEINT": "VARCHAR"}
+    each = enumerate(columns)
+    return tuple(replace(own, value=f"c{place}", kind=kinds.get(own.kind, own.kind)) for place, own in each)
+
+
+def _numbers(cells: StoredCells) -> np.ndarray:
+    """All numbers of a column, in memory."""
+    return np.concatenate([np.empty(0), *(values for values, _ in cells.values())])
 
 
 def _length(column: Column) -> str:
