@@ -258,7 +258,12 @@ def evaluate(
     if known:
         trained.task.prepare(data.splits["train"])
     else:
-        console.print(f"{trained.config['data']['path']}, the training data, is gone: no baselines", markup=False)
+        console.print(
+            f"{trained.config['data']['path']}, the training data, is gone: no baselines",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     learner = Learner(trained.model, trained.task, window=trained.config["training"]["window"])
     metrics, comparisons = score(learner, data, trained.config["trainer"], baselines=known)
     print_results(metrics, comparisons, console)

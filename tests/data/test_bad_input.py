@@ -213,7 +213,7 @@ def test_a_record_without_its_first_line_is_not_lost_in_silence():
 
 
 EXTRAS = {
-    "pyarrow": ("parquet", {}, "tables"),
+    "pyarrow": ("feather", {}, "tables"),
     "Bio": ("genbank", {}, "bio"),
     "sentencepiece": ("pairs", {"source_level": "subword"}, "text"),
 }

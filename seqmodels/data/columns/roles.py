@@ -64,7 +64,12 @@ class Columns:
 def other_columns(table: Table, asked: Columns) -> list[str]:
     """Columns without a named meaning, without those that number the rows."""
     named = set(asked.named().values())
-    return [name for name in table.columns if name not in named and not numbers_rows(table, name)]
+    free = [name for name in table.columns if name not in named]
+    found = [name for name in free if not numbers_rows(table, name)]
+    if found or asked.target not in table.columns or table.is_numeric(asked.target):
+        return found
+    # Classes are told from something: what counts up is then the only feature there is.
+    return [name for name in free if name.strip().lower() not in NAMES_OF_ROWS]
 
 
 def numbers_rows(table: Table, name: str) -> bool:

@@ -153,7 +153,7 @@ class CSVSource(DataSource):
         test_fraction: Share = 0.1,
         seed: Seed = 0,
         cache_dir: str | None = None,
-        memory_limit: int = MEMORY_LIMIT,
+        memory_limit: Annotated[int, whole(0, 1_000_000_000_000)] = MEMORY_LIMIT,
     ) -> None:
         first, *others = names(target) or ("",)
         self.columns = Columns(
