@@ -134,8 +134,8 @@ RANGES = [
 
 NEEDED = (
     "data.path, data.target: need values: data.path=... data.target=... (data.path: .csv, .tsv (or .gz, .zip), "
-    ".parquet, .jsonl, .arrow, .feather; or datasets:NAME_OR_FOLDER; data.target: the column to be learned; of sequences also several, "
-    "such as [a, b])"
+    ".parquet, .jsonl, .arrow, .feather; or datasets:NAME_OR_FOLDER; data.target: the column to be learned; "
+    "of sequences also several, such as [a, b])"
 )
 COMBINED = [
     (
