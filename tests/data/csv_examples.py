@@ -5,6 +5,7 @@ import numpy as np
 RANDOM = np.random.default_rng(0)
 DAYS = [str(np.datetime64("2024-01-01") + d) for d in range(120)]
 SALES = [round(float(v), 2) for v in 50 + RANDOM.normal(0, 5, 120).cumsum()]
+NOISE = RANDOM.normal(size=120)
 
 
 def write(tmp_path, rows: list, header: str, name: str = "my.csv") -> str:
@@ -19,7 +20,7 @@ def contents(dataset) -> list:
 
 
 def series_rows() -> list[list]:
-    return [[day, sale, round(float(x), 3)] for day, sale, x in zip(DAYS, SALES, RANDOM.normal(size=120), strict=True)]
+    return [[day, sale, round(float(x), 3)] for day, sale, x in zip(DAYS, SALES, NOISE, strict=True)]
 
 
 def wide_rows(count: int = 60, seed: int = 0) -> list[list]:
