@@ -6,7 +6,6 @@ import pytest
 from seqmodels.data.columns.guess import infer_kind
 from seqmodels.data.columns.infer import infer
 from seqmodels.data.columns.roles import Columns
-from seqmodels.data.read import chunks as table_chunks
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
 from seqmodels.data.sources.arrays import ArraysSource
@@ -78,7 +77,7 @@ def test_the_only_column_of_words_is_what_the_steps_are():
 
 
 @pytest.mark.parametrize("large", [False, True])
-def test_decimal_commas_between_semicolons_are_points_between_commas(tmp_path, monkeypatch, large):
+def test_decimal_commas_between_semicolons_are_points_between_commas(tmp_path, large):
     generator = np.random.default_rng(3)
     values = generator.normal(scale=[1e-3, 1, 1e4], size=(ROWS, 3))
     lines = [[f"{a:.4g}", f"{b:.3f}", f"{c:.0f}", f"rot, {d}"] for (a, b, c), d in zip(values, LABELS, strict=True)]
@@ -87,10 +86,11 @@ def test_decimal_commas_between_semicolons_are_points_between_commas(tmp_path, m
         "\n".join(["x1;x2;x3;label", *(";".join([*(n.replace(".", ",") for n in r[:3]), r[3]]) for r in lines)])
     )
     english.write_text("\n".join(["x1,x2,x3,label", *(f'{a},{b},{c},"{d}"' for a, b, c, d in lines)]))
-    if large:
-        monkeypatch.setattr(table_chunks, "LARGE", 100)
-        monkeypatch.setattr(table_chunks, "PIECE", 300)
-    found = [CSVSource(str(path), "label", cache_dir=str(tmp_path / "cache")).splits() for path in (german, english)]
+    limit = 100 if large else 50_000_000
+    found = [
+        CSVSource(str(path), "label", cache_dir=str(tmp_path / "cache"), memory_limit=limit).splits()
+        for path in (german, english)
+    ]
     assert found[0]["train"].spec.input_shift == pytest.approx(found[1]["train"].spec.input_shift)
     assert {name: contents(part) for name, part in found[0].items()} == {
         name: contents(part) for name, part in found[1].items()
@@ -99,17 +99,15 @@ def test_decimal_commas_between_semicolons_are_points_between_commas(tmp_path, m
 
 
 @pytest.mark.parametrize("large", [False, True])
-def test_a_file_without_a_line_of_names_has_columns_called_by_their_place(tmp_path, monkeypatch, large):
+def test_a_file_without_a_line_of_names_has_columns_called_by_their_place(tmp_path, large):
     generator = np.random.default_rng(4)
     lines = [f"{i % 2},{','.join(f'{v:.3f}' for v in generator.normal(size=7))}" for i in range(ROWS)]
     bare, named = tmp_path / "bare.csv", tmp_path / "named.csv"
     bare.write_text("\n".join(lines) + "\n")
     named.write_text("\n".join([",".join("klabcdefg"[i] for i in (1, *range(2, 9))), *lines]) + "\n")
-    if large:
-        monkeypatch.setattr(table_chunks, "LARGE", 100)
-        monkeypatch.setattr(table_chunks, "PIECE", 300)
-    found = CSVSource(str(bare), "1", cache_dir=str(tmp_path / "cache"))
-    other = CSVSource(str(named), "l", layout="wide", cache_dir=str(tmp_path / "cache"))
+    limit = 100 if large else 50_000_000
+    found = CSVSource(str(bare), "1", cache_dir=str(tmp_path / "cache"), memory_limit=limit)
+    other = CSVSource(str(named), "l", layout="wide", cache_dir=str(tmp_path / "cache"), memory_limit=limit)
     assert "7 steps" in found.describe()
     assert "layout wide" in found.describe()
     assert {name: contents(part) for name, part in found.splits().items()} == {
