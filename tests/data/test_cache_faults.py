@@ -19,7 +19,7 @@ from tests.full_disk import room
 @pytest.fixture
 def shops(tmp_path: Path) -> CSVSource:
     """Series that lie mixed, in a table that does not fit in memory."""
-    days = [str(np.datetime64("2024-01-01") + i) for i in range(120)]
+    days = [str(np.datetime64("2024-01-01") + i) for i in range(600)]
     lines = [f"{day},{shop},{i % 7}.{i % 10}" for i, day in enumerate(days) for shop in "ab"]
     (tmp_path / "shops.csv").write_text("\n".join(["day,shop,sales", *lines, ""]))
     options = {"target": "sales", "series": "shop", "time": "day", "history": 9, "horizon": 3}
@@ -33,7 +33,7 @@ def text(tmp_path: Path) -> TextSource:
 
 
 @pytest.mark.parametrize("kind", ["shops", "text"])
-@pytest.mark.parametrize("size", [0, 100, 1000])
+@pytest.mark.parametrize("size", [0, 100, 3000])
 def test_a_full_disk_is_said_and_leaves_nothing_half_made(
     kind: str, size: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -154,13 +154,19 @@ def test_text_in_another_encoding_than_is_said(codec):
     assert re.match(r"my\.txt", told(lambda: list(read_text(Path("my.txt"), codec))))
 
 
-@pytest.mark.parametrize("horizon", [91, 1_000_000])
-def test_a_horizon_beyond_the_rows_takes_no_memory(horizon):
+FAR = "too few for the {} steps of data.horizon"
+PAST_ALL = "data.horizon must be a whole number of at least 1 and at most 1000000, got {}"
+
+
+@pytest.mark.parametrize(
+    ("horizon", "words"), [(91, FAR), (1_000_000, FAR), (10**6 + 1, PAST_ALL), (10**9, PAST_ALL), (10**18, PAST_ALL)]
+)
+def test_a_horizon_beyond_the_rows_takes_no_memory(horizon, words):
     put("series", SERIES)
     settings = {"data": {**config("series")["data"], "horizon": horizon}}
     tracemalloc.start()
     try:
-        assert f"too few for the {horizon} steps of data.horizon" in told(lambda: look(settings))
+        assert words.format(horizon) in told(lambda: look(settings))
         assert tracemalloc.get_traced_memory()[1] < 50_000_000
     finally:
         tracemalloc.stop()

@@ -24,8 +24,7 @@ def differences(expected: Any, got: Any, place: str = "", close: float = 1e-6) -
             (the splits, predictions) also in itself.
     """
     if isinstance(expected, dict) and isinstance(got, dict):
-        # What is new and not set is no difference.
-        for key in [*expected, *(key for key, value in got.items() if key not in expected and value is not None)]:
+        for key in [*expected, *(key for key in got if key not in expected)]:
             inner = f"{place}.{key}" if place else key
             if key in got and key in expected:
                 yield from differences(expected[key], got[key], inner, close)
