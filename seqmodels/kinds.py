@@ -90,7 +90,14 @@ batches = optional(
         lambda v: whole(0).holds(v) or (isinstance(v, float) and 0 <= v <= 1),
     )
 )
-fold = Rule("such as 2/5, the second of five folds", lambda v: re.fullmatch(r"\d+/\d+", str(v)) is not None)
+
+
+def _is_fold(value: Any) -> bool:
+    found = re.fullmatch(r"(\d+)/(\d+)", str(value))
+    return found is not None and 1 <= int(found[1]) <= int(found[2])
+
+
+fold = Rule("such as 2/5, the second of five folds", _is_fold)
 tags = Rule("a list of tags, such as [coding]", lambda v: all_text(v) and len(v) > 0)
 duration = Rule(
     "days:hours:minutes:seconds such as 00:00:05:00",

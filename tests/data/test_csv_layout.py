@@ -129,8 +129,6 @@ REFUSED = {
         Columns("sales", time="day", features=("day",)),
         "data.features names the column 'day', which has another meaning",
     ),
-    "bad layout": (table(sales=SALES), Columns("sales", layout="broad"), "data.layout must be one of series, wide"),
-    "bad kind": (table(sales=SALES), Columns("sales", target_kind="x"), "data.target_kind must be one of labels"),
     "labels of a series": (table(sales=SALES), Columns("sales", target_kind="labels"), "is forecast as numbers"),
     "group of a series": (
         table(day=DAYS, sales=SALES, shop=LABELS),

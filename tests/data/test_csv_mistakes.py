@@ -130,6 +130,11 @@ def test_a_label_that_only_validation_or_test_has_is_told(tmp_path):
         ({"period": -1}, "data.period must be a whole number of at least 1, or null, got -1"),
         ({"missing": "skip"}, "data.missing must be one of error, drop, interpolate, end, got 'skip'"),
         ({"transform": "log"}, "data.transform must be one of difference, log_return, or null, got 'log'"),
+        ({"layout": "broad"}, "data.layout must be one of series, wide, long, text, nested, or null, got 'broad'"),
+        ({"target_kind": "x"}, "data.target_kind must be one of labels, values, sets, or null, got 'x'"),
+        ({"target_per": "row"}, "data.target_per must be one of sequence, step, or null, got 'row'"),
+        ({"fold": "6/5"}, "data.fold must be such as 2/5, the second of five folds, or null, got '6/5'"),
+        ({"fold": "0/5"}, "data.fold must be such as 2/5, the second of five folds, or null, got '0/5'"),
         ({"val_fraction": 0.6, "test_fraction": 0.5}, "add up to less than 1, got 0.6 and 0.5"),
     ],
 )

@@ -26,7 +26,7 @@ from seqmodels.data.columns.roles import (
     split_column,
     time_columns,
 )
-from seqmodels.data.columns.target_kind import TARGET_KINDS, TargetKind, grades_note, target_kind
+from seqmodels.data.columns.target_kind import TargetKind, grades_note, target_kind
 from seqmodels.data.read.table import Table
 from seqmodels.quoting import listed, shown
 
@@ -97,7 +97,6 @@ def infer(table: Table, asked: Columns) -> Layout:
         ValueError: a named column is not there or has two meanings, a value is none of those
             allowed, or more than one reading makes sense.
     """
-    _check_values(asked)
     _check_columns(table, asked)
     # The words train and test in a column are the split, but of series, which are split by time.
     column = split_column(table, asked) if asked.split is None else None
@@ -124,14 +123,6 @@ def _rows_note(table: Table, asked: Columns) -> tuple[str, ...]:
     used = {*asked.named().values(), *(asked.features or ())}
     found = [name for name in table.columns if name not in used and numbers_rows(table, name)]
     return (f"left out, numbers of rows: {listed(found, quoted=True)}",) if found else ()
-
-
-def _check_values(asked: Columns) -> None:
-    allowed = {"layout": tuple(MEANINGFUL), "target_per": ("sequence", "step"), "target_kind": TARGET_KINDS}
-    for option, values in allowed.items():
-        if getattr(asked, option) not in (None, *values):
-            known = ", ".join(values)
-            raise ValueError(f"data.{option} must be one of {known} or null, got {getattr(asked, option)!r}")
 
 
 def _check_columns(table: Table, asked: Columns) -> None:

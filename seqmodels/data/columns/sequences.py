@@ -16,8 +16,6 @@ from seqmodels.data.files.ragged import Ragged, RaggedWriter
 from seqmodels.data.numbers import interpolate
 from seqmodels.data.read.table import Table
 
-LEVELS = ("character", "word")
-MISSING_CHOICES = ("error", "drop", "interpolate", "end")
 # Cells of text handled at a time.
 TEXTS = 4096
 

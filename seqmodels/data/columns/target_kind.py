@@ -12,7 +12,6 @@ from seqmodels.data.read.table import Table
 from seqmodels.quoting import listed, shown
 
 TargetKind = Literal["labels", "values", "sets"]
-TARGET_KINDS = ("labels", "values", "sets")
 # So many whole numbers that count up may be classes or amounts.
 FEWEST_GRADES = 5
 # Columns of 0 and 1 of which one holds in each row are classes, if there are so many of them.

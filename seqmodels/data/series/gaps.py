@@ -15,7 +15,6 @@ from seqmodels.data.columns.grouped import index_type
 from seqmodels.data.files.arrays import Space, blocks, compress, count_true
 from seqmodels.quoting import shown
 
-GAPS = ("allow", "error", "fill", "split")
 # A row is in its place where it lies less than half a step off; a gap is where the next place is empty.
 HALF = 0.5
 # Rows that filling may add, for each that is there: more is a step that was not meant.

@@ -23,8 +23,6 @@ from seqmodels.data.series.gaps import notes as notes_on_gaps
 from seqmodels.data.series.rows import SeriesRows
 from seqmodels.quoting import shown
 
-TRANSFORMS = ("difference", "log_return")
-DUPLICATES = ("error", "first", "last")
 # Rows that the step is inferred from.
 CLOCK_ROWS = 1 << 20
 

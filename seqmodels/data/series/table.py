@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -12,111 +11,22 @@ from typing import Any
 import numpy as np
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.columns.infer import Layout, infer
-from seqmodels.data.columns.roles import Columns
-from seqmodels.data.columns.zones import check_timezone
+from seqmodels.data.columns.infer import Layout
 from seqmodels.data.files.arrays import Space, blocks
 from seqmodels.data.files.cache import about, cached_folder
 from seqmodels.data.files.find import naming
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.ahead import SeriesAhead
-from seqmodels.data.series.covariates import CALENDAR, Context
+from seqmodels.data.series.covariates import Context
 from seqmodels.data.series.defaults import suited
 from seqmodels.data.series.forecasting import forecast_splits, new_windows
-from seqmodels.data.series.gaps import GAPS
-from seqmodels.data.series.reading import DUPLICATES, TRANSFORMS, SeriesReading
+from seqmodels.data.series.options import SeriesOptions, parse_fold
+from seqmodels.data.series.reading import SeriesReading
 from seqmodels.data.series.rows import SeriesRows
 from seqmodels.data.series.splits import split_rows, usual_history
 from seqmodels.data.series.store import opened_windows, stored_series, write_windows
 from seqmodels.data.series.windows import SeriesWindows, WindowStarts
 from seqmodels.quoting import listed, shown
-
-
-@dataclass(frozen=True)
-class SeriesOptions:
-    """What a user may say of time series; see `seqmodels.data.sources.table.CSVSource`."""
-
-    reading: SeriesReading = field(default_factory=SeriesReading)
-    calendar: tuple[str, ...] = ()
-    identity: bool = False
-    history: int | None = None
-    horizon: int = 1
-    period: int | None = None
-    relative: bool = False
-    fold: str | None = None
-    train_steps: int | None = None
-
-    def check(self) -> None:
-        """Refuse what no file can make good.
-
-        Raises:
-            ValueError: an option out of range, in words.
-        """
-        for option in ("history", "horizon", "period", "train_steps"):
-            value = getattr(self, option)
-            if value is not None and value < 1:
-                raise ValueError(f"data.{option} must be at least 1, got {value}")
-        reading = self.reading
-        chosen: dict[str, tuple[Any, Sequence[str]]] = {"gaps": (reading.gaps, GAPS)}
-        chosen["duplicates"] = (reading.duplicates, DUPLICATES)
-        for option, (value, choices) in chosen.items():
-            if value not in choices:
-                raise ValueError(f"data.{option} must be one of {', '.join(choices)}, got {value!r}")
-        if reading.transform not in (None, *TRANSFORMS):
-            known = ", ".join(TRANSFORMS)
-            raise ValueError(f"data.transform must be one of {known} or null, got {reading.transform!r}")
-        for part in self.calendar:
-            if part not in CALENDAR:
-                raise ValueError(f"data.calendar must be a list of some of {', '.join(CALENDAR)}, got {part!r}")
-        if reading.timezone is not None:
-            check_timezone(reading.timezone)
-        parse_fold(self.fold)
-
-    def given(self) -> list[str]:
-        """The options that mean something for series only, and are set."""
-        own = {name: getattr(self, name) for name in vars(self) if name != "reading"}
-        own |= {name: getattr(self.reading, name) for name in vars(self.reading) if name != "missing"}
-        usual = {**vars(SeriesReading()), **vars(SeriesOptions())}
-        return [name for name, value in own.items() if value != usual[name]]
-
-
-def parse_fold(text: str | None) -> tuple[int, int] | None:
-    """``"2/5"``, the second of five folds, as (2, 5).
-
-    Raises:
-        ValueError: something else.
-    """
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+)/(\d+)", str(text))
-    if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise ValueError(f"data.fold must be such as 2/5, the second of five folds, got {text!r}")
-    return int(match[1]), int(match[2])
-
-
-def infer_layout(table: Table, asked: Columns, options: SeriesOptions) -> Layout:
-    """As `infer`, with columns that are known ahead or static, and targets after every step, understood.
-
-    Raises:
-        ValueError: such a column is not there, or has another meaning too.
-    """
-    extra = {"known": options.reading.known, "static": options.reading.static}
-    taken = {**asked.named(), **{name: name for name in asked.features or ()}}
-    for option, names in extra.items():
-        for name in names:
-            table.cells(name, option)
-            if name in taken.values() or (name in extra["known"] and option == "static"):
-                raise ValueError(
-                    f"data.{option} names the column {name!r}, which has another meaning; leave it out there"
-                )
-    rest = table.without(extra["known"] + extra["static"])
-    if options.reading.known or options.reading.static or options.calendar or options.identity:
-        asked = replace(asked, layout=asked.layout or "series")
-    if asked.target_per in ("step", "sequence") and asked.sequence is None:
-        layout = infer(rest, replace(asked, target_per=None))
-        if layout.kind == "series":
-            return replace(layout, target_per="step" if asked.target_per == "step" else "sequence")
-    return infer(rest, asked)
 
 
 class SeriesTable:

@@ -14,7 +14,7 @@ from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.labels import Labels
 from seqmodels.data.columns.sequence_splits import given_splits, split_sequences
-from seqmodels.data.columns.sequences import LEVELS, MISSING_CHOICES, Reading, Sequences, read_sequences
+from seqmodels.data.columns.sequences import Reading, Sequences, read_sequences
 from seqmodels.data.columns.shifted import LOOKED_AT, step_later
 from seqmodels.data.columns.targets import check_targets, has_targets, used_rows
 from seqmodels.data.dataset import ArrayDataset
@@ -38,20 +38,6 @@ class SequenceOptions:
     val_fraction: float = 0.1
     test_fraction: float = 0.1
     seed: int = 0
-
-    def check(self) -> None:
-        """Refuse values out of range.
-
-        Raises:
-            ValueError: one is.
-        """
-        for option, value in {"min_count": self.min_count, "max_length": self.reading.max_length}.items():
-            if value is not None and value < 1:
-                raise ValueError(f"data.{option} must be at least 1, got {value}")
-        for option, choices in {"level": LEVELS, "missing": MISSING_CHOICES}.items():
-            if getattr(self.reading, option) not in choices:
-                got = getattr(self.reading, option)
-                raise ValueError(f"data.{option} must be one of {', '.join(choices)}, got {got!r}")
 
     def ignored(self, layout: Layout) -> list[str]:
         """The options that were given and have no meaning in a layout."""

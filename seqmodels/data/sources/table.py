@@ -14,6 +14,7 @@ from seqmodels.data.columns.lists import unnest
 from seqmodels.data.columns.roles import Columns, name_of, names
 from seqmodels.data.columns.sequences import Reading
 from seqmodels.data.columns.splits import check_fractions
+from seqmodels.data.columns.zones import check_timezone
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.vocabulary import FEWEST_SEEN
 from seqmodels.data.files.arrays import MEMORY_LIMIT
@@ -21,8 +22,9 @@ from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.ahead import SeriesAhead
 from seqmodels.data.series.covariates import Calendar
+from seqmodels.data.series.options import SeriesOptions, infer_layout
 from seqmodels.data.series.reading import SeriesReading
-from seqmodels.data.series.table import SeriesOptions, SeriesTable, infer_layout, series_ahead
+from seqmodels.data.series.table import SeriesTable, series_ahead
 from seqmodels.data.sources.open_table import open_table, prepare_table, whole_tables
 from seqmodels.data.sources.sequence_table import SequenceOptions, SequenceTable
 from seqmodels.kinds import Column, ColumnNames, Count, Seed, Share, any_number, fold, list_of, whole
@@ -101,7 +103,7 @@ class CSVSource(DataSource):
             between neighbours (such values are never targets, nor made from them); "end" ends a wide row.
         val_fraction, test_fraction: shares of validation and test, where they are not given.
         seed: what the random split depends on; time series are not split at random.
-        cache_dir: folder for what is made of a file of more than 50 MB, which is read in pieces; None for ~/.cache.
+        cache_dir: folder for what is made of a table that does not fit in memory; None for ~/.cache.
         memory_limit: bytes of a file, or of an array made of it, from which on it is kept in files and not in memory.
 
     Raises:
@@ -185,8 +187,8 @@ class CSVSource(DataSource):
         self.series = SeriesOptions(how, parts, identity, history, horizon, period, relative, fold, train_steps)
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
         check_fractions(val_fraction, test_fraction)
-        self.series.check()
-        self.sequences.check()
+        if timezone is not None:
+            check_timezone(timezone)
         self._read: tuple[Table, Layout] | None = None
         self._tables: dict[str, Table] = {}
         self._sequence_table: SequenceTable | None = None
