@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from seqmodels.data.columns.clock import DAY, infer_clock
-from seqmodels.data.columns.times import Times, parse_times
+from seqmodels.data.columns.numbered_times import Times
+from seqmodels.data.columns.times import parse_times
 from seqmodels.data.read.table import Table
 from seqmodels.data.sources.table import CSVSource
 
@@ -148,6 +149,13 @@ def test_times_of_day_alone() -> None:
     clock = infer_clock(found.values, np.zeros(3, int), found.dated, written=found.written)
     assert clock is not None
     assert clock.text(clock.after(found.values[-1].item(), 1)) == "09:30:00"
+
+
+def test_times_of_day_go_on_past_midnight_series_by_series() -> None:
+    cells = ["22:00", "23:00", "23:00", "00:00", "00:00", "01:00", "01:00", "02:00"]
+    found = read(cells, owner=np.tile([0, 1], 4))
+    assert (found.values // (DAY // 24)).tolist() == [22, 23, 23, 24, 24, 25, 25, 26]
+    assert (read(cells[::-2]).values // (DAY // 24)).tolist() == [2, 1, 0, 23]
 
 
 def test_a_month_after_the_thirtieth_of_january_is_the_end_of_february() -> None:

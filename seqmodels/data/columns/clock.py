@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from seqmodels.data.columns.dates import DAY
-from seqmodels.data.columns.times import EPOCHS
+from seqmodels.data.columns.numbered_times import EPOCHS
 from seqmodels.data.columns.zones import local, local_one, utc
 from seqmodels.data.files.arrays import blocks
 
@@ -40,7 +40,7 @@ class Clock:
         size: nanoseconds, days, months; for times that are no dates, in the unit of the file.
         dated: whether the time stamps are dates.
         timezone: in which days and months are counted and written; None for UTC.
-        written: how time stamps are written, as `seqmodels.data.columns.times.Times` says.
+        written: how time stamps are written, as `seqmodels.data.columns.numbered_times.Times` says.
         day: of the month, or its last where it has fewer; None for the day of the time that one starts from.
     """
 
@@ -201,18 +201,24 @@ def _by_calendar(
     times: np.ndarray, series: np.ndarray, size: float, timezone: str | None, written: str
 ) -> Clock | None:
     """A step of months, business days or local days, where all dates are such."""
-    wall = [(local(part, timezone), np.diff(whose) == 0) for part, whose in _neighbours(times, series)]
-    if any((part % DAY != wall[0][0][0] % DAY).any() for part, _ in wall):
+
+    def wall() -> Iterator[tuple[np.ndarray, np.ndarray]]:  # block by block, each time anew
+        return ((local(part, timezone), np.diff(whose) == 0) for part, whose in _neighbours(times, series))
+
+    def dates() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return ((part.astype("datetime64[ns]").astype("datetime64[D]"), same) for part, same in wall())
+
+    of_day = local(np.asarray(times[:1]), timezone)[0] % DAY
+    if any((part % DAY != of_day).any() for part, _ in wall()):
         return None
-    dates = [(part.astype("datetime64[ns]").astype("datetime64[D]"), same) for part, same in wall]
     if size >= MONTH:
-        day = max(int(_day_of(part).max()) for part, _ in dates)
-        ends = all((_day_of(part) == _length_of(part)).all() for part, _ in dates)
-        if ends or all((_day_of(part) == np.minimum(day, _length_of(part))).all() for part, _ in dates):
-            months = _commonest(np.diff(part.astype("datetime64[M]").astype(np.int64))[same] for part, same in dates)
+        day = max(int(_day_of(part).max()) for part, _ in dates())
+        ends = all((_day_of(part) == _length_of(part)).all() for part, _ in dates())
+        if ends or all((_day_of(part) == np.minimum(day, _length_of(part))).all() for part, _ in dates()):
+            months = _commonest(np.diff(part.astype("datetime64[M]").astype(np.int64))[same] for part, same in dates())
             if months is not None:
                 return Clock("month_end" if ends else "month", months, True, timezone, written, None if ends else day)
-    over_weekends = any((np.diff(part)[same] == np.timedelta64(3, "D")).any() for part, same in dates)
-    if size == DAY and over_weekends and all(np.is_busday(part).all() for part, _ in dates):
+    over_weekends = any((np.diff(part)[same] == np.timedelta64(3, "D")).any() for part, same in dates())
+    if size == DAY and over_weekends and all(np.is_busday(part).all() for part, _ in dates()):
         return Clock("business", 1, True, timezone, written)
     return Clock("day", size // DAY, True, timezone, written) if timezone is not None and size % DAY == 0 else None

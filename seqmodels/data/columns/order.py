@@ -26,7 +26,7 @@ class Order:
         times: ``(N,)``, of each; None where no column holds times.
         names: of the owners.
         sorted: whether rows of one owner had to change places.
-        dated, written, time_format: as of `seqmodels.data.columns.times.Times`.
+        dated, written, time_format: as of `seqmodels.data.columns.numbered_times.Times`.
         repeated: rows left out because their time is there twice.
     """
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from seqmodels.data.columns.dates import (
     time_of_day,
     tokens_of,
 )
+from seqmodels.data.columns.numbered_times import EPOCHS, Times, read_numbers
 from seqmodels.data.columns.zones import localise
 from seqmodels.data.files.arrays import blocks
 from seqmodels.data.read.table import Table
@@ -32,33 +33,8 @@ from seqmodels.quoting import listed, shown
 # A date, a time of day, and an offset from UTC.
 WITH_OFFSET = re.compile(rf".*\d{{1,2}}:\d{{2}}.*?({OFFSET})\s*", re.IGNORECASE)
 ISO = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?")
-# Numbers of these many digits are dates where all of a column are.
-COMPACT = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
-COMPACT_YEARS = (1700, 2200)
-# Units of time since 1970, in nanoseconds, and what they count of the years 2001 to 2100 lies between.
-EPOCHS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-SECONDS = (978_307_200, 4_133_980_800)
 # The fields of a format that make a date, and what they are in an order.
 ROLES = {"Y": "y", "y": "y", "m": "m", "b": "m", "B": "m", "d": "d"}
-# Years with decimals: months where all lie this near to a twelfth or to the middle of one.
-NEAR = 0.06
-
-
-class Times(NamedTuple):
-    """Time stamps that can be sorted, and how to write more of them.
-
-    Fields:
-        values: int64 nanoseconds in UTC ``(N,)``, or numbers as they are in the file.
-        dated: whether they are dates.
-        time_format: the format of the dates, where the cells alone left more than one; else None.
-        written: "iso"; of numbers that are dates the format, such as "%Y%m", or the unit since 1970; "clock" for
-            times of day alone; "number".
-    """
-
-    values: np.ndarray
-    dated: bool
-    written: str
-    time_format: str | None = None
 
 
 def parse_times(
@@ -93,11 +69,11 @@ def parse_times(
     if time_format is None and table.is_numeric(name):
         values = table.numbers(name, "time")
         _refuse_bad(table, name, np.flatnonzero(np.isnan(values)))
-        found = compact_dates(values) or epochs(values) or decimal_years(values) or Times(values, False, "number")
+        found = read_numbers(values, table.space)
         wall = found.dated and found.written not in EPOCHS
     else:
         _refuse_mixed(table, name, cells)
-        reader = _Column(table, name, cells)
+        reader = _Column(table, name, cells, owner)
         found = reader.formatted(time_format) if time_format else reader.read()
         wall = found.written == "iso" and not _has_offset(cells[0])
     if timezone is not None and wall:
@@ -105,76 +81,11 @@ def parse_times(
     return found
 
 
-def compact_dates(values: np.ndarray) -> Times | None:
-    """Read numbers such as 202401, 20240131 or 2024013117 as dates; None where one of them is none.
-
-    >>> compact_dates(np.array([202412.0, 202501.0])).written, compact_dates(np.array([202412.0, 202413.0]))
-    ('%Y%m', None)
-    """
-    digits = len(str(int(values[0]))) if len(values) and values[0] >= 1 else 0
-    if digits not in COMPACT or (values % 1).any() or values.min() < 10 ** (digits - 1) or values.max() >= 10**digits:
-        return None
-    whole, fields = values.astype(np.int64), []
-    for _ in range((digits - 4) // 2):
-        fields.append(whole % 100)
-        whole = whole // 100
-    month, rest = fields[-1], iter(fields[-2::-1])
-    day, hour, minute, second = (next(rest, None) for _ in range(4))
-    if whole.min() < COMPACT_YEARS[0] or whole.max() >= COMPACT_YEARS[1] or month.min() < 1 or month.max() > 12:
-        return None
-    months = (whole * 12 + month - 1 - 1970 * 12).astype("datetime64[M]")
-    days = months.astype("datetime64[D]")
-    if day is not None:
-        days = days + (day - 1).astype("timedelta64[D]")
-        if day.min() < 1 or (days.astype("datetime64[M]") != months).any():
-            return None
-    found = days.astype(np.int64) * DAY
-    for part, limit, unit in ((hour, 24, DAY // 24), (minute, 60, DAY // 1440), (second, 60, 10**9)):
-        if part is not None:
-            if part.max() >= limit:
-                return None
-            found = found + part * unit
-    return Times(found, True, COMPACT[digits])
-
-
-def epochs(values: np.ndarray) -> Times | None:
-    """Read whole numbers as seconds, milli-, micro- or nanoseconds since 1970, where all are of the years 2001 to 2100.
-
-    >>> epochs(np.array([1704067200.0, 1704070800.0])).written
-    's'
-    """
-    if not len(values) or (values % 1).any():
-        return None
-    for unit, size in EPOCHS.items():
-        factor = 10**9 // size
-        if values.min() >= SECONDS[0] * factor and values.max() < SECONDS[1] * factor:
-            return Times(values.astype(np.int64) * size, True, unit)
-    return None
-
-
-def decimal_years(values: np.ndarray) -> Times | None:
-    """Read years with decimals, such as 1749.042 or 1749.25, as the months or quarters that they are.
-
-    >>> times = decimal_years(np.array([1749.042, 1749.123, 1749.204])).values
-    >>> times.astype("datetime64[ns]").astype("datetime64[D]").astype(str).tolist()
-    ['1749-01-01', '1749-02-01', '1749-03-01']
-    """
-    if len(values) < 3 or values.min() < COMPACT_YEARS[0] or values.max() >= COMPACT_YEARS[1] or not (values % 1).any():
-        return None
-    months = values * 12
-    for middle in (0.0, 0.5):
-        near = np.round(months - middle)
-        if np.abs(months - middle - near).max() <= NEAR * 2 and len(np.unique(near)) == len(np.unique(values)):
-            dates = (near.astype(np.int64) - 1970 * 12).astype("datetime64[M]").astype("datetime64[D]")
-            return Times(dates.astype(np.int64) * DAY, True, "iso")
-    return None
-
-
 class _Column:
     """Cells that are text, with what is known of them."""
 
-    def __init__(self, table: Table, name: str, cells: Sequence[str]) -> None:
-        self.table, self.name, self.cells = table, name, cells
+    def __init__(self, table: Table, name: str, cells: Sequence[str], owner: np.ndarray | None) -> None:
+        self.table, self.name, self.cells, self.owner = table, name, cells, owner
 
     def read(self) -> Times:
         """Read dates with or without a time of day, or times of day alone."""
@@ -202,7 +113,7 @@ class _Column:
         """Nanoseconds in UTC, and the rows that cannot be read."""
         import pandas as pd
 
-        values, bad = np.empty(len(self.cells), np.int64), []
+        values, bad = self.table.space.empty(len(self.cells), np.int64), []
         for rows in blocks(len(self.cells)):
             # pandas would take minutes to refuse longer ones
             part = pd.Series([cell if len(cell) <= LONGEST else "" for cell in self.cells[rows]], dtype=object)
@@ -222,7 +133,7 @@ class _Column:
         dates: dict[str, int] = {}
         clocks: dict[str, int] = {}
         size = len(self.cells)
-        date, clock = np.empty(size, np.int32), np.empty(size, np.int32)
+        date, clock = (self.table.space.empty(size, np.int32) for _ in range(2))
         for rows in blocks(size):
             pairs = [split_time(cell.strip()) for cell in self.cells[rows]]
             date[rows] = [dates.setdefault(first, len(dates)) for first, _ in pairs]
@@ -235,11 +146,14 @@ class _Column:
             of_day[place] = 0 if read is None else read[0] - (read[1] or 0)
         if list(dates) == [""]:
             _refuse_bad(self.table, self.name, np.flatnonzero(wrong[clock]))
-            return Times(of_day[clock], True, "clock")
+            return Times(_past_midnight(of_day[clock], self.owner), True, "clock")
         days, found = self._days(list(dates), date, order)
         unread = np.array([day is None for day in days])
         _refuse_bad(self.table, self.name, np.flatnonzero(unread[date] | wrong[clock]))
-        return Times(np.array(days, np.int64)[date] * DAY + of_day[clock], True, "iso", found)
+        values, starts = self.table.space.empty(size, np.int64), np.array(days, np.int64) * DAY
+        for rows in blocks(size):
+            values[rows] = starts[date[rows]] + of_day[clock[rows]]
+        return Times(values, True, "iso", found)
 
     def _days(self, dates: list[str], of_row: np.ndarray, order: Order | None) -> tuple[list[int | None], str | None]:
         """Days since 1970 of each distinct date, and their format where there was a choice."""
@@ -271,6 +185,24 @@ class _Column:
             )
 
         return error
+
+
+def _past_midnight(times: np.ndarray, owner: np.ndarray | None) -> np.ndarray:
+    """Count the days of times of day: a new one begins where an owner's go back, unless most of them do.
+
+    >>> (_past_midnight(np.array([23, 0, 1]) * (DAY // 24), None) // (DAY // 24)).tolist()
+    [23, 24, 25]
+    """
+    whose = np.zeros(len(times), np.int32) if owner is None else np.asarray(owner)
+    order = np.argsort(whose, kind="stable")
+    moves, same = np.diff(times[order]), np.diff(whose[order]) == 0
+    if (moves[same] < 0).sum() > (moves[same] > 0).sum():  # the newest row comes first
+        return times
+    days = np.concatenate([[0], np.cumsum((moves < 0) & same)])
+    first = np.concatenate([[0], np.maximum.accumulate(np.where(same, 0, np.arange(1, len(times))))])
+    found = np.empty_like(times)
+    found[order] = times[order] + (days - days[first]) * DAY
+    return found
 
 
 def format_of(date: str, order: Order) -> str:
