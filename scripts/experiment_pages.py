@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 from seqmodels.cli.library import Library
-from seqmodels.cli.prepare import run_folder, saved_config
 from seqmodels.cli.report import write_page
+from seqmodels.cli.saved import run_folder, saved_config
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "experiments"
 

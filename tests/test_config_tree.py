@@ -13,9 +13,10 @@ from seqmodels.cells import Cell
 from seqmodels.cells.initialise import SCHEMES
 from seqmodels.cli import rules
 from seqmodels.cli.combinations.cells import can_have, is_gated
-from seqmodels.cli.compose import compose, select, settings
+from seqmodels.cli.compose import compose, select
 from seqmodels.cli.library import GLOBAL_PACKAGE, PART_GROUPS, Library
 from seqmodels.cli.prepare import RECIPES, prepare
+from seqmodels.cli.settings import settings
 from seqmodels.data.encode.alphabet import LETTERS
 from seqmodels.heads.schedule import SCHEDULES
 from seqmodels.layers import Regularisers

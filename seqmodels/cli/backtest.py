@@ -8,12 +8,14 @@ from typing import Any
 
 from seqmodels.cli.arguments import config_parser
 from seqmodels.cli.check import check
-from seqmodels.cli.compose import Composition, amend, amend_written, jobs, names
+from seqmodels.cli.compose import Composition, jobs
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import wrong_values
 from seqmodels.cli.library import Library
-from seqmodels.cli.prepare import Prepared, prepare, run_folder, saved_config, untrusted
+from seqmodels.cli.prepare import Prepared, prepare, untrusted
+from seqmodels.cli.saved import run_folder, saved_config
 from seqmodels.cli.screen import console
+from seqmodels.cli.settings import amend, amend_written, names
 from seqmodels.kinds import whole
 from seqmodels.training.lock import remove_empty
 

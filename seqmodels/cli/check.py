@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from seqmodels.cli.combinations import combinations
-from seqmodels.cli.compose import Composition, Plain, select, settings
+from seqmodels.cli.compose import Composition, select
 from seqmodels.cli.errors import MOST_PROBLEMS
 from seqmodels.cli.library import Library
 from seqmodels.cli.rules import rule_for
+from seqmodels.cli.settings import Plain, settings
 from seqmodels.cli.shape import unnamed_parts, wrong_parts
 from seqmodels.quoting import nearest, shown
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os.path
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,20 +14,15 @@ from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
-from seqmodels.cli.errors import ConfigError, in_words, no_option
+from seqmodels.cli.errors import ConfigError, no_option
 from seqmodels.cli.library import PART_GROUPS, PLACES, Library
+from seqmodels.cli.settings import Plain, parse, reworded, to_plain
 from seqmodels.cli.shape import select, wrong_shape
 from seqmodels.environment import named
 from seqmodels.registry import import_plugins, known
-
-Plain = dict[str, Any]
 
 
 class Composition(NamedTuple):
@@ -65,30 +59,17 @@ def jobs(library: Library, overrides: list[str], multirun: bool = False) -> tupl
     each: list[list[str]] = []
     for raw in overrides:
         try:
-            parsed = _parse(raw)
+            parsed = parse(raw)
         except ConfigError as error:
             problems += error.problems
             continue
         if parsed.is_sweep_override() and not multirun:
             problems.append(f"{raw}: several values need -m (a sweep): seqmodels train -m {raw}")
             continue
-        found = {one: _choice_problems(library, _parse(one)) for one in _variants(parsed)}
+        found = {one: _choice_problems(library, parse(one)) for one in _variants(parsed)}
         problems += [problem for some in found.values() for problem in some]
         each.append([forced(library, one) for one, some in found.items() if not some])
     return [list(job) for job in itertools.product(*(variants for variants in each if variants))], problems
-
-
-def _parse(raw: str) -> Override:
-    key, equals, value = raw.partition("=")
-    if not equals and os.path.exists(raw):
-        raise ConfigError(f"{raw!r} is no setting: name it, as data.path={raw}, or --input {raw} for a trained model")
-    if not key or not (equals or raw.startswith("~")):
-        raise ConfigError(f"{raw!r} is not an override: write name=value, such as optimizer.lr=0.001")
-    try:
-        return OverridesParser.create().parse_override(raw)
-    except HydraException:
-        cure = f"close what is open, and quote special characters twice: \"{key}='{value}'\""
-        raise ConfigError(f"{raw!r} cannot be read: {cure}") from None
 
 
 def _import_plugins(library: Library, overrides: list[str]) -> None:
@@ -96,7 +77,7 @@ def _import_plugins(library: Library, overrides: list[str]) -> None:
     for raw in overrides:
         if raw.lstrip("+").startswith("plugins="):
             with suppress(ConfigError, ValueError):  # said when the settings are checked, or the run begins
-                value = _parse(raw).value()
+                value = parse(raw).value()
                 packages = [str(name) for name in value] if isinstance(value, list) else []
                 import_plugins(packages)
                 library.plugins += packages
@@ -138,7 +119,7 @@ def _choice_problems(library: Library, override: Override) -> list[str]:
 
 def forced(library: Library, raw: str) -> str:
     """An override so that it composes, whether or not there is a setting of that name."""
-    override = _parse(raw)
+    override = parse(raw)
     key = override.key_or_group
     if override.is_delete() or key.split(".")[0] == "hydra" or key.startswith("hydra/") or key in library.groups():
         return raw
@@ -152,12 +133,12 @@ def compose(library: Library, overrides: list[str], config_name: str = "train") 
         ConfigError: what Hydra cannot compose.
     """
     path = search_path(library)
-    with _hydra(library), _reworded():
+    with _hydra(library), reworded():
         composed = hydra_compose(config_name, [*path, *overrides], return_hydra_config=True)
         # `${hydra:...}` in a config is read from here.
         HydraConfig.instance().set_config(composed)
-        config = _plain(composed)
-        written = named(_plain(composed, resolve=False), config)
+        config = to_plain(composed)
+        written = named(to_plain(composed, resolve=False), config)
         run_dir = Path(str(OmegaConf.select(composed, "hydra.run.dir")))
         asks_hydra = _asks_hydra(composed.hydra)
         choices = {g: c for g, c in composed.hydra.runtime.choices.items() if not g.startswith("hydra/")}
@@ -244,22 +225,6 @@ def _hydra(library: Library) -> Iterator[None]:
         HydraConfig.instance().cfg = before
 
 
-@contextmanager
-def _reworded() -> Iterator[None]:
-    try:
-        yield
-    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
-        raise ConfigError(in_words(error)) from error
-    except RecursionError:
-        raise ConfigError("configs that name one another in circles, or values too deep inside one another") from None
-
-
-def _plain(composed: DictConfig, resolve: bool = True) -> Plain:
-    own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
-    plain: Any = OmegaConf.to_container(own, resolve=resolve)
-    return {key: value for key, value in plain.items() if key != "run_dir"}
-
-
 def _template(library: Library, group: str, option: str, config: Plain) -> str:
     """The option that says which settings there are: the user's own files follow ours."""
     if library.is_shipped(group, option):
@@ -286,60 +251,3 @@ def _filled(config: Any, schema: Any) -> Any:
         return config
     filled = {key: _filled(config[key], value) if key in config else value for key, value in schema.items()}
     return {**filled, **{key: value for key, value in config.items() if key not in schema}}
-
-
-def settings(config: Plain, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted path and value of every setting that is not itself a group of settings.
-
-    >>> list(settings({"model": {"hidden_sizes": [3], "cell": {"name": "gru"}}}))
-    [('model.hidden_sizes', [3]), ('model.cell.name', 'gru')]
-    """
-    for key, value in config.items():
-        if isinstance(value, dict) and value:
-            yield from settings(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def names(overrides: list[str]) -> set[str]:
-    """The groups and settings that overrides are about."""
-    return {_parse(override).key_or_group for override in overrides}
-
-
-def is_sweep(override: str) -> bool:
-    """Whether an override gives several values."""
-    return bool(_parse(override).is_sweep_override())
-
-
-def amend(saved: Plain, overrides: list[str], groups: Set[str] = frozenset()) -> Plain:
-    """A saved config with value overrides applied.
-
-    >>> amend({"training": {"batch_size": 32}}, ["training.batch_size=4"])
-    {'training': {'batch_size': 4}}
-
-    Args:
-        saved: the config of a run.
-        overrides: what to change.
-        groups: names that choose whole parts, which an existing run cannot do.
-
-    Raises:
-        ConfigError: what cannot be applied.
-    """
-    config = OmegaConf.create(saved)
-    problems = []
-    for raw in overrides:
-        override = _parse(raw)
-        key = override.key_or_group
-        if override.is_delete() or override.is_sweep_override() or key in groups:
-            problems.append(f"{raw}: the config of a run can only be changed value by value: name=value")
-        elif key.split(".")[0] not in ("hydra", "run_dir"):
-            with _reworded():
-                OmegaConf.update(config, key, override.value(), force_add=True)
-    if problems:
-        raise ConfigError(*problems)
-    return _plain(config)
-
-
-def amend_written(saved: Plain, overrides: list[str], amended: Plain) -> Plain:
-    """As `amend`, in which what stands in the environment is only named, as in the saved config."""
-    return named(saved, amended, but=names(overrides))

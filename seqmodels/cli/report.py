@@ -12,8 +12,8 @@ from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import wrong_target
 from seqmodels.cli.library import Library
-from seqmodels.cli.prepare import run_folder, saved_config
 from seqmodels.cli.runs import read_run
+from seqmodels.cli.saved import run_folder, saved_config
 from seqmodels.cli.screen import console
 
 

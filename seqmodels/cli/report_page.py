@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seqmodels.cli.compose import Plain, select, settings
+from seqmodels.cli.compose import select
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import prepare
+from seqmodels.cli.settings import Plain, settings
 from seqmodels.escaping import fenced, in_markdown
 
 # Settings that say where and how a run was made, and not what it is.

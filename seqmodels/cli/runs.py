@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 from seqmodels.atomic import replacing
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.check import check
-from seqmodels.cli.compose import Composition, amend, names, select
+from seqmodels.cli.compose import Composition, select
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import PICTURES, say, wrong_target, wrong_values
 from seqmodels.cli.library import Library
-from seqmodels.cli.prepare import run_folder, saved_config
+from seqmodels.cli.saved import run_folder, saved_config
 from seqmodels.cli.screen import console
+from seqmodels.cli.settings import amend, names
 from seqmodels.kinds import Rule, not_negative, up_to_one, whole
 
 _FLAG_RULES: dict[str, Rule] = {

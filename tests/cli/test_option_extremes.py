@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from seqmodels.cli.check import check
-from seqmodels.cli.compose import Composition, _filled, _open_cells, compose, select, settings
+from seqmodels.cli.compose import Composition, _filled, _open_cells, compose, select
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.library import Library
 from seqmodels.cli.main import explain
 from seqmodels.cli.report import _metrics
 from seqmodels.cli.rules import rule_for
 from seqmodels.cli.screen import report
+from seqmodels.cli.settings import settings
 from seqmodels.cli.shape import DEEPEST, MOST_VALUES, wrong_shape
 
 EXTREMES: tuple[Any, ...] = (

@@ -12,7 +12,7 @@ from seqmodels.cli.combinations.cells import cell, own_cell, regularisers
 from seqmodels.cli.combinations.fit import sees_future, shapes
 from seqmodels.cli.combinations.heads import beam, chain, skip, teacher, window_of_head
 from seqmodels.cli.combinations.training import fractions, optimizer, schedule, trainer, windows
-from seqmodels.cli.compose import Plain
+from seqmodels.cli.settings import Plain
 
 __all__ = ["combinations"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from seqmodels.cli.combinations.fit import predicts
 from seqmodels.cli.combinations.training import endless
-from seqmodels.cli.compose import Plain
+from seqmodels.cli.settings import Plain
 from seqmodels.registry import known
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seqmodels.cli.compose import Plain
+from seqmodels.cli.settings import Plain
 
 
 def windows(config: Plain) -> Iterator[str]:
