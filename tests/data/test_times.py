@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from seqmodels.data.columns.clock import DAY, infer_clock
 from seqmodels.data.columns.numbered_times import Times
 from seqmodels.data.columns.times import parse_times
+from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
 from seqmodels.data.sources.table import CSVSource
 
@@ -232,3 +234,40 @@ def test_a_new_file_is_read_in_the_order_of_the_training_file(tmp_path: Path) ->
     )
     spec = CSVSource(str(train), "y", history=4).splits()["train"].spec
     assert CSVSource.ahead(str(new), spec).times(0, 1) == ["2023-04-13"]
+
+
+def dates_alike(rng: random.Random) -> list[str]:
+    """Cells of ISO dates that are, but for a few, written alike."""
+    clock = rng.choice(["", " %H:%M", "T%H:%M", " %H:%M:%S", "T%H:%M:%S.%f"])
+    start = pd.Timestamp(rng.choice(["1678-06-01", "1969-12-31 23:00", "2024-02-28", "2261-11-30"]))
+    offset = rng.choice(["", "", "Z", "+01:00", "-09:30"]) if clock else ""
+    cells = [(start + pd.Timedelta(hours=7 * i)).strftime(f"%Y-%m-%d{clock}") + offset for i in range(60)]
+    odd = [
+        "",
+        " ",
+        "2024-02-30",
+        "24:00",
+        "2024-01-01",
+        "2024-1-1",
+        "2024-01-01 24:00",
+        "2024-01-01T10:00:00.123456789",
+    ]
+    odd += ["2024-01-01 10:00+0100", "2024-01-01 10:00Z", "2024-01-01 10:00 ", "1500-01-01", "2300-01-01", "20240101"]
+    for _ in range(rng.choice([0, 0, 1])):
+        cells[rng.randrange(60)] = rng.choice(odd)
+    return cells
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_dates_of_a_table_on_disk_are_those_of_one_in_memory(tmp_path: Path, seed: int) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("t,x\n" + "".join(f"{cell},1\n" for cell in dates_alike(random.Random(seed))))
+
+    def seen(**options: object) -> object:
+        try:
+            found = parse_times(read_table(str(path), **options), "t")  # type: ignore[arg-type]
+        except ValueError as error:
+            return str(error)
+        return np.array(found.values).tolist(), found[1:]
+
+    assert seen(memory_limit=0, cache_dir=str(tmp_path / "cache")) == seen()

@@ -27,7 +27,7 @@ from seqmodels.data.columns.dates import (
 from seqmodels.data.columns.numbered_times import EPOCHS, Times, read_numbers
 from seqmodels.data.columns.zones import localise
 from seqmodels.data.files.arrays import blocks
-from seqmodels.data.read.table import Table
+from seqmodels.data.read.table import Cells, Table
 from seqmodels.quoting import listed, shown
 
 # A date, a time of day, and an offset from UTC.
@@ -71,6 +71,8 @@ def parse_times(
         _refuse_bad(table, name, np.flatnonzero(np.isnan(values)))
         found = read_numbers(values, table.space)
         wall = found.dated and found.written not in EPOCHS
+    elif time_format is None and isinstance(cells, Cells) and (dates := cells.dates()) is not None:
+        found, wall = Times(dates.values, True, "iso"), not dates.offset
     else:
         _refuse_mixed(table, name, cells)
         reader = _Column(table, name, cells, owner)

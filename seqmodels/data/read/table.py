@@ -39,6 +39,18 @@ class Kind(NamedTuple):
     first: int | None
 
 
+class Dates(NamedTuple):
+    """The cells of a column of ISO dates, all written alike.
+
+    Fields:
+        values: int64 ``(rows,)``, nanoseconds since 1970, in UTC where the cells have an offset.
+        offset: whether they have one.
+    """
+
+    values: np.ndarray
+    offset: bool
+
+
 class Cells(Sequence[str]):
     """A column that is not in memory: its cells are read when they are asked for, in blocks."""
 
@@ -61,6 +73,10 @@ class Cells(Sequence[str]):
     @abstractmethod
     def codes(self) -> tuple[np.ndarray, list[str]]:
         """The number of each row's cell in order of first appearance, and the cells by their number."""
+
+    def dates(self) -> Dates | None:
+        """Read the cells as ISO dates all at once; None where they have to be read one by one."""
+        return None
 
     def __iter__(self) -> Iterator[str]:
         return itertools.chain.from_iterable(self.pieces())
