@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from seqmodels.cells import Cell
-from seqmodels.cells.initialise import SCHEMES
+from seqmodels.cells.gated.initialise import SCHEMES
 from seqmodels.cli import rules
 from seqmodels.cli.combinations.cells import can_have, is_gated
 from seqmodels.cli.compose import compose, select
@@ -18,7 +18,7 @@ from seqmodels.cli.library import GLOBAL_PACKAGE, PART_GROUPS, Library
 from seqmodels.cli.prepare import RECIPES, prepare
 from seqmodels.cli.settings import settings
 from seqmodels.data.encode.alphabet import LETTERS
-from seqmodels.heads.schedule import SCHEDULES
+from seqmodels.heads.decoding.schedule import SCHEDULES
 from seqmodels.layers import Regularisers
 from seqmodels.parts import shipped
 from seqmodels.registry import find

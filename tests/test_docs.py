@@ -19,7 +19,8 @@ from seqmodels.benchmark import cases
 from seqmodels.cells import GatedCell, HiddenState, LSTMState
 from seqmodels.layers import Recurrent
 from seqmodels.scan import engines_for
-from seqmodels.scan.fused import compiler, lowering, lowering_shapes  # noqa: F401  the second registers itself
+from seqmodels.scan.fused import compiler
+from seqmodels.scan.step_graph import lowering, lowering_shapes  # noqa: F401  the second registers itself
 from tests.cli.pages import ROOT, SMALL, blocks, command, in_a_fresh_process
 
 OWN_CELL = blocks("docs/own_cell.md")

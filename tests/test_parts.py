@@ -160,5 +160,5 @@ def test_a_former_name_works_and_is_told_once(waves, seqmodels, monkeypatch):
 def test_a_name_of_ours_cannot_be_taken():
     module = types.ModuleType("somebody")
     cls = type("Mine", (LSTMCell,), {"__module__": module.__name__})
-    with pytest.raises(ValueError, match=r"the cell name 'mgu' is already taken by seqmodels.cells.mgu.MGUCell"):
+    with pytest.raises(ValueError, match=r"the cell name 'mgu' is already taken by seqmodels.cells.gated.mgu.MGUCell"):
         registry.register("cell", "mgu")(cls)

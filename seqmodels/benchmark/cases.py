@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from seqmodels import registry
 from seqmodels.benchmark.shapes import MODES, USUAL
 from seqmodels.cells import Cell, GatedCell, GRUCell, LSTMCell
-from seqmodels.cells.elman import ElmanCell
-from seqmodels.cells.linear import LinearCell
+from seqmodels.cells.gated.elman import ElmanCell
+from seqmodels.cells.linear.base import LinearCell
 from seqmodels.layers import GRU, LSTM, RNN, Recurrent, Regularisers
 from seqmodels.quoting import suggest
 

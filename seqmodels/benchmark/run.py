@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from seqmodels.benchmark.cases import Case, find
 from seqmodels.benchmark.shapes import Shape
 from seqmodels.benchmark.timing import Call, Spread, in_turn, seconds, spread
-from seqmodels.cells.gated import plain_steps
+from seqmodels.cells.gated.base import plain_steps
 from seqmodels.layers import Recurrent
 from seqmodels.scan import choose
 from seqmodels.state import State

@@ -5,22 +5,22 @@ are its constructor's (see "Adding something" in ``docs/design.md``).
 """
 
 from seqmodels.cells.base import Cell, HiddenState, VendorForm
-from seqmodels.cells.diagonal_gru import DiagonalGRUCell
-from seqmodels.cells.diagonal_lstm import DiagonalLSTMCell
-from seqmodels.cells.elman import ElmanCell
 from seqmodels.cells.feedforward import FeedforwardCell, NoState
-from seqmodels.cells.gated import GatedCell
-from seqmodels.cells.gru import GRUCell
-from seqmodels.cells.indrnn import IndRNNCell
-from seqmodels.cells.layer_norm_gru import LayerNormGRUCell
-from seqmodels.cells.layer_norm_lstm import LayerNormLSTMCell
-from seqmodels.cells.linear import LinearCell
-from seqmodels.cells.lru import LRUCell
-from seqmodels.cells.lstm import LSTMCell, LSTMState
-from seqmodels.cells.mgu import MGUCell
-from seqmodels.cells.mingru import MinGRUCell
-from seqmodels.cells.minlstm import MinLSTMCell
-from seqmodels.cells.rglru import RGLRUCell
+from seqmodels.cells.gated.base import GatedCell
+from seqmodels.cells.gated.diagonal_gru import DiagonalGRUCell
+from seqmodels.cells.gated.diagonal_lstm import DiagonalLSTMCell
+from seqmodels.cells.gated.elman import ElmanCell
+from seqmodels.cells.gated.gru import GRUCell
+from seqmodels.cells.gated.indrnn import IndRNNCell
+from seqmodels.cells.gated.layer_norm_gru import LayerNormGRUCell
+from seqmodels.cells.gated.layer_norm_lstm import LayerNormLSTMCell
+from seqmodels.cells.gated.lstm import LSTMCell, LSTMState
+from seqmodels.cells.gated.mgu import MGUCell
+from seqmodels.cells.linear.base import LinearCell
+from seqmodels.cells.linear.lru import LRUCell
+from seqmodels.cells.linear.mingru import MinGRUCell
+from seqmodels.cells.linear.minlstm import MinLSTMCell
+from seqmodels.cells.linear.rglru import RGLRUCell
 
 __all__ = [
     "Cell",

@@ -22,8 +22,8 @@ from torch import Tensor
 
 from seqmodels.cells.base import Cell
 from seqmodels.cells.clip import clip_gradient
-from seqmodels.cells.gated import GatedCell
-from seqmodels.cells.linear import LinearCell
+from seqmodels.cells.gated.base import GatedCell
+from seqmodels.cells.linear.base import LinearCell
 from seqmodels.state import State
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from seqmodels.batch import step_mask
 from seqmodels.cells.product import Linear
 from seqmodels.heads.base import Head, check_size
-from seqmodels.heads.search import Hypotheses
+from seqmodels.heads.decoding.search import Hypotheses
 from seqmodels.kinds import Share
 from seqmodels.registry import register
 

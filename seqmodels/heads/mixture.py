@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqmodels.heads.search import LEAST
+from seqmodels.heads.decoding.search import LEAST
 
 # Lower bound of sigma in scaled units, where points differ by rounding only: without it the likelihood of
 # points exactly on a line is unbounded.

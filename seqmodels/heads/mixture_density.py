@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from seqmodels.cells.product import Linear
-from seqmodels.heads.bridge import Size, Sizes
-from seqmodels.heads.decoder import DEFAULT_CELL, DecoderHead, Memory
-from seqmodels.heads.feed import ValueFeed
+from seqmodels.heads.decoding.bridge import Size, Sizes
+from seqmodels.heads.decoding.decoder import DEFAULT_CELL, DecoderHead, Memory
+from seqmodels.heads.decoding.feed import ValueFeed
+from seqmodels.heads.decoding.search import unroll
 from seqmodels.heads.mixture import mixture_size, sample
-from seqmodels.heads.search import unroll
 from seqmodels.kinds import Share, whole
 from seqmodels.registry import register
 from seqmodels.state import State

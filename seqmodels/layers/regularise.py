@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from seqmodels.cells.base import Cell
-from seqmodels.cells.gated import GatedCell
+from seqmodels.cells.gated.base import GatedCell
 from seqmodels.cells.regularised import keep_mask, regularise
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seqmodels.batch import step_mask
 from seqmodels.cells.base import Cell
-from seqmodels.cells.linear import LinearCell
+from seqmodels.cells.linear.base import LinearCell
 from seqmodels.scan.engine import Engine
 from seqmodels.scan.linear_scan import linear_scan
 from seqmodels.scan.reference import keep

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqmodels.batch import step_mask
 from seqmodels.cells.base import Cell
-from seqmodels.cells.gated import plain_steps
+from seqmodels.cells.gated.base import plain_steps
 from seqmodels.scan.engine import Engine
 from seqmodels.state import State, where
 

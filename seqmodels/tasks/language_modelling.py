@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqmodels.batch import BatchSpec, SequenceBatch
-from seqmodels.heads.search import sampler
+from seqmodels.heads.decoding.search import sampler
 from seqmodels.kinds import Count, list_of, positive, up_to_one, whole
 from seqmodels.registry import register
 from seqmodels.tasks.base import Task, join_tokens, name_of

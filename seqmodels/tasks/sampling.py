@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from seqmodels.batch import BatchSpec
-from seqmodels.heads.search import sampler
+from seqmodels.heads.decoding.search import sampler
 from seqmodels.model import SequenceModel
 
 
@@ -35,7 +35,7 @@ def stream(
         model: unidirectional model that predicts the next token at each step.
         prompt_tokens: int64 ``(B, P)`` with at least one token.
         steps: number of tokens to sample.
-        temperature, top_k, top_p, generator: see `seqmodels.heads.search.sampler`.
+        temperature, top_k, top_p, generator: see `seqmodels.heads.decoding.search.sampler`.
         kmer: number of tokens, the newest and those before it, joined to one input: see `join`.
 
     Raises:

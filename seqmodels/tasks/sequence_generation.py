@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqmodels.batch import BatchSpec, SequenceBatch
-from seqmodels.heads.search import sampler
+from seqmodels.heads.decoding.search import sampler
 from seqmodels.kinds import Share, not_negative, positive, whole
 from seqmodels.registry import register
 from seqmodels.tasks.base import Task, join_tokens, name_of, real_items
@@ -62,7 +62,7 @@ class SequenceGeneration(Task):
         label_smoothing: share of the target probability, 0 to below 1, spread evenly over all tokens in
             training; not used in evaluation.
         beam: beam width of free-running generation; 1 for greedy decoding.
-        length_penalty: of beam search, as for `seqmodels.heads.search.beam_search`.
+        length_penalty: of beam search, as for `seqmodels.heads.decoding.search.beam_search`.
         max_length_ratio: maximum number of generated tokens per input step; None for the head's max_steps alone.
         free_running: whether to score free-running generation; the best weights are then those with the highest
             accuracy on validation, otherwise those with the lowest loss.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seqmodels.heads import EncoderDecoder
-from seqmodels.heads.schedule import SCHEDULES, check_schedule, teacher_probability
+from seqmodels.heads.decoding.schedule import SCHEDULES, check_schedule, teacher_probability
 
 FALLING = [name for name in SCHEDULES if name != "constant"]
 

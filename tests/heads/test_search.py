@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqmodels.heads.search import beam_search, cut_at_stop, sampler, unroll
+from seqmodels.heads.decoding.search import beam_search, cut_at_stop, sampler, unroll
 
 VOCABULARY, STEPS, STOP = 4, 4, 2
 START = VOCABULARY

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize, prune
 
 from seqmodels.cells import Cell, GatedCell
-from seqmodels.cells.gated import plain_steps
+from seqmodels.cells.gated.base import plain_steps
 from seqmodels.layers import LSTM, RNN
 from seqmodels.scan import engines_for, scan
 from seqmodels.state import leaves, map_state

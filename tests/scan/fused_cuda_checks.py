@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from seqmodels.cells import Cell, GatedCell, HiddenState, LSTMCell
 from seqmodels.cells.regularised import regularise
 from seqmodels.scan.fused import FUSED
-from seqmodels.scan.fused.operations import OPERATIONS
 from seqmodels.scan.fused_cuda import cuda_obstacle, failure, function, launch_triton, run_on_cuda
 from seqmodels.scan.fused_cuda.graphs import Recording
 from seqmodels.scan.fused_cuda.kernel import kernel_for
@@ -29,6 +28,7 @@ from seqmodels.scan.fused_cuda.module import load
 from seqmodels.scan.fused_cuda.plan import plan
 from seqmodels.scan.fused_cuda.text import BUFFERS
 from seqmodels.scan.reference import reference_steps
+from seqmodels.scan.step_graph.operations import OPERATIONS
 from seqmodels.state import State, leaves, map_state
 from tests.laws.catalogue import cells
 

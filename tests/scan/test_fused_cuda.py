@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from seqmodels.cells import GRUCell
-from seqmodels.scan.fused.step import backward_of, trace_step
 from seqmodels.scan.fused_cuda import cuda_obstacle, module
 from seqmodels.scan.fused_cuda.emit import emit
+from seqmodels.scan.step_graph.step import backward_of, trace_step
 
 needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")

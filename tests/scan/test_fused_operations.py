@@ -14,9 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from seqmodels.cells import GatedCell
 from seqmodels.cells.clip import clip_gradient
 from seqmodels.scan import scan
-from seqmodels.scan.fused import lowering_shapes  # noqa: F401  registers its part of _LOWERINGS
-from seqmodels.scan.fused.lowering import _LOWERINGS, _SAME
-from seqmodels.scan.fused.operations import OPERATIONS
+from seqmodels.scan.step_graph import lowering_shapes  # noqa: F401  registers its part of _LOWERINGS
+from seqmodels.scan.step_graph.lowering import _LOWERINGS, _SAME
+from seqmodels.scan.step_graph.operations import OPERATIONS
 
 H = 13
 #: Units and rows of a grid: each pair of them is tried. Past 13 units a vector is padded.

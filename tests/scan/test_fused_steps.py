@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from seqmodels.cells import LSTMCell
-from seqmodels.cells.gated import prepared
+from seqmodels.cells.gated.base import prepared
 from seqmodels.state import leaves, map_state
 from tests.scan.fused_cells import RandomCell, cell_with
 

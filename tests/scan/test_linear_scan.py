@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vmap
 
-from seqmodels.cells.linear import complex_product
+from seqmodels.cells.linear.base import complex_product
 from seqmodels.scan import linear_scan as module
 from seqmodels.scan.linear_scan import CHUNK, FEW_STEPS, linear_scan
 

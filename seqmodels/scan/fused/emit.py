@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from seqmodels.scan.fused.graph import Leaf, Node
 from seqmodels.scan.fused.loops import Writer
-from seqmodels.scan.fused.step import Backward, Step
+from seqmodels.scan.step_graph.graph import Leaf, Node
+from seqmodels.scan.step_graph.step import Backward, Step
 
 #: Fields of `struct problem`, one per argument of a call, in order: name and C type.
 PROBLEM: dict[str, str] = {

@@ -11,15 +11,15 @@ from torch import Tensor
 
 from seqmodels.cells.base import Cell
 from seqmodels.cells.checks import check_memory, one_precision, own_tensors
-from seqmodels.cells.gated import GatedCell
-from seqmodels.cells.linear import LinearCell
+from seqmodels.cells.gated.base import GatedCell
+from seqmodels.cells.linear.base import LinearCell
 from seqmodels.scan.engine import Engine, traced
 from seqmodels.scan.fused.function import fused_scan
 from seqmodels.scan.fused.kernel import Kernel, check, kernel_for
-from seqmodels.scan.fused.scan_call import projects, run_scan
 from seqmodels.scan.fused.single import quick_step  # noqa: F401  registers itself with the cells
-from seqmodels.scan.fused.trace import CannotFuseError
 from seqmodels.scan.fused_cuda import cuda_obstacle, run_on_cuda
+from seqmodels.scan.step_graph.call import projects, run_scan
+from seqmodels.scan.step_graph.values import CannotFuseError
 from seqmodels.state import State
 
 # Dtypes computed in float32, and dtypes computed as they are.

@@ -16,9 +16,9 @@ from seqmodels.batch import step_mask
 from seqmodels.scan.fused.backward import run_backward
 from seqmodels.scan.fused.forward import Kept, run_forward
 from seqmodels.scan.fused.layout import Arguments, Call, Layout, join_state, split_state
-from seqmodels.scan.fused.trace import rebind
 from seqmodels.scan.gate import opaque, resolve
 from seqmodels.scan.reference import keep, reference_steps
+from seqmodels.scan.step_graph.trace import rebind
 
 
 class FusedScan(torch.autograd.Function):

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from seqmodels.cells.base import Cell
 from seqmodels.scan.fused import compiler
 from seqmodels.scan.fused.emit import PROBLEM, Shape, emit
-from seqmodels.scan.fused.step import Step, backward_of, trace_step
-from seqmodels.scan.fused.trace import CannotFuseError
+from seqmodels.scan.step_graph.step import Step, backward_of, trace_step
+from seqmodels.scan.step_graph.values import CannotFuseError
 
 _kernels: dict[Any, Kernel | CannotFuseError] = {}
 #: Limit for cells whose options change at every step, which would fill the memory with stale kernels.

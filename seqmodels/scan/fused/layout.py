@@ -18,8 +18,8 @@ from torch.nn import functional
 from seqmodels.cells.base import Cell
 from seqmodels.scan.fused.kernel import Kernel, threads
 from seqmodels.scan.fused.memory import empty
-from seqmodels.scan.fused.step import state_blocks
-from seqmodels.scan.fused.trace import Source
+from seqmodels.scan.step_graph.step import state_blocks
+from seqmodels.scan.step_graph.values import Source
 from seqmodels.state import State
 
 #: Recurrent weights of more bytes than this are split among the threads by units.

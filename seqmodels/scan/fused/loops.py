@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from seqmodels.scan.fused.graph import Leaf, Node, needed
-from seqmodels.scan.fused.operations import OPERATIONS
-from seqmodels.scan.fused.step import Step
+from seqmodels.scan.step_graph.graph import Leaf, Node, needed
+from seqmodels.scan.step_graph.operations import OPERATIONS
+from seqmodels.scan.step_graph.step import Step
 
 
 class Writer:

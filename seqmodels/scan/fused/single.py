@@ -15,11 +15,12 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from seqmodels.cells.checks import check_weights, own_tensors
-from seqmodels.cells.gated import GatedCell, offer_quick_step, prepared
+from seqmodels.cells.gated.base import GatedCell, offer_quick_step, prepared
 from seqmodels.scan.fused.emit import PROBLEM
 from seqmodels.scan.fused.kernel import OF_ANY_MODULE, kernel_for
-from seqmodels.scan.fused.trace import CannotFuseError, attributes
 from seqmodels.scan.gate import address, unreadable
+from seqmodels.scan.step_graph.trace import attributes
+from seqmodels.scan.step_graph.values import CannotFuseError
 from seqmodels.state import State
 
 _PLACES = {name: place for place, name in enumerate(PROBLEM)}

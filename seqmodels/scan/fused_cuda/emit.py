@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import re
 
-from seqmodels.scan.fused.graph import Node, needed
-from seqmodels.scan.fused.step import Backward, Step
 from seqmodels.scan.fused_cuda.emit_backward import backward_text
 from seqmodels.scan.fused_cuda.emit_forward import forward_text
 from seqmodels.scan.fused_cuda.text import Layout, finals, handed_back, results
+from seqmodels.scan.step_graph.graph import Node, needed
+from seqmodels.scan.step_graph.step import Backward, Step
 
 _VECTORS = "seqmodels.scan.fused_cuda.vectors_triton"
 

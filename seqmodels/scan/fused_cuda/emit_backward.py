@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seqmodels.scan.fused.graph import Leaf, Node, needed
-from seqmodels.scan.fused.step import Backward, Step
 from seqmodels.scan.fused_cuda.text import Layout, Text, finals, gate_at, handed_back, tile
+from seqmodels.scan.step_graph.graph import Leaf, Node, needed
+from seqmodels.scan.step_graph.step import Backward, Step
 
 
 def backward_text(step: Step, backward: Backward, layout: Layout) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from seqmodels.scan.fused.graph import Leaf, Node, needed
-from seqmodels.scan.fused.step import Backward, Step
 from seqmodels.scan.fused_cuda.text import Layout, Text, gate_at, results, tile
+from seqmodels.scan.step_graph.graph import Leaf, Node, needed
+from seqmodels.scan.step_graph.step import Backward, Step
 
 
 def forward_text(step: Step, backward: Backward, layout: Layout) -> list[str]:

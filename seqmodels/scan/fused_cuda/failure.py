@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from seqmodels.scan.fused.trace import CannotFuseError
 from seqmodels.scan.fused_cuda import kernel as kernels
+from seqmodels.scan.step_graph.values import CannotFuseError
 
 _log = logging.getLogger(__name__)
 

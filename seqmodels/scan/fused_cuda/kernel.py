@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from seqmodels.cells.base import Cell
 from seqmodels.scan.fused.kernel import _signature
-from seqmodels.scan.fused.step import Step, backward_of, trace_step
-from seqmodels.scan.fused.trace import CannotFuseError
 from seqmodels.scan.fused_cuda.emit import emit
 from seqmodels.scan.fused_cuda.module import load
 from seqmodels.scan.fused_cuda.text import Layout
+from seqmodels.scan.step_graph.step import Step, backward_of, trace_step
+from seqmodels.scan.step_graph.values import CannotFuseError
 
 #: Code by kind of cell, or why there is none.
 known: dict[Any, CudaKernel | CannotFuseError] = {}

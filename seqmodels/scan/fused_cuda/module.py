@@ -16,7 +16,7 @@ from types import ModuleType
 from seqmodels.atomic import scratch
 from seqmodels.own_folder import read_own
 from seqmodels.scan.fused import compiler
-from seqmodels.scan.fused.trace import CannotFuseError
+from seqmodels.scan.step_graph.values import CannotFuseError
 
 
 def load(text: str) -> ModuleType:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from seqmodels.scan.fused.graph import Leaf, Node
-from seqmodels.scan.fused.operations import OPERATIONS
-from seqmodels.scan.fused.step import Backward, Step
+from seqmodels.scan.step_graph.graph import Leaf, Node
+from seqmodels.scan.step_graph.operations import OPERATIONS
+from seqmodels.scan.step_graph.step import Backward, Step
 
 #: Buffers of each kernel besides the tensors of the cell.
 BUFFERS = {

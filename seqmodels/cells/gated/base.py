@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from seqmodels.cells.base import Cell
-from seqmodels.cells.initialise import Init, initialise
+from seqmodels.cells.gated.initialise import Init, initialise
 from seqmodels.cells.product import block_product, linear
 from seqmodels.kinds import Count, whole
 from seqmodels.state import State
@@ -88,7 +88,7 @@ class GatedCell(Cell):
         heads: number of groups of units that do not read each other's past; must divide hidden_size.
         bias: whether to add `bias_ih` and `bias_hh`.
         init: "uniform" (torch's own), "orthogonal", "chrono" or "identity"; see
-            `seqmodels.cells.initialise`.
+            `seqmodels.cells.gated.initialise`.
         forget_bias: initial bias of the keep gate, if given.
         chrono_steps: longest expected dependency, in steps; required by ``init="chrono"``.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqmodels.heads.decoder import DecoderHead
+from seqmodels.heads.decoding.decoder import DecoderHead
 from seqmodels.registry import register
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from seqmodels.cells.base import HiddenState
-from seqmodels.cells.gated import GatedCell
+from seqmodels.cells.gated.base import GatedCell
 from seqmodels.registry import register
 
 

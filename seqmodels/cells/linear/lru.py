@@ -18,7 +18,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from seqmodels.cells.linear import LinearCell, check_radii
+from seqmodels.cells.linear.base import LinearCell, check_radii
 from seqmodels.cells.product import linear
 from seqmodels.kinds import Share, up_to_a_turn, up_to_one
 from seqmodels.registry import register

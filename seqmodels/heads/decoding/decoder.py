@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from seqmodels.cells.product import Linear
 from seqmodels.heads.attention import DecoderAttention
 from seqmodels.heads.base import Head, check_size, last_step
-from seqmodels.heads.bridge import Bridge, Size, Sizes, make_layers
-from seqmodels.heads.feed import TokenFeed, ValueFeed
-from seqmodels.heads.schedule import Schedule, check_schedule, teacher_probability
-from seqmodels.heads.search import Hypotheses, beam_search, cut_at_stop, sampler, unroll
+from seqmodels.heads.decoding.bridge import Bridge, Size, Sizes, make_layers
+from seqmodels.heads.decoding.feed import TokenFeed, ValueFeed
+from seqmodels.heads.decoding.schedule import Schedule, check_schedule, teacher_probability
+from seqmodels.heads.decoding.search import Hypotheses, beam_search, cut_at_stop, sampler, unroll
 from seqmodels.kinds import Share, share, whole
 from seqmodels.state import State, select, where
 
@@ -169,7 +169,7 @@ class DecoderHead(Head):
             features, lengths: as for `forward`.
             max_steps: maximum length, one number or, for tokens, one per row ``(B,)``; None for the
                 head's own.
-            temperature, top_k, top_p, generator: as for `seqmodels.heads.search.sampler`.
+            temperature, top_k, top_p, generator: as for `seqmodels.heads.decoding.search.sampler`.
             beam, length_penalty: as for `beam`, used if the beam is above 1.
 
         Returns:
@@ -210,7 +210,7 @@ class DecoderHead(Head):
         beam: int = 4,
         length_penalty: float = 0.0,
     ) -> Hypotheses:
-        """Return the best sequences by `seqmodels.heads.search.beam_search`, with their log-probabilities."""
+        """Return the best sequences by `seqmodels.heads.decoding.search.beam_search`, with their log-probabilities."""
         if self.targets == "values":
             raise ValueError("beam search is for tokens; this head gives values")
         begun = self._begin(features, lengths)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from seqmodels.scan.fused.graph import Graph, Node, needed
-from seqmodels.scan.fused.operations import OPERATIONS
+from seqmodels.scan.step_graph.graph import Graph, Node, needed
+from seqmodels.scan.step_graph.operations import OPERATIONS
 
 #: Leaves whose gradient is always computed.
 _DIFFERENTIABLE = ("u", "r", "state")

@@ -7,17 +7,17 @@ from typing import Any
 
 from torch import Tensor
 
-from seqmodels.scan.fused.graph import Node
-from seqmodels.scan.fused.lowering import elementwise, lowers, rsqrt
-from seqmodels.scan.fused.trace import Blocks, CannotFuseError, Tracer
+from seqmodels.scan.step_graph.graph import Node
+from seqmodels.scan.step_graph.lowering import elementwise, lowers, rsqrt
+from seqmodels.scan.step_graph.values import Blocks, CannotFuseError, Values
 
 
 @lowers("ones_like", "zeros_like", "full_like", "ones", "zeros", "full", "scalar_tensor", "new_zeros", "new_ones")
-def _constant(tracer: Tracer, result: Tensor, *args: Any, **kwargs: Any) -> Blocks:
+def _constant(tracer: Values, result: Tensor, *args: Any, **kwargs: Any) -> Blocks:
     return _spread(tracer, tracer.graph.number(result.flatten()[0].item()), tuple(result.shape))
 
 
-def _spread(tracer: Tracer, node: Node, shape: tuple[int, ...]) -> Blocks:
+def _spread(tracer: Values, node: Node, shape: tuple[int, ...]) -> Blocks:
     """Repeat one value for all blocks of a tensor of this shape."""
     if not shape or shape[-1] == 1:
         return Blocks((node,))
@@ -27,7 +27,7 @@ def _spread(tracer: Tracer, node: Node, shape: tuple[int, ...]) -> Blocks:
 
 
 @lowers("split", "split_with_sizes", "chunk", "unsafe_split", "unsafe_chunk")
-def _split(tracer: Tracer, result: Sequence[Tensor], x: Blocks, sizes: Any, dim: int = 0) -> list[Blocks]:
+def _split(tracer: Values, result: Sequence[Tensor], x: Blocks, sizes: Any, dim: int = 0) -> list[Blocks]:
     pieces, start = [], 0
     for piece in result:
         count = _whole(tracer, piece.shape[1 if x.stacked else -1], x.stacked)
@@ -39,7 +39,7 @@ def _split(tracer: Tracer, result: Sequence[Tensor], x: Blocks, sizes: Any, dim:
 
 @lowers("slice")
 def _slice(
-    tracer: Tracer, result: Tensor, x: Blocks, dim: int = 0, start: int | None = None, end: Any = None, step: int = 1
+    tracer: Values, result: Tensor, x: Blocks, dim: int = 0, start: int | None = None, end: Any = None, step: int = 1
 ) -> Blocks:
     axis, rank = dim % result.dim(), result.dim()
     whole = len(x.nodes) * (1 if x.stacked else tracer.units)
@@ -58,28 +58,28 @@ def _slice(
 
 
 @lowers("select")
-def _select(tracer: Tracer, result: Tensor, x: Blocks, dim: int, index: int) -> Blocks:
+def _select(tracer: Values, result: Tensor, x: Blocks, dim: int, index: int) -> Blocks:
     if not x.stacked or dim % (result.dim() + 1) != result.dim() - 1:
         raise CannotFuseError("select takes single rows or units, which cannot be generated")
     return Blocks((x.nodes[index],))
 
 
 @lowers("unbind")
-def _unbind(tracer: Tracer, result: Sequence[Tensor], x: Blocks, dim: int = 0) -> list[Blocks]:
+def _unbind(tracer: Values, result: Sequence[Tensor], x: Blocks, dim: int = 0) -> list[Blocks]:
     if not x.stacked or dim % (result[0].dim() + 1) != result[0].dim() - 1:
         raise CannotFuseError("unbind over rows or units cannot be generated")
     return [Blocks((node,)) for node in x.nodes]
 
 
 @lowers("cat")
-def _cat(tracer: Tracer, result: Tensor, tensors: Sequence[Tensor], dim: int = 0) -> Blocks:
+def _cat(tracer: Values, result: Tensor, tensors: Sequence[Tensor], dim: int = 0) -> Blocks:
     values = [tracer.value(tensor) for tensor in tensors]
     _units_axis(dim, result.dim(), values[0].stacked)
     return Blocks(tuple(node for value in values for node in value.nodes), values[0].stacked)
 
 
 @lowers("stack")
-def _stack(tracer: Tracer, result: Tensor, tensors: Sequence[Tensor], dim: int = 0) -> Blocks:
+def _stack(tracer: Values, result: Tensor, tensors: Sequence[Tensor], dim: int = 0) -> Blocks:
     values = [tracer.value(tensor) for tensor in tensors]
     if dim % result.dim() != result.dim() - 2 or any(value.stacked or len(value.nodes) != 1 for value in values):
         raise CannotFuseError("stack is generated only for values of H units, on the axis before the last")
@@ -87,7 +87,7 @@ def _stack(tracer: Tracer, result: Tensor, tensors: Sequence[Tensor], dim: int =
 
 
 @lowers("view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "expand", "_reshape_alias", "repeat")
-def _view(tracer: Tracer, result: Tensor, x: Blocks, *args: Any, **kwargs: Any) -> Blocks:
+def _view(tracer: Values, result: Tensor, x: Blocks, *args: Any, **kwargs: Any) -> Blocks:
     """Lower a view: ``(B, k*H)``, ``(B, k, H)``, or expanded over rows."""
     shape, count = tuple(result.shape), len(x.nodes)
     if "j" not in x.nodes[0].kind:
@@ -104,31 +104,31 @@ def _view(tracer: Tracer, result: Tensor, x: Blocks, *args: Any, **kwargs: Any) 
 
 
 @lowers("sum")
-def _sum(tracer: Tracer, result: Tensor, x: Blocks, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> Blocks:
+def _sum(tracer: Values, result: Tensor, x: Blocks, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> Blocks:
     return _reduce(tracer, result, x, dim, keepdim, mean=False)
 
 
 @lowers("mean")
-def _mean(tracer: Tracer, result: Tensor, x: Blocks, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> Blocks:
+def _mean(tracer: Values, result: Tensor, x: Blocks, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> Blocks:
     return _reduce(tracer, result, x, dim, keepdim, mean=True)
 
 
 @lowers("var")
 def _var(
-    tracer: Tracer, result: Tensor, x: Blocks, dim: Any = None, correction: float | None = None, keepdim: bool = False
+    tracer: Values, result: Tensor, x: Blocks, dim: Any = None, correction: float | None = None, keepdim: bool = False
 ) -> Blocks:
     return _moments(tracer, result, x, dim, correction, keepdim)[0]
 
 
 @lowers("var_mean")
 def _var_mean(
-    tracer: Tracer, result: Any, x: Blocks, dim: Any = None, correction: float | None = None, keepdim: bool = False
+    tracer: Values, result: Any, x: Blocks, dim: Any = None, correction: float | None = None, keepdim: bool = False
 ) -> list[Blocks]:
     return list(_moments(tracer, result[0], x, dim, correction, keepdim))
 
 
 def _moments(
-    tracer: Tracer, result: Tensor, x: Blocks, dim: Any, correction: float | None, keepdim: bool
+    tracer: Values, result: Tensor, x: Blocks, dim: Any, correction: float | None, keepdim: bool
 ) -> tuple[Blocks, Blocks]:
     mean = _reduce(tracer, result, x, dim, keepdim, mean=True)
     distance = elementwise(tracer, "sub", x, mean)
@@ -137,7 +137,7 @@ def _moments(
     return elementwise(tracer, "mul", total, Blocks((tracer.graph.number(1 / count),))), mean
 
 
-def _reduce(tracer: Tracer, result: Tensor, x: Blocks, dim: Any, keepdim: bool, mean: bool) -> Blocks:
+def _reduce(tracer: Values, result: Tensor, x: Blocks, dim: Any, keepdim: bool, mean: bool) -> Blocks:
     axes = [dim] if isinstance(dim, int) else list(dim or [])
     rank = result.dim() if keepdim else result.dim() + 1
     if [axis % rank for axis in axes] != [rank - 1] or not keepdim:
@@ -159,7 +159,7 @@ def _reduce(tracer: Tracer, result: Tensor, x: Blocks, dim: Any, keepdim: bool, 
 
 @lowers("native_layer_norm")
 def _layer_norm(
-    tracer: Tracer, result: Any, x: Blocks, shape: Sequence[int], weight: Any, bias: Any, eps: float
+    tracer: Values, result: Any, x: Blocks, shape: Sequence[int], weight: Any, bias: Any, eps: float
 ) -> list[Blocks]:
     if len(shape) != 1:
         raise CannotFuseError("layer_norm is generated only over the last axis")
@@ -172,7 +172,7 @@ def _layer_norm(
     return [Blocks(y.nodes, x.stacked), mean, scale]
 
 
-def _whole(tracer: Tracer, size: int, stacked: bool) -> int:
+def _whole(tracer: Values, size: int, stacked: bool) -> int:
     """Return the number of blocks in `size` units."""
     if stacked:
         return size

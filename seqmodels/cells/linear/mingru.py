@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from seqmodels.cells.base import HiddenState
-from seqmodels.cells.linear import LinearCell
+from seqmodels.cells.linear.base import LinearCell
 from seqmodels.cells.product import Linear
 from seqmodels.registry import register
 

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import torch
 
 from seqmodels.cells.base import Cell
-from seqmodels.cells.gated import GatedCell
-from seqmodels.cells.linear import LinearCell
-from seqmodels.scan.fused.derive import derive
-from seqmodels.scan.fused.graph import UNIT, Graph, Leaf, Node, needed
-from seqmodels.scan.fused.operations import OPERATIONS
-from seqmodels.scan.fused.trace import Blocks, CannotFuseError, Source, Tracer, attributes, record
+from seqmodels.cells.gated.base import GatedCell
+from seqmodels.cells.linear.base import LinearCell
+from seqmodels.scan.step_graph.derive import derive
+from seqmodels.scan.step_graph.graph import UNIT, Graph, Leaf, Node, needed
+from seqmodels.scan.step_graph.operations import OPERATIONS
+from seqmodels.scan.step_graph.trace import Tracer, attributes, record
+from seqmodels.scan.step_graph.values import Blocks, CannotFuseError, Source
 
 
 class Step(NamedTuple):

@@ -1,6 +1,6 @@
 """Gated recurrent unit with diagonal recurrent matrices: each unit reads only its own past.
 
-The equations of `seqmodels.cells.gru` with ``W_hr``, ``W_hz`` and ``W_hn`` diagonal.
+The equations of `seqmodels.cells.gated.gru` with ``W_hr``, ``W_hz`` and ``W_hn`` diagonal.
 
 Source: Li et al. 2018, "Independently Recurrent Neural Network (IndRNN)", section 3; its
 recurrence applied to a GRU.
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from seqmodels.cells.gru import GRUCell
-from seqmodels.cells.initialise import Init
+from seqmodels.cells.gated.gru import GRUCell
+from seqmodels.cells.gated.initialise import Init
 from seqmodels.kinds import whole
 from seqmodels.registry import register
 

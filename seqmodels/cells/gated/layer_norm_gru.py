@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqmodels.cells.base import HiddenState
-from seqmodels.cells.gated import GatedCell
-from seqmodels.cells.initialise import Init
+from seqmodels.cells.gated.base import GatedCell
+from seqmodels.cells.gated.initialise import Init
 from seqmodels.cells.product import linear
 from seqmodels.kinds import Count, positive, whole
 from seqmodels.registry import register

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqmodels.cells.base import HiddenState
-from seqmodels.cells.linear import LinearCell, check_radii
+from seqmodels.cells.linear.base import LinearCell, check_radii
 from seqmodels.cells.product import Linear
 from seqmodels.kinds import Share, positive, up_to_one
 from seqmodels.registry import register

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqmodels.cells.base import HiddenState
-from seqmodels.cells.linear import LinearCell
+from seqmodels.cells.linear.base import LinearCell
 from seqmodels.cells.product import Linear
 from seqmodels.registry import register
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from seqmodels.cells.base import HiddenState
-from seqmodels.cells.gated import GatedCell
+from seqmodels.cells.gated.base import GatedCell
 from seqmodels.kinds import Count
 from seqmodels.registry import register
 

@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from seqmodels.scan.fused.operations import OPERATIONS
+from seqmodels.scan.step_graph.operations import OPERATIONS
 
 #: Kinds: the axes that a value depends on, `b` for rows and `j` for units; the union of those of its arguments.
 SCALAR, UNIT, ROW, FULL = "", "j", "b", "bj"

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from seqmodels.cells.base import VendorForm
-from seqmodels.cells.gated import GatedCell
-from seqmodels.cells.initialise import Init
+from seqmodels.cells.gated.base import GatedCell
+from seqmodels.cells.gated.initialise import Init
 from seqmodels.cells.product import linear
 from seqmodels.kinds import Count, whole
 from seqmodels.registry import register

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqmodels.cells.gated import GatedCell
-from seqmodels.cells.initialise import Init
-from seqmodels.cells.lstm import LSTMState
+from seqmodels.cells.gated.base import GatedCell
+from seqmodels.cells.gated.initialise import Init
+from seqmodels.cells.gated.lstm import LSTMState
 from seqmodels.cells.product import linear
 from seqmodels.kinds import Count, positive, whole
 from seqmodels.registry import register

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from seqmodels.scan.fused.graph import Graph, Node
+    from seqmodels.scan.step_graph.graph import Graph, Node
 
 #: ``(graph, node, cotangent) -> one gradient per argument``, None for no gradient.
 Derivative = Callable[["Graph", "Node", "Node"], "list[Node | None]"]

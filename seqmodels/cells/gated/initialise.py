@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from seqmodels.cells.gated import GatedCell
+    from seqmodels.cells.gated.base import GatedCell
 
 Init = Literal["uniform", "orthogonal", "chrono", "identity"]
 SCHEMES: tuple[str, ...] = get_args(Init)

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqmodels.scan.fused.graph import Node
-from seqmodels.scan.fused.operations import OPERATIONS
-from seqmodels.scan.fused.trace import Blocks, CannotFuseError, Tracer
+from seqmodels.scan.step_graph.graph import Node
+from seqmodels.scan.step_graph.operations import OPERATIONS
+from seqmodels.scan.step_graph.values import Blocks, CannotFuseError, Values
 
 _LOWERINGS: dict[str, Callable[..., Any]] = {}
 _ELEMENTWISE = {aten: name for name, operation in OPERATIONS.items() for aten in operation.aten}
@@ -34,7 +34,7 @@ def lowers(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def lower(
-    tracer: Tracer, name: str, function: Any, result: Any, args: Sequence[Any], kwargs: dict[str, Any]
+    tracer: Values, name: str, function: Any, result: Any, args: Sequence[Any], kwargs: dict[str, Any]
 ) -> list[Blocks | None]:
     """Return the traced values of the results of torch's function `name`.
 
@@ -65,7 +65,7 @@ def lower(
     return values if isinstance(values, list) else [values]
 
 
-def _blocks(tracer: Tracer, value: Any) -> Blocks:
+def _blocks(tracer: Values, value: Any) -> Blocks:
     if isinstance(value, Tensor):
         return tracer.value(value)
     if isinstance(value, (bool, int, float)):
@@ -73,7 +73,7 @@ def _blocks(tracer: Tracer, value: Any) -> Blocks:
     raise CannotFuseError(f"an argument of type {type(value).__name__} cannot be generated")
 
 
-def elementwise(tracer: Tracer, operation: str, *operands: Blocks) -> Blocks:
+def elementwise(tracer: Values, operation: str, *operands: Blocks) -> Blocks:
     count = max(len(operand.nodes) for operand in operands)
     spread = [operand.nodes * count if len(operand.nodes) == 1 else operand.nodes for operand in operands]
     if any(len(nodes) != count for nodes in spread):
@@ -86,7 +86,7 @@ def _compose(*names: str) -> Callable[[Callable[..., Node]], Callable[..., Node]
     """Register a lowering with one node for each tensor or number argument."""
 
     def decorate(function: Callable[..., Node]) -> Callable[..., Node]:
-        def blockwise(tracer: Tracer, result: Any, *args: Any, **kwargs: Any) -> Blocks:
+        def blockwise(tracer: Values, result: Any, *args: Any, **kwargs: Any) -> Blocks:
             operands = [_blocks(tracer, arg) if not isinstance(arg, Blocks) else arg for arg in args if arg is not None]
             count = max(len(operand.nodes) for operand in operands)
             spread = [o.nodes * count if len(o.nodes) == 1 else o.nodes for o in operands]
@@ -200,12 +200,12 @@ def _between(graph: Any, x: Node, low: Node, high: Node) -> Node:
 
 
 @lowers("clamp_max")
-def _clamp_max(tracer: Tracer, result: Tensor, x: Blocks, high: Any) -> Blocks:
+def _clamp_max(tracer: Values, result: Tensor, x: Blocks, high: Any) -> Blocks:
     return _clamp(tracer, result, x, None, high)
 
 
 @lowers("clamp", "clamp_min")
-def _clamp(tracer: Tracer, result: Tensor, x: Blocks, low: Any = None, high: Any = None, **bounds: Any) -> Blocks:
+def _clamp(tracer: Values, result: Tensor, x: Blocks, low: Any = None, high: Any = None, **bounds: Any) -> Blocks:
     graph, nodes = tracer.graph, x.nodes
     low, high = bounds.get("min", low), bounds.get("max", high)
     for bound, comparison in ((low, "lt"), (high, "gt")):

@@ -1,6 +1,6 @@
 """Long short-term memory with diagonal recurrent matrices: each unit reads only its own past.
 
-The equations of `seqmodels.cells.lstm` with ``W_hi``, ``W_hf``, ``W_hg`` and ``W_ho`` diagonal.
+The equations of `seqmodels.cells.gated.lstm` with ``W_hi``, ``W_hf``, ``W_hg`` and ``W_ho`` diagonal.
 
 Source: Gonnet & Deselaers 2019, "IndyLSTMs: Independently Recurrent LSTMs", the section of that name.
 """
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from seqmodels.cells.initialise import Init
-from seqmodels.cells.lstm import LSTMCell
+from seqmodels.cells.gated.initialise import Init
+from seqmodels.cells.gated.lstm import LSTMCell
 from seqmodels.kinds import whole
 from seqmodels.registry import register
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from seqmodels.batch import step_mask
-from seqmodels.cells.gated import GatedCell
-from seqmodels.cells.linear import LinearCell
+from seqmodels.cells.gated.base import GatedCell
+from seqmodels.cells.linear.base import LinearCell
 from seqmodels.scan.fused.layout import Call, join_state, split_state
 from seqmodels.scan.gate import resolve
 from seqmodels.scan.reference import keep

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from torch import Tensor
 
-from seqmodels.heads.bridge import Size, Sizes
-from seqmodels.heads.decoder import DEFAULT_CELL, DecoderHead
-from seqmodels.heads.schedule import Schedule
+from seqmodels.heads.decoding.bridge import Size, Sizes
+from seqmodels.heads.decoding.decoder import DEFAULT_CELL, DecoderHead
+from seqmodels.heads.decoding.schedule import Schedule
 from seqmodels.kinds import Share, share, whole
 from seqmodels.registry import register
 

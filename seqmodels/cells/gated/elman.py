@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from seqmodels.cells.base import HiddenState, VendorForm
-from seqmodels.cells.gated import GatedCell
-from seqmodels.cells.initialise import Init
+from seqmodels.cells.gated.base import GatedCell
+from seqmodels.cells.gated.initialise import Init
 from seqmodels.kinds import Count
 from seqmodels.registry import register
 

@@ -1,0 +1,1 @@
+"""Gated cells: an input product, a recurrent product and a pointwise update."""

@@ -1,0 +1,1 @@
+"""Cells that are linear in their state, so that all steps can run in parallel."""

@@ -1,0 +1,1 @@
+"""Heads that decode their targets one by one, and their parts."""
