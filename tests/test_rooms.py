@@ -17,6 +17,10 @@ ROOMS = (
 )
 # Files that come with the package, found by `files`.
 APART = {"__init__", "shipped"}
+# A folder holds at most so many modules.
+MODULES = 15
+# Folders that hold more, to be divided.
+FULL = {"sources", "encode"}
 
 
 def arrows(root: Path) -> Iterator[tuple[str, str]]:
@@ -54,6 +58,16 @@ def ring(root: Path) -> list[str]:
     return []
 
 
+def crowded(root: Path) -> set[str]:
+    """The folders of the data floor that hold more modules than they may."""
+    counts: dict[str, int] = {}
+    for path in (root / "data").rglob("*.py"):
+        if path.stem != "__init__":
+            folder = path.parent.relative_to(root / "data").as_posix()
+            counts[folder] = counts.get(folder, 0) + 1
+    return {folder for folder, count in counts.items() if count > MODULES}
+
+
 def test_each_room_is_known() -> None:
     found = {
         path.stem for path in (PACKAGE / "data").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
@@ -65,6 +79,21 @@ def test_imports_point_down_inside_the_data_floor() -> None:
     assert len(list(arrows(PACKAGE))) > 200
     assert pointing_up(PACKAGE) == []
     assert ring(PACKAGE) == []
+
+
+def test_no_folder_is_crowded() -> None:
+    assert crowded(PACKAGE) <= FULL
+
+
+def test_a_crowded_folder_is_found(tmp_path: Path) -> None:
+    (tmp_path / "data" / "read" / "more").mkdir(parents=True)
+    for number in range(MODULES):
+        (tmp_path / "data" / "read" / f"reader_{number}.py").touch()
+        (tmp_path / "data" / "read" / "more" / f"reader_{number}.py").touch()
+    (tmp_path / "data" / "read" / "__init__.py").touch()
+    assert crowded(tmp_path) == set()
+    (tmp_path / "data" / "read" / "more" / "one_more.py").touch()
+    assert crowded(tmp_path) == {"read/more"}
 
 
 @pytest.mark.parametrize(

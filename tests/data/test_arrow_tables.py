@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
 
-from seqmodels.data.read.columnar import from_arrow
+from seqmodels.data.read.columnar.arrow import from_arrow
 from seqmodels.data.read.open import read_table
 from seqmodels.data.sources.table import CSVSource
 from tests.data.csv_examples import LONG, WIDE, contents, long_rows, series_rows, wide_rows, write

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from seqmodels.data.columns.clock import DAY, Clock, infer_clock, time_text
-from seqmodels.data.columns.times import parse_times
+from seqmodels.data.columns.times.column import parse_times
+from seqmodels.data.columns.times.frequency import DAY, Clock, infer_clock, time_text
 from seqmodels.data.files.arrays import Space
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.gaps import find_gaps, notes, regular

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqmodels.data.columns.clock import Clock, time_text
-from seqmodels.data.columns.times import parse_times
+from seqmodels.data.columns.times.column import parse_times
+from seqmodels.data.columns.times.frequency import Clock, time_text
 from seqmodels.data.files.text import read_text
 from seqmodels.data.read.table import Table
 from tests.data.file_kinds import (

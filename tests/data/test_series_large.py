@@ -10,7 +10,7 @@ from seqmodels.data.columns import grouped
 from seqmodels.data.files import arrays
 from seqmodels.data.files.arrays import Mapped
 from seqmodels.data.numbers import fit_scale
-from seqmodels.data.read import large_lines
+from seqmodels.data.read.delimited import large
 from seqmodels.data.series import forecasting
 from seqmodels.data.sources.table import CSVSource
 from seqmodels.tasks.baselines.reading import Subset, last_stretch
@@ -22,7 +22,7 @@ def small_blocks(monkeypatch):
     """Makes blocks of so few rows that small files have many."""
 
     def make(rows: int) -> None:
-        for module in (arrays, large_lines):
+        for module in (arrays, large):
             monkeypatch.setattr(module, "BLOCK", rows)
         monkeypatch.setattr(grouped, "AT_ONCE", 2)
 

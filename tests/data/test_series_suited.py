@@ -9,7 +9,7 @@ from seqmodels.build import build_source, suggestions
 from seqmodels.cli.compose import jobs, select
 from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import prepare
-from seqmodels.data.columns.clock import Clock, infer_clock
+from seqmodels.data.columns.times.frequency import Clock, infer_clock
 from seqmodels.data.series.defaults import holds_on, suited, suited_history, usual_period
 from seqmodels.data.series.rows import SeriesRows
 from seqmodels.data.sources.table import CSVSource

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seqmodels.data.columns.splits import by_group, by_position, by_ratio, stratified
+from seqmodels.data.columns.splits.shares import by_group, by_position, by_ratio, stratified
 
 RANDOM = np.random.default_rng(0)
 LABELS = RANDOM.choice(["a", "b", "c"], 1000, p=[0.7, 0.25, 0.05]).tolist()

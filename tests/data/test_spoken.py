@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seqmodels.data.columns.splits import stratified
+from seqmodels.data.columns.splits.shares import stratified
 from seqmodels.data.encode.deltas import with_deltas
 from seqmodels.data.sources.joined import read_joined
 from seqmodels.data.sources.spoken import SHIPPED, SpokenDigitsSource, SpokenSpellingSource

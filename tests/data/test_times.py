@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqmodels.data.columns.clock import DAY, infer_clock
-from seqmodels.data.columns.numbered_times import Times
-from seqmodels.data.columns.times import parse_times
+from seqmodels.data.columns.times.column import parse_times
+from seqmodels.data.columns.times.frequency import DAY, infer_clock
+from seqmodels.data.columns.times.numbered import Times
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
 from seqmodels.data.sources.table import CSVSource

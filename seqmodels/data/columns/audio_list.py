@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqmodels.data.columns.splits import NAMES
+from seqmodels.data.columns.splits.shares import NAMES
 from seqmodels.data.files.find import FILE, FOLDER, expanded, find_file, kind_of
 from seqmodels.data.files.walk import files_below
 from seqmodels.data.read.audio import SUFFIXES

@@ -26,7 +26,7 @@ from seqmodels.data.columns.roles import (
     split_column,
     time_columns,
 )
-from seqmodels.data.columns.target_kind import TargetKind, grades_note, target_kind
+from seqmodels.data.columns.targets.kind import TargetKind, grades_note, target_kind
 from seqmodels.data.read.table import Table
 from seqmodels.quoting import listed, shown
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seqmodels.data.columns.grouped import bounds, counted, index_type, sort_within, together
-from seqmodels.data.columns.times import parse_times
+from seqmodels.data.columns.times.column import parse_times
 from seqmodels.data.files.arrays import Space, blocks, gather
 from seqmodels.data.read.table import Table
 from seqmodels.quoting import shown
@@ -26,7 +26,7 @@ class Order:
         times: ``(N,)``, of each; None where no column holds times.
         names: of the owners.
         sorted: whether rows of one owner had to change places.
-        dated, written, time_format: as of `seqmodels.data.columns.numbered_times.Times`.
+        dated, written, time_format: as of `seqmodels.data.columns.times.numbered.Times`.
         repeated: rows left out because their time is there twice.
     """
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqmodels.data.columns.times import looks_like_time
+from seqmodels.data.columns.times.column import looks_like_time
 from seqmodels.data.files.arrays import blocks
 from seqmodels.data.read.table import Table
 

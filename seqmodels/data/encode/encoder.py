@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.columns.labels import Labels, sort_labels
 from seqmodels.data.columns.sequences import Reading, Sequences
-from seqmodels.data.columns.targets import encode_targets, refuse_change, target_range, target_values, used_rows
+from seqmodels.data.columns.targets.encoded import encode_targets, refuse_change, target_range, target_values, used_rows
+from seqmodels.data.columns.targets.labels import Labels, sort_labels
 from seqmodels.data.dataset import ArrayDataset, Origins
 from seqmodels.data.encode.vocabulary import FEWEST_SEEN, UNKNOWN, describe
 from seqmodels.data.files.arrays import Space

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.columns.splits import number
+from seqmodels.data.columns.splits.shares import number
 from seqmodels.data.dataset import ArrayDataset, Origins
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.files.store import Store, StoreWriter

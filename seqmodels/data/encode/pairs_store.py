@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqmodels.data.columns.splits import NAMES, by_ratio
+from seqmodels.data.columns.splits.shares import NAMES, by_ratio
 from seqmodels.data.encode.token_file import TokenFile, write_tokens
 from seqmodels.data.encode.tokenizer import STOP, Units
 from seqmodels.data.read.pairs import Pair, Reader

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqmodels.data.columns.splits import by_position
+from seqmodels.data.columns.splits.shares import by_position
 from seqmodels.data.columns.words import split_words
 from seqmodels.data.encode.token_file import TokenFile, write_tokens
 from seqmodels.data.encode.vocabulary import BYTE_NAMES, SHOWN, UNKNOWN, Vocabulary, code_points

@@ -7,17 +7,17 @@ from pathlib import Path
 from seqmodels.data.files.arrays import MEMORY_LIMIT
 from seqmodels.data.files.find import find_file
 from seqmodels.data.files.unpack import unpacked_bytes
-from seqmodels.data.read import columnar, json_lines
-from seqmodels.data.read.delimited import read_lines
-from seqmodels.data.read.hub import DATASETS, read_datasets
+from seqmodels.data.read.columnar import arrow, json_lines
+from seqmodels.data.read.columnar.hub import DATASETS, read_datasets
+from seqmodels.data.read.columnar.parquet import parquet_files, read_parquet
+from seqmodels.data.read.delimited.large import read_large_lines
+from seqmodels.data.read.delimited.whole import read_lines
 from seqmodels.data.read.joined_times import join_times
-from seqmodels.data.read.large_lines import read_large_lines
-from seqmodels.data.read.parquet import parquet_files, read_parquet
 from seqmodels.data.read.table import Table
 
 
 def read_table(path: str, memory_limit: int = MEMORY_LIMIT, cache_dir: str | None = None) -> Table:
-    """Read a table from a file, by its name's ending; see `read_lines` and `seqmodels.data.read.columnar`.
+    """Read a table from a file, by its name's ending; see `read_lines` and `seqmodels.data.read.columnar.arrow`.
 
     Args:
         path: of the file.
@@ -48,8 +48,8 @@ def _read(path: str, memory_limit: int, cache_dir: str | None) -> dict[str, Tabl
         return read_datasets(path, memory_limit, cache_dir)
     if parquet_files(path):
         return {"train": read_parquet(path, memory_limit, cache_dir)}
-    if Path(path).suffix.lower() in columnar.SUFFIXES:
-        return {"train": columnar.read_arrow(path, memory_limit, cache_dir)}
+    if Path(path).suffix.lower() in arrow.SUFFIXES:
+        return {"train": arrow.read_arrow(path, memory_limit, cache_dir)}
     if path.lower().endswith(json_lines.SUFFIXES):
         return {"train": json_lines.read_json_lines(path, memory_limit, cache_dir)}
     if path.lower().endswith((".npz", ".npy", ".ts", ".ts.gz")):

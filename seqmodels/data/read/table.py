@@ -18,7 +18,7 @@ import numpy as np
 
 from seqmodels.data.files.arrays import Space, blocks
 from seqmodels.data.number_text import to_numbers, to_truth
-from seqmodels.data.read.dialect import names_by_place
+from seqmodels.data.read.delimited.dialect import names_by_place
 from seqmodels.quoting import listed, nearest, shown
 
 # Spellings of true, false and nothing that one column may have.

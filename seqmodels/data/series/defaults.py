@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.data.columns.clock import DAY, Clock
 from seqmodels.data.columns.grouped import counted
+from seqmodels.data.columns.times.frequency import DAY, Clock
 from seqmodels.data.files.arrays import blocks
 from seqmodels.data.numbers import fit_scale
 from seqmodels.data.series.forecasting import fit_changes

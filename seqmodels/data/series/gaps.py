@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqmodels.data.columns.clock import Clock
 from seqmodels.data.columns.grouped import index_type
+from seqmodels.data.columns.times.frequency import Clock
 from seqmodels.data.files.arrays import Space, blocks, compress, count_true
 from seqmodels.quoting import shown
 

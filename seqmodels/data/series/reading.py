@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.data.columns.clock import Clock, infer_clock
 from seqmodels.data.columns.grouped import bounds, counted
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.order import Order, order_rows, refuse_missing
+from seqmodels.data.columns.times.frequency import Clock, infer_clock
 from seqmodels.data.files.arrays import Space, blocks
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.gaps import find_gaps, refuse, regular

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.data.columns.clock import Clock
 from seqmodels.data.columns.grouped import bounds, counted
+from seqmodels.data.columns.times.frequency import Clock
 from seqmodels.data.files.arrays import Space, compress, gather
 
 # The fields of `SeriesRows` that have one entry per row.

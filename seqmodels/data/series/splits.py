@@ -10,7 +10,7 @@ import itertools
 import numpy as np
 
 from seqmodels.data.columns.grouped import counted
-from seqmodels.data.columns.splits import NAMES, by_position
+from seqmodels.data.columns.splits.shares import NAMES, by_position
 from seqmodels.data.files.arrays import blocks
 from seqmodels.data.series.rows import SeriesRows
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.columns.clock import Clock
 from seqmodels.data.columns.infer import Layout
+from seqmodels.data.columns.times.frequency import Clock
 from seqmodels.data.files.arrays import Mapped, Space, blocks, open_array
 from seqmodels.data.files.cache import about, cached_folder
 from seqmodels.data.read.table import Table

@@ -12,10 +12,10 @@ import numpy as np
 from seqmodels.batch import BatchSpec
 from seqmodels.data.batches.augmentation import Variation, Varied
 from seqmodels.data.columns.arrays_check import fit_steps, plain_targets, settle_missing, settle_target
-from seqmodels.data.columns.arrays_splits import split_arrays
-from seqmodels.data.columns.labels import sort_labels
 from seqmodels.data.columns.shifted import LOOKED_AT, step_later
-from seqmodels.data.columns.splits import check_fractions
+from seqmodels.data.columns.splits.arrays import split_arrays
+from seqmodels.data.columns.splits.shares import check_fractions
+from seqmodels.data.columns.targets.labels import sort_labels
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.arrays import ArraySequences, label_names, targets_of
 from seqmodels.data.numbers import fit_scale

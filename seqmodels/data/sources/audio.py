@@ -14,7 +14,7 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.audio_list import Recording, find_recordings
-from seqmodels.data.columns.audio_splits import SplitOptions, split_recordings
+from seqmodels.data.columns.splits.audio import SplitOptions, split_recordings
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.audio_features import SMALLEST, AudioFeatures
 from seqmodels.data.encode.audio_store import FeatureStore, Strictness, notes, open_store

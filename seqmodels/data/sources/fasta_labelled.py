@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.columns.splits import check_fractions, stratified
+from seqmodels.data.columns.splits.shares import check_fractions, stratified
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.alphabet import Alphabet
 from seqmodels.data.encode.record_store import RecordSequences, RecordStore

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.columns.splits import by_position, check_fractions
+from seqmodels.data.columns.splits.shares import by_position, check_fractions
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.alphabet import Alphabet, check_kmer, kmers, reverse_complement
 from seqmodels.data.encode.token_file import TokenFile, cached, write_tokens

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.columns.cuts import cut_numbers
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.lists import explode
+from seqmodels.data.columns.targets.cuts import cut_numbers
 from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.read.open import read_table, read_tables
 from seqmodels.data.read.table import Table

@@ -12,7 +12,7 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.pairs import LOOKED_AT, suggest_settings
-from seqmodels.data.columns.splits import NAMES, check_fractions
+from seqmodels.data.columns.splits.shares import NAMES, check_fractions
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.pairs import Origins, PairDataset
 from seqmodels.data.encode.pairs_store import Limits, Sides, build_pairs, encode_pairs

@@ -9,9 +9,9 @@ from typing import Annotated
 import numpy as np
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.columns.labels import sort_labels
 from seqmodels.data.columns.roles import name_of
-from seqmodels.data.columns.splits import by_group, check_fractions
+from seqmodels.data.columns.splits.shares import by_group, check_fractions
+from seqmodels.data.columns.targets.labels import sort_labels
 from seqmodels.data.columns.words import Characters
 from seqmodels.data.dataset import ArrayDataset, DataSource, Origins, SequenceDataset
 from seqmodels.data.encode.encoder import warn_of_lost

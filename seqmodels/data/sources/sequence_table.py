@@ -12,11 +12,11 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
-from seqmodels.data.columns.labels import Labels
-from seqmodels.data.columns.sequence_splits import given_splits, split_sequences
 from seqmodels.data.columns.sequences import Reading, Sequences, read_sequences
 from seqmodels.data.columns.shifted import LOOKED_AT, step_later
-from seqmodels.data.columns.targets import check_targets, has_targets, used_rows
+from seqmodels.data.columns.splits.sequences import given_splits, split_sequences
+from seqmodels.data.columns.targets.encoded import check_targets, has_targets, used_rows
+from seqmodels.data.columns.targets.labels import Labels
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.encode.encoder import encode, make_spec, refuse_weightless, warn_of_unknown
 from seqmodels.data.encode.kept import keep, kept

@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.columns.splits import stratified
+from seqmodels.data.columns.splits.shares import stratified
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.encode.deltas import delta_names, with_deltas
 from seqmodels.data.numbers import apply_scale, fit_scale

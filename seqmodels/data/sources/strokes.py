@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.columns.splits import by_group, check_fractions
+from seqmodels.data.columns.splits.shares import by_group, check_fractions
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.files.find import naming
 from seqmodels.data.read.strokes import Drawing, read_drawings

@@ -8,13 +8,13 @@ from functools import partial
 from typing import Annotated, Literal
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.columns.cuts import check_cuts, cut_numbers
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.lists import unnest
 from seqmodels.data.columns.roles import Columns, name_of, names
 from seqmodels.data.columns.sequences import Reading
-from seqmodels.data.columns.splits import check_fractions
-from seqmodels.data.columns.zones import check_timezone
+from seqmodels.data.columns.splits.shares import check_fractions
+from seqmodels.data.columns.targets.cuts import check_cuts, cut_numbers
+from seqmodels.data.columns.times.zones import check_timezone
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.vocabulary import FEWEST_SEEN
 from seqmodels.data.files.arrays import MEMORY_LIMIT

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from seqmodels.batch import BatchSpec
-from seqmodels.data.columns.splits import check_fractions
+from seqmodels.data.columns.splits.shares import check_fractions
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.text_tokens import build_tokens, encode_tokens
 from seqmodels.data.encode.token_file import TokenFile, cached

@@ -9,11 +9,11 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
-from seqmodels.data.columns.labels import sort_labels
-from seqmodels.data.columns.sequence_splits import split_sequences
 from seqmodels.data.columns.sequences import Reading, Sequences, read_sequences
-from seqmodels.data.columns.splits import check_fractions
-from seqmodels.data.columns.targets import check_targets, encode_targets
+from seqmodels.data.columns.splits.sequences import split_sequences
+from seqmodels.data.columns.splits.shares import check_fractions
+from seqmodels.data.columns.targets.encoded import check_targets, encode_targets
+from seqmodels.data.columns.targets.labels import sort_labels
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.encode.encoder import frequent, origins, warn_of_lost
 from seqmodels.data.encode.vocabulary import FEWEST_SEEN, UNKNOWN

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqmodels.data.files.find import FOLDER, expanded, kind_of
-from seqmodels.data.read.columnar import from_batches
+from seqmodels.data.read.columnar.arrow import from_batches
 from seqmodels.data.read.table import Table
 
 DATASETS = "datasets:"

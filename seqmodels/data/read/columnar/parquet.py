@@ -12,10 +12,10 @@ from seqmodels.data.files.cache import stamp
 from seqmodels.data.files.find import FOLDER, expanded, find_file, kind_of
 from seqmodels.data.files.unpack import refuse_bomb
 from seqmodels.data.files.walk import files_below, files_that_fit, is_pattern
+from seqmodels.data.read.columnar.relation import CURE, Relation, read_relation
+from seqmodels.data.read.columnar.typed import Column
 from seqmodels.data.read.database import Part, connect, link, pattern, telling
-from seqmodels.data.read.relation import CURE, Relation, read_relation
 from seqmodels.data.read.table import Table
-from seqmodels.data.read.typed_column import Column
 
 SUFFIX, KIND = ".parquet", "Parquet"
 # Columns that DuckDB gives a Parquet file of its own.

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.data.columns.dates import (
+from seqmodels.data.columns.times.dates import (
     DAY,
     LONGEST,
     OFFSET,
@@ -24,8 +24,8 @@ from seqmodels.data.columns.dates import (
     time_of_day,
     tokens_of,
 )
-from seqmodels.data.columns.numbered_times import EPOCHS, Times, read_numbers
-from seqmodels.data.columns.zones import localise
+from seqmodels.data.columns.times.numbered import EPOCHS, Times, read_numbers
+from seqmodels.data.columns.times.zones import localise
 from seqmodels.data.files.arrays import blocks
 from seqmodels.data.read.table import Cells, Table
 from seqmodels.quoting import listed, shown

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.data.columns.dates import DAY
+from seqmodels.data.columns.times.dates import DAY
 from seqmodels.data.files.arrays import blocks
 
 

@@ -31,8 +31,8 @@ from seqmodels.data.read.database import (
     telling,
     write_rows,
 )
-from seqmodels.data.read.delimited import Lines, no_rows, notes_of, rows_of
-from seqmodels.data.read.dialect import START, Dialect, find_dialect
+from seqmodels.data.read.delimited.dialect import START, Dialect, find_dialect
+from seqmodels.data.read.delimited.whole import Lines, no_rows, notes_of, rows_of
 from seqmodels.data.read.stored_cells import StoredCells
 from seqmodels.data.read.table import Table
 
@@ -40,7 +40,7 @@ FILE = "columns.parquet"
 
 
 def read_large_lines(path: str, memory_limit: int, cache_dir: str | None) -> Table:
-    """Read a file as `seqmodels.data.read.delimited.read_lines` does, without ever holding all of it.
+    """Read a file as `seqmodels.data.read.delimited.whole.read_lines` does, without ever holding all of it.
 
     Args:
         path: of the file.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqmodels.data.columns.audio_list import Recording
-from seqmodels.data.columns.splits import NAMES, by_group, by_ratio, stratified
+from seqmodels.data.columns.splits.shares import NAMES, by_group, by_ratio, stratified
 from seqmodels.data.files.find import naming
 from seqmodels.quoting import suggest
 

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seqmodels.data.columns.dates import DAY
-from seqmodels.data.columns.numbered_times import EPOCHS
-from seqmodels.data.columns.zones import local, local_one, utc
+from seqmodels.data.columns.times.dates import DAY
+from seqmodels.data.columns.times.numbered import EPOCHS
+from seqmodels.data.columns.times.zones import local, local_one, utc
 from seqmodels.data.files.arrays import blocks
 
 # Named units of a fixed step, in nanoseconds, largest first.
@@ -40,7 +40,7 @@ class Clock:
         size: nanoseconds, days, months; for times that are no dates, in the unit of the file.
         dated: whether the time stamps are dates.
         timezone: in which days and months are counted and written; None for UTC.
-        written: how time stamps are written, as `seqmodels.data.columns.numbered_times.Times` says.
+        written: how time stamps are written, as `seqmodels.data.columns.times.numbered.Times` says.
         day: of the month, or its last where it has fewer; None for the day of the time that one starts from.
     """
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqmodels.data.columns.labels import Labels
 from seqmodels.data.columns.roles import SPLIT_WORDS
 from seqmodels.data.columns.sequences import Sequences
-from seqmodels.data.columns.splits import NAMES, by_group, number, stratified, stratified_groups
-from seqmodels.data.columns.targets import refuse_change, refuse_one_class, used_rows
+from seqmodels.data.columns.splits.shares import NAMES, by_group, number, stratified, stratified_groups
+from seqmodels.data.columns.targets.encoded import refuse_change, refuse_one_class, used_rows
+from seqmodels.data.columns.targets.labels import Labels
 from seqmodels.data.files.find import naming
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.quoting import listed, shown

@@ -11,10 +11,10 @@ from typing import Any
 from seqmodels.data.files.cache import stamp
 from seqmodels.data.files.columnar_size import unpacked_size
 from seqmodels.data.files.find import find_file
+from seqmodels.data.read.columnar.relation import Relation, read_relation
+from seqmodels.data.read.columnar.typed import Column
 from seqmodels.data.read.database import Part
-from seqmodels.data.read.relation import Relation, read_relation
 from seqmodels.data.read.table import Table
-from seqmodels.data.read.typed_column import Column
 
 SUFFIXES, KIND = (".arrow", ".feather", ".ipc"), "Arrow"
 ARROW_SUFFIXES = (".parquet", *SUFFIXES)

@@ -18,6 +18,7 @@ import numpy as np
 
 from seqmodels.data.files.cache import PassingFolder, about, cached_folder
 from seqmodels.data.files.unpack import refuse_bomb
+from seqmodels.data.read.columnar.typed import Column
 from seqmodels.data.read.database import (
     Part,
     Store,
@@ -30,7 +31,6 @@ from seqmodels.data.read.database import (
 )
 from seqmodels.data.read.stored_cells import StoredCells
 from seqmodels.data.read.table import ListColumn, Table
-from seqmodels.data.read.typed_column import Column
 from seqmodels.quoting import listed
 
 FILE = "columns.parquet"

@@ -12,8 +12,8 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
-from seqmodels.data.columns.labels import BETWEEN_LABELS, Labels
 from seqmodels.data.columns.sequences import Sequences
+from seqmodels.data.columns.targets.labels import BETWEEN_LABELS, Labels
 from seqmodels.data.files.arrays import Space
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.numbers import apply_scale

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seqmodels.data.columns.splits import NAMES, by_group, by_ratio, stratified
+from seqmodels.data.columns.splits.shares import NAMES, by_group, by_ratio, stratified
 from seqmodels.data.files.find import naming
 from seqmodels.data.read.arrays import Arrays
 

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from seqmodels.data.files.cache import stamp
 from seqmodels.data.files.find import read_text
 from seqmodels.data.number_text import Style, styles_of
-from seqmodels.data.read.dialect import START, Dialect, find_dialect
+from seqmodels.data.read.delimited.dialect import START, Dialect, find_dialect
 from seqmodels.data.read.table import Table
 
 

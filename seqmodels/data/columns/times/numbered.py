@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqmodels.data.columns.dates import DAY
+from seqmodels.data.columns.times.dates import DAY
 from seqmodels.data.files.arrays import Space, blocks
 
 # Numbers of these many digits are dates where all of a column are.

@@ -12,11 +12,11 @@ from typing import Any
 from seqmodels.data.files.cache import stamp
 from seqmodels.data.files.find import find_file, text_pieces
 from seqmodels.data.files.unpack import is_packed
+from seqmodels.data.read.columnar.relation import Relation, read_relation
+from seqmodels.data.read.columnar.typed import Column
 from seqmodels.data.read.database import Part, connect, link, quoted, telling
-from seqmodels.data.read.delimited import Lines
-from seqmodels.data.read.relation import Relation, read_relation
+from seqmodels.data.read.delimited.whole import Lines
 from seqmodels.data.read.table import Table
-from seqmodels.data.read.typed_column import Column
 
 SUFFIXES, KIND = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz"), "JSON lines"
 

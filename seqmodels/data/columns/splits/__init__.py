@@ -1,0 +1,1 @@
+"""Splits: which items are for training, validation and test."""

@@ -1,0 +1,1 @@
+"""Targets of tables: labels, classes and values, checked and encoded."""

@@ -1,0 +1,1 @@
+"""Times: dates in every writing, zones, and the frequency of a series."""

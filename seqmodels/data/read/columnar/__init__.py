@@ -1,0 +1,1 @@
+"""Files of typed columns, read by DuckDB or pyarrow."""

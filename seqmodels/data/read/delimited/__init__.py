@@ -1,0 +1,1 @@
+"""Files with separators, such as CSV."""
