@@ -9,9 +9,9 @@ import argparse
 import re
 from pathlib import Path
 
-from seqmodels.cli.library import Library
-from seqmodels.cli.report import write_page
-from seqmodels.cli.saved import run_folder, saved_config
+from seqmodels.cli.config.library import Library
+from seqmodels.cli.config.saved import run_folder, saved_config
+from seqmodels.cli.verbs.report import write_page
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "experiments"
 

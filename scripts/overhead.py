@@ -24,8 +24,8 @@ import torch
 from rich.console import Console
 
 from seqmodels.build import build_data
-from seqmodels.cli.compose import compose, jobs
-from seqmodels.cli.library import Library
+from seqmodels.cli.config.compose import compose, jobs
+from seqmodels.cli.config.library import Library
 from seqmodels.training.optimizers import make_optimizer
 from seqmodels.training.quiet import quieten
 from seqmodels.training.trainer import build_learner, make_trainer

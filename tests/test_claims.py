@@ -17,8 +17,8 @@ import torch
 from seqmodels import checkpoint
 from seqmodels.batch import BatchSpec
 from seqmodels.claims import DEEPEST
-from seqmodels.cli.compose import compose
-from seqmodels.cli.library import Library
+from seqmodels.cli.config.compose import compose
+from seqmodels.cli.config.library import Library
 from seqmodels.inference import load
 from seqmodels.yaml_file import read_yaml
 

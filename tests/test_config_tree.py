@@ -11,12 +11,12 @@ import yaml
 
 from seqmodels.cells import Cell
 from seqmodels.cells.gated.initialise import SCHEMES
-from seqmodels.cli import rules
-from seqmodels.cli.combinations.cells import can_have, is_gated
-from seqmodels.cli.compose import compose, select
-from seqmodels.cli.library import GLOBAL_PACKAGE, PART_GROUPS, Library
+from seqmodels.cli.config.compose import compose, select
+from seqmodels.cli.config.library import GLOBAL_PACKAGE, PART_GROUPS, Library
+from seqmodels.cli.config.settings import settings
 from seqmodels.cli.prepare import RECIPES, prepare
-from seqmodels.cli.settings import settings
+from seqmodels.cli.rules import single as rules
+from seqmodels.cli.rules.cells import can_have, is_gated
 from seqmodels.data.encode.alphabet import LETTERS
 from seqmodels.heads.decoding.schedule import SCHEDULES
 from seqmodels.layers import Regularisers

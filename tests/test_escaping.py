@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from seqmodels.cli.flags import as_json
-from seqmodels.cli.report_page import markdown
 from seqmodels.cli.screen import report
+from seqmodels.cli.verbs.report_page import markdown
 from seqmodels.escaping import fenced, in_cell, in_markdown, on_screen
 from seqmodels.inference.writing import write_predictions
 from seqmodels.tasks.plots.confusion import confusion_figure
@@ -72,8 +72,8 @@ def test_a_page_keeps_its_form(words: str) -> None:
 
 @every
 def test_a_report_with_hostile_data(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from seqmodels.cli import report_page
-    from seqmodels.cli.library import Library
+    from seqmodels.cli.config.library import Library
+    from seqmodels.cli.verbs import report_page
     from seqmodels.training.plot import Shown
 
     monkeypatch.setattr(report_page, "command", lambda config, library: "seqmodels train")

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from seqmodels import registry
-from seqmodels.cli import forecast
 from seqmodels.cli.main import main
+from seqmodels.cli.verbs import forecast
 from seqmodels.training import run as training_run
 from tests.cli.pages import ROOT, SMALL, blocks, command, in_a_fresh_process
 

@@ -160,7 +160,7 @@ def _dispatch(arguments: list[str]) -> int:
     if verb in ALONE:
         launchers.refuse_several(verb)
     module, function = VERBS[verb]
-    code: int = getattr(importlib.import_module(f"seqmodels.cli.{module}"), function)(rest)
+    code: int = getattr(importlib.import_module(f"seqmodels.cli.verbs.{module}"), function)(rest)
     return code
 
 
@@ -168,8 +168,8 @@ def _chosen_parts(arguments: list[str]) -> str:
     """Return the options of the parts that a command chooses, in words."""
     if not any(word.partition("=")[0] in help.PARTS for word in arguments):
         return ""
-    from seqmodels.cli.explain import described
-    from seqmodels.cli.library import Library
+    from seqmodels.cli.config.library import Library
+    from seqmodels.cli.rules.explain import described
 
     library, text = Library(), ""
     for group, _, name in (word.partition("=") for word in arguments):

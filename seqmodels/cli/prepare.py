@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from seqmodels.cli.check import check
-from seqmodels.cli.compose import Composition, compose, forced, select
+from seqmodels.cli.config.compose import Composition, compose, forced, select
+from seqmodels.cli.config.library import Library
+from seqmodels.cli.config.saved import run_folder, saved_config
+from seqmodels.cli.config.settings import Plain, amend, amend_written, names, settings
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.library import Library
-from seqmodels.cli.saved import run_folder, saved_config
-from seqmodels.cli.settings import Plain, amend, amend_written, names, settings
+from seqmodels.cli.rules.check import check
 from seqmodels.environment import resolved
 from seqmodels.registry import import_plugins
 
@@ -76,7 +76,7 @@ def prepare(library: Library, overrides: list[str], config_name: str = "train") 
 
     Args:
         library: the config files there are.
-        overrides: one job's, as `seqmodels.cli.compose.jobs` returns them.
+        overrides: one job's, as `seqmodels.cli.config.compose.jobs` returns them.
         config_name: the primary config.
 
     Returns:

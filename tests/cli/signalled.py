@@ -42,7 +42,7 @@ class Ended(NamedTuple):
 # Where a phase is: module, class, function, and in which call of it the signal comes; whether it then goes on.
 PHASES: dict[str, tuple[str, str, int, bool]] = {
     "imports": ("seqmodels.cli.main", "importlib.import_module", 1, False),
-    "composing": ("seqmodels.cli.train", "jobs", 1, False),
+    "composing": ("seqmodels.cli.verbs.train", "jobs", 1, False),
     "reading": ("seqmodels.training.run", "build_source", 1, False),
     "sanity check": ("seqmodels.training.learner", "Learner.validation_step", 1, False),
     "training": ("seqmodels.training.learner", "Learner.training_step", 3, True),
@@ -76,7 +76,7 @@ def _main() -> None:
     cases = [Case(*one) for one in json.load(sys.stdin)]
     for module in (
         "seqmodels.training.run",
-        "seqmodels.cli.train",
+        "seqmodels.cli.verbs.train",
         "seqmodels.inference",
         "hydra",
         "seqmodels.data.sources.made",

@@ -18,7 +18,7 @@ from seqmodels.benchmark.run import Row, Settings, arithmetic, contenders
 from seqmodels.benchmark.shapes import MODES, SHAPES, TIMED, Shape
 from seqmodels.benchmark.targets import Target, judge
 from seqmodels.benchmark.timing import Spread, in_turn
-from seqmodels.cli import benchmark as verb
+from seqmodels.cli.verbs import benchmark as verb
 from seqmodels.scan import dispatch
 from tests.cli.command import said
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqmodels.cli.library import Library
+from seqmodels.cli.config.library import Library
 from tests.cli.command import said
 
 FORGETFUL = sorted(

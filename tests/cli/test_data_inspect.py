@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from seqmodels import stopping
-from seqmodels.cli.library import Library
+from seqmodels.cli.config.library import Library
 
 SMALL = [
     "model.hidden_sizes=[4]",

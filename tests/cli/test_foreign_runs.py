@@ -13,8 +13,8 @@ import yaml
 
 import seqmodels as package
 from seqmodels.batch import BatchSpec
-from seqmodels.cli.compose import compose
-from seqmodels.cli.library import Library
+from seqmodels.cli.config.compose import compose
+from seqmodels.cli.config.library import Library
 
 CANARY = "from pathlib import Path\nPath({!r}).touch()\n"
 ROOT = Path(package.__file__).parents[1]

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from seqmodels.cells import LSTMCell
-from seqmodels.cli import doctor
+from seqmodels.cli.config.library import Library
 from seqmodels.cli.help import OVERVIEW, VERBS
-from seqmodels.cli.library import Library
 from seqmodels.cli.main import VERBS as MODULES
+from seqmodels.cli.verbs import doctor
 from seqmodels.parts import shipped
 from seqmodels.scan import ENGINES, choose
 from tests.cli.command import said

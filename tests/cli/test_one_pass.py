@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from seqmodels.cli import compose
-from seqmodels.cli.library import Library
+from seqmodels.cli.config import compose
+from seqmodels.cli.config.library import Library
 from seqmodels.cli.prepare import prepare
 from seqmodels.data.sources import table
 

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from seqmodels.cli.check import check
-from seqmodels.cli.compose import Composition, _filled, _open_cells, compose, select
+from seqmodels.cli.config.compose import Composition, _filled, _open_cells, compose, select
+from seqmodels.cli.config.library import Library
+from seqmodels.cli.config.settings import settings
+from seqmodels.cli.config.shape import DEEPEST, MOST_VALUES, wrong_shape
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.library import Library
 from seqmodels.cli.main import explain
-from seqmodels.cli.report import _metrics
-from seqmodels.cli.rules import rule_for
+from seqmodels.cli.rules.check import check
+from seqmodels.cli.rules.single import rule_for
 from seqmodels.cli.screen import report
-from seqmodels.cli.settings import settings
-from seqmodels.cli.shape import DEEPEST, MOST_VALUES, wrong_shape
+from seqmodels.cli.verbs.report import _metrics
 
 EXTREMES: tuple[Any, ...] = (
     *(0, -1, 0.5, 10**18, 10**400, 1e300, math.nan, math.inf, True, None, "", "x" * 10_000, "\x1b[2J", "0"),

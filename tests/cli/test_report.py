@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import yaml
 
-from seqmodels.cli.library import Library
+from seqmodels.cli.config.library import Library
 from seqmodels.cli.main import main
 from seqmodels.cli.prepare import prepare
-from seqmodels.cli.report_page import command, licences
+from seqmodels.cli.verbs.report_page import command, licences
 
 SMALL = [
     *("trainer.max_steps=2", "trainer.accelerator=cpu", "trainer.enable_progress_bar=false"),

@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from seqmodels import checkpoint
-from seqmodels.cli.library import Library
+from seqmodels.cli.config.library import Library
 from seqmodels.cli.main import ALONE
 from seqmodels.cli.prepare import prepare
-from seqmodels.cli.train import _made
+from seqmodels.cli.verbs.train import _made
 from seqmodels.training.lock import NAME, held
 from tests.training.runs import compose_config
 from tests.training.test_launchers import TORCHRUN

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from seqmodels.cli.library import Library
+from seqmodels.cli.config.library import Library
 from seqmodels.data.shipped import FOLDER
 from seqmodels.parts import shipped
 from seqmodels.registry import make

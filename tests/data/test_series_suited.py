@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from seqmodels.build import build_source, suggestions
-from seqmodels.cli.compose import jobs, select
-from seqmodels.cli.library import Library
+from seqmodels.cli.config.compose import jobs, select
+from seqmodels.cli.config.library import Library
 from seqmodels.cli.prepare import prepare
 from seqmodels.data.columns.times.frequency import Clock, infer_clock
 from seqmodels.data.series.defaults import holds_on, suited, suited_history, usual_period

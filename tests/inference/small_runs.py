@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from seqmodels.cli.compose import compose, jobs
-from seqmodels.cli.library import Library
+from seqmodels.cli.config.compose import compose, jobs
+from seqmodels.cli.config.library import Library
 from seqmodels.training.run import train
 
 WORDS = ["to", "be", "or", "not", "that", "is", "the", "question", "whether", "nobler"]

@@ -78,7 +78,7 @@ def test_a_generator_names_its_inputs(generator):
 
 
 def test_the_command_has_the_same_defaults(monkeypatch, characters):
-    from seqmodels.cli import runs
+    from seqmodels.cli.verbs import runs
 
     asked: dict[str, Any] = {}
     monkeypatch.setattr(Model, "generate_pieces", lambda self, **options: asked.update(options) or [])

@@ -7,8 +7,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from seqmodels.cli.compose import compose, jobs
-from seqmodels.cli.library import Library
+from seqmodels.cli.config.compose import compose, jobs
+from seqmodels.cli.config.library import Library
 from seqmodels.cli.main import main
 from seqmodels.inference import load
 from seqmodels.training.run import train

@@ -12,8 +12,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from seqmodels.cli.compose import compose, jobs
-from seqmodels.cli.library import Library
+from seqmodels.cli.config.compose import compose, jobs
+from seqmodels.cli.config.library import Library
 from seqmodels.cli.main import main
 from seqmodels.data.sources.pairs import PairsSource, sides_of
 from seqmodels.inference import Model

@@ -18,8 +18,8 @@ from seqmodels import checkpoint
 
 def compose_config(*overrides: str) -> dict[str, Any]:
     """The config that `seqmodels train` would have."""
-    from seqmodels.cli.compose import compose, jobs
-    from seqmodels.cli.library import Library
+    from seqmodels.cli.config.compose import compose, jobs
+    from seqmodels.cli.config.library import Library
 
     library = Library()
     found, problems = jobs(library, list(overrides))

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from seqmodels import checkpoint
-from seqmodels.cli.compose import compose
-from seqmodels.cli.library import Library
+from seqmodels.cli.config.compose import compose
+from seqmodels.cli.config.library import Library
 from seqmodels.cli.main import main
 from seqmodels.environment import as_written, hide, resolved
 from seqmodels.inference import load

@@ -1,92 +1,85 @@
-"""What each setting of a run and its training may be: all that is not model, data or task."""
+"""Windows, splits, optimizer, schedule and trainer among one another."""
 
 from __future__ import annotations
 
-from seqmodels.kinds import (
-    Rule,
-    all_text,
-    batches,
-    below_one,
-    between,
-    boolean,
-    choice,
-    duration,
-    either,
-    endless,
-    file_name,
-    list_of,
-    not_negative,
-    number,
-    optional,
-    positive,
-    share,
-    text,
-    up_to_one,
-    whole,
-)
+from collections.abc import Iterator
 
-PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true")
+from seqmodels.cli.config.settings import Plain
 
-TRAINING: dict[str, Rule] = {
-    # the run
-    "name": file_name,
-    "seed": whole(0, 2**32 - 1),
-    "plugins": Rule("a list of package names, such as [my_cells]", all_text),
-    "resume": optional(text),
-    "run_dir": text,
-    # windows, checkpoints, stopping
-    "training.batch_size": whole(1, 1_000_000),
-    "training.window": optional(whole(1)),
-    "training.k2": optional(whole(1)),
-    "training.workers": whole(0, 1000),
-    "checkpoint.every_n_steps": whole(1),
-    "early_stopping.patience": optional(whole(1)),
-    # diagnostics
-    "diagnostics.every_n_steps": whole(1),
-    "diagnostics.log_every_n_steps": optional(whole(1)),
-    "diagnostics.budget": optional(up_to_one),
-    "diagnostics.rows": whole(1, 10_000),
-    "diagnostics.steps": whole(1, 100_000),
-    "diagnostics.lags": whole(1, 100_000),
-    "diagnostics.samples": whole(1, 10_000),
-    # optimizer and schedule
-    "optimizer.lr": positive,
-    "optimizer.betas": list_of(below_one, "[0.9, 0.999]", length=2),
-    "optimizer.eps": positive,
-    "optimizer.weight_decay": not_negative,
-    "optimizer.momentum": below_one,
-    "optimizer.dampening": share,
-    "optimizer.alpha": below_one,
-    "scheduler.pct_start": between,
-    "scheduler.anneal_strategy": choice("cos", "linear"),
-    "scheduler.div_factor": positive,
-    "scheduler.final_div_factor": positive,
-    "scheduler.warmup_steps": whole(0),
-    "scheduler.min_lr": not_negative,
-    "scheduler.factor": between,
-    "scheduler.patience": whole(0),
-    "scheduler.threshold": not_negative,
-    "scheduler.cooldown": whole(0),
-    # trainer
-    "trainer.max_epochs": either(endless, Rule("auto", lambda value: value == "auto")),
-    "trainer.max_steps": endless,
-    "trainer.max_time": optional(duration),
-    "trainer.min_epochs": optional(whole(1)),
-    "trainer.accelerator": choice("auto", "cpu", "gpu", "cuda", "mps", "tpu"),
-    "trainer.devices": either(whole(1), choice("auto"), list_of(whole(0), "[0, 1]")),
-    "trainer.num_nodes": Rule("1 (training on several machines is not supported yet)", lambda value: value == 1),
-    "trainer.precision": choice(*PRECISIONS),
-    "trainer.gradient_clip_val": optional(positive),
-    "trainer.gradient_clip_algorithm": choice("norm", "value"),
-    "trainer.accumulate_grad_batches": whole(1),
-    "trainer.val_check_interval": optional(either(whole(1), number(" between 0 and 1", lambda v: 0 < v <= 1))),
-    "trainer.check_val_every_n_epoch": optional(whole(1)),
-    "trainer.limit_train_batches": batches,
-    "trainer.limit_val_batches": batches,
-    "trainer.limit_test_batches": batches,
-    "trainer.overfit_batches": batches,
-    "trainer.num_sanity_val_steps": whole(-1),
-    "trainer.log_every_n_steps": whole(1),
-    "trainer.deterministic": either(boolean, choice("warn")),
-    "trainer.benchmark": optional(boolean),
-}
+
+def windows(config: Plain) -> Iterator[str]:
+    """Windows, k2, and what cannot be cut for them."""
+    training, model = config["training"], config["model"]
+    window, k2 = training["window"], training["k2"]
+    if window is not None and model["bidirectional"]:
+        yield (
+            "training.window: a bidirectional model reads each sequence from its end too, so no state can be carried "
+            "from window to window: set training.window=null or model.bidirectional=false"
+        )
+    if k2 is not None and model["bidirectional"]:
+        yield "training.k2: a bidirectional model has no past to cut the gradient in: set training.k2=null"
+    if training["random_window"] and window is None:
+        yield "training.random_window: needs training.window, the length to draw around: set training.window=100"
+
+
+def fractions(config: Plain) -> Iterator[str]:
+    """Splits that leave nothing to train on."""
+    val, test = (config["data"].get(f"{split}_fraction", 0) for split in ("val", "test"))
+    if val + test >= 1:
+        yield f"data.val_fraction, data.test_fraction: must leave something to train on, got {val} and {test}"
+
+
+def optimizer(config: Plain) -> Iterator[str]:
+    """What Nesterov's momentum needs."""
+    optimizer = config["optimizer"]
+    if optimizer.get("nesterov") and (optimizer.get("momentum") == 0 or optimizer.get("dampening") != 0):
+        yield "optimizer.nesterov: needs optimizer.momentum above 0 and optimizer.dampening=0"
+
+
+def schedule(config: Plain) -> Iterator[str]:
+    """Schedules and stopping that follow what is not there."""
+    name, trainer = config["scheduler"]["name"], config["trainer"]
+    unlimited = endless(trainer)
+    if name in ("one_cycle", "cosine") and unlimited:
+        yield f"scheduler: {name} ends with the training: set trainer.max_epochs or trainer.max_steps"
+    unwatched = _unwatched(config)
+    if name == "plateau" and unwatched:
+        yield f"scheduler: plateau follows the validation metric, and {unwatched} leaves none"
+    if config["early_stopping"]["patience"] is not None and unwatched:
+        yield f"early_stopping.patience: follows the validation metric, and {unwatched} leaves none"
+    if config["task"].get("conformal") and unwatched:
+        yield f"task.conformal: corrects the interval on the validation split, and {unwatched} leaves none"
+    if unlimited and trainer["max_time"] is None and config["early_stopping"]["patience"] is None:
+        yield "trainer: would never stop: set trainer.max_epochs, trainer.max_steps or trainer.max_time"
+
+
+def trainer(config: Plain) -> Iterator[str]:
+    """Precision, validation and batches for the devices there are."""
+    trainer, training = config["trainer"], config["training"]
+    if trainer["precision"].startswith("16") and trainer["accelerator"] == "cpu":
+        yield f"trainer.precision: {trainer['precision']} needs a GPU; on the CPU use bf16-mixed or 32-true"
+    every = trainer["val_check_interval"]
+    if trainer["check_val_every_n_epoch"] is None and not isinstance(every, int):
+        yield (
+            "trainer.val_check_interval: must be a whole number of batches, such as 500, where "
+            f"trainer.check_val_every_n_epoch is null, got {'null' if every is None else every}"
+        )
+    devices = trainer["devices"]
+    ranks = (len(devices) if isinstance(devices, list) else devices) if devices != "auto" else 1
+    if training["batch_size"] % ranks:
+        yield f"training.batch_size: must divide evenly by the {ranks} processes, got {training['batch_size']}"
+
+
+def endless(trainer: Plain) -> bool:
+    """Whether the training has no end that is known before."""
+    return bool(trainer["max_epochs"] == -1 and trainer["max_steps"] == -1)
+
+
+def _unwatched(config: Plain) -> str | None:
+    """The setting by which there is no validation, if one does."""
+    found = {
+        "data.val_fraction": config["data"].get("val_fraction"),
+        "data.val_size": config["data"].get("val_size"),
+        "trainer.limit_val_batches": config["trainer"]["limit_val_batches"],
+    }
+    return next((f"{name}=0" for name, value in found.items() if value is not None and value == 0), None)

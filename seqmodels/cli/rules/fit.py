@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seqmodels.cli.settings import Plain
+from seqmodels.cli.config.settings import Plain
 from seqmodels.parts import Part, shipped
 from seqmodels.registry import known
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from seqmodels.cli.arguments import config_parser
+from seqmodels.cli.config.library import Library
 from seqmodels.cli.errors import FAILURE, ConfigError
-from seqmodels.cli.library import Library
 from seqmodels.cli.screen import console
 
 Plain = dict[str, Any]
@@ -134,7 +134,7 @@ def _wanted_cell(library: Library, overrides: list[str], config_name: str) -> Pl
         ConfigError: a config with problems, other than data still to be named.
     """
     # Here, so that the rest of the report needs no Hydra.
-    from seqmodels.cli.compose import jobs
+    from seqmodels.cli.config.compose import jobs
     from seqmodels.cli.prepare import prepare
 
     (job,), wrong = jobs(library, overrides)

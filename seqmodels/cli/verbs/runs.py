@@ -1,22 +1,16 @@
-"""`seqmodels evaluate` and `generate`, and how every verb finds the run that it is about."""
+"""`seqmodels evaluate` and `generate`."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from seqmodels.atomic import replacing
 from seqmodels.cli.arguments import Parser
-from seqmodels.cli.check import check
-from seqmodels.cli.compose import Composition, select
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import PICTURES, say, wrong_target, wrong_values
-from seqmodels.cli.library import Library
-from seqmodels.cli.saved import run_folder, saved_config
 from seqmodels.cli.screen import console
-from seqmodels.cli.settings import amend, names
+from seqmodels.cli.trained import read_run
 from seqmodels.kinds import Rule, not_negative, up_to_one, whole
 
 _FLAG_RULES: dict[str, Rule] = {
@@ -83,43 +77,3 @@ def _check_sampling(flags: argparse.Namespace) -> None:
         problems += wrong_target("output", flags.output, PICTURES)
     if problems:
         raise ConfigError(*problems)
-
-
-class Asked(NamedTuple):
-    """What was asked of a run: flags, the run, settings to change in it, packages to trust."""
-
-    flags: argparse.Namespace
-    run: Path
-    changes: dict[str, Any]
-    plugins: list[str]
-
-
-def read_run(parser: Parser, arguments: list[str]) -> Asked:
-    """Flags, the run, and the overrides, which are checked against the run's own config."""
-    flags, rest = parser.overrides(arguments)
-    named = bool(rest) and ("=" not in rest[0] or Path(rest[0]).exists())
-    run = Path(rest[0]) if named else newest_run()
-    overrides = rest[1:] if named else rest
-    if not named:
-        console(stderr=True).print(f"run: {run}", style="dim")
-    folder = run_folder(run, "RUN")
-    saved = saved_config(folder)
-    library = Library()
-    changed = Composition(amend(saved, overrides, library.groups()), saved, {}, folder)
-    problems = check(changed, library) if overrides else []
-    if problems:
-        raise ConfigError(*problems)
-    changes = {name: select(changed.config, name) for name in names(overrides)}
-    return Asked(flags, run, changes, changes.pop("plugins", []))
-
-
-def newest_run(root: Path = Path("runs")) -> Path:
-    """The run under `root` that was started last.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    runs = [file for file in root.rglob("config.yaml") if (file.parent / "checkpoints").is_dir()]
-    if not runs:
-        raise ConfigError(f"no run was named, and there is none under {root}/: seqmodels {sys.argv[1]} RUN")
-    return max(runs, key=lambda file: file.stat().st_mtime).parent

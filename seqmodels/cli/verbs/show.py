@@ -7,11 +7,11 @@ import sys
 import yaml
 
 from seqmodels.cli.arguments import config_parser
-from seqmodels.cli.compose import jobs
+from seqmodels.cli.config.compose import jobs
+from seqmodels.cli.config.library import Library, paths
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.explain import comment
-from seqmodels.cli.library import Library, paths
 from seqmodels.cli.prepare import Prepared, prepare
+from seqmodels.cli.rules.explain import comment
 from seqmodels.cli.screen import console
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.text import Text
 
 from seqmodels.cli.arguments import config_parser
+from seqmodels.cli.config.library import Library
 from seqmodels.cli.errors import ConfigError, no_option
-from seqmodels.cli.explain import described
-from seqmodels.cli.library import Library
+from seqmodels.cli.rules.explain import described
 from seqmodels.cli.screen import console
 from seqmodels.quoting import suggest
 

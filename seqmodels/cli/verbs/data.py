@@ -7,9 +7,9 @@ import math
 from typing import Any
 
 from seqmodels.cli.arguments import config_parser
-from seqmodels.cli.compose import jobs
+from seqmodels.cli.config.compose import jobs
+from seqmodels.cli.config.library import Library
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import Prepared, prepare
 from seqmodels.quoting import suggest
 
@@ -35,7 +35,7 @@ def data(arguments: list[str]) -> int:
     if flags.json:
         print(json.dumps(_finite(found), ensure_ascii=False, indent=2, allow_nan=False))
     else:
-        from seqmodels.cli.data_page import show
+        from seqmodels.cli.verbs.data_page import show
 
         show(found)
     return 0

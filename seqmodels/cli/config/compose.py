@@ -17,10 +17,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from seqmodels.cli.config.library import PART_GROUPS, PLACES, Library
+from seqmodels.cli.config.settings import Plain, parse, reworded, to_plain
+from seqmodels.cli.config.shape import select, wrong_shape
 from seqmodels.cli.errors import ConfigError, no_option
-from seqmodels.cli.library import PART_GROUPS, PLACES, Library
-from seqmodels.cli.settings import Plain, parse, reworded, to_plain
-from seqmodels.cli.shape import select, wrong_shape
 from seqmodels.environment import named
 from seqmodels.registry import import_plugins, known
 

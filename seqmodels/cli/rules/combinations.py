@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seqmodels.cli.combinations.cells import cell, own_cell, regularisers
-from seqmodels.cli.combinations.fit import sees_future, shapes
-from seqmodels.cli.combinations.heads import beam, chain, skip, teacher, window_of_head
-from seqmodels.cli.combinations.training import fractions, optimizer, schedule, trainer, windows
-from seqmodels.cli.settings import Plain
+from seqmodels.cli.config.settings import Plain
+from seqmodels.cli.rules.cells import cell, own_cell, regularisers
+from seqmodels.cli.rules.fit import sees_future, shapes
+from seqmodels.cli.rules.heads import beam, chain, skip, teacher, window_of_head
+from seqmodels.cli.rules.training import fractions, optimizer, schedule, trainer, windows
 
 __all__ = ["combinations"]
 

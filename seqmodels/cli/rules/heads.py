@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seqmodels.cli.combinations.fit import predicts
-from seqmodels.cli.combinations.training import endless
-from seqmodels.cli.settings import Plain
+from seqmodels.cli.config.settings import Plain
+from seqmodels.cli.rules.fit import predicts
+from seqmodels.cli.rules.training import endless
 from seqmodels.registry import known
 
 

@@ -28,7 +28,7 @@ WHOLE = {"experiment": "an experiment", "recipe": "a recipe"}
 
 def config_folder() -> Path:
     """Where seqmodels keeps its own configs: in the installed package, else in the checkout."""
-    package = Path(__file__).resolve().parents[1]
+    package = Path(__file__).resolve().parents[2]
     for folder in (package / "configs", package.parent / "configs"):
         if (folder / MARKER).is_file():
             return folder

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seqmodels.cli.compose import offer_parts
+from seqmodels.cli.config.compose import offer_parts
+from seqmodels.cli.config.library import Library
 from seqmodels.cli.errors import ConfigError, in_words
-from seqmodels.cli.library import Library
 
 # Flags of Hydra's that print something about the config and run nothing.
 _INFORMING = {

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from seqmodels.cli.arguments import config_parser
-from seqmodels.cli.check import check
-from seqmodels.cli.compose import Composition, jobs
+from seqmodels.cli.config.compose import Composition, jobs
+from seqmodels.cli.config.library import Library
+from seqmodels.cli.config.saved import run_folder, saved_config
+from seqmodels.cli.config.settings import amend, amend_written, names
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import wrong_values
-from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import Prepared, prepare, untrusted
-from seqmodels.cli.saved import run_folder, saved_config
+from seqmodels.cli.rules.check import check
 from seqmodels.cli.screen import console
-from seqmodels.cli.settings import amend, amend_written, names
 from seqmodels.kinds import whole
 from seqmodels.training.lock import remove_empty
 

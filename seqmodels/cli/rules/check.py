@@ -6,13 +6,13 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from seqmodels.cli.combinations import combinations
-from seqmodels.cli.compose import Composition, select
+from seqmodels.cli.config.compose import Composition, select
+from seqmodels.cli.config.library import Library
+from seqmodels.cli.config.settings import Plain, settings
+from seqmodels.cli.config.shape import unnamed_parts, wrong_parts
 from seqmodels.cli.errors import MOST_PROBLEMS
-from seqmodels.cli.library import Library
-from seqmodels.cli.rules import rule_for
-from seqmodels.cli.settings import Plain, settings
-from seqmodels.cli.shape import unnamed_parts, wrong_parts
+from seqmodels.cli.rules.combinations import combinations
+from seqmodels.cli.rules.single import rule_for
 from seqmodels.quoting import nearest, shown
 
 MISSING = "???"

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from seqmodels.cli.compose import select
-from seqmodels.cli.library import Library
+from seqmodels.cli.config.compose import select
+from seqmodels.cli.config.library import Library
+from seqmodels.cli.config.settings import Plain, settings
 from seqmodels.cli.prepare import prepare
-from seqmodels.cli.settings import Plain, settings
 from seqmodels.escaping import fenced, in_markdown
 
 # Settings that say where and how a run was made, and not what it is.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seqmodels.cli.library import Library
-from seqmodels.cli.rules import option_at
-from seqmodels.cli.settings import Plain
+from seqmodels.cli.config.library import Library
+from seqmodels.cli.config.settings import Plain
+from seqmodels.cli.rules.single import option_at
 from seqmodels.parts import MISSING, Option, Part
 
 

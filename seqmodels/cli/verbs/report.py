@@ -9,12 +9,12 @@ from typing import Any
 
 from seqmodels.atomic import replacing
 from seqmodels.cli.arguments import Parser
+from seqmodels.cli.config.library import Library
+from seqmodels.cli.config.saved import run_folder, saved_config
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import wrong_target
-from seqmodels.cli.library import Library
-from seqmodels.cli.runs import read_run
-from seqmodels.cli.saved import run_folder, saved_config
 from seqmodels.cli.screen import console
+from seqmodels.cli.trained import read_run
 
 
 def report(arguments: list[str]) -> int:
@@ -47,7 +47,7 @@ def write_page(run: Path, page: Path, library: Library, plugins: Iterable[str] =
         ConfigError: a run that did not end.
         ValueError: a damaged run, or data that are not there any more.
     """
-    from seqmodels.cli.report_page import markdown
+    from seqmodels.cli.verbs.report_page import markdown
     from seqmodels.training.plot import plot
     from seqmodels.training.report import write_text
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import TABLES, give, wrong_source, wrong_target, wrong_values
-from seqmodels.cli.runs import read_run
+from seqmodels.cli.trained import read_run
 from seqmodels.kinds import whole
 
 

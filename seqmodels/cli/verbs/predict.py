@@ -14,8 +14,8 @@ from typing import Any
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import TABLES, as_json, give, wrong_source, wrong_target, wrong_values
-from seqmodels.cli.runs import read_run
 from seqmodels.cli.screen import console
+from seqmodels.cli.trained import read_run
 from seqmodels.kinds import whole
 
 STANDARD_INPUT = "-"

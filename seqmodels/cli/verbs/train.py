@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seqmodels import stopping
-from seqmodels.cli import launch
 from seqmodels.cli.arguments import config_parser
-from seqmodels.cli.compose import forced, jobs, search_path
+from seqmodels.cli.config import launch
+from seqmodels.cli.config.compose import forced, jobs, search_path
+from seqmodels.cli.config.library import Library
+from seqmodels.cli.config.settings import is_sweep, names
 from seqmodels.cli.errors import FAILURE, ConfigError
-from seqmodels.cli.library import Library
 from seqmodels.cli.prepare import Prepared, prepare
 from seqmodels.cli.screen import console, report
-from seqmodels.cli.settings import is_sweep, names
 from seqmodels.training.lock import held, make, remove_empty
 from seqmodels.training.processes import launchers
 from seqmodels.training.processes.launchers import Launch

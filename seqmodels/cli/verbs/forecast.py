@@ -10,8 +10,8 @@ from seqmodels.atomic import replacing
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import PICTURES, TABLES, give, wrong_source, wrong_target, wrong_values
-from seqmodels.cli.runs import read_run
 from seqmodels.cli.screen import console
+from seqmodels.cli.trained import read_run
 from seqmodels.kinds import whole
 
 if TYPE_CHECKING:

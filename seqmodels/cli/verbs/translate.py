@@ -11,7 +11,7 @@ from typing import Any
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import TABLES, give, wrong_source, wrong_target, wrong_values
-from seqmodels.cli.runs import read_run
+from seqmodels.cli.trained import read_run
 from seqmodels.kinds import not_negative, whole
 
 

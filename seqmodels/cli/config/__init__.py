@@ -1,0 +1,1 @@
+"""A config: what may be chosen, composed, read and changed by name."""
