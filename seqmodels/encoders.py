@@ -70,7 +70,7 @@ class TokenEncoder(nn.Module):
         """
         if self.remembers:
             return self.read(inputs, None, lengths)[0]
-        vectors: Tensor = self.dropout(self.embedding(self._settle(inputs, lengths)[0]))
+        vectors: Tensor = self.dropout(self.embedding(self._resolve(inputs, lengths)[0]))
         return vectors
 
     def read(
@@ -87,7 +87,7 @@ class TokenEncoder(nn.Module):
         Raises:
             ValueError: inputs as in `forward`, or a state of the wrong shape or dtype.
         """
-        inputs, lengths = self._settle(inputs, lengths)
+        inputs, lengths = self._resolve(inputs, lengths)
         before = self.initial_state(len(inputs), inputs) if state is None else state
         if before.shape != (len(inputs), self.ngrams - 1) or before.dtype != torch.int64:
             raise ValueError(
@@ -113,7 +113,7 @@ class TokenEncoder(nn.Module):
         newest = tokens.gather(1, place)
         return newest if first is None else keep(place - (self.ngrams - 1) >= first[:, -1:], newest)
 
-    def _settle(self, inputs: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def _resolve(self, inputs: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         if inputs.is_floating_point() or inputs.dtype == torch.bool:
             raise ValueError(f"inputs must be tokens (whole numbers), got {inputs.dtype}: call inputs.long()")
         if inputs.dim() != 2 or 0 in inputs.shape:

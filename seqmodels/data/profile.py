@@ -37,19 +37,19 @@ class Piece(NamedTuple):
     whole: bool
 
 
-def survey(splits: dict[str, SequenceDataset]) -> Plain:
+def profile_splits(splits: dict[str, SequenceDataset]) -> Plain:
     """Counts of each split, as plain values, and how many sequences of a split are in training too.
 
     >>> from seqmodels.data.dataset import ArrayDataset
     >>> spec = BatchSpec("tokens", 3, "labels", 2, "sequence", ("a", "b", "c"), ("no", "yes"))
     >>> train = ArrayDataset(spec, [np.array([0, 1]), np.array([2])], [0, 1])
-    >>> found = survey({"train": train, "val": ArrayDataset(spec, [np.array([2])], [1])})
+    >>> found = profile_splits({"train": train, "val": ArrayDataset(spec, [np.array([2])], [1])})
     >>> found["train"]["classes"], found["train"]["lengths"]["median"], found["val"]["also in train"]
     ({'no': 1, 'yes': 1}, 1.5, 1)
     """
     counted, contents = {}, {}
     for name, split in splits.items():
-        counted[name], contents[name] = _survey(split)
+        counted[name], contents[name] = _profile(split)
     for name in splits:
         if name != "train":
             counted[name]["also in train"] = sum(key in contents["train"] for key in contents[name])
@@ -58,7 +58,7 @@ def survey(splits: dict[str, SequenceDataset]) -> Plain:
     return counted
 
 
-def _survey(split: SequenceDataset) -> tuple[Plain, list[bytes]]:
+def _profile(split: SequenceDataset) -> tuple[Plain, list[bytes]]:
     """One split's counts, and a key for the contents of each sequence that was read whole."""
     spec = split.spec
     inputs: _Tokens | _Numbers = _Tokens(spec.input_size) if spec.inputs == "tokens" else _Numbers(spec.input_size)
@@ -109,7 +109,7 @@ def _of_sequences(split: SequenceDataset) -> Plain:
 
 
 def pieces(split: SequenceDataset) -> Iterator[Piece]:
-    """What a survey reads: sequences spread evenly over the split, in pieces, no more than it should."""
+    """What a profile_splits reads: sequences spread evenly over the split, in pieces, no more than it should."""
     lengths = split.lengths
     mean = max(1.0, float(lengths.mean()))
     count = min(len(lengths), MOST_SEQUENCES, max(1, int(MOST_STEPS / mean)))

@@ -16,18 +16,18 @@ MOST_OF_ONE, MANY_UNKNOWN, MUCH_PADDING, UNEVEN = 0.9, 0.05, 0.5, 20
 NAMED = 8
 
 
-def suspicions(found: Mapping[str, Plain], stream: bool, padding: float = 0.0) -> list[str]:
+def quality_warnings(found: Mapping[str, Plain], stream: bool, padding: float = 0.0) -> list[str]:
     """What a person should look at before training.
 
     >>> lengths = {"min": 5, "median": 5.0, "max": 5, "histogram": [40]}
     >>> split = {"sequences": 40, "steps": 200, "lengths": lengths, "classes": {"yes": 39, "no": 1}}
-    >>> for words in suspicions({"train": split}, stream=False): print(words)
+    >>> for words in quality_warnings({"train": split}, stream=False): print(words)
     no validation split: the last weights are kept, not the best (data.val_fraction=0.1)
     39 of 40 targets in train are 'yes' (98 %): accuracy says little; try task.class_weights=balanced
     few in train of the class 'no' (1)
 
     Args:
-        found: as `seqmodels.data.profile.survey` counts.
+        found: as `seqmodels.data.profile.profile_splits` counts.
         stream: whether the sequences are one long stream each.
         padding: share of the training batches' steps that only pad.
     """

@@ -18,7 +18,7 @@ import pytest
 import soundfile
 
 from seqmodels.build import build_source, open_data, suggestions
-from seqmodels.data.profile import survey
+from seqmodels.data.profile import profile_splits
 from tests.data.file_kinds import (
     BASES,
     DAYS,
@@ -77,7 +77,7 @@ def here(tmp_path, monkeypatch):
 def test_a_good_file_is_read_and_counted_in_json(kind):
     put(kind, FORMATS[kind].rows)
     splits = look(config(kind))
-    json.dumps(survey(splits), allow_nan=False)
+    json.dumps(profile_splits(splits), allow_nan=False)
     assert len(open_data(config(kind), splits["train"].spec, FORMATS[kind].file)) > 0
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from seqmodels.data.columns.times.column import parse_times
-from seqmodels.data.columns.times.frequency import Clock, time_text
+from seqmodels.data.columns.times.frequency import Frequency, time_text
 from seqmodels.data.files.text import read_text
 from seqmodels.data.read.table import Table
 from tests.data.file_kinds import (
@@ -137,7 +137,7 @@ def test_times_past_what_can_be_counted_are_refused_and_not_read_as_others(late)
 @pytest.mark.parametrize("unit", ["fixed", "month", "business"])
 def test_a_forecast_may_reach_past_what_can_be_counted(unit):
     last = int(np.datetime64("2261-12-31", "ns").astype(np.int64))
-    clock = Clock(unit, 86_400_000_000_000 * 30 if unit == "fixed" else 1, dated=True)
+    clock = Frequency(unit, 86_400_000_000_000 * 30 if unit == "fixed" else 1, dated=True)
     assert clock.text(clock.after(last, 12_000)) > "2300"
     assert time_text(last) == "2261-12-31"
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 import seqmodels.data
-from seqmodels.data.profile import survey
+from seqmodels.data.profile import profile_splits
 from tests.data.file_kinds import FORMATS, config
 from tests.data.test_bad_input import look, recordings
 
@@ -74,7 +74,7 @@ def mutated(good: bytes, chance: random.Random) -> bytes:
 def read(kind: str) -> None:
     """Read what lies in the working folder as training does."""
     settings = {"data": {"name": "audio", "path": "wav", "cache_dir": "cache"}} if kind == "wav" else config(kind)
-    survey(look(settings))
+    profile_splits(look(settings))
 
 
 def file_of(kind: str) -> Path:

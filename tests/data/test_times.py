@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from seqmodels.data.columns.times.column import parse_times
-from seqmodels.data.columns.times.frequency import DAY, infer_clock
+from seqmodels.data.columns.times.frequency import DAY, infer_frequency
 from seqmodels.data.columns.times.numbered import Times
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
@@ -117,7 +117,7 @@ def test_numbers_since_1970_are_dates_and_are_written_as_they_came(unit: str) ->
     numbers = HOURS.as_unit(unit).asi8.tolist()
     found = read(list(map(str, numbers)))
     assert found.values.tolist() == HOURS.as_unit("ns").asi8.tolist()
-    clock = infer_clock(found.values, np.zeros(500, int), found.dated, written=found.written)
+    clock = infer_frequency(found.values, np.zeros(500, int), found.dated, written=found.written)
     assert clock is not None
     assert clock.words == "1 hour"
     assert clock.text(clock.after(found.values[-2].item(), 1)) == str(numbers[-1])
@@ -132,7 +132,7 @@ def test_years_with_decimals_are_months() -> None:
     for offset in (0.0, 0.5):
         cells = [f"{1749 + (month + offset) / 12:.3f}" for month in range(60)]
         found = read(cells)
-        clock = infer_clock(found.values, np.zeros(60, int), found.dated)
+        clock = infer_frequency(found.values, np.zeros(60, int), found.dated)
         assert clock is not None
         assert (clock.unit, clock.size) == ("month", 1)
 
@@ -148,7 +148,7 @@ def test_nothing_wraps(cells: list[str]) -> None:
 def test_times_of_day_alone() -> None:
     found = read(["08:00", "08:30", "9:00"])
     assert found.written == "clock"
-    clock = infer_clock(found.values, np.zeros(3, int), found.dated, written=found.written)
+    clock = infer_frequency(found.values, np.zeros(3, int), found.dated, written=found.written)
     assert clock is not None
     assert clock.text(clock.after(found.values[-1].item(), 1)) == "09:30:00"
 
@@ -164,7 +164,7 @@ def test_a_month_after_the_thirtieth_of_january_is_the_end_of_february() -> None
     dates = np.array(["2023-11-30", "2023-12-30", "2024-01-30", "2024-02-29", "2024-03-30"], "datetime64[ns]").astype(
         np.int64
     )
-    clock = infer_clock(dates, np.zeros(5, int), dated=True)
+    clock = infer_frequency(dates, np.zeros(5, int), dated=True)
     assert clock is not None
     assert (clock.unit, clock.words) == ("month", "1 month")
     assert [clock.after(dates[0].item(), step) for step in range(5)] == dates.tolist()
@@ -182,7 +182,7 @@ def test_steps_are_counted_in_local_time(zone: str, freq: str) -> None:
     )
     found = read([date.strftime("%Y-%m-%d %H:%M") for date in dates], timezone=zone)
     assert found.values.tolist() == dates.as_unit("ns").asi8.tolist()
-    clock = infer_clock(found.values, np.zeros(400, int), True, zone, found.written)
+    clock = infer_frequency(found.values, np.zeros(400, int), True, zone, found.written)
     assert clock is not None
     for step in (1, 90, 399):
         assert clock.after(found.values[0].item(), step) == found.values[step]

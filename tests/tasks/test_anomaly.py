@@ -6,7 +6,7 @@ import torch
 
 from seqmodels.batch import SequenceBatch
 from seqmodels.data.batches.collate import collate
-from seqmodels.data.series.anomalies import KINDS, plant
+from seqmodels.data.series.anomalies import KINDS, inject
 from seqmodels.data.sources.anomaly import AnomalySource
 from seqmodels.tasks.anomaly import Anomaly
 from seqmodels.tasks.anomaly_score import Counts, Detector, runs, span_sums
@@ -37,8 +37,8 @@ def whole(dataset, index: int = 0) -> SequenceBatch:
 def test_breaks_are_planted_where_they_are_said_to_be(seed):
     values = np.random.default_rng(seed).normal(size=2000).cumsum()
     rows = np.arange(1200, 2000)
-    planted, breaks = plant(values, rows, 8, 1.0, 24, seed)
-    again, same = plant(values, rows, 8, 1.0, 24, seed)
+    planted, breaks = inject(values, rows, 8, 1.0, 24, seed)
+    again, same = inject(values, rows, 8, 1.0, 24, seed)
     assert same == breaks
     assert (planted == again).all()
     inside = np.zeros(2000, bool)
@@ -55,7 +55,7 @@ def test_breaks_are_planted_where_they_are_said_to_be(seed):
         if one.kind == "flat_line":
             assert (own == values[one.start - 1]).all()
     with pytest.raises(ValueError, match=r"data\.planted=90: the test part has 800 rows.*plant at most 80"):
-        plant(values, rows, 90, 1.0, 24, seed)
+        inject(values, rows, 90, 1.0, 24, seed)
 
 
 def test_training_and_calibration_are_as_they_were(tmp_path):

@@ -61,14 +61,14 @@ def inspect(prepared: Prepared) -> dict[str, Any]:
         ValueError: what `train` would raise before its first step.
     """
     from seqmodels.build import parameter_count
-    from seqmodels.data.profile import survey
-    from seqmodels.data.quality import suspicions
+    from seqmodels.data.profile import profile_splits
+    from seqmodels.data.quality import quality_warnings
     from seqmodels.training.learner import epoch_batches
     from seqmodels.training.length import resolve_length
     from seqmodels.training.run import assemble
 
     source, module, learner, taken_for = assemble(prepared.config, lambda words: None, prepared.source)
-    counted = survey(module.splits)
+    counted = profile_splits(module.splits)
     train = module.splits["train"]
     batch = next(iter(module.train_dataloader()))
     padding = _padding(module.train_dataloader())
@@ -90,7 +90,7 @@ def inspect(prepared: Prepared) -> dict[str, Any]:
         "epochs": resolve_length(trainer, batches)["max_epochs"],
         "most updates": resolve_length(trainer, batches)["max_steps"],
         "padding": padding,
-        "warnings": suspicions(counted, train.stream, padding),
+        "warnings": quality_warnings(counted, train.stream, padding),
     }
 
 

@@ -29,7 +29,7 @@ def find_missing(arrays: Arrays) -> np.ndarray:
     return found
 
 
-def settle_missing(arrays: Arrays, missing: str) -> tuple[np.ndarray, list[str]]:
+def resolve_missing(arrays: Arrays, missing: str) -> tuple[np.ndarray, list[str]]:
     """The sequences to keep ``(n,)``, and notes on those that are not as they were.
 
     Raises:
@@ -111,7 +111,7 @@ def plain_targets(arrays: Arrays, kind: str | None, per: str | None = None) -> t
     return replace(arrays, y=y.argmax(axis=1)), [said]
 
 
-def settle_target(arrays: Arrays, kind: str | None, per: str | None) -> tuple[str, bool]:
+def resolve_target(arrays: Arrays, kind: str | None, per: str | None) -> tuple[str, bool]:
     """What the targets are, "labels", "values" or "sets", and whether there is one per step.
 
     Args:
@@ -123,7 +123,7 @@ def settle_target(arrays: Arrays, kind: str | None, per: str | None) -> tuple[st
     y = arrays.y
     if y is None:
         raise ValueError(f"{arrays.path}: has no targets, which are needed to train or to measure a model")
-    per_step = _settle_per(arrays, y, kind or _kind_of(y), per)
+    per_step = _resolve_per(arrays, y, kind or _kind_of(y), per)
     inner = y.shape[1 if arrays.starts is not None or not per_step else 2 :]
     kind = kind or (_kind_of_rows(y) if inner and y.dtype.kind in "iufb" else _kind_of(y))
     shown = f"got dtype {y.dtype}, shape {y.shape}"
@@ -158,7 +158,7 @@ def _kind_of_rows(y: np.ndarray) -> str:
     return "sets" if y.shape[-1] > 1 and np.isin(y[: 1 << 20], (0, 1)).all() else "values"
 
 
-def _settle_per(arrays: Arrays, y: np.ndarray, kind: str, per: str | None) -> bool:
+def _resolve_per(arrays: Arrays, y: np.ndarray, kind: str, per: str | None) -> bool:
     count, flat = len(arrays), arrays.starts is not None
     steps = len(y) == len(arrays.x) if flat else y.ndim >= 2 and y.shape[:2] == arrays.x.shape[:2]
     steps = steps and arrays.read_by == "rows"

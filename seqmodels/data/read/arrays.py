@@ -131,7 +131,7 @@ def read_arrays(path: str | Path, names: Names, read_by: str = "rows", targets: 
         raise ValueError(f"{store.place('x')}: expected numbers, got dtype {x.dtype}; save it as float32")
     lengths = store.get("lengths")
     y = (store.need("y") if targets else store.get("y")) if targets is not False else None
-    lengths, starts = _settle_lengths(store, x, lengths)
+    lengths, starts = _resolve_lengths(store, x, lengths)
     arrays = Arrays(
         str(path), x, lengths, starts, _with_classes(store, y), store.get("groups"), store.get("split"), read_by
     )
@@ -223,7 +223,7 @@ def _one_line(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0] or type(error).__name__
 
 
-def _settle_lengths(store: _Store, x: np.ndarray, lengths: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+def _resolve_lengths(store: _Store, x: np.ndarray, lengths: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
     """Of each sequence its steps and, where all lie end to end, where it begins."""
     if lengths is None:
         if x.ndim < 2:

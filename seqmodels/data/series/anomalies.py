@@ -18,7 +18,7 @@ LATEST_START, LONGEST = 0.4, 0.5
 LEAST_SHARE = 10
 
 
-class Break(NamedTuple):
+class Anomaly(NamedTuple):
     """One planted break: its kind, its rows from `start` to before `stop`, and its size in D."""
 
     kind: str
@@ -27,9 +27,9 @@ class Break(NamedTuple):
     size: float
 
 
-def plant(
+def inject(
     values: np.ndarray, rows: np.ndarray, count: int, usual: float, period: int | None, seed: int
-) -> tuple[np.ndarray, list[Break]]:
+) -> tuple[np.ndarray, list[Anomaly]]:
     """Plant breaks of all kinds, in turn, evenly spread over some rows.
 
     - spike: one or two values far off;
@@ -38,7 +38,7 @@ def plant(
     - flat_line: the value stays what it was;
     - changed_season: it swings three times as far around its level (the mean over a season, or 48 rows).
 
-    >>> values, breaks = plant(np.arange(500.0), np.arange(100, 500), 5, 1.0, None, seed=0)
+    >>> values, breaks = inject(np.arange(500.0), np.arange(100, 500), 5, 1.0, None, seed=0)
     >>> [one.kind for one in breaks], bool((values[:100] == np.arange(100)).all())
     (['spike', 'level_shift', 'drift', 'flat_line', 'changed_season'], True)
 
@@ -66,7 +66,7 @@ def plant(
         stop = start + min(int(random.integers(ROWS[kind][0], ROWS[kind][1] + 1)), int(share * LONGEST))
         size = float(random.uniform(*SIZES[kind])) * (1 if random.random() < 0.5 else -1)
         planted[start:stop] = _broken(values, kind, start, stop, size * usual, period or 48)
-        breaks.append(Break(kind, start, stop, size))
+        breaks.append(Anomaly(kind, start, stop, size))
     return planted, breaks
 
 
@@ -85,6 +85,6 @@ def _broken(values: np.ndarray, kind: str, start: int, stop: int, size: float, p
     return own + size
 
 
-def to_plain(breaks: list[Break], times: list[str]) -> list[dict[str, Any]]:
+def to_plain(breaks: list[Anomaly], times: list[str]) -> list[dict[str, Any]]:
     """Kinds and places of breaks, to lie in a checkpoint; `times` are those of the rows they start in."""
     return [{**one._asdict(), "time": time} for one, time in zip(breaks, times, strict=True)]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from seqmodels.data.columns.grouped import counted
-from seqmodels.data.columns.times.frequency import DAY, Clock
+from seqmodels.data.columns.times.frequency import DAY, Frequency
 from seqmodels.data.files.arrays import blocks
 from seqmodels.data.numbers import fit_scale
 from seqmodels.data.series.forecasting import fit_changes
@@ -28,13 +28,14 @@ YEARS, WEEKS = 2, 3
 YEAR = 365.25 * DAY
 
 
-def suited(rows: SeriesRows, train: np.ndarray, horizon: int, period: int | None = None) -> dict[str, Any]:
+def infer_defaults(rows: SeriesRows, train: np.ndarray, horizon: int, period: int | None = None) -> dict[str, Any]:
     """Values for the options of series that their user left open, by the training part alone.
 
     >>> month = np.arange("1990-01", "2000-01", dtype="datetime64[M]").astype("datetime64[ns]").astype(np.int64)
     >>> sales = np.arange(120.0) + 9 * np.sin(np.arange(120) * np.pi / 6)
-    >>> rows = SeriesRows(sales[:, None], np.zeros(120, int), month, ("",), clock=Clock("month", 1, True), dated=True)
-    >>> suited(rows, np.ones(120, bool), horizon=12)
+    >>> monthly = Frequency("month", 1, dated=True)
+    >>> rows = SeriesRows(sales[:, None], np.zeros(120, int), month, ("",), clock=monthly, dated=True)
+    >>> infer_defaults(rows, np.ones(120, bool), horizon=12)
     {'period': 12, 'history': 24, 'relative': True, 'calendar': ['month']}
 
     Args:
@@ -47,16 +48,16 @@ def suited(rows: SeriesRows, train: np.ndarray, horizon: int, period: int | None
     found = usual_period(rows.clock, longest) if period is None else period
     return {
         "period": found,
-        "history": suited_history(longest, found, horizon),
+        "history": default_history(longest, found, horizon),
         "relative": holds_on(rows, train, horizon),
-        "calendar": suited_calendar(rows, train),
+        "calendar": default_calendar(rows, train),
     }
 
 
-def usual_period(clock: Clock | None, longest: int) -> int | None:
+def usual_period(clock: Frequency | None, longest: int) -> int | None:
     """m by the step: a day of steps that are shorter, a week of days, a year of weeks, months or quarters.
 
-    >>> usual_period(Clock("fixed", DAY // 48, dated=True), 1000), usual_period(Clock("fixed", 7 * DAY, True), 1000)
+    >>> usual_period(Frequency("fixed", DAY // 48, True), 1000), usual_period(Frequency("fixed", 7 * DAY, True), 1000)
     (48, 52)
 
     None where the longest training series has fewer than three of them, or more steps than a history should have.
@@ -73,10 +74,10 @@ def usual_period(clock: Clock | None, longest: int) -> int | None:
     return int(steps) if usable else None
 
 
-def suited_history(longest: int, period: int | None, horizon: int) -> int:
+def default_history(longest: int, period: int | None, horizon: int) -> int:
     """L: two seasons or horizons, or one where that is much, or less where there is little to train on.
 
-    >>> suited_history(1000, 52, 26), suited_history(1000, 288, 12), suited_history(54, 12, 6)
+    >>> default_history(1000, 52, 26), default_history(1000, 288, 12), default_history(54, 12, 6)
     (104, 288, 13)
     """
     wanted = [USUAL_HISTORY]
@@ -99,7 +100,7 @@ def holds_on(rows: SeriesRows, train: np.ndarray, horizon: int) -> bool:
     return bool(np.mean(np.square(change)) < 2 * level[0] ** 2)
 
 
-def suited_calendar(rows: SeriesRows, train: np.ndarray) -> list[str]:
+def default_calendar(rows: SeriesRows, train: np.ndarray) -> list[str]:
     """Of the calendar what the training part has seen come round."""
     clock = rows.clock
     if clock is None or rows.times is None or not clock.dated or clock.unit == "business" or not train.any():

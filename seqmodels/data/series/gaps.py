@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqmodels.data.columns.grouped import index_type
-from seqmodels.data.columns.times.frequency import Clock
+from seqmodels.data.columns.times.frequency import Frequency
 from seqmodels.data.files.arrays import Space, blocks, compress, count_true
 from seqmodels.quoting import shown
 
@@ -22,7 +22,7 @@ MOST_FILLED = 20
 
 
 @dataclass(frozen=True)
-class Regular:
+class Resampled:
     """Which rows to keep, and what to put between them.
 
     Fields:
@@ -57,10 +57,10 @@ class Gaps:
     first_crowded: int = -1
 
 
-def find_gaps(times: np.ndarray, series: np.ndarray, clock: Clock) -> Gaps:
+def find_gaps(times: np.ndarray, series: np.ndarray, clock: Frequency) -> Gaps:
     """Count the gaps of series.
 
-    >>> find_gaps(np.array([0, 10, 40]), np.zeros(3, int), Clock("fixed", 10, dated=False))
+    >>> find_gaps(np.array([0, 10, 40]), np.zeros(3, int), Frequency("fixed", 10, dated=False))
     Gaps(gaps=1, steps=2, first=1, crowded=0, first_crowded=-1)
 
     Args:
@@ -80,7 +80,7 @@ def find_gaps(times: np.ndarray, series: np.ndarray, clock: Clock) -> Gaps:
     return found
 
 
-def _steps(times: np.ndarray, series: np.ndarray, clock: Clock) -> Iterator[tuple[slice, np.ndarray]]:
+def _steps(times: np.ndarray, series: np.ndarray, clock: Frequency) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield how many steps each row lies after the one before it, block by block; 1 for the first of a series."""
     for part in blocks(len(times)):
         low = max(part.start - 1, 0)
@@ -90,11 +90,11 @@ def _steps(times: np.ndarray, series: np.ndarray, clock: Clock) -> Iterator[tupl
 
 
 def notes(
-    times: np.ndarray, clock: Clock, found: Gaps, line: Callable[[int], int], column: str, gaps: str
+    times: np.ndarray, clock: Frequency, found: Gaps, line: Callable[[int], int], column: str, gaps: str
 ) -> list[str]:
     """Say what was found, and what is done about it.
 
-    >>> times, clock = np.array([0, 10, 40]), Clock("fixed", 10, dated=False)
+    >>> times, clock = np.array([0, 10, 40]), Frequency("fixed", 10, dated=False)
     >>> notes(times, clock, find_gaps(times, np.zeros(3, int), clock), [2, 3, 4].__getitem__, "t", "fill")
     ["1 gap in 't' of 2 steps of 10 in all, the first after line 3 (10): filled"]
 
@@ -104,7 +104,7 @@ def notes(
         found: the gaps.
         line: gives the line of the file on which a row is.
         column: of the times.
-        gaps: what is done, as for `regular`.
+        gaps: what is done, as for `resample`.
     """
     done = {"fill": "filled", "split": "no window reaches over one", "allow": "read as if there were none"}[gaps]
     words, count = [], found.gaps
@@ -122,7 +122,9 @@ def notes(
     return words
 
 
-def refuse(times: np.ndarray, clock: Clock, found: Gaps, line: Callable[[int], int], column: str, path: str) -> None:
+def refuse(
+    times: np.ndarray, clock: Frequency, found: Gaps, line: Callable[[int], int], column: str, path: str
+) -> None:
     """Refuse series with gaps.
 
     Args:
@@ -141,11 +143,11 @@ def refuse(times: np.ndarray, clock: Clock, found: Gaps, line: Callable[[int], i
     )
 
 
-def regular(times: np.ndarray, series: np.ndarray, clock: Clock, gaps: str, space: Space) -> Regular:
+def resample(times: np.ndarray, series: np.ndarray, clock: Frequency, gaps: str, space: Space) -> Resampled:
     """Fill the gaps of series, or split the series at them, leaving out rows that are too close to others.
 
-    >>> clock = Clock("fixed", 10, dated=False)
-    >>> filled = regular(np.array([0, 10, 40]), np.zeros(3, int), clock, "fill", Space())
+    >>> clock = Frequency("fixed", 10, dated=False)
+    >>> filled = resample(np.array([0, 10, 40]), np.zeros(3, int), clock, "fill", Space())
     >>> filled.keep.tolist(), filled.times.tolist()
     ([0, 1, -1, -1, 2], [0, 10, 20, 30, 40])
 
@@ -172,11 +174,11 @@ def regular(times: np.ndarray, series: np.ndarray, clock: Clock, gaps: str, spac
             new = (np.round(steps) > 1) | (np.diff(series[part], prepend=series[max(part.start - 1, 0)]) != 0)
             stretches[part] = last + np.cumsum(new)
             last = int(stretches[part.stop - 1])
-        return Regular(keep, series, times, stretches)
+        return Resampled(keep, series, times, stretches)
     return _fill(keep, times, series, clock, space)
 
 
-def _uncrowded(times: np.ndarray, series: np.ndarray, clock: Clock, space: Space) -> np.ndarray:
+def _uncrowded(times: np.ndarray, series: np.ndarray, clock: Frequency, space: Space) -> np.ndarray:
     """Return a mask of the rows without those that come less than half a step after the last one kept."""
     kept, since = space.empty(len(times), bool), 0.0
     for part, steps in _steps(times, series, clock):
@@ -192,7 +194,7 @@ def _uncrowded(times: np.ndarray, series: np.ndarray, clock: Clock, space: Space
     return kept
 
 
-def _fill(keep: np.ndarray, times: np.ndarray, series: np.ndarray, clock: Clock, space: Space) -> Regular:
+def _fill(keep: np.ndarray, times: np.ndarray, series: np.ndarray, clock: Frequency, space: Space) -> Resampled:
     added = sum(int(np.maximum(np.round(steps) - 1, 0).sum()) for _, steps in _steps(times, series, clock))
     if added > MOST_FILLED * len(times):
         raise ValueError(
@@ -214,10 +216,10 @@ def _fill(keep: np.ndarray, times: np.ndarray, series: np.ndarray, clock: Clock,
         places = np.flatnonzero(put_in)
         all_times[done + places] = _after(clock, times[own[places] - 1], behind[places])
         done = stop
-    return Regular(all_keep, all_series, all_times, all_series)
+    return Resampled(all_keep, all_series, all_times, all_series)
 
 
-def _after(clock: Clock, times: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def _after(clock: Frequency, times: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Return the time stamps that lie so and so many steps after others."""
     if clock.unit == "fixed":
         found: np.ndarray = clock.after(times, counts)  # type: ignore[arg-type,assignment]

@@ -15,10 +15,10 @@ import numpy as np
 from seqmodels.data.columns.grouped import bounds, counted
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.order import Order, order_rows, refuse_missing
-from seqmodels.data.columns.times.frequency import Clock, infer_clock
+from seqmodels.data.columns.times.frequency import Frequency, infer_frequency
 from seqmodels.data.files.arrays import Space, blocks
 from seqmodels.data.read.table import Table
-from seqmodels.data.series.gaps import find_gaps, refuse, regular
+from seqmodels.data.series.gaps import find_gaps, refuse, resample
 from seqmodels.data.series.gaps import notes as notes_on_gaps
 from seqmodels.data.series.rows import SeriesRows
 from seqmodels.quoting import shown
@@ -35,7 +35,7 @@ class SeriesReading:
         transform: what becomes of the target: None, "difference" (each value less the one before) or
             "log_return" (logarithm of each value over the one before).
         missing: of blank numbers: "error", "drop" (leave the row out) or "interpolate" (keep it, as NaN).
-        gaps: of missing time stamps, as for `seqmodels.data.series.gaps.regular`.
+        gaps: of missing time stamps, as for `seqmodels.data.series.gaps.resample`.
         duplicates: of a time stamp that a series has twice: "error", or which line counts, "first" or "last".
         timezone: of times without an offset.
         known: columns of numbers known ahead.
@@ -73,7 +73,7 @@ def read_series(table: Table, layout: Layout, reading: SeriesReading, space: Spa
         space: for the rows; None for the table's.
 
     Raises:
-        ValueError: as `order_rows` and `regular`; a missing value where those are errors; a value of 0 or
+        ValueError: as `order_rows` and `resample`; a missing value where those are errors; a value of 0 or
             less where logarithms are taken; a static column that changes within a series.
     """
     space = table.space if space is None else space
@@ -112,7 +112,7 @@ def _values(table: Table, layout: Layout, reading: SeriesReading, rows: np.ndarr
     return values
 
 
-def _clock(order: Order, timezone: str | None) -> Clock | None:
+def _clock(order: Order, timezone: str | None) -> Frequency | None:
     """Infer the step; of many rows, from the beginning of each series."""
     times, series = order.times, order.owner
     if times is None:
@@ -122,7 +122,7 @@ def _clock(order: Order, timezone: str | None) -> Clock | None:
         each = max(2, CLOCK_ROWS // len(order.names))
         parts = [slice(first, min(first + each, last)) for first, last in itertools.pairwise(starts.tolist())]
         times, series = (np.concatenate([array[part] for part in parts]) for array in (times, series))
-    return infer_clock(times, series, order.dated, timezone, order.written)
+    return infer_frequency(times, series, order.dated, timezone, order.written)
 
 
 def _future(rows: SeriesRows) -> np.ndarray:
@@ -187,7 +187,7 @@ def without_gaps(table: Table, column: str | None, gaps: str, rows: SeriesRows) 
     words = notes_on_gaps(times, clock, found, line, column, gaps)
     if gaps == "allow":
         return rows, words
-    result = regular(times, rows.series, clock, gaps, space)
+    result = resample(times, rows.series, clock, gaps, space)
     values = space.empty((len(result.keep), rows.values.shape[1]), np.float64)
     future = space.empty(len(result.keep), bool)
     places = space.empty(len(result.keep), rows.places.dtype)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from seqmodels.data.columns.grouped import bounds, counted
-from seqmodels.data.columns.times.frequency import Clock
+from seqmodels.data.columns.times.frequency import Frequency
 from seqmodels.data.files.arrays import Space, compress, gather
 
 # The fields of `SeriesRows` that have one entry per row.
@@ -50,7 +50,7 @@ class SeriesRows:
     notes: tuple[str, ...] = ()
     known: int = 0
     static: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    clock: Clock | None = None
+    clock: Frequency | None = None
     dated: bool = False
     time_format: str | None = None
     blocks: np.ndarray = None  # type: ignore[assignment]  # None only until the next line that runs

@@ -14,7 +14,7 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
-from seqmodels.data.columns.times.frequency import Clock
+from seqmodels.data.columns.times.frequency import Frequency
 from seqmodels.data.files.arrays import Mapped, Space, blocks, open_array
 from seqmodels.data.files.cache import about, cached_folder
 from seqmodels.data.read.table import Table
@@ -74,7 +74,7 @@ def _opened(folder: Path, space: Space) -> SeriesRows:
         tuple(found["notes"]),
         found["known"],
         {column: tuple(cells) for column, cells in found["static"].items()},
-        None if found["clock"] is None else Clock(**found["clock"]),
+        None if found["clock"] is None else Frequency(**found["clock"]),
         found["dated"],
         found["time_format"],
         space=space,

@@ -18,7 +18,7 @@ from seqmodels.data.files.find import naming
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.ahead import SeriesAhead
 from seqmodels.data.series.covariates import Context
-from seqmodels.data.series.defaults import suited
+from seqmodels.data.series.defaults import infer_defaults
 from seqmodels.data.series.forecasting import forecast_splits, new_windows
 from seqmodels.data.series.options import SeriesOptions, parse_fold
 from seqmodels.data.series.reading import SeriesReading
@@ -92,12 +92,12 @@ class SeriesTable:
         train, options = (lambda: self.masks["train"]), self.options
         makers: dict[str, Callable[[], Any]] = {
             "history": lambda: usual_history(self.rows, train(), options.period),
-            "suited": lambda: suited(self.rows, train(), options.horizon, options.period),
+            "defaults": lambda: infer_defaults(self.rows, train(), options.horizon, options.period),
         }
         if not self.kept:
             return makers[name]()
         if not self._facts:
-            self._facts = about(self._folder("facts", lambda _: {key: make() for key, make in makers.items()}))
+            self._facts = about(self._folder("series facts", lambda _: {key: make() for key, make in makers.items()}))
         return self._facts[name]
 
     def _folder(self, what: str, write: Callable[[Path], dict[str, Any]]) -> Path:
@@ -112,12 +112,12 @@ class SeriesTable:
         reading, fitted = options.reading, (self.rows, self.masks["train"])
         return Context.fit(*fitted, options.calendar, reading.timezone, options.identity, options.relative)
 
-    def suited(self) -> dict[str, str]:
+    def defaults(self) -> dict[str, str]:
         """Values for options that the user left open, as settings: see `seqmodels.data.series.defaults`."""
         options, left_open = self.options, {"period", "history", "relative", "calendar"} - set(self.options.given())
         if options.reading.transform is not None:  # the targets are changes already
             left_open.discard("relative")
-        named = {name: value for name, value in self._fact("suited").items() if name in left_open and value}
+        named = {name: value for name, value in self._fact("defaults").items() if name in left_open and value}
         return {f"data.{name}": _as_setting(value) for name, value in named.items()}
 
     @property

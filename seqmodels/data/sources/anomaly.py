@@ -13,7 +13,7 @@ from seqmodels.data.columns.roles import name_of
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
-from seqmodels.data.series.anomalies import KINDS, LEAST_SHARE, Break, plant, to_plain
+from seqmodels.data.series.anomalies import KINDS, LEAST_SHARE, Anomaly, inject, to_plain
 from seqmodels.data.series.covariates import Calendar
 from seqmodels.data.series.forecasting import new_windows
 from seqmodels.data.series.reading import read_series
@@ -144,19 +144,19 @@ class AnomalySource(DataSource):
         if self.label in table.layout.features:
             raise ValueError(f"data.label={self.label} is among data.features, which would tell the model: name others")
         breaks = named_breaks(table.table, self.label, table.rows)
-        rows, planted = self._plant(table, breaks)
+        rows, planted = self._inject(table, breaks)
         streams = table.with_rows(rows).splits()
         plain = to_plain(planted, [self._time(rows, one) for one in planted])
         self.notes = (*table.notes, *(f"planted: {one['kind']} from {one['time']}" for one in plain))
         options = {"planted": plain, "label": self.label, "kinds": [*KINDS, "named"]}
         return {name: labelled(one, breaks, rows, options) for name, one in streams.items()}
 
-    def _time(self, rows: SeriesRows, one: Break) -> str:
+    def _time(self, rows: SeriesRows, one: Anomaly) -> str:
         if rows.times is None or rows.clock is None:
             return f"row {one.start}"
         return rows.clock.text(rows.times[one.start].item())
 
-    def _plant(self, table: SeriesTable, breaks: np.ndarray) -> tuple[SeriesRows, list[Break]]:
+    def _inject(self, table: SeriesTable, breaks: np.ndarray) -> tuple[SeriesRows, list[Anomaly]]:
         """Plant into the test part of the table, and mark the rows."""
         if self.planted == 0:
             return table.rows, []
@@ -170,7 +170,7 @@ class AnomalySource(DataSource):
         where, period = np.flatnonzero(masks["test"]), table.options.period
         count = min(PLANTED, len(where) // LEAST_SHARE) if self.planted is None else self.planted
         values = rows.values.copy()
-        values[:, 0], found = plant(values[:, 0], where, count, usual, period, self.seed)
+        values[:, 0], found = inject(values[:, 0], where, count, usual, period, self.seed)
         for one in found:
             breaks[one.start : one.stop] = KINDS.index(one.kind) + 1
         return replace(rows, values=values), found

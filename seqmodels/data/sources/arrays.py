@@ -11,7 +11,7 @@ import numpy as np
 
 from seqmodels.batch import BatchSpec
 from seqmodels.data.batches.augmentation import Variation, Varied
-from seqmodels.data.columns.arrays_check import fit_steps, plain_targets, settle_missing, settle_target
+from seqmodels.data.columns.arrays_check import fit_steps, plain_targets, resolve_missing, resolve_target
 from seqmodels.data.columns.shifted import LOOKED_AT, step_later
 from seqmodels.data.columns.splits.arrays import split_arrays
 from seqmodels.data.columns.splits.shares import check_fractions
@@ -112,14 +112,14 @@ class ArraysSource(DataSource):
         if self._read is None:
             arrays = _read(self.path, self.names, self.read_by, targets=True)
             arrays, notes = plain_targets(arrays, self.target_kind, self.target_per)
-            kept, missing = settle_missing(arrays, self.missing)
+            kept, missing = resolve_missing(arrays, self.missing)
             self._read = arrays, kept, [*notes, *missing]
         return self._read
 
     def describe(self) -> str:
         """One sentence on what the file was taken for."""
         arrays, _, _ = self._load()
-        kind, per_step = settle_target(arrays, self.target_kind, self.target_per)
+        kind, per_step = resolve_target(arrays, self.target_kind, self.target_per)
         shortest, longest = int(arrays.lengths.min()), int(arrays.lengths.max())
         steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
         target = f"{len(np.unique(np.asarray(arrays.y)))} classes" if kind == "labels" else kind
@@ -130,7 +130,7 @@ class ArraysSource(DataSource):
     def splits(self) -> dict[str, SequenceDataset]:
         """The data sets "train", "val" and "test"; only training sequences are varied."""
         arrays, kept, missing = self._load()
-        kind, per_step = settle_target(arrays, self.target_kind, self.target_per)
+        kind, per_step = resolve_target(arrays, self.target_kind, self.target_per)
         labels = label_names(np.asarray(arrays.y)) if kind == "labels" and not per_step else None
         parts, notes = split_arrays(
             arrays,
@@ -208,7 +208,7 @@ class ArraysSource(DataSource):
         read_by, missing, per_step = options.pop("read_by"), options.pop("missing"), options.pop("per_step")
         names = replace(Names(**options), groups=None, split=None)
         arrays = _read(path, names, read_by, targets)
-        kept, _ = settle_missing(arrays, missing)
+        kept, _ = resolve_missing(arrays, missing)
         if arrays.feature_count != spec.input_size:
             raise ValueError(
                 f"{path}: expected {spec.input_size} features per step as in training, got {arrays.feature_count}"
@@ -217,7 +217,7 @@ class ArraysSource(DataSource):
         if targets is None and arrays.y is not None and spec.targets == "labels":
             arrays = _with_known_labels(arrays, spec)
         if arrays.y is not None:
-            settle_target(arrays, spec.targets, "step" if per_step else "sequence")
+            resolve_target(arrays, spec.targets, "step" if per_step else "sequence")
         dataset = ArraySequences(spec, arrays, kept, missing)
         lines = arrays.lines
         dataset.origins = [{"sequence": i} if lines is None else {"line": lines[i]} for i in kept.tolist()]

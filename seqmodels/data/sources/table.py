@@ -232,7 +232,7 @@ class CSVSource(DataSource):
         """The names of the task and the head that fit the data; of series also options of theirs left open."""
         _, layout = self._load()
         if layout.kind == "series":
-            return {"task": "forecasting", "head": self._head(layout), **self._suited(layout)}
+            return {"task": "forecasting", "head": self._head(layout), **self._defaults(layout)}
         per_step = layout.target_per == "step"
         of_labels = "tagging" if per_step else "classification"
         task = {"labels": of_labels, "values": "regression", "sets": "multilabel"}[layout.target_kind]
@@ -244,11 +244,11 @@ class CSVSource(DataSource):
         single = layout.kind == "wide" and len(layout.features) == len(layout.feature_names)
         return {"task": task, "head": "one_to_one" if single else "many_to_one"}
 
-    def _suited(self, layout: Layout) -> dict[str, str]:
+    def _defaults(self, layout: Layout) -> dict[str, str]:
         """Of series what suits them, by name."""
         if layout.target_per == "step":
             return {}
-        return self._series().suited()
+        return self._series().defaults()
 
     def take_over(self, other: CSVSource, changed: set[str]) -> bool:
         """Go on with the tables of `other`, where only what a forecast reads of them differs."""

@@ -22,15 +22,17 @@ UNITS = (("day", DAY), ("hour", DAY // 24), ("minute", DAY // 1440), ("second", 
 # The shortest month, less an hour that clocks were put forward.
 MONTH = 28 * DAY - DAY // 24
 
+Unit = Literal["fixed", "day", "month", "month_end", "business"]
+
 
 @dataclass(frozen=True)
-class Clock:
+class Frequency:
     """The step of a series, from one time stamp to the next.
 
-    >>> days = Clock("fixed", DAY, dated=True)
+    >>> days = Frequency("fixed", DAY, dated=True)
     >>> days.text(days.after(0, 31)), days.words
     ('1970-02-01', '1 day')
-    >>> months = Clock("month", 1, dated=True, day=30)
+    >>> months = Frequency("month", 1, dated=True, day=30)
     >>> [months.text(months.after(29 * DAY, count)) for count in (1, 2)]
     ['1970-02-28', '1970-03-30']
 
@@ -44,7 +46,7 @@ class Clock:
         day: of the month, or its last where it has fewer; None for the day of the time that one starts from.
     """
 
-    unit: Literal["fixed", "day", "month", "month_end", "business"]
+    unit: Unit
     size: float
     dated: bool
     timezone: str | None = None
@@ -159,12 +161,12 @@ def _length_of(dates: np.ndarray) -> np.ndarray:
     return ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(np.int64)
 
 
-def infer_clock(
+def infer_frequency(
     times: np.ndarray, series: np.ndarray, dated: bool, timezone: str | None = None, written: str = "iso"
-) -> Clock | None:
+) -> Frequency | None:
     """Infer the step that most time stamps are apart; None where no series has two.
 
-    >>> infer_clock(np.array([0, 10, 20, 40]), np.zeros(4, int), dated=False, written="number").size
+    >>> infer_frequency(np.array([0, 10, 20, 40]), np.zeros(4, int), dated=False, written="number").size
     10
 
     Args:
@@ -178,7 +180,7 @@ def infer_clock(
     if size is None:
         return None
     found = _by_calendar(times, series, size, timezone, written) if dated and size >= DAY - DAY // 24 else None
-    return found or Clock("fixed", size, dated, timezone, written)
+    return found or Frequency("fixed", size, dated, timezone, written)
 
 
 def _neighbours(times: np.ndarray, series: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -199,7 +201,7 @@ def _commonest(parts: Iterator[np.ndarray]) -> float | None:
 
 def _by_calendar(
     times: np.ndarray, series: np.ndarray, size: float, timezone: str | None, written: str
-) -> Clock | None:
+) -> Frequency | None:
     """A step of months, business days or local days, where all dates are such."""
 
     def wall() -> Iterator[tuple[np.ndarray, np.ndarray]]:  # block by block, each time anew
@@ -217,8 +219,10 @@ def _by_calendar(
         if ends or all((_day_of(part) == np.minimum(day, _length_of(part))).all() for part, _ in dates()):
             months = _commonest(np.diff(part.astype("datetime64[M]").astype(np.int64))[same] for part, same in dates())
             if months is not None:
-                return Clock("month_end" if ends else "month", months, True, timezone, written, None if ends else day)
+                return Frequency(
+                    "month_end" if ends else "month", months, True, timezone, written, None if ends else day
+                )
     over_weekends = any((np.diff(part)[same] == np.timedelta64(3, "D")).any() for part, same in dates())
     if size == DAY and over_weekends and all(np.is_busday(part).all() for part, _ in dates()):
-        return Clock("business", 1, True, timezone, written)
-    return Clock("day", size // DAY, True, timezone, written) if timezone is not None and size % DAY == 0 else None
+        return Frequency("business", 1, True, timezone, written)
+    return Frequency("day", size // DAY, True, timezone, written) if timezone is not None and size % DAY == 0 else None

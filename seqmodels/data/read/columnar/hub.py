@@ -41,42 +41,6 @@ def read_datasets(path: str, memory_limit: int, cache_dir: str | None) -> dict[s
     return found
 
 
-def split_paths(path: str) -> dict[str, str]:
-    """The path of each split, by what seqmodels calls them; of one split, or of any other file, its own."""
-    if not path.startswith(DATASETS) or "@" in path:
-        return {"train": path}
-    loaded = _load(path, path.removeprefix(DATASETS))
-    if not isinstance(loaded, dict):
-        return {"train": path}
-    found = {_SPLITS[key]: f"{path}@{key}" for key in loaded if key in _SPLITS}
-    return found if "train" in found else {"train": path}
-
-
-def read_split(path: str) -> Any:
-    """One split, of which nothing is read yet: a data set of the library.
-
-    Raises:
-        ValueError: as `read_datasets`, or the path names more than one split.
-    """
-    name, _, wanted = path.removeprefix(DATASETS).partition("@")
-    loaded = _load(path, name)
-    if not isinstance(loaded, dict):
-        return loaded
-    if wanted not in loaded:
-        names, last = ", ".join(loaded), next(reversed(loaded))
-        none = f"there is no split {wanted!r}; there are {names}"
-        raise ValueError(
-            f"{path}: {none if wanted else f'expected one table, got {names}: name one, as {path}@{last}'}"
-        )
-    return loaded[wanted]
-
-
-def bytes_of(path: str) -> int:
-    """How large the data set is, its splits together."""
-    loaded = _load(path, path.removeprefix(DATASETS).partition("@")[0])
-    return sum(int(own.data.nbytes) for own in (loaded.values() if isinstance(loaded, dict) else [loaded]))
-
-
 def _load(path: str, name: str) -> Any:
     try:
         import datasets
@@ -129,16 +93,3 @@ def _classes(dataset: Any) -> dict[str, tuple[str, ...]]:
 
     inner = {name: getattr(feature, "feature", feature) for name, feature in dataset.features.items()}
     return {name: tuple(own.names) for name, own in inner.items() if isinstance(own, ClassLabel)}
-
-
-def with_names(table: Table, features: Any) -> Table:
-    """A table with the names of classes in the place of their numbers."""
-    from datasets import ClassLabel
-
-    for name, feature in features.items():
-        inner = getattr(feature, "feature", feature)
-        cells: Any = table.lists[name].columns if name in table.lists else table.columns
-        if isinstance(inner, ClassLabel) and name in cells:
-            cells[name] = [inner.int2str(int(cell)) if cell not in ("", "-1") else "" for cell in cells[name]]
-            table.forget_numbers(name)
-    return table

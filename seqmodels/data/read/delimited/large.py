@@ -63,7 +63,7 @@ def read_large_lines(path: str, memory_limit: int, cache_dir: str | None) -> Tab
 
 
 @dataclass
-class Survey:
+class FirstPass:
     """What all of a file was looked through for.
 
     Fields:
@@ -118,13 +118,13 @@ class LazyLines(Sequence[int]):
         return np.asarray(self._lines, dtype)
 
 
-def _survey(path: str, copy: Path | None) -> Survey:
+def _first_pass(path: str, copy: Path | None) -> FirstPass:
     """Look through a file, and write it out unpacked if there is a place for it.
 
     Raises:
         ValueError: as `text_pieces`.
     """
-    found, lines, last, returns, pairs = Survey(), 0, "", 0, 0
+    found, lines, last, returns, pairs = FirstPass(), 0, "", 0, 0
     with open(copy or "/dev/null", "w", encoding="utf-8", newline="") as file:
         for piece in text_pieces(path):
             found.start += piece[: START - len(found.start)]
@@ -145,8 +145,8 @@ def _write(path: str, folder: Path) -> dict[str, Any]:
     """Write the columns of a file to a folder, and return what is to be known of them."""
     source = find_file(path)
     copy = folder / "text" if is_packed(source) else None
-    survey = _survey(path, copy)
-    dialect = find_dialect(path, survey.start)
+    seen = _first_pass(path, copy)
+    dialect = find_dialect(path, seen.start)
     with closing(rows_of(path, dialect, Lines(text_pieces(path)))) as rows:
         sample = list(itertools.islice(rows, SAMPLE))
     if not sample:
@@ -156,14 +156,14 @@ def _write(path: str, folder: Path) -> dict[str, Any]:
     place = copy or link(source, folder, "file")
     with telling(path, "CSV"), closing(connect(folder, [place, folder / FILE])) as connection:
         ahead = sample[0][1] - 1
-        may = survey.even and not dialect.blanks and not (survey.blank and len(dialect.names) == 1)
+        may = seen.even and not dialect.blanks and not (seen.blank and len(dialect.names) == 1)
         usual = may and ahead == dialect.skip + (not dialect.is_data)
         rows_found = _copy(connection, place, folder / FILE, dialect, styles) if usual else None
         if rows_found is None:
             every = rows_of(path, dialect, Lines(text_pieces(path)))
             rows_found = _insert(connection, every, folder / FILE, dialect, styles)
     place.unlink()
-    first = ahead + 1 if rows_found == survey.lines - ahead and survey.even else None
+    first = ahead + 1 if rows_found == seen.lines - ahead and seen.even else None
     notes = [*dialect.notes, *notes_of(styles)]
     return {"rows": rows_found, "first": first, "dialect": asdict(dialect), "notes": notes}
 

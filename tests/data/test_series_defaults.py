@@ -9,8 +9,8 @@ from seqmodels.build import build_source, suggestions
 from seqmodels.cli.config.compose import jobs, select
 from seqmodels.cli.config.library import Library
 from seqmodels.cli.prepare import prepare
-from seqmodels.data.columns.times.frequency import Clock, infer_clock
-from seqmodels.data.series.defaults import holds_on, suited, suited_history, usual_period
+from seqmodels.data.columns.times.frequency import Frequency, infer_frequency
+from seqmodels.data.series.defaults import default_history, holds_on, infer_defaults, usual_period
 from seqmodels.data.series.rows import SeriesRows
 from seqmodels.data.sources.table import CSVSource
 
@@ -38,20 +38,20 @@ def stamps(step, count):
 def rows_of(values, step="MS"):
     times, series = stamps(step, len(values)), np.zeros(len(values), np.int64)
     return SeriesRows(
-        np.asarray(values)[:, None], series, times, ("",), clock=infer_clock(times, series, True), dated=True
+        np.asarray(values)[:, None], series, times, ("",), clock=infer_frequency(times, series, True), dated=True
     )
 
 
 @pytest.mark.parametrize(("step", "period"), [*STEPS.items(), ("YS", None), ("3D", None), ("7h", None), ("1min", None)])
 def test_a_season_follows_from_the_step(step, period):
     times = stamps(step, 100)
-    assert usual_period(infer_clock(times, np.zeros(100, int), dated=True), 5000) == period
+    assert usual_period(infer_frequency(times, np.zeros(100, int), dated=True), 5000) == period
 
 
 def test_no_season_without_dates_or_with_too_few_of_them():
     assert usual_period(None, 1000) is None
-    assert usual_period(Clock("fixed", 1, dated=False), 1000) is None
-    assert usual_period(Clock("month", 1, dated=True), 35) is None
+    assert usual_period(Frequency("fixed", 1, dated=False), 1000) is None
+    assert usual_period(Frequency("month", 1, dated=True), 35) is None
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -59,7 +59,7 @@ def test_a_history_leaves_windows_to_train_on(seed):
     draw = np.random.default_rng(seed)
     horizon = int(draw.integers(1, 40))
     longest, period = int(draw.integers(horizon + 30, 3000)), draw.choice([None, 4, 7, 12, 24, 48, 52, 288])
-    history = suited_history(longest, period, horizon)
+    history = default_history(longest, period, horizon)
     assert 2 <= history <= 300
     assert longest - history - horizon + 1 >= 20
 
@@ -77,7 +77,7 @@ def test_what_comes_after_the_training_part_changes_nothing(seed):
     draw = np.random.default_rng(seed)
     values, train = np.cumsum(draw.normal(size=300)), np.arange(300) < 200
     other = np.where(train, values, draw.normal(size=300) * 1000)
-    assert suited(rows_of(values), train, 6) == suited(rows_of(other), train, 6)
+    assert infer_defaults(rows_of(values), train, 6) == infer_defaults(rows_of(other), train, 6)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_what_comes_after_the_training_part_changes_nothing(seed):
     ],
 )
 def test_the_calendar_is_of_what_has_come_round(step, count, calendar):
-    assert suited(rows_of(np.arange(float(count)), step), np.ones(count, bool), 1)["calendar"] == calendar
+    assert infer_defaults(rows_of(np.arange(float(count)), step), np.ones(count, bool), 1)["calendar"] == calendar
 
 
 def csv(tmp_path, count=900):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from seqmodels.data.columns.times.column import parse_times
-from seqmodels.data.columns.times.frequency import DAY, Clock, infer_clock, time_text
+from seqmodels.data.columns.times.frequency import DAY, Frequency, infer_frequency, time_text
 from seqmodels.data.files.arrays import Space
 from seqmodels.data.read.table import Table
-from seqmodels.data.series.gaps import find_gaps, notes, regular
+from seqmodels.data.series.gaps import find_gaps, notes, resample
 from seqmodels.data.sources.table import CSVSource
 
 MINUTE = DAY // 1440
@@ -50,7 +50,7 @@ def write(tmp_path, times: list[str], name: str = "a.csv") -> str:
 )
 def test_the_step_is_found_and_goes_on(times, unit, words):
     times = times.astype(np.int64)
-    clock = infer_clock(times, np.zeros(len(times), int), dated=True)
+    clock = infer_frequency(times, np.zeros(len(times), int), dated=True)
     assert (clock.unit, clock.words) == (unit, words)
     assert clock.between(times[:-1], times[1:]).tolist() == [1.0] * (len(times) - 1)
     for k in (1, len(times) - 1):
@@ -65,17 +65,17 @@ def test_filling_undoes_leaving_out(seed):
     keep = random.random(200) < 0.9
     keep[[0, -1]] = True
     kept = whole[keep]
-    found = regular(kept, np.zeros(len(kept), int), Clock("fixed", step, True), "fill", Space())
+    found = resample(kept, np.zeros(len(kept), int), Frequency("fixed", step, True), "fill", Space())
     assert found.times.tolist() == whole.tolist()
     assert ((found.keep >= 0) == keep).all()
-    split = regular(kept, np.zeros(len(kept), int), Clock("fixed", step, True), "split", Space())
+    split = resample(kept, np.zeros(len(kept), int), Frequency("fixed", step, True), "split", Space())
     assert (np.diff(split.blocks) > 0).tolist() == (np.diff(kept) > step).tolist()
 
 
 def test_rows_off_the_grid_are_left_out_and_told():
     times = np.array([0, 5, 9, 10, 15, 20]) * MINUTE
-    series, clock = np.zeros(6, int), Clock("fixed", 5 * MINUTE, True)
-    assert regular(times, series, clock, "split", Space()).keep.tolist() == [0, 1, 2, 4, 5]
+    series, clock = np.zeros(6, int), Frequency("fixed", 5 * MINUTE, True)
+    assert resample(times, series, clock, "split", Space()).keep.tolist() == [0, 1, 2, 4, 5]
     words = notes(times, clock, find_gaps(times, series, clock), lambda row: row + 2, "t", "split")
     assert "1 row less than half a step of 5 minutes after another, the first in line 5: left out" in words[0]
 
@@ -167,7 +167,7 @@ def test_quarters_of_a_year_are_found_and_read_as_their_first_days(words, tmp_pa
     cells = [words.format(1970 + i // 4, 1 + i % 4) for i in range(60)]
     times, dated, *_ = parse_times(Table("a.csv", {"when": cells}, list(range(2, 62))), "when")
     assert dated
-    clock = infer_clock(times, np.zeros(60, int), dated)
+    clock = infer_frequency(times, np.zeros(60, int), dated)
     assert (clock.words, time_text(times[5]), clock.text(clock.after(times[-1], 1))) == (
         "3 months", "1971-04-01", "1985-01-01"
     )  # fmt: skip
@@ -182,5 +182,5 @@ def test_quarters_of_a_year_are_found_and_read_as_their_first_days(words, tmp_pa
     ("size", "length"), [(DAY, 10), (7 * DAY, 10), (DAY // 24, 20), (DAY // 48, 20), (3 * DAY // 2, 20)]
 )
 def test_the_times_of_one_series_are_all_written_alike(size, length):
-    clock = Clock("fixed", size, dated=True)
+    clock = Frequency("fixed", size, dated=True)
     assert {len(clock.text(clock.after(0, step))) for step in range(60)} == {length}

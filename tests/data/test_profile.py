@@ -9,8 +9,8 @@ from seqmodels.batch import BatchSpec
 from seqmodels.data import profile as module
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.encode.alphabet import kmers
-from seqmodels.data.profile import survey
-from seqmodels.data.quality import suspicions
+from seqmodels.data.profile import profile_splits
+from seqmodels.data.quality import quality_warnings
 
 LABELS = BatchSpec("features", 2, "labels", 3, "sequence", ("u", "v"), ("a", "b", "c"))
 
@@ -26,7 +26,7 @@ def test_counts_of_features_and_labels(seed):
     data = features(seed)
     data.weights, data.groups = np.arange(30) / 10, [f"g{i % 4}" for i in range(30)]
     data.inputs[0][0, 0] = np.nan
-    found = survey({"train": data})["train"]
+    found = profile_splits({"train": data})["train"]
     rows = np.concatenate(data.inputs)
     assert (found["sequences"], found["steps"], found["groups"]) == (30, len(rows), 4)
     assert found["lengths"]["median"] == np.median(data.lengths)
@@ -46,9 +46,9 @@ def test_planted_copies_and_groups_are_found():
     inputs[3], inputs[7] = train.inputs[5], train.inputs[6]
     val = ArrayDataset(LABELS, inputs, other.targets)
     train.groups, val.groups = ["a"] * 29 + ["b"], ["b"] * 15 + ["c"] * 15
-    found = survey({"train": train, "val": val})
+    found = profile_splits({"train": train, "val": val})
     assert (found["val"]["also in train"], found["val"]["groups also in train"]) == (2, 1)
-    said = "\n".join(suspicions(found, stream=False))
+    said = "\n".join(quality_warnings(found, stream=False))
     assert "2 sequences of val are in train too" in said
     assert "1 group is in val and in train: " in said
 
@@ -58,7 +58,7 @@ def test_values_are_told_in_original_units(scale):
     shift, width = scale
     spec = BatchSpec("tokens", 4, "values", 2, "sequence", tuple("abcd"), ("x", "flag"), shift=shift, scale=width)
     data = ArrayDataset(spec, [np.array([0, 1, 1])] * 4, [[-1, 0], [0, 1], [1, 0], [2, 1]])
-    found = survey({"train": data})["train"]
+    found = profile_splits({"train": data})["train"]
     assert (found["values"]["x"]["min"], found["values"]["x"]["max"]) == (-1.0, 8.0)
     assert (found["values"]["flag"]["min"], found["values"]["flag"]["max"]) == (0.0, 1.0)
     assert found["tokens"]["frequent"] == pytest.approx({"b": 2 / 3, "a": 1 / 3})
@@ -71,19 +71,19 @@ def test_a_large_set_is_read_in_part(monkeypatch):
     spec = BatchSpec("tokens", 2, "tokens", 2, "step", ("a", "b"))
     stream = np.arange(100_000) % 2
     data = ArrayDataset(spec, [stream], [stream], stream=True)
-    found = survey({"train": data})["train"]
+    found = profile_splits({"train": data})["train"]
     assert (found["steps"], found["steps read"]) == (100_000, 1000)
     assert found["tokens"]["frequent"] == {"a": 0.5, "b": 0.5}
     many = ArrayDataset(LABELS, [np.ones((10, 2))] * 1000, [0] * 1000)
-    found = survey({"train": many})["train"]
+    found = profile_splits({"train": many})["train"]
     assert (found["sequences"], found["sequences read"], found["steps read"]) == (1000, 100, 1000)
 
 
 def test_what_looks_wrong():
-    good = survey({"train": features(0, 90), "val": features(1, 40)})
-    assert suspicions(good, stream=False) == []
+    good = profile_splits({"train": features(0, 90), "val": features(1, 40)})
+    assert quality_warnings(good, stream=False) == []
     one = ArrayDataset(LABELS, [np.ones((3, 2))] * 40, [1] * 40)
-    said = "\n".join(suspicions(survey({"train": one}), stream=False, padding=0.7))
+    said = "\n".join(quality_warnings(profile_splits({"train": one}), stream=False, padding=0.7))
     for words in ("every target in train is 'b'", "constant in train", "'u', 'v'", "no validation split", "70 %"):
         assert words in said
 
@@ -94,7 +94,7 @@ def test_runs_of_letters_are_named_by_their_letters():
     inputs = kmers(letters, 3, 5)
     options = {"alphabet": "dna", "kmer": 3}
     spec = BatchSpec("tokens", 125, "tokens", 5, "step", tuple("ACGTN"), tuple("ACGTN"), options=options)
-    found = survey({"train": ArrayDataset(spec, [inputs], [letters])})["train"]["tokens"]["frequent"]
+    found = profile_splits({"train": ArrayDataset(spec, [inputs], [letters])})["train"]["tokens"]["frequent"]
     text = "NN" + "".join("ACGTN"[i] for i in letters)
     for name, share in found.items():
         assert share * 500 == pytest.approx(sum(text[i : i + 3] == name for i in range(500)))
