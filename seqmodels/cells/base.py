@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from seqmodels.cells.checks import check_call, watch_backward
+from seqmodels.cells.checks import (
+    check_device,
+    check_memory,
+    one_precision,
+    own_tensors,
+    sound,
+    traced,
+    watch_backward,
+)
 from seqmodels.state import State, leaves
 
 if TYPE_CHECKING:
@@ -86,6 +94,31 @@ class Cell(nn.Module):
                 }
         return shapes
 
+    def check_weights(self, like: Tensor) -> None:
+        """Reject weights on another device than `like`, with freed memory, or of a wrong shape or dtype.
+
+        Raises:
+            ValueError: the message names the weight, what was expected, what was given and the cure.
+        """
+        if traced():
+            return
+        shapes, dtype, name_of_cell = self.weight_shapes(), like.dtype, type(self).__name__
+        for name, tensor in own_tensors(self, shapes):
+            if not sound(tensor, like.device):
+                check_device(name, tensor, like)
+                check_memory(name, tensor)
+            shape = shapes.get(name)
+            if shape is not None and tensor.shape != shape:
+                raise ValueError(
+                    f"{name} of this {name_of_cell} must be {shape}, got {tuple(tensor.shape)}: "
+                    "load weights of its sizes, or build the cell with the sizes of these"
+                )
+            if shape is not None and tensor.dtype is not dtype and not one_precision(tensor.dtype, like):
+                raise ValueError(
+                    f"{name} of this {name_of_cell} must have the dtype of inputs, {dtype}, got {tensor.dtype}: "
+                    f"convert all weights at once, by layer.to({dtype})"
+                )
+
     def learn_initial_state(self) -> None:
         """Make the initial state a parameter, `initial_<field>` for each field, zero at first.
 
@@ -119,11 +152,21 @@ class Cell(nn.Module):
         >>> y.shape
         torch.Size([2, 5])
         """
-        check_call(self, x, () if state is None else state)
+        self._check_memory(x, state)
+        self.check_weights(x)
         state = self.initial_state(len(x), x) if state is None else state
         y, state = self.step(self.project(x), state)
         watch_backward(self, (y, *leaves(state)))
         return y, state
+
+    def _check_memory(self, x: Tensor, state: State) -> None:
+        """Reject inputs and states that a step would misread."""
+        if traced():
+            return
+        for name, tensor in (("inputs", x), *(("state", leaf) for leaf in leaves(() if state is None else state))):
+            if not sound(tensor, x.device):
+                check_device(name, tensor, x)
+                check_memory(name, tensor)
 
     def activations(self, u: Tensor, state: State) -> dict[str, Tensor]:
         """Return the gates of one step by name, each ``(B, H)``, for diagnostics; empty by default."""

@@ -8,16 +8,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
-
-from seqmodels.state import State, leaves
-
-if TYPE_CHECKING:
-    from seqmodels.cells.base import Cell
 
 #: Tensor classes whose memory holds their values; a subclass may be anything.
 PLAIN = (Tensor, nn.Parameter)
@@ -31,49 +25,6 @@ def transformed() -> bool:
 def traced() -> bool:
     """Return whether values cannot be inspected: a compiler, exporter or transform is active."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing() or transformed()
-
-
-def check_call(cell: Cell, x: Tensor, state: State) -> None:
-    """Reject tensors that a step would misread; see `check_weights` and `check_memory`.
-
-    Raises:
-        ValueError: the message names the tensor, what was expected, what was given and the cure.
-    """
-    if traced():
-        return
-    for name, tensor in (("inputs", x), *(("state", leaf) for leaf in leaves(state))):
-        if not sound(tensor, x.device):
-            check_device(name, tensor, x)
-            check_memory(name, tensor)
-    check_weights(cell, x)
-
-
-def check_weights(cell: Cell, like: Tensor) -> None:
-    """Reject weights on another device than `like`, with freed memory, or of a wrong shape or dtype.
-
-    Raises:
-        ValueError: the message names the weight, what was expected, what was given and the cure.
-    """
-    if traced():
-        return
-    shapes, device, dtype = cell.weight_shapes(), like.device, like.dtype
-    for name, tensor in own_tensors(cell, shapes):
-        if not sound(tensor, device):
-            check_device(name, tensor, like)
-            check_memory(name, tensor)
-        shape = shapes.get(name)
-        if shape is None:
-            continue
-        if tensor.shape != shape:
-            raise ValueError(
-                f"{name} of this {type(cell).__name__} must be {shape}, got {tuple(tensor.shape)}: "
-                "load weights of its sizes, or build the cell with the sizes of these"
-            )
-        if tensor.dtype is not dtype and not one_precision(tensor.dtype, like):
-            raise ValueError(
-                f"{name} of this {type(cell).__name__} must have the dtype of inputs, {dtype}, got {tensor.dtype}: "
-                f"convert all weights at once, by layer.to({dtype})"
-            )
 
 
 def sound(tensor: Tensor, device: torch.device) -> bool:
@@ -149,7 +100,7 @@ def one_precision(dtype: torch.dtype, like: Tensor) -> bool:
     return dtype == like.dtype
 
 
-def watch_backward(cell: Cell, results: Iterable[Tensor]) -> None:
+def watch_backward(cell: nn.Module, results: Iterable[Tensor]) -> None:
     """Reject a backward through `results` after the memory of a weight was freed; torch would read past its end.
 
     Raises:

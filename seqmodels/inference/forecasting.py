@@ -11,15 +11,15 @@ import numpy as np
 import torch
 
 from seqmodels.inference.predictions import predict_batch
+from seqmodels.inference.trained import Trained
 from seqmodels.registry import find
 
 if TYPE_CHECKING:
     from seqmodels.data.dataset import SequenceDataset
     from seqmodels.data.series.ahead import SeriesAhead
-    from seqmodels.inference.model import Model
 
 
-def series_ahead(trained: Model, path: str | Path | None) -> SeriesAhead:
+def series_ahead(trained: Trained, path: str | Path | None) -> SeriesAhead:
     """Read the series to forecast from a file, or from the training data."""
     source: Any = find("data", trained.config["data"]["name"])
     if not hasattr(source, "ahead"):
@@ -28,14 +28,14 @@ def series_ahead(trained: Model, path: str | Path | None) -> SeriesAhead:
     return found
 
 
-def forecast(trained: Model, ahead: SeriesAhead, steps: int | None) -> Iterator[dict[str, Any]]:
+def forecast(trained: Trained, ahead: SeriesAhead, steps: int | None) -> Iterator[dict[str, Any]]:
     """Yield one row per series and step, for `steps` steps or the model's horizon."""
     from seqmodels.data.series.ahead import roll
 
     return roll(ahead, partial(_last_decoded, trained), trained.spec.horizon or 1 if steps is None else steps)
 
 
-def _last_decoded(trained: Model, dataset: SequenceDataset) -> list[dict[str, Any]]:
+def _last_decoded(trained: Trained, dataset: SequenceDataset) -> list[dict[str, Any]]:
     """Return the decoded forecast at the end of each series."""
     from seqmodels.data.batches.collate import collate
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
-if TYPE_CHECKING:
-    from seqmodels.inference.model import Model
+from seqmodels.inference.trained import Trained
 
 # Defaults of `Model.generate`.
 LENGTH, TEMPERATURE = 400, 0.8
@@ -41,7 +40,7 @@ def sampling(
     return Sampling(length, temperature, top_k, top_p, generator)
 
 
-def refuse_other(trained: Model) -> None:
+def refuse_other(trained: Trained) -> None:
     """Refuse a model that does not generate tokens."""
     if hasattr(trained.task, "sketch"):
         raise ValueError("this model draws: call draw, or name a picture: seqmodels generate --output strokes.png")
@@ -51,7 +50,7 @@ def refuse_other(trained: Model) -> None:
         raise ValueError("this model hears tokens in what it is given: use transcribe or predict")
 
 
-def continued(trained: Model, prompt: str, options: Sampling) -> Iterator[str]:
+def continued(trained: Trained, prompt: str, options: Sampling) -> Iterator[str]:
     """Yield a prompt and its continuation by a language model, piece by piece."""
     from seqmodels.data.encode.prompts import line_end
     from seqmodels.data.encode.vocabulary import decode_pieces
@@ -63,7 +62,7 @@ def continued(trained: Model, prompt: str, options: Sampling) -> Iterator[str]:
     return decode_pieces(itertools.chain([given.tolist() if prompt else []], new), trained.spec)
 
 
-def unrolled(trained: Model, prompt: str, options: Sampling, beam: int) -> str:
+def unrolled(trained: Trained, prompt: str, options: Sampling, beam: int) -> str:
     """Return the sequence that a sequence generator makes from a prompt."""
     with torch.inference_mode():
         features, _ = trained.model.features(trained.encode(prompt).unsqueeze(0))
@@ -79,7 +78,7 @@ def unrolled(trained: Model, prompt: str, options: Sampling, beam: int) -> str:
 
 
 def drawings(
-    trained: Model, label: str, count: int, temperature: float | None, seed: int | None
+    trained: Trained, label: str, count: int, temperature: float | None, seed: int | None
 ) -> list[list[list[list[float]]]]:
     """Return new drawings, see `Model.draw`."""
     from seqmodels.data.encode.prompts import known_inputs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqmodels import checkpoint
 from seqmodels.batch import BatchSpec
@@ -12,29 +12,20 @@ from seqmodels.build import build_model, build_task
 from seqmodels.claims import refuse_code
 from seqmodels.environment import resolved
 from seqmodels.inference.fitting import model_weights, refuse_unfit
-from seqmodels.inference.model import Model
+from seqmodels.model import SequenceModel
 from seqmodels.registry import import_plugins
+
+if TYPE_CHECKING:
+    from seqmodels.tasks.base import Task
 
 # Settings on faults in a file of series, which may differ for a new file.
 OF_A_FILE = ("data.gaps", "data.duplicates", "data.missing", "data.timezone")
 
 
-def load(
+def read_parts(
     run: str | Path, plugins: Iterable[str] = (), which: str = "best", changes: Mapping[str, Any] | None = None
-) -> Model:
-    """Rebuild a trained model from its checkpoint, without executing code from the checkpoint.
-
-    Args:
-        run: a run folder or a checkpoint file.
-        plugins: packages that register parts of the model. A checkpoint only names them; importing
-            them is your decision.
-        which: "best" or "last", if `run` is a folder.
-        changes: settings to change in the config, by dotted name, such as ``{"data.path": "other.csv"}``.
-
-    Raises:
-        ValueError: no checkpoint, a damaged one, one with an unregistered part, or one that needs
-            plugins not given here.
-    """
+) -> tuple[SequenceModel, Task, BatchSpec, dict[str, Any]]:
+    """Read model, task, spec and config from a checkpoint, see `Model.load`."""
     path = checkpoint.locate(run, which)
     stored = checkpoint.read(path)
     with checkpoint.damage(path):
@@ -56,7 +47,7 @@ def load(
         model = build_model(config, spec, task)
         model.load_state_dict(weights)
         task.load_state(stored[checkpoint.KEY].get("task", {}))
-    return Model(model.eval(), task, spec, config)
+    return model.eval(), task, spec, config
 
 
 def _change(config: dict[str, Any], spec: BatchSpec, changes: Mapping[str, Any]) -> None:

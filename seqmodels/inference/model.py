@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from seqmodels.batch import BatchSpec
 from seqmodels.build import build_task, open_data
 from seqmodels.heads.base import check_size
 from seqmodels.inference.forecasting import forecast, series_ahead
@@ -23,47 +20,38 @@ from seqmodels.inference.generation import (
     sampling,
     unrolled,
 )
+from seqmodels.inference.loading import read_parts
 from seqmodels.inference.predictions import predictions
 from seqmodels.inference.streaming import decisions
-from seqmodels.inference.translation import encode as encode_source
+from seqmodels.inference.trained import Trained
 from seqmodels.inference.translation import translate
-from seqmodels.model import SequenceModel
 
 if TYPE_CHECKING:
     from seqmodels.data.dataset import SequenceDataset
     from seqmodels.data.series.ahead import SeriesAhead
-    from seqmodels.tasks.base import Task
 
 
-@dataclass(frozen=True, repr=False)
-class Model:
-    """A trained model with everything needed to use it, as returned by `load`.
-
-    Attributes:
-        model: an ordinary `torch.nn.Module` in evaluation mode.
-        task: decodes the predictions.
-        spec: describes inputs and targets.
-        config: resolved config of the training.
-    """
-
-    model: SequenceModel
-    task: Task
-    spec: BatchSpec
-    config: dict[str, Any]
-
-    def __repr__(self) -> str:
-        parts = (self.config["data"]["name"], self.config["task"]["name"], self.config["model"]["head"]["name"])
-        size = sum(parameter.numel() for parameter in self.model.parameters())
-        return f"Model(data={parts[0]}, task={parts[1]}, head={parts[2]}, {size:,} parameters)"
+class Model(Trained):
+    """A trained model as one object with a method for each use."""
 
     @classmethod
     def load(
         cls, run: str | Path, plugins: Iterable[str] = (), which: str = "best", changes: Mapping[str, Any] | None = None
     ) -> Model:
-        """Load a model, see `seqmodels.load`."""
-        from seqmodels.inference.loading import load
+        """Rebuild a trained model from its checkpoint, without executing code from the checkpoint.
 
-        return load(run, plugins, which, changes)
+        Args:
+            run: a run folder or a checkpoint file.
+            plugins: packages that register parts of the model. A checkpoint only names them; importing
+                them is your decision.
+            which: "best" or "last", if `run` is a folder.
+            changes: settings to change in the config, by dotted name, such as ``{"data.path": "other.csv"}``.
+
+        Raises:
+            ValueError: no checkpoint, a damaged one, one with an unregistered part, or one that needs
+                plugins not given here.
+        """
+        return cls(*read_parts(run, plugins, which, changes))
 
     def predict(
         self, data: str | Path | Sequence[Any], batch_size: int = 64, every: int | None = None, top: int | None = None
@@ -229,16 +217,5 @@ class Model:
         """
         return drawings(self, label, count, temperature, seed)
 
-    def encode(self, text: str) -> torch.Tensor:
-        """Encode a text as tokens ``(T,)``; for a sequence generator, the name of a token (a class) is that token.
 
-        Raises:
-            ValueError: unknown characters, words or name.
-        """
-        from seqmodels.data.encode.prompts import encode_prompt
-
-        if self.spec.inputs != "tokens":
-            raise ValueError("this model reads numbers, not text")
-        if "source_level" in (self.spec.options or {}):
-            return torch.from_numpy(encode_source(self.spec, [text])[0])
-        return torch.from_numpy(encode_prompt(text, self.spec))
+load = Model.load

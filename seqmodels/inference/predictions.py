@@ -12,17 +12,19 @@ import torch
 
 from seqmodels.batch import SequenceBatch
 from seqmodels.heads.base import check_size
+from seqmodels.inference.trained import Trained
 from seqmodels.state import State
 
 if TYPE_CHECKING:
     from seqmodels.data.dataset import SequenceDataset
-    from seqmodels.inference.model import Model
 
 # Steps per window of a stream.
 STREAM_WINDOW = 1024
 
 
-def predictions(trained: Model, dataset: SequenceDataset, batch_size: int, top: int | None) -> Iterator[dict[str, Any]]:
+def predictions(
+    trained: Trained, dataset: SequenceDataset, batch_size: int, top: int | None
+) -> Iterator[dict[str, Any]]:
     """Yield one dict or more per sequence of a data set, or per window of a stream."""
     from seqmodels.data.batches.collate import collate
     from seqmodels.data.batches.plan import make_plan
@@ -43,13 +45,13 @@ def predictions(trained: Model, dataset: SequenceDataset, batch_size: int, top: 
                 yield from trained.task.rows({**origin, **decoded})
 
 
-def predict_batch(trained: Model, batch: SequenceBatch, state: State = None) -> tuple[torch.Tensor, State]:
+def predict_batch(trained: Trained, batch: SequenceBatch, state: State = None) -> tuple[torch.Tensor, State]:
     """Return the task's free generation if it has one, else the model's prediction, and the last state."""
     made = trained.task.generate(trained.model, batch)
     return (made, None) if made is not None else trained.model(batch.inputs, state, batch.lengths)
 
 
-def _decoded(trained: Model, prediction: torch.Tensor, batch: SequenceBatch, top: int | None) -> list[dict[str, Any]]:
+def _decoded(trained: Trained, prediction: torch.Tensor, batch: SequenceBatch, top: int | None) -> list[dict[str, Any]]:
     """Decode one dict per row, with the probabilities of the `top` likeliest classes only, if given."""
     rows = trained.task.decode(prediction, batch)
     if top is None:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from seqmodels.inference.trained import Trained
 from seqmodels.state import State
 
 if TYPE_CHECKING:
     from seqmodels.data.dataset import SequenceDataset
-    from seqmodels.inference.model import Model
 
 
-def decisions(trained: Model, dataset: SequenceDataset, every: int) -> Iterator[dict[str, Any]]:
+def decisions(trained: Trained, dataset: SequenceDataset, every: int) -> Iterator[dict[str, Any]]:
     """Predict after every `every` steps of each sequence, and after its last step.
 
     The layers read each step once. Their features are kept until the sequence ends, because a head may read all
@@ -54,7 +54,7 @@ def _one(dataset: SequenceDataset, index: int, start: int, stop: int) -> torch.T
     return torch.from_numpy(np.ascontiguousarray(dataset.read(index, start, stop)[0])).unsqueeze(0)
 
 
-def _decide(trained: Model, inputs: torch.Tensor, features: torch.Tensor) -> dict[str, Any]:
+def _decide(trained: Trained, inputs: torch.Tensor, features: torch.Tensor) -> dict[str, Any]:
     from seqmodels.batch import SequenceBatch
 
     length = torch.tensor([features.shape[1]])
@@ -66,7 +66,7 @@ def _decide(trained: Model, inputs: torch.Tensor, features: torch.Tensor) -> dic
     return decoded
 
 
-def _refuse(trained: Model, every: int) -> None:
+def _refuse(trained: Trained, every: int) -> None:
     if every < 1:
         raise ValueError(f"every must be at least 1 step, got {every}")
     if not trained.model.carries:

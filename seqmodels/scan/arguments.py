@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seqmodels.cells.base import Cell
-from seqmodels.cells.checks import check_device, check_memory, check_weights
+from seqmodels.cells.checks import check_device, check_memory
 from seqmodels.scan.engine import traced
 from seqmodels.scan.gate import resolve
 from seqmodels.state import State, describe, leaves, map_state, same_form, where
@@ -61,7 +61,7 @@ def check_inputs(cell: Cell, inputs: Tensor) -> None:
     weight = next(cell.parameters(), inputs)
     if inputs.dtype != weight.dtype and not torch.is_autocast_enabled(inputs.device.type):
         if any(parameter.dtype == inputs.dtype for parameter in cell.parameters()):
-            check_weights(cell, inputs)  # one of several is at fault
+            cell.check_weights(inputs)  # one of several is at fault
         raise ValueError(
             f"inputs must have the dtype of the weights, {weight.dtype}, got {inputs.dtype}: "
             f"convert them by inputs.to({weight.dtype}), or the layer by layer.to({inputs.dtype})"

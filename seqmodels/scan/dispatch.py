@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seqmodels.cells.base import Cell
-from seqmodels.cells.checks import check_weights, own_tensors, traced, watch_backward
+from seqmodels.cells.checks import own_tensors, traced, watch_backward
 from seqmodels.scan.arguments import prepare
 from seqmodels.scan.engine import Engine
 from seqmodels.scan.fused import FUSED
@@ -72,7 +72,7 @@ def scan(
     if engine == "auto" and lengths is None and reset is None and _is_one_step_on_cpu(inputs):
         y, state = cell.forward(inputs[:, 0], state)
         return y.unsqueeze(1), state
-    check_weights(cell, inputs)
+    cell.check_weights(inputs)
     others = [*leaves(state), *(tensor for tensor in (lengths, reset) if tensor is not None)]
     run = _pick(cell, inputs, reset, engine, others).run
     outputs, state = run(cell, flip(inputs, lengths) if reverse else inputs, state, lengths, reset)
@@ -91,7 +91,7 @@ def scan_states(
     """Run as `scan` by the plain loop; return the states after all steps, leaves ``(B, T, ...)``."""
     inputs, state = _begin_call(cell, inputs, state)
     inputs, state, lengths, reset = prepare(cell, inputs, state, lengths, reset, reverse)
-    check_weights(cell, inputs)
+    cell.check_weights(inputs)
     steps = reference_steps(cell, flip(inputs, lengths) if reverse else inputs, state, lengths, reset)
     outputs, states = torch.stack(steps[0], dim=1), stack_steps(steps[1])
     watch_backward(cell, (outputs, *leaves(states)))

@@ -9,13 +9,12 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
-from seqmodels.cells.base import Cell
-from seqmodels.cells.gated.initialise import Init, initialise
+from seqmodels.cells.gated.initialise import Gates, Init, initialise
 from seqmodels.cells.product import block_product, linear
 from seqmodels.kinds import Count, whole
 from seqmodels.state import State
@@ -58,7 +57,7 @@ def plain_steps() -> Iterator[None]:
         _steps.plain = before
 
 
-class GatedCell(Cell):
+class GatedCell(Gates):
     """Cell made of an input product, a recurrent product and `update`, a pure function of tensors.
 
     A subclass names its `gates` (the blocks of H rows in the weights, in order) and implements
@@ -93,12 +92,6 @@ class GatedCell(Cell):
         chrono_steps: longest expected dependency, in steps; required by ``init="chrono"``.
     """
 
-    #: Blocks of H rows in the weights; set per instance if an option changes them.
-    gates: tuple[str, ...] = ("h",)
-    #: Gate that keeps the old state when near 1, for forget_bias and chrono.
-    keep_gate: ClassVar[str | None] = None
-    #: Gate that writes new values, set to the opposite by chrono and, without a `keep_gate`, by forget_bias.
-    write_gate: ClassVar[str | None] = None
     weight_ih: nn.Parameter
     weight_hh: nn.Parameter
 

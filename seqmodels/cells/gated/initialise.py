@@ -18,21 +18,38 @@ Tallec & Ollivier 2018, section 2 (chrono); Le, Jaitly & Hinton 2015, section 2 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from seqmodels.cells.gated.base import GatedCell
+from seqmodels.cells.base import Cell
 
 Init = Literal["uniform", "orthogonal", "chrono", "identity"]
 SCHEMES: tuple[str, ...] = get_args(Init)
 
 
+class Gates(Cell):
+    """What the schemes need to know of a gated cell.
+
+    Attributes:
+        gates: blocks of H rows in the weights.
+        keep_gate: gate that keeps the old state when near 1, for forget_bias and chrono.
+        write_gate: gate that writes new values, set to the opposite by chrono and, without a `keep_gate`, by
+            forget_bias.
+    """
+
+    gates: tuple[str, ...] = ("h",)
+    keep_gate: ClassVar[str | None] = None
+    write_gate: ClassVar[str | None] = None
+    heads: int
+    bias_ih: nn.Parameter | None
+    bias_hh: nn.Parameter | None
+
+
 @torch.no_grad()
 def initialise(
-    cell: GatedCell, scheme: str = "uniform", forget_bias: float | None = None, chrono_steps: int | None = None
+    cell: Gates, scheme: str = "uniform", forget_bias: float | None = None, chrono_steps: int | None = None
 ) -> None:
     """Initialise all weights of `cell` by the named scheme.
 
@@ -67,7 +84,7 @@ def initialise(
         _set_bias(cell, gate, torch.full((cell.hidden_size,), sign * float(forget_bias)))
 
 
-def _scaled(cell: GatedCell, scheme: str) -> None:
+def _scaled(cell: Gates, scheme: str) -> None:
     for name, parameter in cell.named_parameters(recurse=False):
         if parameter.dim() == 1:
             nn.init.zeros_(parameter)
@@ -81,7 +98,7 @@ def _scaled(cell: GatedCell, scheme: str) -> None:
                 nn.init.eye_(head) if scheme == "identity" else nn.init.orthogonal_(head)
 
 
-def _chrono(cell: GatedCell, steps: int | None) -> None:
+def _chrono(cell: Gates, steps: int | None) -> None:
     if steps is None or steps < 3:
         raise ValueError(f"init='chrono' needs chrono_steps, the longest dependency, of at least 3, got {steps!r}")
     _need(cell, "init='chrono'")
@@ -90,14 +107,14 @@ def _chrono(cell: GatedCell, steps: int | None) -> None:
     _set_bias(cell, cell.write_gate, -bias)
 
 
-def _need(cell: GatedCell, option: str) -> None:
+def _need(cell: Gates, option: str) -> None:
     if cell.keep_gate is None and cell.write_gate is None:
         raise ValueError(f"{option} needs a cell with a gate that keeps its state; {type(cell).__name__} has none")
     if cell.bias_ih is None:
         raise ValueError(f"{option} needs biases: build the cell with bias=True")
 
 
-def _set_bias(cell: GatedCell, gate: str | None, values: Tensor) -> None:
+def _set_bias(cell: Gates, gate: str | None, values: Tensor) -> None:
     """Set the total bias of a gate: all in `bias_ih`, zero in `bias_hh`."""
     if gate is None or cell.bias_ih is None:
         return

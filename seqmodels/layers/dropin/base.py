@@ -6,7 +6,6 @@ L layers, D directions (1 or 2), B rows, T steps, F features, H units, P width o
 
 from __future__ import annotations
 
-import math
 import operator
 import weakref
 from typing import Any
@@ -16,84 +15,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from seqmodels.cells import Cell, ElmanCell, GRUCell, LSTMCell
-from seqmodels.layers.dropin.checks import check_hx, check_input, check_options
-from seqmodels.scan import check_engine, scan
+from seqmodels.cells import Cell
+from seqmodels.layers.dropin.checks import check_hx, check_input
+from seqmodels.layers.dropin.parameters import Parameters
+from seqmodels.scan import scan
 from seqmodels.state import State
 
 # Bound cells by layer; not stored on the layer, so that they are neither saved nor copied with it.
 _bound: weakref.WeakKeyDictionary[nn.Module, dict[int, Cell]] = weakref.WeakKeyDictionary()
 
 
-class Dropin(nn.Module):
+class Dropin(Parameters):
     """Base class of `RNN`, `LSTM` and `GRU`.
 
     The parameters are attributes of the layer under torch's names. Each call binds them into the
     cells, so that code that swaps, casts, parametrises or shares them sees an ordinary module.
     """
-
-    def __init__(
-        self,
-        mode: str,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int,
-        bias: bool,
-        batch_first: bool,
-        dropout: float,
-        bidirectional: bool,
-        proj_size: int,
-        device: Any,
-        dtype: Any,
-        engine: str,
-    ) -> None:
-        super().__init__()
-        check_options(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size)
-        check_engine(engine)
-        self.mode = mode
-        self.input_size = input_size
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.bias = bias
-        self.batch_first = batch_first
-        self.dropout = float(dropout)
-        self.bidirectional = bidirectional
-        self.proj_size = proj_size
-        self.engine = engine
-        self._directions = 2 if bidirectional else 1
-        suffixes = [f"_l{layer}{end}" for layer in range(num_layers) for end in ("", "_reverse")[: self._directions]]
-        # Cells without weights of their own; a tuple, so that they are not submodules.
-        with torch.device("meta"):
-            self._cells = tuple(self._make_cell(index // self._directions) for index in range(len(suffixes)))
-        self._cell_names = [name for name, _ in self._cells[0].named_parameters()]
-        self._names = [[name + suffix for name in self._cell_names] for suffix in suffixes]
-        for cell, names in zip(self._cells, self._names, strict=True):
-            for name, parameter in zip(names, cell.parameters(), strict=True):
-                weight = nn.Parameter(torch.empty(parameter.shape, device=device, dtype=dtype))
-                self.register_parameter(name, weight)
-        self.reset_parameters()
-
-    def _make_cell(self, layer: int) -> Cell:
-        size = (self.proj_size or self.hidden_size) * self._directions if layer else self.input_size
-        if self.mode == "LSTM":
-            return LSTMCell(size, self.hidden_size, proj_size=self.proj_size, bias=self.bias)
-        if self.mode == "GRU":
-            return GRUCell(size, self.hidden_size, bias=self.bias)
-        return ElmanCell(size, self.hidden_size, "relu" if self.mode == "RNN_RELU" else "tanh", bias=self.bias)
-
-    def reset_parameters(self) -> None:
-        """Initialise the weights as torch does: uniform from -1/sqrt(H) to 1/sqrt(H)."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for weight in self.parameters():
-            nn.init.uniform_(weight, -bound, bound)
-
-    @property
-    def all_weights(self) -> list[list[Tensor]]:
-        """Weights of each layer and direction."""
-        return [[getattr(self, name) for name in names] for names in self._names]
-
-    def flatten_parameters(self) -> None:
-        """Do nothing: accepted for code written for torch's layers."""
 
     def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> tuple[Any, Any]:
         """Run all layers, with the arguments and results of torch's own layers.
@@ -167,16 +104,3 @@ class Dropin(nn.Module):
 
     def _pack_state(self, fields: list[Tensor]) -> Any:
         return fields[0] if len(fields) == 1 else tuple(fields)
-
-    def extra_repr(self) -> str:
-        options = {
-            "proj_size": 0,
-            "num_layers": 1,
-            "bias": True,
-            "batch_first": False,
-            "dropout": 0.0,
-            "bidirectional": False,
-            "engine": "auto",
-        }
-        said = [f"{key}={getattr(self, key)}" for key, default in options.items() if getattr(self, key) != default]
-        return ", ".join([f"{self.input_size}, {self.hidden_size}", *said])

@@ -5,58 +5,15 @@ As in torch, `hx` is the state before the first step.
 
 from __future__ import annotations
 
-import numbers
-import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from seqmodels.layers.dropin.base import Dropin
+from seqmodels.layers.dropin.parameters import Parameters
 
 
-def check_options(
-    input_size: int,
-    hidden_size: int,
-    num_layers: int,
-    bias: bool,
-    batch_first: bool,
-    dropout: float,
-    proj_size: int,
-) -> None:
-    """Reject options that `torch.nn.LSTM` rejects.
-
-    Raises:
-        ValueError: a number out of range.
-        TypeError: a wrong type.
-    """
-    if not isinstance(dropout, numbers.Number) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
-        raise ValueError(
-            "dropout should be a number in range [0, 1] representing the probability of an element "
-            f"being zeroed, got {dropout!r}"
-        )
-    for name, flag in (("bias", bias), ("batch_first", batch_first)):
-        if not isinstance(flag, bool):
-            raise TypeError(f"{name} should be of type bool, got: {type(flag).__name__}")
-    for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
-        if not isinstance(size, int):
-            raise TypeError(f"{name} should be of type int, got: {type(size).__name__}")
-        if size <= 0:
-            raise ValueError(f"{name} must be greater than zero, got {size}")
-    if proj_size < 0:
-        raise ValueError(f"proj_size should be a positive integer or zero to disable projections, got {proj_size}")
-    if proj_size >= hidden_size:
-        raise ValueError(f"proj_size has to be smaller than hidden_size ({hidden_size}), got {proj_size}")
-    if dropout > 0 and num_layers == 1:
-        warnings.warn(
-            "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
-            f"num_layers greater than 1, but got dropout={dropout} and num_layers={num_layers}",
-            stacklevel=4,
-        )
-
-
-def check_input(layer: Dropin, input: Tensor, packed: bool = False) -> None:
+def check_input(layer: Parameters, input: Tensor, packed: bool = False) -> None:
     """Reject input of a wrong shape or dtype.
 
     Raises:
@@ -83,7 +40,7 @@ def check_input(layer: Dropin, input: Tensor, packed: bool = False) -> None:
         raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
 
 
-def check_hx(layer: Dropin, hx: Any, batch: int, dtype: torch.dtype, batched: bool = True) -> list[Tensor] | None:
+def check_hx(layer: Parameters, hx: Any, batch: int, dtype: torch.dtype, batched: bool = True) -> list[Tensor] | None:
     """Return the fields of `hx` as a list, each ``(L*D, B, ...)``, or None if it is None.
 
     Raises:

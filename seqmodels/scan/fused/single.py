@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from seqmodels.cells.checks import check_weights, own_tensors
+from seqmodels.cells.checks import own_tensors
 from seqmodels.cells.gated.base import GatedCell, offer_quick_step, prepared
 from seqmodels.scan.fused.emit import PROBLEM
 from seqmodels.scan.fused.kernel import OF_ANY_MODULE, kernel_for
@@ -53,7 +53,7 @@ def quick_step(cell: GatedCell, u: Tensor, state: State, projected: bool) -> tup
 
 
 def _prepare(cell: GatedCell, u: Tensor, projected: bool) -> _Single | _Never:
-    check_weights(cell, u)
+    cell.check_weights(u)
     if unreadable([("inputs", u), *own_tensors(cell)]):
         return _Never()
     plain = cell.usual_step and cell.noise(u) is None and (projected or cell.usual_project) and cell.heads == 1

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
-
-from seqmodels.scan.step_graph.operations import OPERATIONS
+from typing import Any, NamedTuple
 
 #: Kinds: the axes that a value depends on, `b` for rows and `j` for units; the union of those of its arguments.
 SCALAR, UNIT, ROW, FULL = "", "j", "b", "bj"
@@ -129,9 +127,47 @@ _EXACT: dict[str, Callable[..., float]] = {
 def _simplify(graph: Graph, operation: str, args: tuple[Node, ...]) -> Node | None:
     """Return a simpler node for `operation` on `args` with literals, or None."""
     values = [arg.number if arg.operation == "literal" else None for arg in args]
-    fold = OPERATIONS[operation].fold
+    fold = _FOLDS.get(operation)
     if fold is None or all(value is None for value in values):
         return None
     if all(value is not None for value in values):
         return graph.number(_EXACT[operation](*values)) if operation in _EXACT else None
     return fold(graph, args, values)
+
+
+def _fold_add(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
+    return args[1] if values[0] == 0 else args[0] if values[1] == 0 else None
+
+
+def _fold_sub(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
+    return graph.apply("neg", args[1]) if values[0] == 0 else args[0] if values[1] == 0 else None
+
+
+def _fold_mul(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
+    for value, other in ((values[0], args[1]), (values[1], args[0])):
+        if value == 1:
+            return other
+        if value == -1:
+            return graph.apply("neg", other)
+    return None
+
+
+def _fold_div(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
+    return args[0] if values[1] == 1 else None
+
+
+def _fold_pow(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
+    known = {1.0: lambda x: x, 2.0: lambda x: graph.mul(x, x), 0.5: lambda x: graph.apply("sqrt", x)}
+    known[-1.0] = lambda x: graph.apply("div", graph.number(1), x)
+    return known[values[1]](args[0]) if values[1] in known else None
+
+
+#: ``(graph, args, literals) -> a simpler node or None``.
+_FOLDS: dict[str, Callable[[Graph, tuple[Node, ...], list[Any]], Node | None]] = {
+    "add": _fold_add,
+    "sub": _fold_sub,
+    "mul": _fold_mul,
+    "div": _fold_div,
+    "neg": lambda graph, args, values: None,
+    "pow": _fold_pow,
+}

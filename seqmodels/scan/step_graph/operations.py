@@ -1,7 +1,8 @@
 """Operations of a step, with their code and derivatives.
 
 To add an operation, add an entry to `OPERATIONS` with the aten functions it implements; for a
-composite function write a lowering in ``lowering.py`` instead. The text must be valid both for a C
+composite function write a lowering in ``lowering.py`` instead. What a literal argument simplifies stands in
+``graph.py``. The text must be valid both for a C
 compiler and for Triton. A new function that it calls is written twice: in ``vectors.c`` and in
 ``../fused_cuda/vectors_triton.py``. ``tests/scan/test_fused_operations.py`` compares values and
 gradients of every entry with torch.
@@ -10,15 +11,12 @@ gradients of every entry with torch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from seqmodels.scan.step_graph.graph import Graph, Node
+from seqmodels.scan.step_graph.graph import Graph, Node
 
 #: ``(graph, node, cotangent) -> one gradient per argument``, None for no gradient.
-Derivative = Callable[["Graph", "Node", "Node"], "list[Node | None]"]
-#: ``(graph, args, literals) -> a simpler node or None``.
-Fold = Callable[["Graph", "tuple[Node, ...]", "list[float | None]"], "Node | None"]
+Derivative = Callable[[Graph, Node, Node], "list[Node | None]"]
 
 
 class Operation(NamedTuple):
@@ -28,14 +26,12 @@ class Operation(NamedTuple):
         text: code of the value, in C and Triton, with ``{0}``, ``{1}`` ... for the arguments.
         derivative: gradients of its arguments from that of its value.
         aten: names of torch's functions that it implements.
-        fold: simplification for literal arguments.
         cheap: whether to recompute it in backward instead of saving it.
     """
 
     text: str
     derivative: Derivative
     aten: tuple[str, ...] = ()
-    fold: Fold | None = None
     cheap: bool = True
 
 
@@ -98,43 +94,12 @@ def _clip_gradient(graph: Graph, node: Node, gradient: Node) -> list[Node | None
     return [graph.apply("minimum", low, limit), None]
 
 
-def _fold_add(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
-    return args[1] if values[0] == 0 else args[0] if values[1] == 0 else None
-
-
-def _fold_sub(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
-    return graph.apply("neg", args[1]) if values[0] == 0 else args[0] if values[1] == 0 else None
-
-
-def _fold_mul(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
-    for value, other in ((values[0], args[1]), (values[1], args[0])):
-        if value == 1:
-            return other
-        if value == -1:
-            return graph.apply("neg", other)
-    return None
-
-
-def _fold_div(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
-    return args[0] if values[1] == 1 else None
-
-
-def _fold_neg(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
-    return None
-
-
-def _fold_pow(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
-    known = {1.0: lambda x: x, 2.0: lambda x: graph.mul(x, x), 0.5: lambda x: graph.apply("sqrt", x)}
-    known[-1.0] = lambda x: graph.apply("div", graph.number(1), x)
-    return known[values[1]](args[0]) if values[1] in known else None
-
-
 OPERATIONS: dict[str, Operation] = {
-    "add": Operation("{0} + {1}", lambda g, n, d: [d, d], (), _fold_add),
-    "sub": Operation("{0} - {1}", lambda g, n, d: [d, g.apply("neg", d)], (), _fold_sub),
-    "mul": Operation("{0} * {1}", _mul, ("mul",), _fold_mul),
-    "div": Operation("{0} / {1}", _div, (), _fold_div),
-    "neg": Operation("-{0}", lambda g, n, d: [g.apply("neg", d)], ("neg",), _fold_neg),
+    "add": Operation("{0} + {1}", lambda g, n, d: [d, d]),
+    "sub": Operation("{0} - {1}", lambda g, n, d: [d, g.apply("neg", d)]),
+    "mul": Operation("{0} * {1}", _mul, ("mul",)),
+    "div": Operation("{0} / {1}", _div),
+    "neg": Operation("-{0}", lambda g, n, d: [g.apply("neg", d)], ("neg",)),
     "abs": Operation("v_abs({0})", _by(lambda g, n: g.apply("sign", n.args[0])), ("abs",)),
     "sign": Operation("v_sign({0})", _flat, ("sign", "sgn")),
     "floor": Operation("v_floor({0})", _flat, ("floor",)),
@@ -169,7 +134,7 @@ OPERATIONS: dict[str, Operation] = {
         ("erf",),
         cheap=False,
     ),
-    "pow": Operation("v_pow({0}, {1})", _pow, ("pow",), _fold_pow, cheap=False),
+    "pow": Operation("v_pow({0}, {1})", _pow, ("pow",), cheap=False),
     # Sum over all units of a row.
     "sum": Operation("", lambda g, n, d: [d], cheap=False),
     # Identity without gradient.
