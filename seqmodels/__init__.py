@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqmodels.batch import BatchSpec, SequenceBatch
+    from seqmodels.batch import SequenceBatch
     from seqmodels.cells import (
         Cell,
         DiagonalGRUCell,
@@ -36,11 +36,12 @@ if TYPE_CHECKING:
     from seqmodels.layers import GRU, LSTM, RNN, Bidirectional, Layer, Recurrent, Regularisers, Stack
     from seqmodels.model import FeatureEncoder, SequenceModel, TokenEncoder
     from seqmodels.registry import register
+    from seqmodels.spec import Spec
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "seqmodels.batch": ("BatchSpec", "SequenceBatch"),
+    "seqmodels.batch": ("SequenceBatch",),
     "seqmodels.inference": ("Model", "load"),
     "seqmodels.cells": (
         "Cell",
@@ -66,6 +67,7 @@ _HOMES = {
     "seqmodels.layers": ("Bidirectional", "GRU", "LSTM", "Layer", "RNN", "Recurrent", "Regularisers", "Stack"),
     "seqmodels.model": ("FeatureEncoder", "SequenceModel", "TokenEncoder"),
     "seqmodels.registry": ("register",),
+    "seqmodels.spec": ("Spec",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -73,7 +75,6 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
-    "BatchSpec",
     "Bidirectional",
     "Cell",
     "DiagonalGRUCell",
@@ -106,6 +107,7 @@ __all__ = [
     "Regularisers",
     "SequenceBatch",
     "SequenceModel",
+    "Spec",
     "Stack",
     "TokenEncoder",
     "load",

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from seqmodels.batch import BatchSpec
 from seqmodels.cells import Cell
 from seqmodels.layers import Bidirectional, Layer, Masking, Recurrent, Regularisers, Stack
 from seqmodels.model import FeatureEncoder, SequenceModel, Skip, TokenEncoder
 from seqmodels.registry import find, make, names, present
+from seqmodels.spec import Spec
 
 if TYPE_CHECKING:
     from seqmodels.data.batches.module import SequenceDataModule
@@ -85,7 +85,7 @@ def build_data(config: Config, source: DataSource | None = None) -> SequenceData
     return _dealt(config, (source or build_source(config)).splits())
 
 
-def build_evaluation(config: Config, spec: BatchSpec, path: str | Path | None = None) -> SequenceDataModule:
+def build_evaluation(config: Config, spec: Spec, path: str | Path | None = None) -> SequenceDataModule:
     """Build the data to evaluate a trained model on: its own, or its training split and another file as "test".
 
     Baselines are fitted on the training split. Where its file is gone, the other file alone is both; see `is_gone`.
@@ -114,7 +114,7 @@ def build_evaluation(config: Config, spec: BatchSpec, path: str | Path | None = 
     return _dealt(config, splits)
 
 
-def _is_alike(spec: BatchSpec, other: BatchSpec) -> bool:
+def _is_alike(spec: Spec, other: Spec) -> bool:
     """Whether two specs are the same but for the rounding of scales, which versions differ in."""
     scales = ("input_shift", "input_scale", "shift", "scale")
     pairs = [(getattr(spec, name), getattr(other, name)) for name in scales]
@@ -130,7 +130,7 @@ def is_gone(config: Config) -> bool:
     return path is not None and is_missing(str(path))
 
 
-def open_data(config: Config, spec: BatchSpec, path: str | Path, targets: bool | None = None) -> SequenceDataset:
+def open_data(config: Config, spec: Spec, path: str | Path, targets: bool | None = None) -> SequenceDataset:
     """Open another file, encoded as the data in ``config["data"]``; see `DataSource.open`."""
     source: Any = find("data", config["data"]["name"])
     accepted = set(inspect.signature(source.open).parameters) - {"path", "spec", "targets"}
@@ -154,7 +154,7 @@ def _dealt(config: Config, splits: dict[str, SequenceDataset]) -> SequenceDataMo
     )
 
 
-def build_task(config: Config, spec: BatchSpec) -> Task:
+def build_task(config: Config, spec: Spec) -> Task:
     """Build the task named in ``config["task"]`` for the batches of `spec`."""
     options = dict(config["task"])
     from seqmodels.tasks.base import SHAPES
@@ -173,7 +173,7 @@ def build_task(config: Config, spec: BatchSpec) -> Task:
     return task
 
 
-def build_model(config: Config, spec: BatchSpec, task: Task) -> SequenceModel:
+def build_model(config: Config, spec: Spec, task: Task) -> SequenceModel:
     """Build the encoder, layers and head of ``config["model"]``, in sizes that fit `spec` and `task`."""
     options = config["model"]
     encoder: TokenEncoder | FeatureEncoder
@@ -196,7 +196,7 @@ def build_model(config: Config, spec: BatchSpec, task: Task) -> SequenceModel:
     return SequenceModel(encoder, layers, head, build_skip(options, spec, task))
 
 
-def build_skip(options: Config, spec: BatchSpec, task: Task) -> Skip | None:
+def build_skip(options: Config, spec: Spec, task: Task) -> Skip | None:
     """Build the skip connection of ``options["skip_steps"]``.
 
     It reads the forecast feature, over at most its history; with ``skip_fit="ridge"`` all features, unless they are

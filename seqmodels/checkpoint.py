@@ -1,7 +1,7 @@
 """Checkpoint files, written atomically and read without executing code.
 
 A checkpoint holds tensors and plain values. The key "seqmodels" has the resolved config, the
-`BatchSpec` and the fingerprint of the data, from which the model is rebuilt.
+`Spec` and the fingerprint of the data, from which the model is rebuilt.
 """
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ import pytest
 import torch
 
 from seqmodels import checkpoint
-from seqmodels.batch import BatchSpec
 from seqmodels.claims import DEEPEST
 from seqmodels.cli.config.compose import compose
 from seqmodels.cli.config.library import Library
 from seqmodels.inference import load
+from seqmodels.spec import Spec
 from seqmodels.yaml_file import read_yaml
 
 HUGE = 10**9
@@ -40,7 +40,7 @@ def config(*overrides: str) -> dict[str, Any]:
     return compose(Library(), [*data, *overrides]).config
 
 
-SPEC = BatchSpec("features", 2, "values", 3, "sequence", horizon=3, target_feature=0)
+SPEC = Spec("features", 2, "values", 3, "sequence", horizon=3, target_feature=0)
 
 
 def content(**changes: Any) -> dict[str, Any]:

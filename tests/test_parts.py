@@ -24,7 +24,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
+from seqmodels.spec import Spec
 from seqmodels.data.dataset import ArrayDataset, DataSource
 from seqmodels.kinds import whole
 from seqmodels.registry import register
@@ -48,7 +48,7 @@ class Waves(DataSource):
         self.count = count
 
     def splits(self):
-        spec = BatchSpec("features", 1, "labels", 2, "sequence")
+        spec = Spec("features", 1, "labels", 2, "sequence")
         return {"train": ArrayDataset(spec, [np.zeros((2, 1))] * self.count, [0, 1] * (self.count // 2))}
 
     @classmethod

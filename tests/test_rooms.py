@@ -27,6 +27,7 @@ FLOORS = {
         (
             "state",
             "batch",
+            "spec",
             "kinds",
             "parts",
             "registry",

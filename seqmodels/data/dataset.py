@@ -11,8 +11,8 @@ from typing import Any, overload
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.files.ragged import Ragged
+from seqmodels.spec import Spec
 
 
 class SequenceDataset(ABC):
@@ -32,7 +32,7 @@ class SequenceDataset(ABC):
             these are the ones there are.
     """
 
-    spec: BatchSpec
+    spec: Spec
     lengths: np.ndarray
     stream: bool = False
     origins: Sequence[dict[str, Any]] | None = None
@@ -57,7 +57,7 @@ class SequenceDataset(ABC):
 class ArrayDataset(SequenceDataset):
     """Sequences in arrays, in memory or mapped from files.
 
-    >>> spec = BatchSpec("tokens", 9, "labels", 2, "sequence")
+    >>> spec = Spec("tokens", 9, "labels", 2, "sequence")
     >>> data = ArrayDataset(spec, inputs=[np.array([4, 7, 1]), np.array([8])], targets=[0, 1])
     >>> data.lengths.tolist(), data.read(0, 1, 3)[0].tolist(), int(data.read(1, 0, 1)[1])
     ([3, 1], [7, 1], 1)
@@ -76,7 +76,7 @@ class ArrayDataset(SequenceDataset):
 
     def __init__(
         self,
-        spec: BatchSpec,
+        spec: Spec,
         inputs: Ragged | Sequence[np.ndarray],
         targets: Ragged | Sequence[Any] | np.ndarray,
         stream: bool = False,
@@ -159,7 +159,7 @@ class DataSource(ABC):
 
     >>> class Parity(DataSource):
     ...     def splits(self):
-    ...         spec = BatchSpec("tokens", 2, "labels", 2, "sequence")
+    ...         spec = Spec("tokens", 2, "labels", 2, "sequence")
     ...         return {"train": ArrayDataset(spec, [np.array([1, 0, 1]), np.array([1])], [0, 1])}
     ...
     ...     @classmethod
@@ -187,7 +187,7 @@ class DataSource(ABC):
 
     @classmethod
     @abstractmethod
-    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> SequenceDataset:
+    def open(cls, path: str, spec: Spec, targets: bool | None = None) -> SequenceDataset:
         """A new file, encoded with the vocabulary, classes and scales in `spec`.
 
         A subclass may take options of its constructor too: they get the values of the run's config.

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.encode.alphabet import kmer_names
+from seqmodels.spec import Spec
 
 # What is read of each split, at most; the rest is left out evenly. Lengths and numbers of sequences are exact.
 MOST_SEQUENCES, MOST_STEPS, PIECE = 200_000, 4_000_000, 65_536
@@ -41,7 +41,7 @@ def profile_splits(splits: dict[str, SequenceDataset]) -> Plain:
     """Counts of each split, as plain values, and how many sequences of a split are in training too.
 
     >>> from seqmodels.data.dataset import ArrayDataset
-    >>> spec = BatchSpec("tokens", 3, "labels", 2, "sequence", ("a", "b", "c"), ("no", "yes"))
+    >>> spec = Spec("tokens", 3, "labels", 2, "sequence", ("a", "b", "c"), ("no", "yes"))
     >>> train = ArrayDataset(spec, [np.array([0, 1]), np.array([2])], [0, 1])
     >>> found = profile_splits({"train": train, "val": ArrayDataset(spec, [np.array([2])], [1])})
     >>> found["train"]["classes"], found["train"]["lengths"]["median"], found["val"]["also in train"]
@@ -87,7 +87,7 @@ def _profile(split: SequenceDataset) -> tuple[Plain, list[bytes]]:
     return {**found, **_of_targets(spec, targets), **_of_sequences(split)}, keys
 
 
-def _of_targets(spec: BatchSpec, targets: _Tokens | _Numbers) -> Plain:
+def _of_targets(spec: Spec, targets: _Tokens | _Numbers) -> Plain:
     if isinstance(targets, _Numbers) and spec.targets == "values":
         return {"values": targets.named(spec.target_names, spec.shift, spec.scale)}
     if spec.targets != "tokens":
@@ -123,7 +123,7 @@ def pieces(split: SequenceDataset) -> Iterator[Piece]:
             yield Piece(inputs, targets, number == 0, len(starts) == 1)
 
 
-def _key(piece: Piece, spec: BatchSpec) -> bytes:
+def _key(piece: Piece, spec: Spec) -> bytes:
     """Of the inputs, and where the targets are sequences of them too: one label may well have many texts."""
     digest = hashlib.blake2b(np.ascontiguousarray(piece.inputs).tobytes(), digest_size=16)
     if spec.target_shape == "own":

@@ -10,8 +10,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from seqmodels.batch import TargetShape, step_mask
+from seqmodels.batch import step_mask
 from seqmodels.scan import keep, prepare_lengths
+from seqmodels.spec import TargetShape
 
 
 class Head(nn.Module):
@@ -30,7 +31,7 @@ class Head(nn.Module):
     [[2.0, 2.0]]
 
     Attributes:
-        target_shape: shape of the targets: "step", "sequence" or "own" (see `BatchSpec`).
+        target_shape: shape of the targets: "step", "sequence" or "own" (see `Spec`).
         unaligned: for "own", whether there is a prediction per input step, aligned with the targets by the
             task's loss; otherwise targets are decoded one by one, with teacher forcing.
         drawing: for "own", whether the targets are movements of a pen, and neither tokens nor plain values.

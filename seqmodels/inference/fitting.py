@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn.modules import module as torch_module
 
 from seqmodels import checkpoint
-from seqmodels.batch import BatchSpec
 from seqmodels.build import Config, build_model, build_task
+from seqmodels.spec import Spec
 
 # Bounds (slope, intercept) on modules, parameters and buffers, and on their elements, per one in the checkpoint:
 # some are created and replaced, some are not stored.
@@ -30,7 +30,7 @@ def model_weights(stored: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name.removeprefix(PREFIX): value for name, value in weights.items() if name.startswith(PREFIX)}
 
 
-def refuse_unfit(config: Config, spec: BatchSpec, weights: Mapping[str, Tensor], path: Path) -> None:
+def refuse_unfit(config: Config, spec: Spec, weights: Mapping[str, Tensor], path: Path) -> None:
     """Refuse a config whose model does not match the weights.
 
     The model is built on the meta device, which takes no memory for any size a file may claim.

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqmodels import checkpoint
-from seqmodels.batch import BatchSpec
 from seqmodels.build import build_model, build_task
 from seqmodels.claims import refuse_code
 from seqmodels.environment import resolved
 from seqmodels.inference.fitting import model_weights, refuse_unfit
 from seqmodels.model import SequenceModel
 from seqmodels.registry import import_plugins
+from seqmodels.spec import Spec
 
 if TYPE_CHECKING:
     from seqmodels.tasks.base import Task
@@ -24,12 +24,12 @@ OF_A_FILE = ("data.gaps", "data.duplicates", "data.missing", "data.timezone")
 
 def read_parts(
     run: str | Path, plugins: Iterable[str] = (), which: str = "best", changes: Mapping[str, Any] | None = None
-) -> tuple[SequenceModel, Task, BatchSpec, dict[str, Any]]:
+) -> tuple[SequenceModel, Task, Spec, dict[str, Any]]:
     """Read model, task, spec and config from a checkpoint, see `Model.load`."""
     path = checkpoint.locate(run, which)
     stored = checkpoint.read(path)
     with checkpoint.damage(path):
-        config, spec = resolved(stored[checkpoint.KEY]["config"]), BatchSpec.from_plain(stored[checkpoint.KEY]["spec"])
+        config, spec = resolved(stored[checkpoint.KEY]["config"]), Spec.from_plain(stored[checkpoint.KEY]["spec"])
         weights = model_weights(stored)
         needed = list(config.get("plugins", []))
     refuse_code(config, str(path))
@@ -50,7 +50,7 @@ def read_parts(
     return model.eval(), task, spec, config
 
 
-def _change(config: dict[str, Any], spec: BatchSpec, changes: Mapping[str, Any]) -> None:
+def _change(config: dict[str, Any], spec: Spec, changes: Mapping[str, Any]) -> None:
     """Change settings in the config, and in the spec if it stores them as reading options."""
     reading = (spec.options or {}).get("reading", {})
     for name, value in changes.items():

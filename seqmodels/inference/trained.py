@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from seqmodels.batch import BatchSpec
 from seqmodels.inference.translation import encode as encode_source
 from seqmodels.model import SequenceModel
+from seqmodels.spec import Spec
 
 if TYPE_CHECKING:
     from seqmodels.tasks.base import Task
@@ -28,7 +28,7 @@ class Trained:
 
     model: SequenceModel
     task: Task
-    spec: BatchSpec
+    spec: Spec
     config: dict[str, Any]
 
     def __repr__(self) -> str:

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from seqmodels.batch import BatchSpec
 from seqmodels.model import SequenceModel
+from seqmodels.spec import Spec
 
 _log = logging.getLogger(__name__)
 
 
-def encode(spec: BatchSpec, texts: Sequence[str]) -> list[np.ndarray]:
+def encode(spec: Spec, texts: Sequence[str]) -> list[np.ndarray]:
     """Encode each text as source tokens; warn of units that are not in the vocabulary.
 
     Raises:

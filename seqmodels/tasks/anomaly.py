@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from torch import Tensor
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.kinds import above_0_below_1, list_of, positive, whole
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 from seqmodels.tasks.anomaly_score import Counts, Detector
 from seqmodels.tasks.baselines.reading import histories
 from seqmodels.tasks.comparison import compare
@@ -51,7 +52,7 @@ class Anomaly(ValueTask):
 
     def __init__(
         self,
-        spec: BatchSpec,
+        spec: Spec,
         loss: Literal["mse", "mae", "huber"] = "huber",
         huber_delta: Annotated[float, positive] = 1.0,
         ridge_window: Annotated[int, whole(1, 100_000)] = 96,
@@ -67,7 +68,7 @@ class Anomaly(ValueTask):
         self._train: Any = None
 
     @classmethod
-    def suits(cls, spec: BatchSpec) -> bool:
+    def suits(cls, spec: Spec) -> bool:
         """Return whether the targets are the next value of a series and its anomaly label."""
         return super().suits(spec) and spec.horizon == 1 and spec.target_size == 2 and "kinds" in (spec.options or {})
 
@@ -244,14 +245,14 @@ class JoinedWindows:
     """Data set of whole sequences, joined from the windows of batches.
 
     >>> import torch
-    >>> kept, one = JoinedWindows(BatchSpec("features", 1, "values", 2, "step")), torch.ones(1, 3, 1)
+    >>> kept, one = JoinedWindows(Spec("features", 1, "values", 2, "step")), torch.ones(1, 3, 1)
     >>> for start in (True, False, True):
     ...     kept.add(SequenceBatch(one, one.expand(1, 3, 2), torch.tensor([3]), torch.tensor([start])))
     >>> kept.lengths.tolist(), kept.read(0, 2, 5)[0].shape
     ([6, 3], (3, 1))
     """
 
-    def __init__(self, spec: BatchSpec) -> None:
+    def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self._rows: dict[int, list[list[tuple[np.ndarray, np.ndarray]]]] = {}
 

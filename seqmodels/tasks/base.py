@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
-from seqmodels.batch import BatchSpec, SequenceBatch, step_mask
+from seqmodels.batch import SequenceBatch, step_mask
 from seqmodels.registry import find, names
+from seqmodels.spec import Spec
 from seqmodels.tasks.comparison import compare
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Task:
     # Generation is slow: always done on the test split, in every validation only if this is true.
     generates_in_validation: bool = False
 
-    def __init__(self, spec: BatchSpec) -> None:
+    def __init__(self, spec: Spec) -> None:
         if not self.suits(spec):
             known: dict[str, Any] = {name: find("task", name) for name in names("task")}
             fitting = ", ".join(name for name, task in known.items() if task.suits(spec)) or "none"
@@ -60,7 +61,7 @@ class Task:
         self.spec = spec
 
     @classmethod
-    def suits(cls, spec: BatchSpec) -> bool:
+    def suits(cls, spec: Spec) -> bool:
         """Return whether the task supports such data."""
         return spec.targets in cls.target_kinds and spec.target_shape in cls.target_shapes
 
@@ -202,11 +203,11 @@ class Task:
         return {}
 
 
-def real_items(batch: SequenceBatch, spec: BatchSpec) -> Tensor:
+def real_items(batch: SequenceBatch, spec: Spec) -> Tensor:
     """Return the mask of real items, bool ``(B,)`` or ``(B, S)``; rows of length 0 have none.
 
     >>> import torch
-    >>> spec = BatchSpec("tokens", 5, "labels", 3, "step")
+    >>> spec = Spec("tokens", 5, "labels", 3, "step")
     >>> zeros = torch.zeros(2, 3, dtype=torch.long)
     >>> batch = SequenceBatch(zeros, zeros, torch.tensor([2, 0]), torch.ones(2, dtype=torch.bool))
     >>> real_items(batch, spec).int().tolist()

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.kinds import Share, list_of, whole
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 from seqmodels.tasks.base import name_of
 from seqmodels.tasks.baselines.labels import nearest_neighbour, ngram_regression, place_regression, stretched_neighbour
 from seqmodels.tasks.baselines.reading import labels
@@ -33,8 +34,8 @@ class Classification(LabelTask):
     """Classification of sequences.
 
     >>> import torch
-    >>> from seqmodels.batch import BatchSpec
-    >>> task = Classification(BatchSpec("tokens", 5, "labels", 2, "sequence", target_names=("ham", "spam")))
+    >>> from seqmodels.spec import Spec
+    >>> task = Classification(Spec("tokens", 5, "labels", 2, "sequence", target_names=("ham", "spam")))
     >>> one = torch.ones(1, dtype=torch.long)
     >>> batch = SequenceBatch(torch.zeros(1, 1, dtype=torch.long), one, one, one.bool())
     >>> total, count = task.loss(torch.tensor([[0.0, 0.0]]), batch)
@@ -57,7 +58,7 @@ class Classification(LabelTask):
 
     def __init__(
         self,
-        spec: BatchSpec,
+        spec: Spec,
         label_smoothing: Share = 0.0,
         class_weights: Literal["none", "balanced"] = "none",
         lengths: Annotated[Sequence[int], list_of(whole(1), "[20, 50, 100]")] | None = None,

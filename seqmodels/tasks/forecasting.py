@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.kinds import between, list_of, positive, whole
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 from seqmodels.tasks.base import real_items
 from seqmodels.tasks.baselines.reading import evenly_spaced, histories, item_count
 from seqmodels.tasks.distributions import NegativeBinomial, Point, pinball
@@ -35,8 +36,8 @@ class Forecasting(SeriesTask):
     """Forecast of the next H values of a series, at the end of each sequence or after each step.
 
     >>> import torch
-    >>> from seqmodels.batch import BatchSpec
-    >>> spec = BatchSpec("features", 1, "values", 2, "sequence", horizon=2, shift=(50.0,), scale=(10.0,))
+    >>> from seqmodels.spec import Spec
+    >>> spec = Spec("features", 1, "values", 2, "sequence", horizon=2, shift=(50.0,), scale=(10.0,))
     >>> batch = SequenceBatch(torch.zeros(1, 3, 1), torch.zeros(1, 2), torch.tensor([3]), torch.tensor([True]))
     >>> Forecasting(spec).decode(torch.tensor([[0.5, -1.0]]), batch)
     [{'forecast': [55.0, 40.0]}]
@@ -75,7 +76,7 @@ class Forecasting(SeriesTask):
 
     def __init__(
         self,
-        spec: BatchSpec,
+        spec: Spec,
         output: Literal["point", "quantiles", "gaussian", "student_t", "negative_binomial"] = "point",
         loss: Literal["mse", "mae", "huber"] = "mse",
         huber_delta: Annotated[float, positive] = 1.0,
@@ -93,7 +94,7 @@ class Forecasting(SeriesTask):
         self._naive_error: float | None = None
 
     @classmethod
-    def suits(cls, spec: BatchSpec) -> bool:
+    def suits(cls, spec: Spec) -> bool:
         """Return whether the targets are the next values of a series."""
         return super().suits(spec) and spec.horizon == spec.target_size
 

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.kinds import Share
+from seqmodels.spec import Spec
 from seqmodels.tasks.base import Task, name_of
 from seqmodels.tasks.baselines.reading import labels
 
@@ -41,7 +42,7 @@ class LabelTask(Task):
     """
 
     def __init__(
-        self, spec: BatchSpec, label_smoothing: Share = 0.0, class_weights: Literal["none", "balanced"] = "none"
+        self, spec: Spec, label_smoothing: Share = 0.0, class_weights: Literal["none", "balanced"] = "none"
     ) -> None:
         super().__init__(spec)
         self.label_smoothing = label_smoothing

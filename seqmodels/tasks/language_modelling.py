@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.heads.decoding.search import sampler
 from seqmodels.kinds import Count, list_of, positive, up_to_one, whole
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 from seqmodels.tasks.base import Task, join_tokens, name_of
 from seqmodels.tasks.baselines.markov import MOST_LETTERS, Markov, last_letters
 from seqmodels.tasks.baselines.ngram import Ngram
@@ -32,7 +33,7 @@ class LanguageModelling(Task):
     """Prediction of the next token.
 
     >>> import torch
-    >>> task = LanguageModelling(BatchSpec("tokens", 4, "tokens", 4, "step"))
+    >>> task = LanguageModelling(Spec("tokens", 4, "tokens", 4, "step"))
     >>> {name: round(value, 3) for name, value in task.summary({"loss": math.log(4)}).items()}
     {'loss': 1.386, 'bits': 2.0, 'perplexity': 4.0}
 
@@ -57,7 +58,7 @@ class LanguageModelling(Task):
 
     def __init__(
         self,
-        spec: BatchSpec,
+        spec: Spec,
         sample_steps: Annotated[int, whole(1, 1_000_000)] = 300,
         temperature: Annotated[float, positive] | None = 0.8,
         top_k: Count | None = None,
@@ -73,7 +74,7 @@ class LanguageModelling(Task):
         self.markov_order = markov_order
 
     @classmethod
-    def suits(cls, spec: BatchSpec) -> bool:
+    def suits(cls, spec: Spec) -> bool:
         """Return whether each target is the token after its input."""
         return super().suits(spec) and spec.inputs == "tokens" and spec.input_size == spec.target_size ** kmer_of(spec)
 

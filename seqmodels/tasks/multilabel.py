@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.kinds import between
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 from seqmodels.tasks.base import Task, name_of
 from seqmodels.tasks.baselines.multilabel import label_regression, label_sets
 
@@ -32,8 +33,8 @@ class Multilabel(Task):
     with w = 1, or balanced: w = (items without the class) / (items with it), at most `MOST_WEIGHT`.
 
     >>> import torch
-    >>> from seqmodels.batch import BatchSpec
-    >>> task = Multilabel(BatchSpec("tokens", 5, "sets", 3, "sequence", target_names=("sun", "wind", "rain")))
+    >>> from seqmodels.spec import Spec
+    >>> task = Multilabel(Spec("tokens", 5, "sets", 3, "sequence", target_names=("sun", "wind", "rain")))
     >>> one = torch.ones(1, dtype=torch.long)
     >>> batch = SequenceBatch(torch.zeros(1, 1, dtype=torch.long), torch.tensor([[1.0, 0.0, 1.0]]), one, one.bool())
     >>> task.decode(torch.tensor([[2.0, -2.0, 0.5]]), batch)[0]["labels"]
@@ -61,7 +62,7 @@ class Multilabel(Task):
 
     def __init__(
         self,
-        spec: BatchSpec,
+        spec: Spec,
         class_weights: Literal["none", "balanced"] = "none",
         threshold: Annotated[float, between] = 0.5,
     ) -> None:

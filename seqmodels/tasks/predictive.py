@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqmodels.batch import BatchSpec
+from seqmodels.spec import Spec
 from seqmodels.tasks.base import check_range
 from seqmodels.tasks.baselines.reading import histories
 from seqmodels.tasks.conformal import corrected, corrections, pairs
@@ -33,7 +33,7 @@ OUTPUTS = ("point", "quantiles", "gaussian", "student_t", "negative_binomial")
 DIGITS = 9
 
 
-def make_output(name: str, spec: BatchSpec, error: Callable[..., Tensor], levels: tuple[float, ...]) -> Output:
+def make_output(name: str, spec: Spec, error: Callable[..., Tensor], levels: tuple[float, ...]) -> Output:
     """Build the predictive distribution of a model's outputs.
 
     Args:

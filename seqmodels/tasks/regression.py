@@ -20,8 +20,8 @@ class Regression(ValueTask):
     """Regression of values for each sequence or step.
 
     >>> import torch
-    >>> from seqmodels.batch import BatchSpec
-    >>> task = Regression(BatchSpec("features", 1, "values", 1, "sequence", shift=(20.0,), scale=(2.0,)))
+    >>> from seqmodels.spec import Spec
+    >>> task = Regression(Spec("features", 1, "values", 1, "sequence", shift=(20.0,), scale=(2.0,)))
     >>> batch = SequenceBatch(torch.zeros(1, 3, 1), torch.ones(1, 1), torch.tensor([3]), torch.tensor([True]))
     >>> task.decode(torch.tensor([[1.5]]), batch)
     [{'values': {'value': 23.0}}]

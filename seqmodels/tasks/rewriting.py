@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
+from seqmodels.spec import Spec
 from seqmodels.tasks.base import join_tokens
 from seqmodels.tasks.baselines.reading import evenly_spaced, sequences
 from seqmodels.tasks.baselines.token_by_token import InOrder, WordByWord, shared_names, training_pairs
@@ -27,16 +27,16 @@ def check_sacrebleu() -> None:
         raise ValueError("task.translation_scores needs sacrebleu: pip install 'seqmodels[text]'") from None
 
 
-def known(spec: BatchSpec, tokens: list[int]) -> list[int]:
+def known(spec: Spec, tokens: list[int]) -> list[int]:
     """Replace target tokens outside the vocabulary by a number of their own."""
     unknown = (spec.options or {}).get("target_unknown")
     return [TRUE_UNKNOWN if token == unknown else token for token in tokens] if unknown in tokens else tokens
 
 
-def target_text(spec: BatchSpec, tokens: Sequence[int]) -> str:
+def target_text(spec: Spec, tokens: Sequence[int]) -> str:
     """Return target tokens, without a stop token, as text.
 
-    >>> spec = BatchSpec("tokens", 1, "tokens", 3, "own", (), ("a", "b", "<stop>"), 2)
+    >>> spec = Spec("tokens", 1, "tokens", 3, "own", (), ("a", "b", "<stop>"), 2)
     >>> target_text(spec, [0, 1, 1])
     'abb'
     """
@@ -49,7 +49,7 @@ def target_text(spec: BatchSpec, tokens: Sequence[int]) -> str:
     return ("" if letters else " ").join(shown).replace("\u2581", " ").strip()
 
 
-def rewriters(train: Any, spec: BatchSpec) -> dict[str, Write]:
+def rewriters(train: Any, spec: Spec) -> dict[str, Write]:
     """Return the token-by-token baselines fitted to the training split, by name."""
     pairs = training_pairs(train, spec.stop)
     found: dict[str, Write] = {
@@ -62,7 +62,7 @@ def rewriters(train: Any, spec: BatchSpec) -> dict[str, Write]:
     return found
 
 
-def rewritten(write: Write, dataset: Any, spec: BatchSpec) -> Iterator[tuple[list[int], list[int], list[int]]]:
+def rewritten(write: Write, dataset: Any, spec: Spec) -> Iterator[tuple[list[int], list[int], list[int]]]:
     """Yield source, generated and true tokens of each row."""
     for source, target in sequences(dataset, evenly_spaced(len(dataset.lengths), MOST_ROWS)):
         yield source.tolist(), write(source), known(spec, target[target != spec.stop].tolist())

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from seqmodels.batch import BatchSpec
 from seqmodels.heads.decoding.search import sampler
 from seqmodels.model import SequenceModel
+from seqmodels.spec import Spec
 
 
 @torch.no_grad()
@@ -106,6 +106,6 @@ def join(tokens: Tensor, kmer: int, size: int) -> Tensor:
     return padded.unfold(1, kmer, 1) @ size ** torch.arange(kmer - 1, -1, -1, device=tokens.device)
 
 
-def kmer_of(spec: BatchSpec) -> int:
+def kmer_of(spec: Spec) -> int:
     """Return the number of tokens that the data join into one input, 1 by default."""
     return int((spec.options or {}).get("kmer", 1))

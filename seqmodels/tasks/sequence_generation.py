@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.heads.decoding.search import sampler
 from seqmodels.kinds import Share, not_negative, positive, whole
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 from seqmodels.tasks.base import Task, join_tokens, name_of, real_items
 from seqmodels.tasks.baselines.mean_sequence import mean_sequence
 from seqmodels.tasks.baselines.ngram import Ngram
@@ -40,7 +41,7 @@ class SequenceGeneration(Task):
     """Generation of a sequence from a sequence: tokens up to a stop token, or values.
 
     >>> import torch
-    >>> spec = BatchSpec("tokens", 2, "tokens", 3, "own", target_names=("a", "b", "<stop>"), stop=2)
+    >>> spec = Spec("tokens", 2, "tokens", 3, "own", target_names=("a", "b", "<stop>"), stop=2)
     >>> one = torch.ones(1, dtype=torch.long)
     >>> batch = SequenceBatch(one.view(1, 1), one.view(1, 1), one, one.bool(), one)
     >>> SequenceGeneration(spec).decode(torch.tensor([[1, 0, 2, 2]]), batch)
@@ -75,7 +76,7 @@ class SequenceGeneration(Task):
 
     def __init__(
         self,
-        spec: BatchSpec,
+        spec: Spec,
         temperature: Annotated[float, positive] | None = None,
         shown: Annotated[int, whole(1, 10_000)] = 8,
         label_smoothing: Share = 0.0,

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqmodels.batch import BatchSpec
 from seqmodels.kinds import positive, whole
+from seqmodels.spec import Spec
 from seqmodels.tasks.baselines.climatology import Climatology, calendar_columns
 from seqmodels.tasks.baselines.reading import evenly_spaced, histories, last_stretch, sequences
 from seqmodels.tasks.baselines.smoothing import LEAST_STEPS, MOST_STEPS, Smoothing
@@ -35,7 +35,7 @@ class SeriesTask(ValueTask):
 
     def __init__(
         self,
-        spec: BatchSpec,
+        spec: Spec,
         loss: Literal["mse", "mae", "huber"] = "mse",
         huber_delta: Annotated[float, positive] = 1.0,
         ridge_window: Annotated[int, whole(1, 100_000)] = 256,

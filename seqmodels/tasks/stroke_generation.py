@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import torch
 from torch import Tensor
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.heads.mixture import log_likelihood
 from seqmodels.kinds import positive, whole
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 from seqmodels.tasks.base import Task, name_of
 from seqmodels.tasks.baselines.strokes import drawn, linear_regression, memoryless_mixture, one_gaussian
 from seqmodels.tasks.values import undo
@@ -50,7 +51,7 @@ class StrokeGeneration(Task):
 
     def __init__(
         self,
-        spec: BatchSpec,
+        spec: Spec,
         temperature: Annotated[float, positive] = 0.4,
         shown: Annotated[int, whole(1, 10_000)] = 16,
         components: Annotated[int, whole(1, 10_000)] = 20,
@@ -61,7 +62,7 @@ class StrokeGeneration(Task):
         self.components = components
 
     @classmethod
-    def suits(cls, spec: BatchSpec) -> bool:
+    def suits(cls, spec: Spec) -> bool:
         """Return whether the targets are pen movements."""
         return super().suits(spec) and bool((spec.options or {}).get("strokes"))
 

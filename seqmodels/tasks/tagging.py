@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.heads import chain
 from seqmodels.kinds import Share, tags
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 from seqmodels.tasks.base import blank, name_of, real_items, weighted
 from seqmodels.tasks.baselines.codons import CodonWindows
 from seqmodels.tasks.baselines.labels import ContextTags, step_regression
@@ -33,8 +34,8 @@ class Tagging(LabelTask):
     """Classification of each step of a sequence.
 
     >>> import torch
-    >>> from seqmodels.batch import BatchSpec
-    >>> task = Tagging(BatchSpec("tokens", 5, "labels", 2, "step", target_names=("noun", "verb")))
+    >>> from seqmodels.spec import Spec
+    >>> task = Tagging(Spec("tokens", 5, "labels", 2, "step", target_names=("noun", "verb")))
     >>> tokens = torch.tensor([[3, 1, 0]])
     >>> batch = SequenceBatch(tokens, tokens, torch.tensor([2]), torch.tensor([True]))
     >>> task.decode(torch.tensor([[[2.0, 0.0], [0.0, 2.0], [9.0, 9.0]]]), batch)[0]["tags"]
@@ -62,7 +63,7 @@ class Tagging(LabelTask):
 
     def __init__(
         self,
-        spec: BatchSpec,
+        spec: Spec,
         label_smoothing: Share = 0.0,
         class_weights: Literal["none", "balanced"] = "none",
         segments: Annotated[Sequence[str], tags] | None = None,

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqmodels.batch import BatchSpec, SequenceBatch, step_mask
+from seqmodels.batch import SequenceBatch, step_mask
 from seqmodels.kinds import whole
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 from seqmodels.tasks.base import Task, blank, join_tokens, name_of
 from seqmodels.tasks.baselines.transcripts import equal_parts, mean_token_run, most_frequent
 from seqmodels.tasks.edit_distance import edit_distance
@@ -38,7 +39,7 @@ class Transcription(Task):
     in nats per target token, where a path has a token or the blank at each step, and collapses by
     merging repeated tokens and removing blanks.
 
-    >>> spec = BatchSpec("features", 3, "tokens", 2, "own", target_names=("yes", "no"))
+    >>> spec = Spec("features", 3, "tokens", 2, "own", target_names=("yes", "no"))
     >>> two, logits = torch.tensor([2]), torch.zeros(1, 2, 3)
     >>> batch = SequenceBatch(torch.zeros(1, 2, 3), torch.tensor([[0]]), two, two > 0, torch.tensor([1]))
     >>> total, count = Transcription(spec).loss(logits, batch)  # 3 paths of 9: "0 0", "0 -" and "- 0"
@@ -64,14 +65,14 @@ class Transcription(Task):
     unaligned = True
 
     def __init__(
-        self, spec: BatchSpec, beam: Annotated[int, whole(1, 10_000)] = 8, shown: Annotated[int, whole(1, 10_000)] = 8
+        self, spec: Spec, beam: Annotated[int, whole(1, 10_000)] = 8, shown: Annotated[int, whole(1, 10_000)] = 8
     ) -> None:
         super().__init__(spec)
         self.beam = beam
         self.shown = shown
 
     @classmethod
-    def suits(cls, spec: BatchSpec) -> bool:
+    def suits(cls, spec: Spec) -> bool:
         return super().suits(spec) and spec.stop is None
 
     @property

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.kinds import positive, whole
+from seqmodels.spec import Spec
 from seqmodels.tasks.base import Task
 from seqmodels.tasks.baselines.reading import histories, item_count
 from seqmodels.tasks.baselines.ridge import Ridge
@@ -54,7 +55,7 @@ class ValueTask(Task):
 
     def __init__(
         self,
-        spec: BatchSpec,
+        spec: Spec,
         loss: Literal["mse", "mae", "huber"] = "mse",
         huber_delta: Annotated[float, positive] = 1.0,
         ridge_window: Annotated[int, whole(1, 100_000)] = 256,

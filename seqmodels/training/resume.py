@@ -10,10 +10,10 @@ from typing import Any, cast
 
 from seqmodels import checkpoint
 from seqmodels.atomic import replacing
-from seqmodels.batch import BatchSpec
 from seqmodels.claims import refuse_code
 from seqmodels.environment import resolved
 from seqmodels.inference.fitting import model_weights, refuse_unfit
+from seqmodels.spec import Spec
 
 # Settings that a checkpoint's weights, optimizer state or position in the data depend on.
 FIXED = (("seed",), *(("training", key) for key in ("batch_size", "window", "random_window", "k2")))
@@ -103,7 +103,7 @@ def refuse_unlike(config: dict[str, Any]) -> None:
         refuse_code(own["config"], path)
         differences, spec, weights = (
             _settings(own["config"], config),
-            BatchSpec.from_plain(own["spec"]),
+            Spec.from_plain(own["spec"]),
             model_weights(stored),
         )
     if differences:

@@ -12,9 +12,9 @@ import torch
 import yaml
 
 import seqmodels as package
-from seqmodels.batch import BatchSpec
 from seqmodels.cli.config.compose import compose
 from seqmodels.cli.config.library import Library
+from seqmodels.spec import Spec
 
 CANARY = "from pathlib import Path\nPath({!r}).touch()\n"
 ROOT = Path(package.__file__).parents[1]
@@ -49,7 +49,7 @@ def hostile(seqmodels, tmp_path, monkeypatch):
         Library(), ["data=csv", "data.path=table.csv", "data.target=b", "task=forecasting", "model/head=many_to_one"]
     )
     config = {**made.config, "plugins": ["hostile_plugin"]}
-    spec = BatchSpec("features", 1, "values", 1, "sequence").to_plain()
+    spec = Spec("features", 1, "values", 1, "sequence").to_plain()
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump(config))
     (tmp_path / "run" / "metrics.json").write_text('{"seconds": 1, "steps": 1, "parameters": 1}')

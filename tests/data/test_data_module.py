@@ -10,9 +10,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.batches.module import SequenceDataModule
 from seqmodels.data.dataset import ArrayDataset
+from seqmodels.spec import Spec
 
 # Lightning itself uses what torch has deprecated; the checkpoints lie in one folder.
 pytestmark = [
@@ -20,10 +20,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty"),
 ]
 
-SPEC = BatchSpec("tokens", 50, "labels", 50, "sequence")
+SPEC = Spec("tokens", 50, "labels", 50, "sequence")
 
 
-def names(count: int = 22, seed: int = 0, spec: BatchSpec = SPEC) -> ArrayDataset:
+def names(count: int = 22, seed: int = 0, spec: Spec = SPEC) -> ArrayDataset:
     generator = np.random.default_rng(seed)
     inputs = [generator.integers(1, 50, n) for n in generator.integers(1, 20, count)]
     return ArrayDataset(spec, inputs, [x[0] for x in inputs])
@@ -124,7 +124,7 @@ def test_the_fingerprint_follows_the_contents_alone():
     assert first == module(workers=1, seed=5).fingerprint == SequenceDataModule(module().splits, 2).fingerprint
     changed = copy.deepcopy(module().splits)
     changed["val"].inputs[4][0] += 1
-    other_spec = BatchSpec("tokens", 50, "labels", 50, "sequence", target_names=("a", "b"))
+    other_spec = Spec("tokens", 50, "labels", 50, "sequence", target_names=("a", "b"))
     others = [
         changed,
         {"train": names()},
@@ -142,7 +142,7 @@ def test_the_fingerprint_follows_the_lengths_where_the_sample_does_not(monkeypat
 
 def test_the_fingerprint_reads_little():
     text = np.zeros(3_000_000, dtype=np.int64)
-    data = ArrayDataset(BatchSpec("tokens", 5, "tokens", 5, "step"), [text], [text], stream=True)
+    data = ArrayDataset(Spec("tokens", 5, "tokens", 5, "step"), [text], [text], stream=True)
     read, steps = data.read, []
     data.read = lambda i, a, b: steps.append(b - a) or read(i, a, b)
     assert SequenceDataModule({"train": data}, batch_size=4, window=8).fingerprint
@@ -155,19 +155,19 @@ def test_the_fingerprint_reads_little():
         ({}, {}, "splits must be 'train' and perhaps 'val' and 'test'; got none"),
         ({"train": names(), "valid": names()}, {}, "got train, valid"),
         (
-            {"train": names(), "val": names(spec=BatchSpec("tokens", 50, "labels", 40, "sequence"))},
+            {"train": names(), "val": names(spec=Spec("tokens", 50, "labels", 40, "sequence"))},
             {},
             "'train' and 'val' must have one spec; they differ in target_size",
         ),
         ({"train": names()}, {"window": 5}, "set window=null"),
         ({"train": names()}, {"random_window": True}, "set training.random_window=false"),
         (
-            {"train": ArrayDataset(BatchSpec("tokens", 5, "tokens", 5, "step"), [[1, 2]] * 9, [[2, 3]] * 9)},
+            {"train": ArrayDataset(Spec("tokens", 5, "tokens", 5, "step"), [[1, 2]] * 9, [[2, 3]] * 9)},
             {"window": 2, "random_window": True},
             "one long stream, such as a text; got window=2 and 9 sequences",
         ),
         (
-            {"train": ArrayDataset(BatchSpec("tokens", 5, "tokens", 5, "step"), [[1, 2]], [[2, 3]], stream=True)},
+            {"train": ArrayDataset(Spec("tokens", 5, "tokens", 5, "step"), [[1, 2]], [[2, 3]], stream=True)},
             {"window": 5},
             "the training data has 2 steps, fewer than the 4 rows of a batch",
         ),

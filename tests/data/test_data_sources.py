@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from seqmodels import registry
-from seqmodels.batch import BatchSpec
 from seqmodels.build import build_data, build_evaluation, build_source, open_data, suggestions
 from seqmodels.data.dataset import ArrayDataset, DataSource
+from seqmodels.spec import Spec
 
-SPEC = BatchSpec("tokens", 3, "labels", 2, "sequence")
+SPEC = Spec("tokens", 3, "labels", 2, "sequence")
 CONFIG = {
     "data": {"name": "mine", "size": 6, "mark": 2},
     "training": {"batch_size": 2, "window": None, "random_window": False, "workers": 0},

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.batches.collate import collate
 from seqmodels.data.batches.loader import PlanLoader
 from seqmodels.data.dataset import ArrayDataset
+from seqmodels.spec import Spec
 
 GENERATOR = np.random.default_rng(0)
 TEXT = GENERATOR.integers(0, 50, 1001)
@@ -19,15 +19,15 @@ NAMES = [GENERATOR.integers(0, 50, n) for n in GENERATOR.integers(1, 20, 37)]
 
 
 def stream() -> ArrayDataset:
-    return ArrayDataset(BatchSpec("tokens", 50, "tokens", 50, "step"), [TEXT[:-1]], [TEXT[1:]], stream=True)
+    return ArrayDataset(Spec("tokens", 50, "tokens", 50, "step"), [TEXT[:-1]], [TEXT[1:]], stream=True)
 
 
 def names(target_shape: str = "sequence") -> ArrayDataset:
     if target_shape == "step":
-        return ArrayDataset(BatchSpec("tokens", 50, "labels", 50, "step"), NAMES, [(n * 3) % 50 for n in NAMES])
+        return ArrayDataset(Spec("tokens", 50, "labels", 50, "step"), NAMES, [(n * 3) % 50 for n in NAMES])
     if target_shape == "own":
-        return ArrayDataset(BatchSpec("tokens", 50, "tokens", 50, "own"), NAMES, [n[: 1 + len(n) // 2] for n in NAMES])
-    return ArrayDataset(BatchSpec("tokens", 50, "labels", 50, "sequence"), NAMES, [n[0] for n in NAMES])
+        return ArrayDataset(Spec("tokens", 50, "tokens", 50, "own"), NAMES, [n[: 1 + len(n) // 2] for n in NAMES])
+    return ArrayDataset(Spec("tokens", 50, "labels", 50, "sequence"), NAMES, [n[0] for n in NAMES])
 
 
 LOADERS = {
@@ -160,7 +160,7 @@ def test_every_name_comes_once_with_its_own_target():
 
 
 def test_padding_is_zero_and_shapes_follow_the_spec():
-    spec = BatchSpec("features", 3, "values", 2, "step")
+    spec = Spec("features", 3, "values", 2, "step")
     data = ArrayDataset(spec, [np.ones((t, 3)) for t in (2, 4)], [np.ones((t, 2)) for t in (2, 4)])
     batch = collate(data, np.array([[0, 0, 2, 1], [-1, 0, 0, 1], [1, 1, 4, 0]]))
     assert batch.inputs.shape == (3, 3, 3)
@@ -186,7 +186,7 @@ def test_rows_must_divide_over_the_processes():
 
 
 def test_arrays_must_fit_together():
-    spec = BatchSpec("tokens", 50, "labels", 2, "step")
+    spec = Spec("tokens", 50, "labels", 2, "step")
     with pytest.raises(ValueError, match="2 inputs and 1 targets"):
         ArrayDataset(spec, [TEXT, TEXT], [TEXT])
     with pytest.raises(ValueError, match="sequence 1 has no steps"):
@@ -203,11 +203,11 @@ def test_a_worker_that_cannot_hand_over_its_batch_is_not_waited_for(tmp_path) ->
         """
 import resource
 import numpy as np
-from seqmodels.batch import BatchSpec
+from seqmodels.spec import Spec
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.batches.loader import PlanLoader
 if __name__ == "__main__":
-    spec = BatchSpec("features", 1, "labels", 2, "sequence")
+    spec = Spec("features", 1, "labels", 2, "sequence")
     data = ArrayDataset(spec, [np.ones((5000, 1), np.float32)] * 4, [np.array(1)] * 4)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
     list(PlanLoader(data, batch_size=2, workers=1))

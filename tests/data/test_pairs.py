@@ -11,12 +11,12 @@ import string
 import numpy as np
 import pytest
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.batches.collate import collate
 from seqmodels.data.encode.tokenizer import STOP, Units
 from seqmodels.data.encode.vocabulary import UNKNOWN
 from seqmodels.data.read.pairs import Reader
 from seqmodels.data.sources.pairs import PairsSource, sides_of
+from seqmodels.spec import Spec
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +213,7 @@ def test_subwords_lie_in_the_spec_and_need_no_file(write, source, tmp_path, kind
     for file in tmp_path.rglob("*"):
         if file.is_file():
             file.unlink()
-    again = BatchSpec.from_plain(json.loads(json.dumps(spec.to_plain())))
+    again = Spec.from_plain(json.loads(json.dumps(spec.to_plain())))
     assert again == spec
     sides = sides_of(again)
     assert sides.target.text(sides.target.tokens(SENTENCES[0]).tolist()) == SENTENCES[0]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data import profile as module
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.encode.alphabet import kmers
 from seqmodels.data.profile import profile_splits
 from seqmodels.data.quality import quality_warnings
+from seqmodels.spec import Spec
 
-LABELS = BatchSpec("features", 2, "labels", 3, "sequence", ("u", "v"), ("a", "b", "c"))
+LABELS = Spec("features", 2, "labels", 3, "sequence", ("u", "v"), ("a", "b", "c"))
 
 
 def features(seed: int, count: int = 30, **options) -> ArrayDataset:
@@ -56,7 +56,7 @@ def test_planted_copies_and_groups_are_found():
 @pytest.mark.parametrize("scale", [((2.0,), (3.0,)), ((2.0, 0.0), (3.0, 1.0))])
 def test_values_are_told_in_original_units(scale):
     shift, width = scale
-    spec = BatchSpec("tokens", 4, "values", 2, "sequence", tuple("abcd"), ("x", "flag"), shift=shift, scale=width)
+    spec = Spec("tokens", 4, "values", 2, "sequence", tuple("abcd"), ("x", "flag"), shift=shift, scale=width)
     data = ArrayDataset(spec, [np.array([0, 1, 1])] * 4, [[-1, 0], [0, 1], [1, 0], [2, 1]])
     found = profile_splits({"train": data})["train"]
     assert (found["values"]["x"]["min"], found["values"]["x"]["max"]) == (-1.0, 8.0)
@@ -68,7 +68,7 @@ def test_values_are_told_in_original_units(scale):
 def test_a_large_set_is_read_in_part(monkeypatch):
     monkeypatch.setattr(module, "MOST_STEPS", 1000)
     monkeypatch.setattr(module, "PIECE", 100)
-    spec = BatchSpec("tokens", 2, "tokens", 2, "step", ("a", "b"))
+    spec = Spec("tokens", 2, "tokens", 2, "step", ("a", "b"))
     stream = np.arange(100_000) % 2
     data = ArrayDataset(spec, [stream], [stream], stream=True)
     found = profile_splits({"train": data})["train"]
@@ -93,7 +93,7 @@ def test_runs_of_letters_are_named_by_their_letters():
     letters = np.random.default_rng(0).integers(0, 5, 500)
     inputs = kmers(letters, 3, 5)
     options = {"alphabet": "dna", "kmer": 3}
-    spec = BatchSpec("tokens", 125, "tokens", 5, "step", tuple("ACGTN"), tuple("ACGTN"), options=options)
+    spec = Spec("tokens", 125, "tokens", 5, "step", tuple("ACGTN"), tuple("ACGTN"), options=options)
     found = profile_splits({"train": ArrayDataset(spec, [inputs], [letters])})["train"]["tokens"]["frequent"]
     text = "NN" + "".join("ACGTN"[i] for i in letters)
     for name, share in found.items():

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from seqmodels.batch import BatchSpec
 from seqmodels.layers import Masking
+from seqmodels.spec import Spec
 
 
 def runs(hidden: list[bool]) -> list[int]:
@@ -78,6 +78,6 @@ def test_what_is_out_of_range_is_refused(options, said):
 def test_tokens_are_not_masked():
     from seqmodels.build import build_model
 
-    spec = BatchSpec("tokens", 5, "labels", 2, "sequence")
+    spec = Spec("tokens", 5, "labels", 2, "sequence")
     with pytest.raises(ValueError, match=r"model.masking hides features .* this data has tokens"):
         build_model({"model": {"masking": {"noise": 0.1}}}, spec, None)

@@ -7,14 +7,15 @@ import itertools
 import numpy as np
 import torch
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.registry import find, names
+from seqmodels.spec import Spec
 
 SIZE = 3  # tokens, features, classes or values
 
 
-def all_specs() -> list[BatchSpec]:
+def all_specs() -> list[Spec]:
     """Every combination of what a batch may hold."""
     found = []
     kinds = itertools.product(
@@ -22,24 +23,24 @@ def all_specs() -> list[BatchSpec]:
     )
     for inputs, targets, shape in kinds:
         stop = SIZE - 1 if targets == "tokens" and shape == "own" else None
-        found.append(BatchSpec(inputs, SIZE, targets, SIZE, shape, stop=stop))
+        found.append(Spec(inputs, SIZE, targets, SIZE, shape, stop=stop))
         if targets == "values":
             scales = {"shift": (5.0,) * SIZE, "scale": (2.0,) * SIZE}
-            found.append(BatchSpec(inputs, SIZE, targets, SIZE, shape, **scales))
+            found.append(Spec(inputs, SIZE, targets, SIZE, shape, **scales))
             if inputs == "features":
                 scales |= {"input_shift": (5.0,) * SIZE, "input_scale": (2.0,) * SIZE}
                 found.append(
-                    BatchSpec(inputs, SIZE, targets, SIZE, shape, horizon=SIZE, period=2, target_feature=1, **scales)
+                    Spec(inputs, SIZE, targets, SIZE, shape, horizon=SIZE, period=2, target_feature=1, **scales)
                 )
     return found
 
 
-def suited() -> list[tuple[str, BatchSpec]]:
+def suited() -> list[tuple[str, Spec]]:
     """Each registered task with each spec it takes."""
     return [(name, spec) for name in names("task") for spec in all_specs() if find("task", name).suits(spec)]
 
 
-def make_batch(spec: BatchSpec, seed: int = 0, rows: int = 6, steps: int = 5) -> SequenceBatch:
+def make_batch(spec: Spec, seed: int = 0, rows: int = 6, steps: int = 5) -> SequenceBatch:
     """A random batch with full, short and empty rows."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -57,12 +58,12 @@ def make_batch(spec: BatchSpec, seed: int = 0, rows: int = 6, steps: int = 5) ->
     return SequenceBatch(draw(spec.inputs, rows, steps), draw(spec.targets, *shape), lengths, reset, own)
 
 
-def make_prediction(spec: BatchSpec, batch: SequenceBatch, seed: int = 1) -> torch.Tensor:
+def make_prediction(spec: Spec, batch: SequenceBatch, seed: int = 1) -> torch.Tensor:
     shape = batch.targets.shape[:-1] if spec.targets in ("values", "sets") else batch.targets.shape
     return torch.randn(*shape, SIZE, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def make_dataset(spec: BatchSpec, seed: int = 0, sequences: int = 12, steps: int | None = None) -> ArrayDataset:
+def make_dataset(spec: Spec, seed: int = 0, sequences: int = 12, steps: int | None = None) -> ArrayDataset:
     """Random sequences, of 1 to 6 steps unless all are of `steps`."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(1, 7, sequences) if steps is None else np.full(sequences, steps)

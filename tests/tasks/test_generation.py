@@ -7,16 +7,17 @@ import pytest
 import torch
 from torch.nn import functional
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.cells import GRUCell
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.heads import EncoderDecoder, OneToMany
 from seqmodels.layers import Recurrent
 from seqmodels.model import SequenceModel, TokenEncoder
+from seqmodels.spec import Spec
 from seqmodels.tasks import SequenceGeneration
 
 STOP = 3
-SPEC = BatchSpec(
+SPEC = Spec(
     "tokens", 2, "tokens", 4, "own", input_names=("first", "second"), target_names=("a", "b", "c", "<stop>"), stop=STOP
 )
 
@@ -94,7 +95,7 @@ def test_texts_show_what_the_model_makes_of_some_rows(head, temperature):
 
 
 def test_values_are_scored_against_the_mean_at_each_step_in_original_units():
-    spec = BatchSpec("tokens", 2, "values", 1, "own", shift=(100.0,), scale=(10.0,))
+    spec = Spec("tokens", 2, "values", 1, "own", shift=(100.0,), scale=(10.0,))
     rows = [np.array([[0.0], [2.0]]), np.array([[2.0], [4.0], [5.0]])]
     data = ArrayDataset(spec, [np.array([0]), np.array([1])], rows)
     found = SequenceGeneration(spec).baselines(data, data)["mean of train"]

@@ -8,15 +8,15 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 from torch.nn import functional
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import ArrayDataset
+from seqmodels.spec import Spec
 from seqmodels.tasks import Classification, Tagging
 from seqmodels.tasks.baselines.counts import Counts
 from seqmodels.tasks.baselines.labels import as_text
 from seqmodels.tasks.labels import accuracy, confusion_of, macro_f1
 from tests.tasks.task_parts import make_batch, make_prediction
 
-NAMES = BatchSpec("tokens", 26, "labels", 2, "sequence", target_names=("ends in a", "ends in b"))
+NAMES = Spec("tokens", 26, "labels", 2, "sequence", target_names=("ends in a", "ends in b"))
 
 
 def names_dataset(count: int, seed: int) -> ArrayDataset:
@@ -32,7 +32,7 @@ def test_metrics_are_those_of_scikit_learn_also_without_some_classes(missing):
     rng = np.random.default_rng(1)
     truth = rng.choice([c for c in range(5) if c not in missing], 300)
     predicted = np.where(rng.random(300) < 0.6, truth, rng.integers(0, 4, 300))  # 4 is never predicted wrongly
-    task = Classification(BatchSpec("tokens", 9, "labels", 5, "sequence"))
+    task = Classification(Spec("tokens", 9, "labels", 5, "sequence"))
     recalls = recall_score(truth, predicted, average=None, labels=range(5), zero_division=0.0)
     assert task.score(predicted, truth) == pytest.approx(
         {
@@ -45,7 +45,7 @@ def test_metrics_are_those_of_scikit_learn_also_without_some_classes(missing):
 
 def test_recalls_are_shown_of_few_classes_only():
     truth = np.arange(6)
-    many = Classification(BatchSpec("tokens", 9, "labels", 6, "sequence")).score(truth, truth)
+    many = Classification(Spec("tokens", 9, "labels", 6, "sequence")).score(truth, truth)
     assert many == {"accuracy": 1.0, "macro_f1": 1.0}
 
 
@@ -56,7 +56,7 @@ def test_a_class_only_predicted_has_f1_of_zero_and_one_in_neither_is_left_out():
 
 
 def test_metrics_are_of_the_whole_stage_not_the_mean_of_batches():
-    task = Classification(BatchSpec("tokens", 3, "labels", 3, "sequence"))
+    task = Classification(Spec("tokens", 3, "labels", 3, "sequence"))
     metrics = task.metrics()
     truth, predicted = np.array([0, 0, 0, 1, 2]), np.array([0, 0, 0, 2, 2])
     metrics.update(torch.from_numpy(predicted[:4]), torch.from_numpy(truth[:4]))
@@ -67,7 +67,7 @@ def test_metrics_are_of_the_whole_stage_not_the_mean_of_batches():
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_loss_is_torchs_cross_entropy(smoothing):
-    spec = BatchSpec("tokens", 3, "labels", 3, "sequence")
+    spec = Spec("tokens", 3, "labels", 3, "sequence")
     batch, task = make_batch(spec), Classification(spec, label_smoothing=smoothing)
     prediction, real = make_prediction(spec, batch), batch.lengths > 0
     total, count = task.loss(prediction, batch)
@@ -76,7 +76,7 @@ def test_loss_is_torchs_cross_entropy(smoothing):
 
 
 def test_balanced_weights_make_every_class_count_the_same_and_are_one_on_average():
-    spec = BatchSpec("features", 1, "labels", 4, "sequence")
+    spec = Spec("features", 1, "labels", 4, "sequence")
     labels = np.array([0] * 6 + [1] * 3 + [3])
     train = ArrayDataset(spec, [np.ones((2, 1))] * 10, labels)
     task = Classification(spec, class_weights="balanced")
@@ -117,7 +117,7 @@ def test_every_token_is_one_letter_of_the_text_for_counting():
 
 @pytest.mark.parametrize("same_length", [True, False])
 def test_nearest_neighbour_finds_curves_that_lie_apart(same_length):
-    spec, rng = BatchSpec("features", 2, "labels", 2, "sequence"), np.random.default_rng(0)
+    spec, rng = Spec("features", 2, "labels", 2, "sequence"), np.random.default_rng(0)
 
     def curves(count: int) -> ArrayDataset:
         labels = rng.integers(0, 2, count)
@@ -133,7 +133,7 @@ def test_nearest_neighbour_finds_curves_that_lie_apart(same_length):
 
 
 def test_tags_by_context_see_neighbours_and_fall_back_on_the_token_alone():
-    spec, rng = BatchSpec("tokens", 4, "labels", 4, "step"), np.random.default_rng(0)
+    spec, rng = Spec("tokens", 4, "labels", 4, "step"), np.random.default_rng(0)
 
     def tagged(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return tokens, np.append(0, tokens[:-1])  # the tag is the token before
@@ -152,7 +152,7 @@ def test_tags_by_context_see_neighbours_and_fall_back_on_the_token_alone():
 
 
 def test_step_regression_separates_steps_by_their_features():
-    spec, rng = BatchSpec("features", 2, "labels", 2, "step"), np.random.default_rng(0)
+    spec, rng = Spec("features", 2, "labels", 2, "step"), np.random.default_rng(0)
     inputs = [rng.normal(size=(30, 2)) for _ in range(20)]
     data = ArrayDataset(spec, inputs, [(x[:, 0] > x[:, 1]).astype(int) for x in inputs])
     assert Tagging(spec).baselines(data, data)["logistic regression per step"]["accuracy"] > 0.97
@@ -182,7 +182,7 @@ def test_options_out_of_range_are_refused(options, message):
 
 def test_too_many_classes_for_a_confusion_matrix_are_refused():
     with pytest.raises(ValueError, match="language_modelling"):
-        Tagging(BatchSpec("tokens", 20000, "tokens", 20000, "step"))
+        Tagging(Spec("tokens", 20000, "tokens", 20000, "step"))
 
 
 def test_decode_names_the_label_and_all_probabilities():

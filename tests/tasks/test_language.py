@@ -11,20 +11,20 @@ import pytest
 import torch
 from torch import nn
 
-from seqmodels.batch import BatchSpec
 from seqmodels.cells import GRUCell
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.heads import ManyToMany
 from seqmodels.layers import Recurrent
 from seqmodels.model import SequenceModel, TokenEncoder
+from seqmodels.spec import Spec
 from seqmodels.tasks import LanguageModelling, sample, stream
 from seqmodels.tasks.base import join_tokens
 from seqmodels.tasks.baselines.ngram import Ngram
 from tests.tasks.task_parts import make_batch
 
 
-def text_spec(size: int) -> BatchSpec:
-    return BatchSpec("tokens", size, "tokens", size, "step")
+def text_spec(size: int) -> Spec:
+    return Spec("tokens", size, "tokens", size, "step")
 
 
 def text(tokens: np.ndarray, size: int) -> ArrayDataset:
@@ -142,7 +142,7 @@ def test_bits_and_perplexity_follow_from_the_loss():
 
 
 def test_decode_tells_the_likeliest_next_tokens():
-    spec = BatchSpec("tokens", 3, "tokens", 3, "step", target_names=("a", "b", "c"))
+    spec = Spec("tokens", 3, "tokens", 3, "step", target_names=("a", "b", "c"))
     batch = make_batch(spec, rows=2)
     prediction = torch.zeros(2, 5, 3)
     prediction[1, 4] = torch.tensor([0.0, 3.0, 1.0])
@@ -214,7 +214,7 @@ def test_sampling_refuses_a_model_of_both_directions_and_an_empty_prompt():
 
 
 def test_texts_go_on_from_the_longest_row():
-    spec = BatchSpec("tokens", 3, "tokens", 3, "step", target_names=("a", "b", "c"))
+    spec = Spec("tokens", 3, "tokens", 3, "step", target_names=("a", "b", "c"))
     task, batch, model = LanguageModelling(spec, sample_steps=12), make_batch(spec), small_model(3)
     found = task.texts(model, batch, torch.Generator().manual_seed(0))
     assert found["prompt"] == join_tokens(batch.inputs[1].tolist(), ("a", "b", "c"))

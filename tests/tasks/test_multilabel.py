@@ -5,14 +5,14 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import ArrayDataset
+from seqmodels.spec import Spec
 from seqmodels.tasks.base import real_items
 from seqmodels.tasks.multilabel import Multilabel
 from tests.tasks.task_parts import make_batch, make_dataset, make_prediction
 
-SPEC = BatchSpec("tokens", 3, "sets", 3, "sequence", target_names=("sun", "wind", "rain"))
-PER_STEP = BatchSpec("features", 3, "sets", 3, "step", target_names=("sun", "wind", "rain"))
+SPEC = Spec("tokens", 3, "sets", 3, "sequence", target_names=("sun", "wind", "rain"))
+PER_STEP = Spec("features", 3, "sets", 3, "step", target_names=("sun", "wind", "rain"))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -21,7 +21,7 @@ def test_metrics_are_scikit_learn_s(seed, size):
     random = np.random.default_rng(seed)
     truth = random.integers(0, 2, (80, size))
     probabilities = (0.3 * truth + 0.7 * random.random((80, size))).clip(0.01, 0.99)
-    found = Multilabel(BatchSpec("tokens", 3, "sets", size, "sequence"), threshold=0.6).score(probabilities, truth)
+    found = Multilabel(Spec("tokens", 3, "sets", size, "sequence"), threshold=0.6).score(probabilities, truth)
     said = probabilities >= 0.6
     assert found["micro_f1"] == pytest.approx(f1_score(truth, said, average="micro"), abs=1e-6)
     assert found["macro_f1"] == pytest.approx(f1_score(truth, said, average="macro"), abs=1e-6)
@@ -31,7 +31,7 @@ def test_metrics_are_scikit_learn_s(seed, size):
 
 
 def test_one_label_alone_is_as_good_as_many():
-    found = Multilabel(BatchSpec("tokens", 3, "sets", 1, "sequence")).score(np.array([[0.9], [0.2]]), np.ones((2, 1)))
+    found = Multilabel(Spec("tokens", 3, "sets", 1, "sequence")).score(np.array([[0.9], [0.2]]), np.ones((2, 1)))
     assert found == {
         "micro_f1": pytest.approx(2 / 3),
         "macro_f1": pytest.approx(2 / 3),
@@ -42,7 +42,7 @@ def test_one_label_alone_is_as_good_as_many():
 
 def test_a_class_that_never_occurs_counts_in_no_mean():
     truth = np.array([[1, 0], [0, 0]])
-    found = Multilabel(BatchSpec("tokens", 3, "sets", 2, "sequence")).score(np.array([[0.9, 0.1], [0.1, 0.1]]), truth)
+    found = Multilabel(Spec("tokens", 3, "sets", 2, "sequence")).score(np.array([[0.9, 0.1], [0.1, 0.1]]), truth)
     assert (found["macro_f1"], found["mean_average_precision"]) == (1.0, 1.0)
 
 

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.build import build_layers
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.heads.many_to_one import ManyToOne
 from seqmodels.model import SequenceModel, TokenEncoder
+from seqmodels.spec import Spec
 from seqmodels.tasks.classification import Classification
 from seqmodels.tasks.partial import Concatenated, Truncated, predict_partial
 
-SPEC = BatchSpec("tokens", 5, "labels", 3, "sequence", tuple("abcde"), ("x", "y", "z"))
+SPEC = Spec("tokens", 5, "labels", 3, "sequence", tuple("abcde"), ("x", "y", "z"))
 LAYERS = {
     "hidden_sizes": [4],
     "cell": {"name": "gru"},
@@ -95,7 +96,7 @@ def test_baselines_decide_at_the_same_places(kind):
         spec = SPEC
     else:
         inputs = [np.array([[0.0], [0.0], [float(label)], *random.normal(size=(3, 1)) * 0.1]) for label in labels]
-        spec = BatchSpec("features", 1, "labels", 3, "sequence")
+        spec = Spec("features", 1, "labels", 3, "sequence")
     data = ArrayDataset(spec, inputs, list(labels))
     found = Classification(spec, lengths=[2, 3]).baselines(data, data)
     best = found["n-grams with logistic regression" if kind == "tokens" else "nearest neighbour"]

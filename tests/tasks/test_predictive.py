@@ -9,8 +9,9 @@ import pytest
 import torch
 from scipy import stats
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.data.dataset import ArrayDataset
+from seqmodels.spec import Spec
 from seqmodels.tasks import Forecasting
 from seqmodels.tasks.base import real_items
 from seqmodels.tasks.conformal import corrected, corrections, pairs
@@ -23,8 +24,8 @@ LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 SURE = [name for name in OUTPUTS if name != "point"]
 
 
-def series_spec(shape: str = "sequence", **options) -> BatchSpec:
-    return BatchSpec(
+def series_spec(shape: str = "sequence", **options) -> Spec:
+    return Spec(
         "features", V, "values", V, shape, horizon=V, target_feature=1, shift=(40.0,) * V, scale=(25.0,) * V,
         input_shift=(40.0,) * V, input_scale=(25.0,) * V, **options,
     )  # fmt: skip
@@ -220,7 +221,7 @@ def test_a_forecast_per_step_is_that_of_the_last_real_step():
     assert task.decode(prediction, batch) == alone.decode(last, batch)
 
 
-def windows(spec: BatchSpec, values: np.ndarray, history: int = 12) -> ArrayDataset:
+def windows(spec: Spec, values: np.ndarray, history: int = 12) -> ArrayDataset:
     scaled = np.repeat(((values - 40) / 25).astype(np.float32)[:, None], V, axis=1)
     starts = range(len(values) - history - V + 1)
     inputs = [scaled[i : i + history] for i in starts]

@@ -8,21 +8,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import ArrayDataset
+from seqmodels.spec import Spec
 from seqmodels.tasks import Forecasting
 from seqmodels.tasks.baselines.climatology import Climatology, calendar_columns
 from seqmodels.tasks.baselines.reading import last_stretch
 from seqmodels.tasks.baselines.smoothing import Smoothing
 
 H, HISTORY = 4, 24
-SPEC = BatchSpec(
+SPEC = Spec(
     "features", 1, "values", H, "sequence", horizon=H, target_feature=0, input_names=("sales",),
     shift=(30.0,) * H, scale=(8.0,) * H, input_shift=(30.0,), input_scale=(8.0,),
 )  # fmt: skip
 
 
-def windows(values: np.ndarray, spec: BatchSpec = SPEC, waves: np.ndarray | None = None) -> ArrayDataset:
+def windows(values: np.ndarray, spec: Spec = SPEC, waves: np.ndarray | None = None) -> ArrayDataset:
     scaled = ((values - 30) / 8).astype(np.float32)[:, None]
     inputs = scaled if waves is None else np.concatenate([scaled, waves], axis=1).astype(np.float32)
     starts = range(len(values) - HISTORY - H + 1)

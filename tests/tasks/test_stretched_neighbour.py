@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import ArrayDataset
+from seqmodels.spec import Spec
 from seqmodels.tasks.baselines.labels import stretch, stretched_neighbour
 from seqmodels.tasks.baselines.reading import labels
 from seqmodels.tasks.classification import Classification
 
-SPEC = BatchSpec("features", 1, "labels", 2, "sequence")
+SPEC = Spec("features", 1, "labels", 2, "sequence")
 
 
 def humps(seed: int, count: int = 60) -> ArrayDataset:

@@ -9,17 +9,18 @@ import pytest
 import torch
 from scipy import stats
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.cells import FeedforwardCell
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.heads.mixture import log_likelihood, mixture_size
 from seqmodels.heads.mixture_density import MixtureDensity
 from seqmodels.layers import Recurrent
 from seqmodels.model import SequenceModel, TokenEncoder
+from seqmodels.spec import Spec
 from seqmodels.tasks.baselines.strokes import linear_regression, memoryless_mixture, one_gaussian
 from seqmodels.tasks.stroke_generation import StrokeGeneration, strokes_of
 
-SPEC = BatchSpec(
+SPEC = Spec(
     "tokens", 2, "values", 5, "own", ("a", "b"), shift=(0.0,) * 5, scale=(3.0, 3.0, 1.0, 1.0, 1.0),
     options={"strokes": True},
 )  # fmt: skip
@@ -95,7 +96,7 @@ def test_another_prediction_or_other_data_are_refused():
         with pytest.raises(ValueError, match="use model/head=mixture_density"):
             task.loss(wrong, batch)
     with pytest.raises(ValueError, match="StrokeGeneration is not for this data"):
-        StrokeGeneration(BatchSpec("tokens", 2, "values", 5, "own"))
+        StrokeGeneration(Spec("tokens", 2, "values", 5, "own"))
 
 
 def test_one_gaussian_is_scipys():

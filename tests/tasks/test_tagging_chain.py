@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.registry import make
+from seqmodels.spec import Spec
 from seqmodels.tasks.baselines.codons import CodonWindows, best_threshold
 from seqmodels.tasks.baselines.markov import Markov
 from seqmodels.tasks.segments import COUNTS, count_segments, segment_scores
 from seqmodels.tasks.tagging import Tagging
 
 NAMES = ("out", "in", "also in")
-SPEC = BatchSpec("tokens", 5, "labels", 3, "step", target_names=NAMES)
+SPEC = Spec("tokens", 5, "labels", 3, "step", target_names=NAMES)
 
 
 def made(rows: int = 4, steps: int = 6, seed: int = 0, weights: torch.Tensor | None = None):
@@ -158,7 +159,7 @@ def coding_dataset(records: int, seed: int) -> ArrayDataset:
         coding = codons[draw.integers(0, 3, 120)].ravel()
         inputs.append(np.concatenate([draw.integers(0, 4, before), coding, draw.integers(0, 4, after)]))
         targets.append(np.repeat([0, 1, 0], [before, len(coding), after]))
-    spec = BatchSpec("tokens", 5, "labels", 2, "step", tuple("ACGTN"), ("no", "coding"), options={"alphabet": "dna"})
+    spec = Spec("tokens", 5, "labels", 2, "step", tuple("ACGTN"), ("no", "coding"), options={"alphabet": "dna"})
     return ArrayDataset(spec, inputs, targets)
 
 

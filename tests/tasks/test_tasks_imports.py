@@ -10,7 +10,8 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
+from seqmodels.spec import Spec
 from seqmodels.tasks import Classification, Regression
 from seqmodels.tasks.labels import confusion_of
 
@@ -35,14 +36,14 @@ def classified(rows: slice) -> tuple[Classification, torch.Tensor, SequenceBatch
     lengths = torch.ones(9, dtype=torch.long)
     batch = SequenceBatch(torch.zeros(9, 1, dtype=torch.long), truth, lengths, lengths.bool())
     part = SequenceBatch(*(None if field is None else field[rows] for field in batch))
-    return Classification(BatchSpec("tokens", 2, "labels", 3, "sequence")), logits[rows], part
+    return Classification(Spec("tokens", 2, "labels", 3, "sequence")), logits[rows], part
 
 
 def regressed(rows: slice) -> tuple[Regression, torch.Tensor, SequenceBatch]:
     values, lengths = torch.linspace(-3, 4, 9).unsqueeze(1), torch.ones(9, dtype=torch.long)
     batch = SequenceBatch(torch.zeros(9, 1, 1), values, lengths, lengths.bool())
     part = SequenceBatch(*(None if field is None else field[rows] for field in batch))
-    return Regression(BatchSpec("features", 1, "values", 1, "sequence")), values[rows] ** 2, part
+    return Regression(Spec("features", 1, "values", 1, "sequence")), values[rows] ** 2, part
 
 
 def measured(make, rows: slice) -> dict[str, float]:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.data.dataset import ArrayDataset
+from seqmodels.spec import Spec
 from seqmodels.tasks.transcription import Transcription, steps_needed
 
 V, STEPS = 2, 4
-SPEC = BatchSpec("features", 3, "tokens", V, "own", target_names=("yes", "no"))
+SPEC = Spec("features", 3, "tokens", V, "own", target_names=("yes", "no"))
 TASK = Transcription(SPEC)
 
 
@@ -142,7 +143,7 @@ def test_baselines():
     assert found["equal cuts, nearest neighbour"] == {"token_error_rate": 0, "exact": 1}
     assert 0 < found["most frequent sequence"]["token_error_rate"] <= 2
     assert "most frequent token" in found
-    of_tokens = BatchSpec("tokens", 3, "tokens", V, "own")
+    of_tokens = Spec("tokens", 3, "tokens", V, "own")
     train = ArrayDataset(of_tokens, [x.argmax(1) for x in inputs], targets)
     assert set(Transcription(of_tokens).baselines(train, train)) == {"most frequent sequence", "most frequent token"}
 
@@ -155,7 +156,7 @@ def test_pictures_can_be_drawn(tmp_path):
 
 
 def test_letters_are_shown_as_a_text_and_the_space_by_its_name():
-    letters = BatchSpec("features", 1, "tokens", 3, "own", target_names=(" ", "a", "b"))
+    letters = Spec("features", 1, "tokens", 3, "own", target_names=(" ", "a", "b"))
     batch = SequenceBatch(
         torch.zeros(1, 9, 1), torch.tensor([[1, 0, 2]]), torch.tensor([9]), torch.tensor([True]), torch.tensor([3])
     )
@@ -166,7 +167,7 @@ def test_letters_are_shown_as_a_text_and_the_space_by_its_name():
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="is not for this data"):
-        Transcription(BatchSpec("features", 3, "tokens", 3, "own", stop=2))
+        Transcription(Spec("features", 3, "tokens", 3, "own", stop=2))
     with pytest.raises(ValueError, match="beam must be a whole number"):
         Transcription(SPEC, beam=0)
     prediction, batch = make()

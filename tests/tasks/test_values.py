@@ -12,8 +12,9 @@ from sklearn.metrics import mean_absolute_error, mean_squared_error
 from sklearn.preprocessing import StandardScaler
 from torch.nn import functional
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.data.dataset import ArrayDataset
+from seqmodels.spec import Spec
 from seqmodels.tasks import Forecasting, Regression
 from seqmodels.tasks.baselines.reading import evenly_spaced, histories, item_count
 from seqmodels.tasks.baselines.ridge import Moments, Ridge, _solve, squared_error
@@ -22,14 +23,14 @@ from tests.tasks.task_parts import make_batch, make_prediction
 H = 4
 
 
-def series_spec(period: int | None = None, shape: str = "sequence", **options) -> BatchSpec:
-    return BatchSpec(
+def series_spec(period: int | None = None, shape: str = "sequence", **options) -> Spec:
+    return Spec(
         "features", 1, "values", H, shape, horizon=H, period=period, target_feature=0, input_names=("sales",),
         shift=(30.0,) * H, scale=(8.0,) * H, input_shift=(30.0,), input_scale=(8.0,), **options,
     )  # fmt: skip
 
 
-def windows(values: np.ndarray, spec: BatchSpec, history: int = 24) -> ArrayDataset:
+def windows(values: np.ndarray, spec: Spec, history: int = 24) -> ArrayDataset:
     """Every window over a series that is in original units, or the series itself with targets per step."""
     scaled = ((values - 30.0) / 8.0).astype(np.float32)
     if spec.target_shape == "step":
@@ -48,7 +49,7 @@ def windows(values: np.ndarray, spec: BatchSpec, history: int = 24) -> ArrayData
     [("mse", functional.mse_loss), ("mae", functional.l1_loss), ("huber", functional.huber_loss)],
 )
 def test_losses_are_torchs_on_scaled_values(name, function):
-    spec = BatchSpec("features", 3, "values", 3, "step", shift=(9.0,) * 3, scale=(5.0,) * 3)
+    spec = Spec("features", 3, "values", 3, "step", shift=(9.0,) * 3, scale=(5.0,) * 3)
     batch = make_batch(spec)
     prediction, real = make_prediction(spec, batch), torch.arange(5) < batch.lengths.unsqueeze(1)
     total, count = Regression(spec, loss=name).loss(prediction, batch)
@@ -56,7 +57,7 @@ def test_losses_are_torchs_on_scaled_values(name, function):
 
 
 def test_metrics_are_scikit_learns_in_original_units():
-    spec = BatchSpec("features", 3, "values", 3, "sequence", shift=(1.0, 20.0, 300.0), scale=(1.0, 5.0, 50.0))
+    spec = Spec("features", 3, "values", 3, "sequence", shift=(1.0, 20.0, 300.0), scale=(1.0, 5.0, 50.0))
     task, batch = Regression(spec), make_batch(spec)
     prediction, real = make_prediction(spec, batch), batch.lengths > 0
     metrics = task.metrics()
@@ -70,7 +71,7 @@ def test_metrics_are_scikit_learns_in_original_units():
 
 
 def test_monitor_follows_the_loss():
-    spec = BatchSpec("features", 1, "values", 1, "sequence")
+    spec = Spec("features", 1, "values", 1, "sequence")
     assert Regression(spec, loss="mae").monitor == ("mae", "min")
     assert Regression(spec).monitor == ("rmse", "min")
     assert Forecasting(series_spec()).monitor == ("mae", "min")
@@ -78,7 +79,7 @@ def test_monitor_follows_the_loss():
 
 @pytest.mark.parametrize("shape", ["sequence", "step"])
 def test_ridge_recovers_a_linear_law(shape):
-    rng, spec = np.random.default_rng(0), BatchSpec("features", 2, "values", 1, shape, shift=(3.0,), scale=(2.0,))
+    rng, spec = np.random.default_rng(0), Spec("features", 2, "values", 1, shape, shift=(3.0,), scale=(2.0,))
 
     def data(count: int) -> ArrayDataset:
         inputs = [rng.normal(size=(5, 2)) for _ in range(count)]
@@ -93,7 +94,7 @@ def test_ridge_recovers_a_linear_law(shape):
 
 
 def test_ridge_of_too_short_a_window_cannot_see_the_law():
-    rng, spec = np.random.default_rng(0), BatchSpec("features", 1, "values", 1, "sequence")
+    rng, spec = np.random.default_rng(0), Spec("features", 1, "values", 1, "sequence")
     inputs = [rng.normal(size=(5, 1)) for _ in range(200)]
     data = ArrayDataset(spec, inputs, [x[0] for x in inputs])
     assert Regression(spec, ridge_window=5).baselines(data, data)["ridge regression"]["mae"] < 0.01
@@ -126,7 +127,7 @@ def test_ridge_chooses_the_penalty_that_is_best_on_the_last_items():
 
 @pytest.mark.parametrize("shape", ["sequence", "step"])
 def test_histories_are_the_last_steps_known_at_each_target(shape, monkeypatch):
-    spec = BatchSpec("features", 1, "values", 1, shape)
+    spec = Spec("features", 1, "values", 1, shape)
     inputs = [np.arange(1.0, 4)[:, None], np.array([[7.0]])]
     data = ArrayDataset(spec, inputs, inputs if shape == "step" else [np.array([3.0]), np.array([7.0])])
     expected = {
@@ -148,14 +149,14 @@ def test_histories_are_the_last_steps_known_at_each_target(shape, monkeypatch):
 
 
 def test_tokens_are_one_hot_for_ridge():
-    rng, spec = np.random.default_rng(0), BatchSpec("tokens", 4, "values", 1, "sequence")
+    rng, spec = np.random.default_rng(0), Spec("tokens", 4, "values", 1, "sequence")
     worth, inputs = np.array([0.0, 5.0, -1.0, 2.0]), [rng.integers(0, 4, 3) for _ in range(200)]
     data = ArrayDataset(spec, inputs, [worth[x].sum(keepdims=True) for x in inputs])
     assert Regression(spec).baselines(data, data)["ridge regression"]["mae"] < 0.01
 
 
 def test_ridge_is_skipped_in_words_where_a_step_is_too_wide(caplog):
-    spec = BatchSpec("tokens", 5000, "values", 1, "sequence")
+    spec = Spec("tokens", 5000, "values", 1, "sequence")
     data = ArrayDataset(spec, [np.array([1, 2])] * 3, [np.ones(1)] * 3)
     assert list(Regression(spec).baselines(data, data)) == ["mean of train"]
     assert "ridge regression is skipped" in caplog.text
@@ -238,7 +239,7 @@ def test_a_forecast_per_step_is_decoded_from_the_last_real_step():
 
 
 def test_values_per_step_are_decoded_by_name_up_to_the_length():
-    spec = BatchSpec("features", 1, "values", 2, "step", target_names=("x", "y"))
+    spec = Spec("features", 1, "values", 2, "step", target_names=("x", "y"))
     prediction = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]])
     batch = SequenceBatch(torch.zeros(1, 3, 1), prediction, torch.tensor([2]), torch.tensor([True]))
     assert Regression(spec).decode(prediction, batch) == [{"values": {"x": [1.0, 3.0], "y": [2.0, 4.0]}}]

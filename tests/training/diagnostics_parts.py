@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.cells import GRUCell, LSTMCell
 from seqmodels.heads import EncoderDecoder, ManyToMany, ManyToOne, OneToMany, OneToOne
 from seqmodels.layers import Bidirectional, Recurrent, Stack
 from seqmodels.model import FeatureEncoder, SequenceModel, TokenEncoder
+from seqmodels.spec import Spec
 from seqmodels.tasks.base import Task
 
 VOCABULARY = 7
@@ -37,7 +38,7 @@ class Regress(Task):
 
 
 def classify(shape: str) -> Classify:
-    return Classify(BatchSpec("tokens", VOCABULARY, "tokens", VOCABULARY, shape))
+    return Classify(Spec("tokens", VOCABULARY, "tokens", VOCABULARY, shape))
 
 
 def batch_for(shape: str, rows: int = 4, steps: int = 10, ragged: bool = True) -> SequenceBatch:

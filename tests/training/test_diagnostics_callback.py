@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 from torch.utils.data import DataLoader
 
-from seqmodels.batch import BatchSpec
+from seqmodels.spec import Spec
 from seqmodels.tasks.classification import Classification
 from seqmodels.training.diagnostics import Diagnostics
 from seqmodels.training.diagnostics.budget import Budget
@@ -204,7 +204,7 @@ def test_pictures_see_the_metrics_of_the_whole_validation(tmp_path, monkeypatch)
         return Figure()
 
     monkeypatch.setattr("seqmodels.tasks.plots.confusion.confusion_figure", confusion_figure)
-    labels = BatchSpec("tokens", VOCABULARY, "labels", VOCABULARY, "sequence")
+    labels = Spec("tokens", VOCABULARY, "labels", VOCABULARY, "sequence")
     fit(
         tmp_path,
         [Diagnostics(enabled=False)],

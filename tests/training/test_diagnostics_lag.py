@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.cells import ElmanCell, FeedforwardCell
 from seqmodels.heads import ManyToMany, ManyToOne
+from seqmodels.spec import Spec
 from seqmodels.training.diagnostics.cuts import NotApplicableError
 from seqmodels.training.diagnostics.lag import (
     decay_per_step,
@@ -27,7 +28,7 @@ def linear_model(a: float, head: type, shape: str) -> tuple:
     targets = torch.rand(*((4, 12, 2) if shape == "step" else (4, 2)), dtype=torch.float64)
     inputs = torch.rand(4, 12, 3, dtype=torch.float64)
     batch = SequenceBatch(inputs, targets, torch.full((4,), 12), torch.ones(4).bool())
-    return model, Regress(BatchSpec("features", 3, "values", 2, shape)), batch
+    return model, Regress(Spec("features", 3, "values", 2, shape)), batch
 
 
 @pytest.mark.parametrize("a", [0.5, 0.9, 1.0, 1.2])
@@ -104,7 +105,7 @@ def test_frozen_weights_do_not_matter():
 
 
 def test_a_model_without_memory_has_no_curve():
-    task = Regress(BatchSpec("features", 3, "values", 2, "step"))
+    task = Regress(Spec("features", 3, "values", 2, "step"))
     batch = SequenceBatch(torch.rand(2, 6, 3), torch.rand(2, 6, 2), torch.full((2,), 6), torch.ones(2).bool())
     with pytest.raises(NotApplicableError, match="no layer has a state"):
         gradient_by_lag(value_model(FeedforwardCell(3, 4), ManyToMany(4, 2)), task, batch)

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.cells import FeedforwardCell
 from seqmodels.heads import ManyToMany
+from seqmodels.spec import Spec
 from seqmodels.training.diagnostics.cuts import NotApplicableError
 from seqmodels.training.diagnostics.memory import MemoryCurve, effective_memory, memory_figure
 from tests.training.diagnostics_parts import HEADS, Regress, batch_for, figure_words, model_for, value_model
@@ -35,7 +36,7 @@ def sums(reach: int, per_step: bool, rows: int = 6, steps: int = 40) -> tuple:
     lengths = torch.full((rows,), steps)
     lengths[0] = steps - 7
     targets = model(inputs, None, lengths)[0]
-    spec = BatchSpec("features", 1, "values", 1, "step" if per_step else "sequence")
+    spec = Spec("features", 1, "values", 1, "step" if per_step else "sequence")
     return model, Regress(spec), SequenceBatch(inputs, targets, lengths, torch.ones(rows).bool())
 
 
@@ -61,7 +62,7 @@ def test_very_long_sequences_are_scored_on_fewer_rows():
 
 
 def test_a_model_without_memory_uses_one_step():
-    task = Regress(BatchSpec("features", 3, "values", 2, "step"))
+    task = Regress(Spec("features", 3, "values", 2, "step"))
     batch = SequenceBatch(torch.rand(4, 9, 3), torch.rand(4, 9, 2), torch.full((4,), 9), torch.ones(4).bool())
     curve = effective_memory(value_model(FeedforwardCell(3, 4), ManyToMany(4, 2)), task, batch)
     assert curve.effective() == 1

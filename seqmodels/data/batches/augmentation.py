@@ -56,9 +56,9 @@ class Variation:
 class Varied(SequenceDataset):
     """Varied copies of the sequences of another data set, one after the other.
 
-    >>> from seqmodels.batch import BatchSpec
+    >>> from seqmodels.spec import Spec
     >>> from seqmodels.data.dataset import ArrayDataset
-    >>> data = ArrayDataset(BatchSpec("features", 1, "labels", 2, "sequence"), [np.arange(9.0)[:, None]], [1])
+    >>> data = ArrayDataset(Spec("features", 1, "labels", 2, "sequence"), [np.arange(9.0)[:, None]], [1])
     >>> varied = Varied(data, Variation(copies=3, crop=4))
     >>> varied.lengths.tolist(), len(varied.read(2, 0, 4)[0]), varied.original is data
     ([4, 4, 4], 4, True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
 from seqmodels.data.dataset import SequenceDataset
+from seqmodels.spec import Spec
 
 
 def collate(dataset: SequenceDataset, rows: np.ndarray) -> SequenceBatch:
@@ -60,11 +61,11 @@ def _pad(parts: list[np.ndarray | None], steps: int, shape: tuple[int, ...], dty
     return padded
 
 
-def _input_form(spec: BatchSpec) -> tuple[tuple[int, ...], type]:
+def _input_form(spec: Spec) -> tuple[tuple[int, ...], type]:
     """The shape of one step's input, and its type."""
     return ((), np.int64) if spec.inputs == "tokens" else ((spec.input_size,), np.float32)
 
 
-def _target_form(spec: BatchSpec) -> tuple[tuple[int, ...], type]:
+def _target_form(spec: Spec) -> tuple[tuple[int, ...], type]:
     """The shape of one target, and its type."""
     return ((spec.target_size,), np.float32) if spec.targets in ("values", "sets") else ((), np.int64)

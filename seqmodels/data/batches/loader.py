@@ -29,9 +29,9 @@ class PlanLoader:
     unless `set_epoch` or `load_state_dict` says otherwise. The state counts batches that were
     handed out, not those that workers have prepared.
 
-    >>> from seqmodels.batch import BatchSpec
+    >>> from seqmodels.spec import Spec
     >>> from seqmodels.data.dataset import ArrayDataset
-    >>> spec = BatchSpec("features", 1, "labels", 2, "sequence")
+    >>> spec = Spec("features", 1, "labels", 2, "sequence")
     >>> data = ArrayDataset(spec, [np.ones((t, 1)) for t in (3, 5, 2)], [np.array(1)] * 3)
     >>> loader = PlanLoader(data, batch_size=2)
     >>> [batch.lengths.tolist() for batch in loader], loader.state_dict()

@@ -9,9 +9,9 @@ from dataclasses import fields
 import numpy as np
 import pytorch_lightning as pl
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.batches.loader import PlanLoader
 from seqmodels.data.dataset import SequenceDataset
+from seqmodels.spec import Spec
 
 # How much of each split the fingerprint reads: places spread over its steps, and how many around each.
 SAMPLED_PLACES, SAMPLED_STEPS = 256, 64
@@ -23,7 +23,7 @@ class SequenceDataModule(pl.LightningDataModule):
     """Splits of a data set, and loaders for them that know which process they are in.
 
     >>> from seqmodels.data.dataset import ArrayDataset
-    >>> spec = BatchSpec("features", 1, "labels", 2, "sequence")
+    >>> spec = Spec("features", 1, "labels", 2, "sequence")
     >>> data = ArrayDataset(spec, [np.ones((t, 1)) for t in (3, 5, 2)], [0, 1, 1])
     >>> module = SequenceDataModule({"train": data}, batch_size=2)
     >>> len(module.train_dataloader()), module.val_dataloader()
@@ -58,7 +58,7 @@ class SequenceDataModule(pl.LightningDataModule):
         self.splits = splits
         self.batch_size, self.window, self.random_window = batch_size, window, random_window
         self.workers, self.seed = workers, seed
-        self.spec: BatchSpec = splits["train"].spec
+        self.spec: Spec = splits["train"].spec
 
     @property
     def fingerprint(self) -> str:
@@ -112,7 +112,7 @@ def _check(splits: dict[str, SequenceDataset], batch_size: int, window: int | No
     train = splits["train"]
     for name, split in splits.items():
         if split.spec != train.spec:
-            parts = [f.name for f in fields(BatchSpec) if getattr(split.spec, f.name) != getattr(train.spec, f.name)]
+            parts = [f.name for f in fields(Spec) if getattr(split.spec, f.name) != getattr(train.spec, f.name)]
             raise ValueError(f"the splits 'train' and {name!r} must have one spec; they differ in {', '.join(parts)}")
     if window is not None and train.spec.target_shape != "step":
         raise ValueError(

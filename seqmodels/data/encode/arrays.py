@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.arrays_check import fill
 from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.numbers import apply_scale
 from seqmodels.data.read.arrays import Arrays
+from seqmodels.spec import Spec
 
 # Classes that a message lists, at most.
 SHOWN = 12
@@ -45,7 +45,7 @@ class ArraySequences(SequenceDataset):
         ValueError: a label is none of the spec's.
     """
 
-    def __init__(self, spec: BatchSpec, arrays: Arrays, items: np.ndarray, missing: str = "error") -> None:
+    def __init__(self, spec: Spec, arrays: Arrays, items: np.ndarray, missing: str = "error") -> None:
         self.spec, self.arrays, self.items, self.fills = spec, arrays, items, missing == "interpolate"
         self.lengths = arrays.lengths[items]
         self.per_step = spec.target_shape == "step"

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.sequences import Reading, Sequences
 from seqmodels.data.columns.targets.encoded import encode_targets, refuse_change, target_range, target_values, used_rows
 from seqmodels.data.columns.targets.labels import Labels, sort_labels
@@ -18,11 +17,12 @@ from seqmodels.data.files.arrays import Space
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.numbers import apply_scale, fit_scale
 from seqmodels.quoting import shown
+from seqmodels.spec import Spec
 
 _log = logging.getLogger(__name__)
 
 
-def make_spec(train: Sequences, how: Reading, min_count: int = FEWEST_SEEN) -> BatchSpec:
+def make_spec(train: Sequences, how: Reading, min_count: int = FEWEST_SEEN) -> Spec:
     """Fit the spec of the data: vocabulary, classes, shifts and scales are the training sequences'.
 
     Args:
@@ -37,13 +37,13 @@ def make_spec(train: Sequences, how: Reading, min_count: int = FEWEST_SEEN) -> B
     options = {"layout": layout.to_plain(), **how.to_plain()}
     if layout.text is not None:
         names = (UNKNOWN, *frequent(train.inputs, train.tokens, min_count))
-        spec = BatchSpec("tokens", len(names), "labels", 0, layout.target_per, names, options=options)
+        spec = Spec("tokens", len(names), "labels", 0, layout.target_per, names, options=options)
         return _with_targets(spec, train)
     names = layout.feature_names
     names = (*names, *(f"{name} change" for name in names)) if how.differences else names
     inputs = train.inputs
     shift, scale = _fit_scale(lambda: (inputs.flat(part) for part in inputs.parts()))
-    spec = BatchSpec("features", len(names), "labels", 0, layout.target_per, names, options=options)
+    spec = Spec("features", len(names), "labels", 0, layout.target_per, names, options=options)
     return _with_targets(replace(spec, input_shift=shift, input_scale=scale), train)
 
 
@@ -75,7 +75,7 @@ def frequent(tokens: Ragged, names: Sequence[str], min_count: int) -> list[str]:
     return sorted(names[i] for i in np.flatnonzero(counts >= min_count).tolist())
 
 
-def _with_targets(spec: BatchSpec, train: Sequences) -> BatchSpec:
+def _with_targets(spec: Spec, train: Sequences) -> Spec:
     layout, rows = train.layout, used_rows(train)
     if layout.target_kind == "values":
         low, high = target_range(train)
@@ -103,7 +103,7 @@ def _with_targets(spec: BatchSpec, train: Sequences) -> BatchSpec:
 
 def encode(
     sequences: Sequences,
-    spec: BatchSpec,
+    spec: Spec,
     targets: bool,
     weight: str | None = None,
     space: Space | None = None,
@@ -132,7 +132,7 @@ def encode(
     return dataset
 
 
-def _encode_inputs(sequences: Sequences, spec: BatchSpec, space: Space, name: str) -> Ragged:
+def _encode_inputs(sequences: Sequences, spec: Spec, space: Space, name: str) -> Ragged:
     inputs = sequences.inputs
     shape: tuple[int, ...] = (int(inputs.lengths.sum()),)
     if spec.inputs == "tokens":
@@ -190,7 +190,7 @@ def origins(sequences: Sequences) -> Origins:
     return Origins(table.unit, lines[sequences.rows.first])
 
 
-def warn_of_unknown(sequences: Sequences, spec: BatchSpec) -> None:
+def warn_of_unknown(sequences: Sequences, spec: Spec) -> None:
     """Say how many tokens of a new table training never saw: what is told of them rests on less."""
     if spec.inputs != "tokens":
         return

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.splits.shares import number
 from seqmodels.data.dataset import ArrayDataset, Origins
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.files.store import Store, StoreWriter
+from seqmodels.spec import Spec
 
 
 def keep(writer: StoreWriter, name: str, dataset: ArrayDataset) -> None:
@@ -40,7 +40,7 @@ def _names(store: Store, name: str) -> list[str]:
     return [one.tobytes().decode("utf-8", "surrogatepass") for one in store.ragged(name)]
 
 
-def kept(store: Store, name: str, spec: BatchSpec, origin: str) -> ArrayDataset:
+def kept(store: Store, name: str, spec: Spec, origin: str) -> ArrayDataset:
     """Open a data set that `keep` has written.
 
     Args:

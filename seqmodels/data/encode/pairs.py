@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.encode.token_file import TokenFile
 from seqmodels.data.encode.tokenizer import Units
+from seqmodels.spec import Spec
 
 
 class PairDataset(SequenceDataset):
@@ -22,7 +22,7 @@ class PairDataset(SequenceDataset):
         rows: which of its rows; None for all.
     """
 
-    def __init__(self, spec: BatchSpec, tokens: TokenFile, rows: np.ndarray | None = None) -> None:
+    def __init__(self, spec: Spec, tokens: TokenFile, rows: np.ndarray | None = None) -> None:
         self.spec, self.tokens = spec, tokens
         self._maps: dict[str, np.ndarray] = {}
         offsets = self.map("offsets")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.encode.vocabulary import encode
 from seqmodels.quoting import nearest, shown
+from seqmodels.spec import Spec
 
 # Names that a message lists, at most.
 LISTED = 50
 
 
-def encode_prompt(text: str, spec: BatchSpec) -> np.ndarray:
+def encode_prompt(text: str, spec: Spec) -> np.ndarray:
     """The tokens ``(T,)`` of a text; for a sequence generator, the name of a token (a class) is that token.
 
-    >>> spec = BatchSpec("tokens", 2, "tokens", 3, "own", ("Dutch", "Polish"))
+    >>> spec = Spec("tokens", 2, "tokens", 3, "own", ("Dutch", "Polish"))
     >>> encode_prompt("Polish", spec).tolist()
     [1]
 
@@ -30,18 +30,18 @@ def encode_prompt(text: str, spec: BatchSpec) -> np.ndarray:
     return encode(text, spec)
 
 
-def line_end(spec: BatchSpec) -> int:
+def line_end(spec: Spec) -> int:
     """The token of a line end; the vocabulary's first where there is none."""
     return spec.input_names.index("\n") if "\n" in spec.input_names else 0
 
 
-def reads_names(spec: BatchSpec) -> bool:
+def reads_names(spec: Spec) -> bool:
     """Whether an input is one name, such as a class, and not a text of characters, bytes or words."""
     is_text = (spec.options or {}).get("level", "character") != "character"
     return not is_text and any(len(name) > 1 and not name.startswith("<") for name in spec.input_names)
 
 
-def known_inputs(text: str, spec: BatchSpec) -> str:
+def known_inputs(text: str, spec: Spec) -> str:
     """What a prompt may be, in words, with the nearest to what was given."""
     names = spec.input_names
     listed = ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")

@@ -14,11 +14,11 @@ from typing import overload
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.encode.alphabet import Alphabet
 from seqmodels.data.encode.token_file import TokenFile, cached, write_tokens
 from seqmodels.data.read.fasta import Piece, read_records
+from seqmodels.spec import Spec
 
 HEADERS, LENGTHS, DIGESTS = "headers", "lengths.npy", "digests.npy"
 
@@ -67,7 +67,7 @@ class RecordSequences(SequenceDataset):
     """
 
     def __init__(
-        self, spec: BatchSpec, store: RecordStore, items: np.ndarray, labels: np.ndarray, names: Sequence[str]
+        self, spec: Spec, store: RecordStore, items: np.ndarray, labels: np.ndarray, names: Sequence[str]
     ) -> None:
         self.spec, self.tokens, self.labels = spec, store.tokens, labels
         self.lengths = store.lengths[items]

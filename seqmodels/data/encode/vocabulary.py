@@ -1,4 +1,4 @@
-"""Text to tokens and back, from what a `BatchSpec` holds.
+"""Text to tokens and back, from what a `Spec` holds.
 
 Three levels: a token is a character (a code point), a byte of UTF-8, or a word. Words are runs of
 letters and digits, with apostrophes and hyphens inside; every other sign and every line end is a
@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.words import join_words, split_words
 from seqmodels.quoting import shown
+from seqmodels.spec import Spec
 
 LEVELS = ("character", "byte", "word")
 UNKNOWN = "<unk>"
@@ -26,10 +26,10 @@ SHOWN = 5  # how many characters or words without a token a message names
 BYTE_NAMES = tuple(chr(b) if 32 <= b < 127 or b == 10 else f"\\x{b:02x}" for b in range(256))
 
 
-def encode(text: str, spec: BatchSpec) -> np.ndarray:
+def encode(text: str, spec: Spec) -> np.ndarray:
     """The tokens of a text, int64 ``(T,)``.
 
-    >>> spec = BatchSpec("tokens", 3, "tokens", 3, "step", ("a", "b", "c"), options={"level": "character"})
+    >>> spec = Spec("tokens", 3, "tokens", 3, "step", ("a", "b", "c"), options={"level": "character"})
     >>> encode("cab", spec).tolist()
     [2, 0, 1]
 
@@ -39,10 +39,10 @@ def encode(text: str, spec: BatchSpec) -> np.ndarray:
     return Vocabulary.of(spec).tokens(text)
 
 
-def decode(tokens: Sequence[int] | np.ndarray, spec: BatchSpec) -> str:
+def decode(tokens: Sequence[int] | np.ndarray, spec: Spec) -> str:
     """The text of some tokens, up to the stop token where the spec has one.
 
-    >>> spec = BatchSpec("tokens", 3, "tokens", 3, "step", ("a", "b", "c"), ("a", "b", "c"))
+    >>> spec = Spec("tokens", 3, "tokens", 3, "step", ("a", "b", "c"), ("a", "b", "c"))
     >>> decode([2, 0, 1], spec)
     'cab'
     """
@@ -52,11 +52,11 @@ def decode(tokens: Sequence[int] | np.ndarray, spec: BatchSpec) -> str:
     return Vocabulary(_level(spec), spec.target_names).text(ids)
 
 
-def decode_pieces(pieces: Iterable[Sequence[int]], spec: BatchSpec) -> Iterator[str]:
+def decode_pieces(pieces: Iterable[Sequence[int]], spec: Spec) -> Iterator[str]:
     """What `decode` gives for the tokens of all pieces together, as soon as it is known.
 
     >>> words = ("to", "be", ",")
-    >>> spec = BatchSpec("tokens", 3, "tokens", 3, "step", words, words, options={"level": "word"})
+    >>> spec = Spec("tokens", 3, "tokens", 3, "step", words, words, options={"level": "word"})
     >>> list(decode_pieces([[0], [1, 2], [0]], spec))
     ['to', ' be,', ' to', '']
     """
@@ -94,7 +94,7 @@ class Vocabulary:
                 self._table[code] = token
 
     @classmethod
-    def of(cls, spec: BatchSpec) -> Vocabulary:
+    def of(cls, spec: Spec) -> Vocabulary:
         """The vocabulary of a data set's inputs."""
         return cls(_level(spec), spec.input_names)
 
@@ -151,5 +151,5 @@ def describe(count: int, names: Sequence[str], level: str) -> str:
     return f"{count} {level}{'s' if count > 1 else ''} ({some})"
 
 
-def _level(spec: BatchSpec) -> str:
+def _level(spec: Spec) -> str:
     return (spec.options or {}).get("level", "character")

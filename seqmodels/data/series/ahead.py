@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.files.arrays import blocks
 from seqmodels.data.series.covariates import Context
 from seqmodels.data.series.forecasting import scaled
 from seqmodels.data.series.rows import SeriesRows
 from seqmodels.data.series.windows import SeriesStreams, SeriesWindows
 from seqmodels.quoting import listed, shown
+from seqmodels.spec import Spec
 
 # Steps that a model which forecasts after every step reads before the end of a series, at most.
 LONGEST_LEAD_IN = 4096
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 class SeriesAhead:
     """Series to be continued beyond their last target.
 
-    >>> spec = BatchSpec("features", 1, "values", 2, "sequence", horizon=2, target_feature=0)
+    >>> spec = Spec("features", 1, "values", 2, "sequence", horizon=2, target_feature=0)
     >>> rows = SeriesRows(np.arange(5.0)[:, None], np.zeros(5, int), None, ("",))
     >>> ahead = SeriesAhead(rows, 3, replace(spec, input_shift=(0.0,), input_scale=(1.0,)), Context())
     >>> ahead.windows().read(0, 0, 3)[0][:, 0].tolist(), ahead.times(0, 2)
@@ -47,7 +47,7 @@ class SeriesAhead:
 
     rows: SeriesRows
     history: int
-    spec: BatchSpec
+    spec: Spec
     context: Context
 
     @property

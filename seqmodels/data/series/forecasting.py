@@ -12,13 +12,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.grouped import counted
 from seqmodels.data.files.arrays import blocks
 from seqmodels.data.numbers import apply_scale, fit_scale, interpolated, scale_of
 from seqmodels.data.series.covariates import Context
 from seqmodels.data.series.rows import SeriesRows
 from seqmodels.data.series.windows import SeriesStreams, SeriesWindows, WindowStarts, window_runs
+from seqmodels.spec import Spec
 
 # Windows of a split from which on only every second one is read, from twice as many on every fourth, and so on.
 MOST_WINDOWS = 1 << 20
@@ -107,7 +107,7 @@ def changes_ahead(rows: SeriesRows, horizon: int, wanted: np.ndarray, part: slic
 
 
 def _dataset(
-    rows: SeriesRows, values: np.ndarray, history: int, spec: BatchSpec, wanted: np.ndarray, stream: bool = False
+    rows: SeriesRows, values: np.ndarray, history: int, spec: Spec, wanted: np.ndarray, stream: bool = False
 ) -> SeriesWindows:
     """Return the windows or the streams whose targets lie in the wanted rows."""
     per_step = spec.target_shape == "step"
@@ -128,11 +128,11 @@ def forecast_spec(
     scale: tuple[float, ...],
     options: dict[str, Any] | None,
     per_step: bool,
-) -> BatchSpec:
+) -> Spec:
     """Return the spec of windows in which the first feature is forecast."""
     known = rows.ahead or slice(0, 0)
     ahead = tuple(f"{name} +{step + 1}" for name in names[known] for step in range(horizon))
-    return BatchSpec(
+    return Spec(
         inputs="features",
         input_size=len(names) + len(ahead),
         targets="values",
@@ -164,7 +164,7 @@ def _refuse_short(
     )
 
 
-def new_windows(rows: SeriesRows, history: int, spec: BatchSpec, context: Context | None = None) -> SeriesWindows:
+def new_windows(rows: SeriesRows, history: int, spec: Spec, context: Context | None = None) -> SeriesWindows:
     """Make every window, or stream, whose targets are in the rows of new series, scaled as in training.
 
     Args:
@@ -184,7 +184,7 @@ def new_windows(rows: SeriesRows, history: int, spec: BatchSpec, context: Contex
     return found if len(found) else _refuse_short("new", rows, everything, history, spec.horizon or 1, per_step)
 
 
-def scaled(rows: SeriesRows, context: Context, spec: BatchSpec, strict: bool = False) -> np.ndarray:
+def scaled(rows: SeriesRows, context: Context, spec: Spec, strict: bool = False) -> np.ndarray:
     """Return the rows' values and the columns of their context, float32 ``(N, F + C)``, without gaps and scaled.
 
     Args:

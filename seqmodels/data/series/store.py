@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.times.frequency import Frequency
 from seqmodels.data.files.arrays import Mapped, Space, blocks, open_array
@@ -21,6 +20,7 @@ from seqmodels.data.read.table import Table
 from seqmodels.data.series.reading import SeriesReading, read_series
 from seqmodels.data.series.rows import ARRAYS, SeriesRows
 from seqmodels.data.series.windows import SeriesStreams, SeriesWindows, WindowStarts
+from seqmodels.spec import Spec
 
 
 def stored_series(table: Table, layout: Layout, reading: SeriesReading, cache_dir: str | None) -> SeriesRows:
@@ -118,7 +118,7 @@ def _plain_starts(split: SeriesWindows, folder: Path, name: str) -> dict[str, An
 def opened_windows(folder: Path) -> dict[str, SeriesWindows]:
     """Return the windows or streams that `write_windows` has written."""
     found = about(folder)
-    spec, values = BatchSpec.from_plain(found["spec"]), read_array(folder / "values", found["values"])
+    spec, values = Spec.from_plain(found["spec"]), read_array(folder / "values", found["values"])
     known = None if found["known"] is None else slice(*found["known"])
     splits: dict[str, SeriesWindows] = {}
     for name, plain in found["splits"].items():

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.files.arrays import Space, blocks
 from seqmodels.data.files.cache import about, cached_folder
@@ -27,6 +26,7 @@ from seqmodels.data.series.splits import split_rows, usual_history
 from seqmodels.data.series.store import opened_windows, stored_series, write_windows
 from seqmodels.data.series.windows import SeriesWindows, WindowStarts
 from seqmodels.quoting import listed, shown
+from seqmodels.spec import Spec
 
 
 class SeriesTable:
@@ -253,7 +253,7 @@ def reading_of(options: Mapping[str, Any]) -> tuple[SeriesReading, Context]:
     return SeriesReading.from_plain(options["reading"]), Context.from_plain(options["context"])
 
 
-def open_series(table: Table, spec: BatchSpec, targets: bool, cache_dir: str | None = None) -> SeriesWindows:
+def open_series(table: Table, spec: Spec, targets: bool, cache_dir: str | None = None) -> SeriesWindows:
     """Return every window whose targets another file of the same kind holds, or the end of each of its series."""
     if not targets:
         ahead = series_ahead(table, spec, cache_dir)
@@ -274,7 +274,7 @@ def open_series(table: Table, spec: BatchSpec, targets: bool, cache_dir: str | N
     return opened_windows(cached_folder(cache_dir, table.path, asked, write, "windows"))["new"]
 
 
-def series_ahead(table: Table, spec: BatchSpec, cache_dir: str | None = None) -> SeriesAhead:
+def series_ahead(table: Table, spec: Spec, cache_dir: str | None = None) -> SeriesAhead:
     """Return the series of another file of the same kind, or of the training data, to be forecast beyond their end."""
     options = spec.options or {}
     reading, context = reading_of(options)

@@ -23,9 +23,9 @@ from typing import overload
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.files.arrays import blocks
+from seqmodels.spec import Spec
 
 
 class WindowStarts(Sequence[int]):
@@ -79,7 +79,7 @@ class SeriesWindows(SequenceDataset):
 
     No window is stored: of the values, which may lie in a file, the rows that are asked for are read.
 
-    >>> spec = BatchSpec("features", 1, "values", 2, "sequence", horizon=2, target_feature=0)
+    >>> spec = Spec("features", 1, "values", 2, "sequence", horizon=2, target_feature=0)
     >>> windows = SeriesWindows(np.arange(6, dtype=np.float32)[:, None], np.array([0, 1]), 3, spec)
     >>> inputs, targets = windows.read(1, 0, 3)
     >>> inputs[:, 0].tolist(), targets.tolist()
@@ -98,14 +98,14 @@ class SeriesWindows(SequenceDataset):
         values: np.ndarray,
         starts: WindowStarts | np.ndarray,
         history: int,
-        spec: BatchSpec,
+        spec: Spec,
         known: slice | None = None,
     ) -> None:
         self._over(values, spec, known)
         self.starts, self.history = starts, history
         self.lengths = np.full(len(starts), history, dtype=np.int64)
 
-    def _over(self, values: np.ndarray, spec: BatchSpec, known: slice | None) -> None:
+    def _over(self, values: np.ndarray, spec: Spec, known: slice | None) -> None:
         if spec.horizon is None or spec.target_feature is None:
             raise ValueError("windows over series need a spec with horizon and target_feature")
         self.values, self.spec = values, spec
@@ -135,7 +135,7 @@ class SeriesWindows(SequenceDataset):
 class SeriesStreams(SeriesWindows):
     """Item i: the rows from ``starts[i]`` to before ``stops[i]``, and after each the target feature in the H next.
 
-    >>> spec = BatchSpec("features", 1, "values", 2, "step", horizon=2, target_feature=0)
+    >>> spec = Spec("features", 1, "values", 2, "step", horizon=2, target_feature=0)
     >>> streams = SeriesStreams(np.arange(6, dtype=np.float32)[:, None], np.array([0]), np.array([4]), spec)
     >>> inputs, targets = streams.read(0, 1, 3)
     >>> inputs[:, 0].tolist(), targets.tolist()
@@ -152,7 +152,7 @@ class SeriesStreams(SeriesWindows):
         values: np.ndarray,
         starts: np.ndarray,
         stops: np.ndarray,
-        spec: BatchSpec,
+        spec: Spec,
         known: slice | None = None,
         stream: bool = False,
     ) -> None:
@@ -174,7 +174,7 @@ class SeriesStreams(SeriesWindows):
 class _Change:
     """From values and the last one before them, scaled as inputs are, to changes, scaled as targets are."""
 
-    def __init__(self, spec: BatchSpec) -> None:
+    def __init__(self, spec: Spec) -> None:
         self.factor = np.float32(spec.input_scale[spec.target_feature or 0] / np.array(spec.scale))
         self.shift = np.float32(np.array(spec.shift) / np.array(spec.scale))
 

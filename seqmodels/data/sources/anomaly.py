@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.roles import name_of
 from seqmodels.data.dataset import DataSource, SequenceDataset
@@ -23,6 +22,7 @@ from seqmodels.data.series.windows import SeriesStreams, SeriesWindows
 from seqmodels.data.sources.table import CSVSource
 from seqmodels.kinds import Column, ColumnNames, Count, Seed, Share, whole
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 
 # What the second number of a target means: 0 as usual, 1 to 5 a planted break, 6 one that the file names.
 NAMED = len(KINDS) + 1
@@ -40,7 +40,7 @@ class LabelledStreams(SeriesStreams):
         rows: of the streams, for the times and values beside a prediction.
     """
 
-    def __init__(self, streams: SeriesWindows, breaks: np.ndarray, spec: BatchSpec, rows: SeriesRows) -> None:
+    def __init__(self, streams: SeriesWindows, breaks: np.ndarray, spec: Spec, rows: SeriesRows) -> None:
         starts = np.asarray(streams.starts)
         stops = starts + streams.lengths
         super().__init__(streams.values, starts, stops, spec, stream=streams.stream)
@@ -176,7 +176,7 @@ class AnomalySource(DataSource):
         return replace(rows, values=values), found
 
     @classmethod
-    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> LabelledStreams:
+    def open(cls, path: str, spec: Spec, targets: bool | None = None) -> LabelledStreams:
         """Another file of the same kind, nothing planted; with `targets` it must name its breaks.
 
         Raises:

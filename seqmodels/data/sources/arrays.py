@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.batches.augmentation import Variation, Varied
 from seqmodels.data.columns.arrays_check import fit_steps, plain_targets, resolve_missing, resolve_target
 from seqmodels.data.columns.shifted import LOOKED_AT, step_later
@@ -24,6 +23,7 @@ from seqmodels.data.read.ts import read_ts
 from seqmodels.kinds import Count, Seed, Share, column, list_of, not_negative, whole
 from seqmodels.quoting import listed
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 
 _log = logging.getLogger(__name__)
 
@@ -167,12 +167,12 @@ class ArraysSource(DataSource):
         shape = (columns, rows) if self.read_by == "columns" else (rows, columns)
         return (*shape, int(np.prod(arrays.x.shape[3:], dtype=np.int64)))
 
-    def _spec(self, arrays: Arrays, train: np.ndarray, kind: str, per_step: bool) -> BatchSpec:
+    def _spec(self, arrays: Arrays, train: np.ndarray, kind: str, per_step: bool) -> Spec:
         shift, scale = fit_steps(arrays, train, self.scale)
         options: dict[str, Any] = {
             "arrays": {**vars(self.names), "read_by": self.read_by, "missing": self.missing, "per_step": per_step},
         }
-        spec = BatchSpec(
+        spec = Spec(
             "features",
             arrays.feature_count,
             "labels",
@@ -198,7 +198,7 @@ class ArraysSource(DataSource):
         return replace(spec, targets="values", target_size=y.shape[1], shift=y_shift, scale=y_scale)
 
     @classmethod
-    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> SequenceDataset:
+    def open(cls, path: str, spec: Spec, targets: bool | None = None) -> SequenceDataset:
         """Other arrays of the same names, or another .ts file, scaled as in training.
 
         Raises:
@@ -236,7 +236,7 @@ def _told(arrays: Arrays, kind: str, per_step: bool) -> list[str]:
     return [said] if said else []
 
 
-def _with_known_labels(arrays: Arrays, spec: BatchSpec) -> Arrays:
+def _with_known_labels(arrays: Arrays, spec: Spec) -> Arrays:
     """Arrays without their labels, where training never saw some of them."""
     new = sorted({str(name) for name in label_names(np.unique(np.asarray(arrays.y)))} - set(spec.target_names))
     if not new:

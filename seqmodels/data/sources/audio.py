@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.audio_list import Recording, find_recordings
 from seqmodels.data.columns.splits.audio import SplitOptions, split_recordings
 from seqmodels.data.dataset import DataSource, SequenceDataset
@@ -23,6 +22,7 @@ from seqmodels.data.numbers import apply_scale
 from seqmodels.data.read.audio import sample_rate as rate_of
 from seqmodels.kinds import Seed, Share, column, list_of, positive, speed, whole
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class AudioDataset(SequenceDataset):
 
     def __init__(
         self,
-        spec: BatchSpec,
+        spec: Spec,
         parts: Sequence[tuple[FeatureStore, np.ndarray]],
         targets: Sequence[np.ndarray],
         recordings: Sequence[Recording],
@@ -179,7 +179,7 @@ class AudioSource(DataSource):
     def open(
         cls,
         path: str,
-        spec: BatchSpec,
+        spec: Spec,
         targets: bool | None = None,
         pattern: str | None = None,
         mismatch: str = "resample",
@@ -214,11 +214,9 @@ class AudioSource(DataSource):
         return _dataset(spec, [(store, np.arange(len(recordings)))], recordings, encoder)
 
 
-def make_spec(
-    features: AudioFeatures, encoder: Targets, scale: tuple[tuple[float, ...], tuple[float, ...]]
-) -> BatchSpec:
+def make_spec(features: AudioFeatures, encoder: Targets, scale: tuple[tuple[float, ...], tuple[float, ...]]) -> Spec:
     """What the batches hold."""
-    return BatchSpec(
+    return Spec(
         inputs="features",
         input_size=len(features.names),
         targets="tokens" if encoder.spoken else "labels",
@@ -248,7 +246,7 @@ def _scale(
 
 
 def _dataset(
-    spec: BatchSpec, parts: Sequence[tuple[FeatureStore, np.ndarray]], recordings: Sequence[Recording], encoder: Targets
+    spec: Spec, parts: Sequence[tuple[FeatureStore, np.ndarray]], recordings: Sequence[Recording], encoder: Targets
 ) -> AudioDataset:
     dataset = AudioDataset(spec, parts, [encoder.encode(recording) for recording in recordings], recordings)
     if encoder.spoken:

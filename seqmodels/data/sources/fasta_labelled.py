@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.splits.shares import check_fractions, stratified
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.alphabet import Alphabet
@@ -19,6 +18,7 @@ from seqmodels.data.read.fasta import Piece, find_records
 from seqmodels.data.read.open import read_table
 from seqmodels.kinds import Seed, Share
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 
 PLACES = ("file", "folder")
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -97,9 +97,9 @@ class LabelledFastaSource(DataSource):
         spec = self._spec(classes)
         return {name: RecordSequences(spec, store, items, labels[items], names) for name, items in members.items()}
 
-    def _spec(self, classes: tuple[str, ...]) -> BatchSpec:
+    def _spec(self, classes: tuple[str, ...]) -> Spec:
         letters = self.alphabet.letters
-        return BatchSpec(
+        return Spec(
             inputs="tokens",
             input_size=len(letters),
             targets="labels",
@@ -114,7 +114,7 @@ class LabelledFastaSource(DataSource):
     def open(
         cls,
         path: str,
-        spec: BatchSpec,
+        spec: Spec,
         targets: bool | None = None,
         label: str = "file",
         ambiguous: str = "unknown",

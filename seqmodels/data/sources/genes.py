@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.splits.shares import by_group, check_fractions
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.encode.alphabet import LETTERS as ALPHABETS
@@ -18,6 +17,7 @@ from seqmodels.data.read.genes import CODING, NAME, SEQUENCE, Genes, read_genes
 from seqmodels.data.read.table import Table
 from seqmodels.kinds import Count, Seed, Share, whole
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 
 LETTERS = tuple(ALPHABETS["dna"])
 TRAIN, TEST = "shipped:drosophila_genes_train.tsv.gz", "shipped:drosophila_genes_test.tsv.gz"
@@ -130,7 +130,7 @@ class GeneStructureSource(DataSource):
         return splits
 
     @classmethod
-    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None, feature: str = "CDS") -> SequenceDataset:
+    def open(cls, path: str, spec: Spec, targets: bool | None = None, feature: str = "CDS") -> SequenceDataset:
         """Other genes, from 5' to 3', of any length.
 
         Args:
@@ -150,12 +150,12 @@ class GeneStructureSource(DataSource):
         return dataset
 
 
-def make_spec(labels: str = "coding", kmer: int = 1) -> BatchSpec:
+def make_spec(labels: str = "coding", kmer: int = 1) -> Spec:
     """The spec of genes with such tags, of which an input joins so many letters."""
     check_kmer(kmer, "dna")
     # `unit` is what a step's own letter is multiplied by in an input that joins several.
     options = {"level": "character", "alphabet": "dna", "kmer": kmer, "unit": len(LETTERS) ** ((kmer - 1) // 2)}
-    return BatchSpec(
+    return Spec(
         inputs="tokens",
         input_size=len(LETTERS) ** kmer,
         targets="labels",
@@ -167,7 +167,7 @@ def make_spec(labels: str = "coding", kmer: int = 1) -> BatchSpec:
     )
 
 
-def _dataset(spec: BatchSpec, letters: list[np.ndarray], targets: list[np.ndarray]) -> ArrayDataset:
+def _dataset(spec: Spec, letters: list[np.ndarray], targets: list[np.ndarray]) -> ArrayDataset:
     """Letters joined with their neighbours, half of them after, and tags."""
     kmer: int = (spec.options or {})["kmer"]
     after, size = (kmer - 1) // 2, len(LETTERS)
@@ -187,7 +187,7 @@ def _notes(tables: dict[str, Genes], max_length: int | None) -> list[str]:
     return notes
 
 
-def _read_genes(table: Table, max_length: int | None, spec: BatchSpec) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _read_genes(table: Table, max_length: int | None, spec: Spec) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Letters and tags of each gene that is short enough; tags of zeros where the table has none."""
     sequences = table.cells(SEQUENCE, "path")
     rows = [row for row, text in enumerate(sequences) if max_length is None or len(text) <= max_length]

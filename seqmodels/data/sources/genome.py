@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.splits.shares import by_position, check_fractions
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.alphabet import Alphabet, check_kmer, kmers, reverse_complement
@@ -18,6 +17,7 @@ from seqmodels.data.files.find import naming
 from seqmodels.data.read.fasta import find_records, read_pieces
 from seqmodels.kinds import Share, whole
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 
 
 class GenomeDataset(SequenceDataset):
@@ -34,7 +34,7 @@ class GenomeDataset(SequenceDataset):
     stream = True
 
     def __init__(
-        self, spec: BatchSpec, tokens: TokenFile, parts: np.ndarray, whole: bool = False, both: bool = False
+        self, spec: Spec, tokens: TokenFile, parts: np.ndarray, whole: bool = False, both: bool = False
     ) -> None:
         self.spec, self.tokens = spec, tokens
         self.parts = np.concatenate([parts, parts]) if both else parts
@@ -104,7 +104,7 @@ class GenomeSource(DataSource):
             raise ValueError("data.reverse_complement: only DNA has another strand; set it to false")
         self.path, self.cache_dir, self.alphabet, self.ambiguous = path, cache_dir, alphabet, ambiguous
         self.both, self.val_fraction, self.test_fraction = reverse_complement, val_fraction, test_fraction
-        self.spec = BatchSpec(
+        self.spec = Spec(
             inputs="tokens",
             input_size=len(letters) ** check_kmer(kmer, alphabet),
             targets="tokens",
@@ -160,7 +160,7 @@ class GenomeSource(DataSource):
     def open(
         cls,
         path: str,
-        spec: BatchSpec,
+        spec: Spec,
         targets: bool | None = None,
         ambiguous: str = "unknown",
         cache_dir: str | None = None,

@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.sequences import Reading, read_sequences
 from seqmodels.data.dataset import ArrayDataset, SequenceDataset
 from seqmodels.data.encode.encoder import encode, warn_of_unknown
 from seqmodels.data.numbers import apply_scale
 from seqmodels.data.read.table import Table
+from seqmodels.spec import Spec
 
 # What errors call sequences that are in no file.
 GIVEN = "the given sequences"
 
 
-def open_given(sequences: Sequence[Any], spec: BatchSpec) -> SequenceDataset:
+def open_given(sequences: Sequence[Any], spec: Spec) -> SequenceDataset:
     """Sequences as the model was trained on them, without targets.
 
     Args:
@@ -37,7 +37,7 @@ def open_given(sequences: Sequence[Any], spec: BatchSpec) -> SequenceDataset:
     return ArrayDataset(spec, [_steps(one, i, spec) for i, one in enumerate(sequences)], _zeros(sequences, spec))
 
 
-def _texts(texts: list[str], spec: BatchSpec) -> SequenceDataset:
+def _texts(texts: list[str], spec: Spec) -> SequenceDataset:
     options = spec.options or {}
     layout = Layout.from_plain(options["layout"]) if "layout" in options else None
     if layout is None or layout.kind != "text" or layout.text is None:
@@ -50,7 +50,7 @@ def _texts(texts: list[str], spec: BatchSpec) -> SequenceDataset:
     return dataset
 
 
-def _steps(one: Any, place: int, spec: BatchSpec) -> np.ndarray:
+def _steps(one: Any, place: int, spec: Spec) -> np.ndarray:
     """A sequence of numbers ``(T, F)``, scaled."""
     options = spec.options or {}
     of_table = options.get("layout", {}).get("kind") in ("wide", "long") and not options.get("differences")
@@ -69,6 +69,6 @@ def _steps(one: Any, place: int, spec: BatchSpec) -> np.ndarray:
     return np.asarray(apply_scale(steps, spec.input_shift, spec.input_scale))
 
 
-def _zeros(sequences: Sequence[Any], spec: BatchSpec) -> list[np.ndarray]:
+def _zeros(sequences: Sequence[Any], spec: Spec) -> list[np.ndarray]:
     width = () if spec.targets == "labels" else (spec.target_size,)
     return [np.zeros((len(one), *width) if spec.target_shape == "step" else width) for one in sequences]

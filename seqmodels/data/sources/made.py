@@ -8,11 +8,11 @@ from typing import Annotated
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.encode.vocabulary import encode
 from seqmodels.data.files.find import read_text
 from seqmodels.kinds import whole
+from seqmodels.spec import Spec
 
 Sequence = tuple[np.ndarray, np.ndarray]
 # Steps of a sequence, and sequences; more would be meant by nobody, and fill the memory.
@@ -33,7 +33,7 @@ class MadeDataset(SequenceDataset):
 
     def __init__(
         self,
-        spec: BatchSpec,
+        spec: Spec,
         lengths: np.ndarray,
         make: Callable[[np.random.Generator, int], Sequence],
         key: tuple[int, int],
@@ -53,7 +53,7 @@ class SyntheticSource(DataSource):
         seed: other seeds, other sequences.
     """
 
-    spec: BatchSpec
+    spec: Spec
 
     def __init__(self, train_size: int, val_size: int, test_size: int, seed: int) -> None:
         self.sizes = {"train": train_size, "val": val_size, "test": test_size}
@@ -77,7 +77,7 @@ class SyntheticSource(DataSource):
         return found
 
     @classmethod
-    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> ArrayDataset:
+    def open(cls, path: str, spec: Spec, targets: bool | None = None) -> ArrayDataset:
         """Sequences from a text file, one a line; the targets are zeros.
 
         Tokens are written together (``abca``); numbers with blanks between steps, and commas between
@@ -111,7 +111,7 @@ def _generator(key: tuple[int, int], index: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=np.array(key, np.uint64), counter=[0, 0, 0, index + 1]))
 
 
-def _parse(line: str, spec: BatchSpec, place: str) -> np.ndarray:
+def _parse(line: str, spec: Spec, place: str) -> np.ndarray:
     """One sequence of a text file."""
     try:
         if spec.inputs == "tokens":

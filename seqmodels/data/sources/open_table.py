@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.lists import explode
 from seqmodels.data.columns.targets.cuts import cut_numbers
@@ -13,10 +12,11 @@ from seqmodels.data.read.open import read_table, read_tables
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.table import open_series
 from seqmodels.data.sources.sequence_table import open_sequences
+from seqmodels.spec import Spec
 
 
 def open_table(
-    path: str, spec: BatchSpec, targets: bool | None, cache_dir: str | None, memory_limit: int
+    path: str, spec: Spec, targets: bool | None, cache_dir: str | None, memory_limit: int
 ) -> SequenceDataset:
     """See `seqmodels.data.sources.table.CSVSource.open`."""
     options = spec.options or {}

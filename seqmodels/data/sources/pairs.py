@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.pairs import LOOKED_AT, suggest_settings
 from seqmodels.data.columns.splits.shares import NAMES, check_fractions
 from seqmodels.data.dataset import DataSource, SequenceDataset
@@ -23,6 +22,7 @@ from seqmodels.data.read.pairs import Reader
 from seqmodels.kinds import Column, Count, Seed, Share, whole
 from seqmodels.quoting import shown
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 
 _log = logging.getLogger(__name__)
 _KINDS = {"character": "characters", "word": "words", "symbols": "symbols", "subword": "sub-words"}
@@ -116,7 +116,7 @@ class PairsSource(DataSource):
         about = self._tokens.about
         sides = Sides(*(Units(*side) for side in about["sides"]))
         self.notes = tuple(_notes(about, self.limits))
-        spec = BatchSpec(
+        spec = Spec(
             inputs="tokens",
             input_size=len(sides.source.names),
             targets="tokens",
@@ -172,7 +172,7 @@ class PairsSource(DataSource):
     def open(
         cls,
         path: str,
-        spec: BatchSpec,
+        spec: Spec,
         targets: bool | None = None,
         target_path: str | None = None,
         format: str = "auto",
@@ -216,7 +216,7 @@ def _layout(reader: Reader) -> dict[str, Any]:
     return {name: getattr(reader, name) for name in ("format", "source", "target", "encoding", "missing")}
 
 
-def sides_of(spec: BatchSpec) -> Sides:
+def sides_of(spec: Spec) -> Sides:
     """The units of both sides, from what a spec holds.
 
     Raises:

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.roles import name_of
 from seqmodels.data.columns.splits.shares import by_group, check_fractions
 from seqmodels.data.columns.targets.labels import sort_labels
@@ -23,6 +22,7 @@ from seqmodels.data.read.table import Table
 from seqmodels.kinds import Column, Seed, Share, list_of, whole
 from seqmodels.quoting import listed, shown
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 
 
 @register("data", "passages")
@@ -128,20 +128,20 @@ class PassagesSource(DataSource):
             for start in range(0, len(text) - length + 1, max(1, length // 2) if training else length)
         ]
 
-    def _spec(self, train: list[tuple[str, str, str]]) -> BatchSpec:
+    def _spec(self, train: list[tuple[str, str, str]]) -> Spec:
         seen = Counter(character for _, _, passage in train for character in passage)
         tokens = (UNKNOWN, *sorted(character for character, count in seen.items() if count >= FEWEST_SEEN))
         classes = sort_labels({label for _, label, _ in train})
         options = {"level": "character", "passages": {"text": self.text, "label": self.label}}
-        return BatchSpec("tokens", len(tokens), "labels", len(classes), "sequence", tokens, classes, options=options)
+        return Spec("tokens", len(tokens), "labels", len(classes), "sequence", tokens, classes, options=options)
 
-    def _encode(self, spec: BatchSpec, passages: list[tuple[str, str, str]]) -> ArrayDataset:
+    def _encode(self, spec: Spec, passages: list[tuple[str, str, str]]) -> ArrayDataset:
         dataset = encode(spec, [text for _, _, text in passages], [label for _, label, _ in passages], self.path)
         dataset.groups = [group for group, _, _ in passages]
         return dataset
 
     @classmethod
-    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> SequenceDataset:
+    def open(cls, path: str, spec: Spec, targets: bool | None = None) -> SequenceDataset:
         """Other texts, one a row, each read as a whole.
 
         Raises:
@@ -173,7 +173,7 @@ def read_texts(table: Table, column: str) -> Sequence[str]:
 
 
 def encode(
-    spec: BatchSpec, texts: Sequence[str], labels: Sequence[str], path: str, lines: Sequence[int] | None = None
+    spec: Spec, texts: Sequence[str], labels: Sequence[str], path: str, lines: Sequence[int] | None = None
 ) -> ArrayDataset:
     """Texts as tokens, labels as numbers of classes.
 

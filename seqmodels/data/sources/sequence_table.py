@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.sequences import Reading, Sequences, read_sequences
 from seqmodels.data.columns.shifted import LOOKED_AT, step_later
@@ -26,6 +25,7 @@ from seqmodels.data.files.cache import cached_folder
 from seqmodels.data.files.store import Store, StoreWriter
 from seqmodels.data.read.table import Table
 from seqmodels.quoting import listed, shown
+from seqmodels.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class SequenceTable:
         store = self._store
         if store is None:
             return self._encode()
-        spec, origin = BatchSpec.from_plain(store.about["spec"]), self.layout.sequence or self.tables["train"].unit
+        spec, origin = Spec.from_plain(store.about["spec"]), self.layout.sequence or self.tables["train"].unit
         return {name: kept(store, name, spec, origin) for name in store.about["splits"]}
 
     def _encode(self, space: Space | None = None) -> dict[str, ArrayDataset]:
@@ -220,7 +220,7 @@ def _words_or_values(sequences: Sequences) -> list[np.ndarray]:
     return [np.array([names[code] for code in codes[rows].tolist()]) for rows in sequences.rows]
 
 
-def open_sequences(table: Table, spec: BatchSpec, targets: bool | None, cache_dir: str | None) -> ArrayDataset:
+def open_sequences(table: Table, spec: Spec, targets: bool | None, cache_dir: str | None) -> ArrayDataset:
     """Encode the sequences of another table as those of training.
 
     Args:
@@ -245,7 +245,7 @@ def open_sequences(table: Table, spec: BatchSpec, targets: bool | None, cache_di
     return kept(store, "all", spec, Layout.from_plain((spec.options or {})["layout"]).sequence or table.unit)
 
 
-def _opened(table: Table, spec: BatchSpec, targets: bool | None, space: Space | None = None) -> ArrayDataset:
+def _opened(table: Table, spec: Spec, targets: bool | None, space: Space | None = None) -> ArrayDataset:
     options = spec.options or {}
     layout, how = Layout.from_plain(options["layout"]), Reading.from_plain(options)
     sequences = read_sequences(table, layout, how)

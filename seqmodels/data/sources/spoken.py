@@ -9,7 +9,6 @@ from typing import Annotated
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.splits.shares import stratified
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.encode.deltas import delta_names, with_deltas
@@ -18,6 +17,7 @@ from seqmodels.data.sources.joined import read_joined
 from seqmodels.data.sources.made import Made, Steps, Unmade
 from seqmodels.kinds import Seed, Share, whole
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 
 SHIPPED = "shipped:fsdd_mfcc13.npz"
 
@@ -39,11 +39,11 @@ class _Recordings:
         raw = np.concatenate([with_deltas(self.frames[i], deltas) for i in self.parts["train"]])
         self.shift, self.scale = fit_scale(raw)
 
-    def spec(self, targets: str, shape: str) -> BatchSpec:
+    def spec(self, targets: str, shape: str) -> Spec:
         """What the sequences hold: "labels" per "sequence", or "tokens" of their "own" length."""
         features = len(self.frames[0][0])
         names = delta_names(tuple(f"cepstrum {i}" for i in range(features)), self.deltas)
-        return BatchSpec(
+        return Spec(
             *("features", len(names), targets, len(self.names), shape),  # type: ignore[arg-type]
             input_names=names,
             target_names=self.names,
@@ -53,13 +53,13 @@ class _Recordings:
         )
 
 
-def _encode(frames: np.ndarray, spec: BatchSpec) -> np.ndarray:
+def _encode(frames: np.ndarray, spec: Spec) -> np.ndarray:
     """Scaled features of one sequence, with their changes."""
     deltas = int((spec.options or {})["deltas"])
     return apply_scale(with_deltas(frames, deltas), spec.input_shift, spec.input_scale)
 
 
-def _open(path: str, spec: BatchSpec, targets: bool | None) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
+def _open(path: str, spec: Spec, targets: bool | None) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
     """Encoded features of a new file, and its targets where they are wanted and there."""
     joined = read_joined(path)
     width = spec.input_size // (int((spec.options or {})["deltas"]) + 1)
@@ -129,7 +129,7 @@ class SpokenDigitsSource(DataSource):
         }
 
     @classmethod
-    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> SequenceDataset:
+    def open(cls, path: str, spec: Spec, targets: bool | None = None) -> SequenceDataset:
         """Other recordings, in a file of the same form; ``y`` may be missing.
 
         Raises:
@@ -205,13 +205,13 @@ class SpokenSpellingSource(DataSource):
         order = np.concatenate([generator.permutation(recordings) for _ in range(rounds)])
         return np.split(order[: counts.sum()], np.cumsum(counts)[:-1])
 
-    def _strings(self, recordings: _Recordings, spec: BatchSpec, name: str, part: np.ndarray) -> ArrayDataset:
+    def _strings(self, recordings: _Recordings, spec: Spec, name: str, part: np.ndarray) -> ArrayDataset:
         strings = self.strings(name, part)
         inputs = [_encode(np.concatenate([recordings.frames[i] for i in string]), spec) for string in strings]
         return ArrayDataset(spec, inputs, [recordings.digits[string] for string in strings])
 
     @classmethod
-    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> SequenceDataset:
+    def open(cls, path: str, spec: Spec, targets: bool | None = None) -> SequenceDataset:
         """Other spelt numbers, in a file of the same form: ``target_lengths`` says how many of ``y`` each has.
 
         Raises:

@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.splits.shares import by_group, check_fractions
 from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
 from seqmodels.data.files.find import naming
@@ -19,6 +18,7 @@ from seqmodels.data.read.strokes import Drawing, read_drawings
 from seqmodels.kinds import Count, Seed, Share, whole
 from seqmodels.quoting import listed, shown
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 
 ANY = "any"
 # What a movement holds, and the states of the pen after it.
@@ -96,12 +96,12 @@ class StrokesSource(DataSource):
         spec = self._spec(units["train"])
         return {name: _encode(items, spec, self.points, self.path) for name, items in units.items()}
 
-    def _spec(self, train: list[Drawing]) -> BatchSpec:
+    def _spec(self, train: list[Drawing]) -> Spec:
         """Labels and scale of the training part."""
         labels = (*sorted(Counter(unit.label or ANY for unit in train)),)
         ways = np.concatenate([movements(unit.strokes, self.points)[1:, :2] for unit in train])
         scale = float(ways.std()) if len(ways) else 1.0
-        return BatchSpec(
+        return Spec(
             inputs="tokens",
             input_size=len(labels),
             targets="values",
@@ -115,7 +115,7 @@ class StrokesSource(DataSource):
         )
 
     @classmethod
-    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None) -> SequenceDataset:
+    def open(cls, path: str, spec: Spec, targets: bool | None = None) -> SequenceDataset:
         """Other drawings, scaled as in training.
 
         Args:
@@ -175,7 +175,7 @@ def _units(drawing: Drawing, unit: str) -> list[Drawing]:
     ]
 
 
-def _encode(units: list[Drawing], spec: BatchSpec, points: int | None, path: str) -> ArrayDataset:
+def _encode(units: list[Drawing], spec: Spec, points: int | None, path: str) -> ArrayDataset:
     code = {label: i for i, label in enumerate(spec.input_names)}
     unknown = next((unit for unit in units if (unit.label or ANY) not in code), None)
     if unknown is not None:

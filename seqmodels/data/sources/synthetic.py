@@ -10,10 +10,10 @@ from typing import Annotated
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.sources.made import Made, Sequence, Steps, SyntheticSource, Unmade, check_at_least
 from seqmodels.kinds import Seed, whole
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 
 LETTERS = string.ascii_lowercase
 BLANK, GO, STOP = "_", "!", "<stop>"
@@ -54,7 +54,7 @@ class RunningSumSource(SyntheticSource):
         # Mean m and variance v of one number; over the steps t the sums have mean m t and variance v t.
         mean, variance = largest / 2, largest * (largest + 2) / 12
         spread = variance * (steps + 1) / 2 + mean**2 * (steps**2 - 1) / 12
-        self.spec = BatchSpec(
+        self.spec = Spec(
             *("features", 1, "values", 1, "step"),
             input_names=("number",),
             target_names=("sum",),
@@ -93,7 +93,7 @@ class AddingSource(SyntheticSource):
         train_size, val_size, test_size, seed: as for `SyntheticSource`.
     """
 
-    spec = BatchSpec("features", 2, "values", 1, "sequence", ("number", "marked"), ("sum",))
+    spec = Spec("features", 2, "values", 1, "sequence", ("number", "marked"), ("sum",))
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class CopyingSource(SyntheticSource):
         super().__init__(train_size, val_size, test_size, seed)
         self.delay, self.length = delay, length
         letters = _letters(symbols)
-        self.spec = BatchSpec(
+        self.spec = Spec(
             *("tokens", symbols + 2, "labels", symbols + 1, "step"),
             input_names=(BLANK, *letters, GO),
             target_names=(BLANK, *letters),
@@ -196,7 +196,7 @@ class ReversalSource(SyntheticSource):
         self.shortest = shortest
         self.longest = check_at_least("longest", longest, shortest)
         letters = _letters(symbols)
-        self.spec = BatchSpec(
+        self.spec = Spec(
             *("tokens", symbols, "tokens", symbols + 1, "own"),
             input_names=letters,
             target_names=(*letters, STOP),

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated, Literal
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.lists import unnest
 from seqmodels.data.columns.roles import Columns, name_of, names
@@ -30,6 +29,7 @@ from seqmodels.data.sources.sequence_table import SequenceOptions, SequenceTable
 from seqmodels.kinds import Column, ColumnNames, Count, Seed, Share, any_number, fold, list_of, whole
 from seqmodels.quoting import listed
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 
 
 @register("data", "csv")
@@ -299,7 +299,7 @@ class CSVSource(DataSource):
     def open(
         cls,
         path: str,
-        spec: BatchSpec,
+        spec: Spec,
         targets: bool | None = None,
         cache_dir: str | None = None,
         memory_limit: int = MEMORY_LIMIT,
@@ -321,7 +321,7 @@ class CSVSource(DataSource):
 
     @classmethod
     def ahead(
-        cls, path: str, spec: BatchSpec, cache_dir: str | None = None, memory_limit: int = MEMORY_LIMIT
+        cls, path: str, spec: Spec, cache_dir: str | None = None, memory_limit: int = MEMORY_LIMIT
     ) -> SeriesAhead:
         """Return the series of a file, from which to forecast beyond its end.
 

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.splits.shares import check_fractions
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.text_tokens import build_tokens, encode_tokens
@@ -16,6 +15,7 @@ from seqmodels.data.encode.vocabulary import UNKNOWN, Vocabulary, describe
 from seqmodels.data.files.text import find_texts
 from seqmodels.kinds import Count, Share
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 
 
 class TextDataset(SequenceDataset):
@@ -30,7 +30,7 @@ class TextDataset(SequenceDataset):
 
     stream = True
 
-    def __init__(self, spec: BatchSpec, tokens: TokenFile, start: int, stop: int, whole: bool = False) -> None:
+    def __init__(self, spec: Spec, tokens: TokenFile, start: int, stop: int, whole: bool = False) -> None:
         self.spec, self.tokens, self.start, self.stop = spec, tokens, start, stop
         self.lengths = np.array([stop - start - (not whole)], dtype=np.int64)
 
@@ -109,7 +109,7 @@ class TextSource(DataSource):
         )
         names = tuple(about["names"])
         size, options = len(names), {"level": self.level}
-        spec = BatchSpec("tokens", size, "tokens", size, "step", names, names, options=options)
+        spec = Spec("tokens", size, "tokens", size, "step", names, names, options=options)
         return {name: TextDataset(spec, self._tokens, start, stop) for name, (start, stop) in about["parts"].items()}
 
     @cached_property
@@ -121,7 +121,7 @@ class TextSource(DataSource):
     def open(
         cls,
         path: str,
-        spec: BatchSpec,
+        spec: Spec,
         targets: bool | None = None,
         encoding: str = "utf-8",
         cache_dir: str | None = None,

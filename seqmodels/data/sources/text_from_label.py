@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.sequences import Reading, Sequences, read_sequences
 from seqmodels.data.columns.splits.sequences import split_sequences
@@ -22,6 +21,7 @@ from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
 from seqmodels.kinds import Column, Seed, Share
 from seqmodels.registry import register
+from seqmodels.spec import Spec
 
 STOP = "<stop>"
 
@@ -87,7 +87,7 @@ class TextFromLabelSource(DataSource):
         train = sequences.select(parts["train"])
         letters = (*frequent(train.inputs, train.tokens, FEWEST_SEEN), UNKNOWN, STOP)
         labels = sort_labels(set(train.cells(self.label)))
-        spec = BatchSpec(
+        spec = Spec(
             inputs="tokens",
             input_size=len(labels),
             targets="tokens",
@@ -101,7 +101,7 @@ class TextFromLabelSource(DataSource):
         return {name: _encode(sequences.select(items), spec, targets=True) for name, items in parts.items()}
 
     @classmethod
-    def open(cls, path: str, spec: BatchSpec, targets: bool | None = None, missing: str = "error") -> SequenceDataset:
+    def open(cls, path: str, spec: Spec, targets: bool | None = None, missing: str = "error") -> SequenceDataset:
         """Another table, encoded as in training; of the text column only if it is there.
 
         Args:
@@ -130,7 +130,7 @@ def _read(table: Table, label: str, text: str, missing: str) -> Sequences:
     return check_targets(read_sequences(table, layout, Reading(missing)), missing)
 
 
-def _encode(sequences: Sequences, spec: BatchSpec, targets: bool) -> ArrayDataset:
+def _encode(sequences: Sequences, spec: Spec, targets: bool) -> ArrayDataset:
     code = {letter: i for i, letter in enumerate(spec.target_names)}
     number = np.array([code.get(letter, code[UNKNOWN]) for letter in sequences.tokens], np.int64)
     texts = [number[text] if targets else number[:0] for text in sequences.inputs]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from seqmodels.batch import BatchSpec, SequenceBatch
+from seqmodels.batch import SequenceBatch
+from seqmodels.spec import Spec
 from seqmodels.tasks.base import name_of
 from seqmodels.tasks.plots.style import TRUTH, WRONG, new_figure
 
@@ -31,7 +32,7 @@ class Alignment(NamedTuple):
     right: bool
 
 
-def alignments(model: Any, spec: BatchSpec, batch: SequenceBatch, made: Tensor) -> list[Alignment]:
+def alignments(model: Any, spec: Spec, batch: SequenceBatch, made: Tensor) -> list[Alignment]:
     """Return the alignment of each row with generated tokens ``made (B, S)``."""
     features, _ = model.features(batch.inputs, lengths=batch.lengths)
     weights = model.head.attention_weights(features, batch.lengths, made).detach().cpu().numpy()

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from seqmodels.batch import BatchSpec
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.sequences import Sequences
 from seqmodels.data.columns.targets.labels import BETWEEN_LABELS, Labels
@@ -19,6 +18,7 @@ from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.numbers import apply_scale
 from seqmodels.data.read.table import Table
 from seqmodels.quoting import listed, shown
+from seqmodels.spec import Spec
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def check_targets(sequences: Sequences, missing: str) -> Sequences:
     return sequences
 
 
-def has_targets(sequences: Sequences, spec: BatchSpec) -> bool:
+def has_targets(sequences: Sequences, spec: Spec) -> bool:
     """Say whether every sequence has targets that training knew; where some have, a warning tells of the others.
 
     Args:
@@ -178,7 +178,7 @@ def target_values(table: Table, layout: Layout, rows: np.ndarray) -> np.ndarray:
 
 
 def encode_targets(
-    sequences: Sequences, spec: BatchSpec, targets: bool, space: Space, name: str | None = None
+    sequences: Sequences, spec: Spec, targets: bool, space: Space, name: str | None = None
 ) -> Ragged | np.ndarray:
     """Encode labels as numbers of classes, sets as a 0 or 1 for each, values scaled.
 
@@ -212,7 +212,7 @@ def encode_targets(
     return found if per_step else values
 
 
-def _encoder(sequences: Sequences, spec: BatchSpec) -> Callable[[np.ndarray], np.ndarray]:
+def _encoder(sequences: Sequences, spec: Spec) -> Callable[[np.ndarray], np.ndarray]:
     """What makes targets of some rows of the table."""
     table, layout = sequences.table, sequences.layout
     if spec.targets == "values":
