@@ -23,7 +23,7 @@ from seqmodels.layers import Regularisers
 from seqmodels.parts import shipped
 from seqmodels.registry import find
 from seqmodels.scan import ENGINES
-from seqmodels.tasks.predictive import OUTPUTS
+from seqmodels.tasks.forecasts.predictive import OUTPUTS
 from seqmodels.tasks.values import LOSSES
 from seqmodels.training.optimizers import OPTIMIZERS, SCHEDULERS, make_optimizer, make_scheduler
 

@@ -54,7 +54,7 @@ def continued(trained: Trained, prompt: str, options: Sampling) -> Iterator[str]
     """Yield a prompt and its continuation by a language model, piece by piece."""
     from seqmodels.data.encode.prompts import line_end
     from seqmodels.data.encode.vocabulary import decode_pieces
-    from seqmodels.tasks.sampling import kmer_of, stream
+    from seqmodels.tasks.decoding.sampling import kmer_of, stream
 
     given = trained.encode(prompt) if prompt else torch.tensor([line_end(trained.spec)])
     drawn = map(int, stream(trained.model, given.unsqueeze(0), *options, kmer_of(trained.spec)))
@@ -69,7 +69,7 @@ def unrolled(trained: Trained, prompt: str, options: Sampling, beam: int) -> str
         head: Any = trained.model.head
         tokens = head.generate(features, None, *options, beam=beam)[0][0].tolist()
     if "target_level" in (trained.spec.options or {}):
-        from seqmodels.tasks.rewriting import target_text
+        from seqmodels.tasks.decoding.texts import target_text
 
         return target_text(trained.spec, [token for token in tokens if token != trained.spec.stop])
     from seqmodels.data.encode.vocabulary import decode

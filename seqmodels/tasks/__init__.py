@@ -7,11 +7,11 @@ constructor's ("Adding something" in ``docs/design.md`` has the whole list).
 from seqmodels.tasks.base import Task
 from seqmodels.tasks.classification import Classification
 from seqmodels.tasks.comparison import compare
+from seqmodels.tasks.decoding.sampling import sample, stream
 from seqmodels.tasks.forecasting import Forecasting
 from seqmodels.tasks.language_modelling import LanguageModelling
 from seqmodels.tasks.multilabel import Multilabel
 from seqmodels.tasks.regression import Regression
-from seqmodels.tasks.sampling import sample, stream
 from seqmodels.tasks.sequence_generation import SequenceGeneration
 from seqmodels.tasks.tagging import Tagging
 

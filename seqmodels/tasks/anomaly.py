@@ -15,9 +15,9 @@ from seqmodels.batch import SequenceBatch
 from seqmodels.kinds import above_0_below_1, list_of, positive, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec
-from seqmodels.tasks.anomaly_score import Counts, Detector
 from seqmodels.tasks.baselines.reading import histories
 from seqmodels.tasks.comparison import compare
+from seqmodels.tasks.metrics.detector import Counts, Detector
 from seqmodels.tasks.values import Predictor, ValueTask, undo
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Anomaly(ValueTask):
     """Detection of anomalies as large errors of a one-step forecast.
 
-    The model forecasts one step ahead. After training, a `seqmodels.tasks.anomaly_score.Detector` is fitted to
+    The model forecasts one step ahead. After training, a `seqmodels.tasks.metrics.detector.Detector` is fitted to
     its errors on the validation split, which is assumed to be clean, with a threshold that flags a share
     `rate` of these steps. Subset and threshold are stored in the checkpoint.
 

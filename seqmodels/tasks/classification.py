@@ -16,8 +16,8 @@ from seqmodels.spec import Spec
 from seqmodels.tasks.base import name_of
 from seqmodels.tasks.baselines.labels import nearest_neighbour, ngram_regression, place_regression, stretched_neighbour
 from seqmodels.tasks.baselines.reading import labels
+from seqmodels.tasks.decoding.partial import Concatenated, PartialPrediction, Truncated, predict_partial
 from seqmodels.tasks.labels import LabelTask, confusion_of
-from seqmodels.tasks.partial import Concatenated, PartialPrediction, Truncated, predict_partial
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,8 +18,8 @@ from seqmodels.registry import register
 from seqmodels.spec import Spec
 from seqmodels.tasks.base import real_items
 from seqmodels.tasks.baselines.reading import evenly_spaced, histories, item_count
-from seqmodels.tasks.distributions import NegativeBinomial, Point, pinball
-from seqmodels.tasks.predictive import Predictive, check_counts, check_levels, make_output
+from seqmodels.tasks.forecasts.distributions import NegativeBinomial, Point, pinball
+from seqmodels.tasks.forecasts.predictive import Predictive, check_counts, check_levels, make_output
 from seqmodels.tasks.series_task import SeriesTask
 from seqmodels.tasks.values import Predictor
 
@@ -42,11 +42,11 @@ class Forecasting(SeriesTask):
     >>> Forecasting(spec).decode(torch.tensor([[0.5, -1.0]]), batch)
     [{'forecast': [55.0, 40.0]}]
 
-    Forecasts are points, quantiles or distributions (`seqmodels.tasks.distributions`), trained with the
+    Forecasts are points, quantiles or distributions (`seqmodels.tasks.forecasts.distributions`), trained with the
     error, the pinball loss or the negative log-likelihood. The point forecast is the median.
 
     With `conformal` the interval is corrected after training, for each step of the horizon, by its misses
-    on the validation split (`seqmodels.tasks.conformal`); its coverage is then meaningful on the test
+    on the validation split (`seqmodels.tasks.forecasts.conformal`); its coverage is then meaningful on the test
     split only. The correction is stored in the checkpoint.
 
     Metrics, over all steps of the horizon and in original units: mae, mse, rmse of the median; mase if the

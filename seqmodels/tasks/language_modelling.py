@@ -19,7 +19,7 @@ from seqmodels.tasks.base import Task, join_tokens, name_of
 from seqmodels.tasks.baselines.markov import MOST_LETTERS, Markov, last_letters
 from seqmodels.tasks.baselines.ngram import Ngram
 from seqmodels.tasks.baselines.reading import NewestTokens, step_items
-from seqmodels.tasks.sampling import kmer_of, sample
+from seqmodels.tasks.decoding.sampling import kmer_of, sample
 
 if TYPE_CHECKING:
     from seqmodels.model import SequenceModel

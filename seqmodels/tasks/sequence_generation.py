@@ -24,8 +24,8 @@ from seqmodels.tasks.baselines.mean_sequence import mean_sequence
 from seqmodels.tasks.baselines.ngram import Ngram
 from seqmodels.tasks.baselines.reading import target_items
 from seqmodels.tasks.comparison import compare, compare_by
+from seqmodels.tasks.decoding.texts import check_sacrebleu, known, rewriters, rewritten, target_text
 from seqmodels.tasks.language_modelling import perplexity
-from seqmodels.tasks.rewriting import check_sacrebleu, known, rewriters, rewritten, target_text
 from seqmodels.tasks.values import undo
 
 if TYPE_CHECKING:

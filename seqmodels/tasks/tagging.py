@@ -19,7 +19,7 @@ from seqmodels.tasks.baselines.codons import CodonWindows
 from seqmodels.tasks.baselines.labels import ContextTags, step_regression
 from seqmodels.tasks.baselines.reading import labels
 from seqmodels.tasks.labels import LabelTask, confusion_of
-from seqmodels.tasks.segments import COUNTS, count_segments, segment_scores
+from seqmodels.tasks.metrics.segments import COUNTS, count_segments, segment_scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

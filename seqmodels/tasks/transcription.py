@@ -18,7 +18,7 @@ from seqmodels.registry import register
 from seqmodels.spec import Spec
 from seqmodels.tasks.base import Task, blank, join_tokens, name_of
 from seqmodels.tasks.baselines.transcripts import equal_parts, mean_token_run, most_frequent
-from seqmodels.tasks.edit_distance import edit_distance
+from seqmodels.tasks.metrics.edit_distance import edit_distance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

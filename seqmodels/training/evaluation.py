@@ -15,7 +15,7 @@ from seqmodels import checkpoint
 from seqmodels.data.batches.module import SequenceDataModule
 from seqmodels.data.dataset import SequenceDataset
 from seqmodels.tasks.baselines.reading import Subset
-from seqmodels.tasks.partial import Truncated
+from seqmodels.tasks.decoding.partial import Truncated
 from seqmodels.training.learner import Learner
 from seqmodels.training.processes.environments import Alone
 from seqmodels.training.truncation import Carried

@@ -28,8 +28,8 @@ from seqmodels.environment import hide, resolved
 from seqmodels.inference import load
 from seqmodels.registry import import_plugins
 from seqmodels.terminal import Screen
+from seqmodels.training.callbacks.last_checkpoint import Interrupted, go_on_with, where_saved
 from seqmodels.training.evaluation import calibrate, score
-from seqmodels.training.last_checkpoint import Interrupted, go_on_with, where_saved
 from seqmodels.training.learner import Learner, total_updates
 from seqmodels.training.lock import held
 from seqmodels.training.machine import machine

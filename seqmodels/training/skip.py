@@ -10,7 +10,7 @@ from torch import nn
 from seqmodels.model import SequenceModel
 from seqmodels.tasks.base import Task
 from seqmodels.tasks.forecasting import Forecasting
-from seqmodels.tasks.linear_start import ridge_start
+from seqmodels.tasks.forecasts.linear_start import ridge_start
 
 
 def fit_skip(model: SequenceModel, task: Task, train: Any, held_out: Any) -> None:

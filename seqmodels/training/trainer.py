@@ -12,16 +12,16 @@ from rich.console import Console
 from seqmodels.build import build_model, build_task
 from seqmodels.data.batches.module import SequenceDataModule
 from seqmodels.environment import as_written
-from seqmodels.training.checkpoint import AtomicCheckpointIO, BestCheckpoint, RunState
+from seqmodels.training.callbacks.checkpoint import AtomicCheckpointIO, BestCheckpoint, RunState
+from seqmodels.training.callbacks.event_log import RunLog
+from seqmodels.training.callbacks.last_checkpoint import LastCheckpoint
+from seqmodels.training.callbacks.progress import RunProgress
 from seqmodels.training.diagnostics import Diagnostics
-from seqmodels.training.event_log import RunLog
-from seqmodels.training.last_checkpoint import LastCheckpoint
 from seqmodels.training.learner import Learner, epoch_batches
 from seqmodels.training.length import resolve_length
 from seqmodels.training.processes import launchers
 from seqmodels.training.processes.environments import Alone, Launched
 from seqmodels.training.processes.fit import process_count
-from seqmodels.training.progress import RunProgress
 from seqmodels.training.skip import fit_skip
 
 

@@ -9,7 +9,7 @@ from seqmodels.data.batches.collate import collate
 from seqmodels.data.series.anomalies import KINDS, inject
 from seqmodels.data.sources.anomaly import AnomalySource
 from seqmodels.tasks.anomaly import Anomaly
-from seqmodels.tasks.anomaly_score import Counts, Detector, runs, span_sums
+from seqmodels.tasks.metrics.detector import Counts, Detector, runs, span_sums
 
 
 def write(tmp_path, rows: int = 1500, label: bool = False, name: str = "a.csv") -> str:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from seqmodels.tasks.distributions import (
+from seqmodels.tasks.forecasts.distributions import (
     CRPS_LEVELS,
     FLOOR,
     LEAST_FREEDOM,

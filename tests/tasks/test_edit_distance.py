@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from seqmodels.tasks.edit_distance import edit_distance, error_rate
+from seqmodels.tasks.metrics.edit_distance import edit_distance, error_rate
 
 
 def by_recursion(a: str, b: str) -> int:

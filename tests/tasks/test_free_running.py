@@ -18,7 +18,7 @@ from seqmodels.data.dataset import ArrayDataset
 from seqmodels.spec import Spec
 from seqmodels.tasks import SequenceGeneration
 from seqmodels.tasks.baselines.token_by_token import InOrder, WordByWord, shared_names
-from seqmodels.tasks.edit_distance import edit_distance
+from seqmodels.tasks.metrics.edit_distance import edit_distance
 from seqmodels.tasks.metrics.free_running import FreeRunning
 
 NAMES = ("a", "b", "c", "<unk>", "<stop>")

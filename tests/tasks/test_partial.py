@@ -11,7 +11,7 @@ from seqmodels.heads.many_to_one import ManyToOne
 from seqmodels.model import SequenceModel, TokenEncoder
 from seqmodels.spec import Spec
 from seqmodels.tasks.classification import Classification
-from seqmodels.tasks.partial import Concatenated, Truncated, predict_partial
+from seqmodels.tasks.decoding.partial import Concatenated, Truncated, predict_partial
 
 SPEC = Spec("tokens", 5, "labels", 3, "sequence", tuple("abcde"), ("x", "y", "z"))
 LAYERS = {

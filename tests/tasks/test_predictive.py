@@ -14,9 +14,9 @@ from seqmodels.data.dataset import ArrayDataset
 from seqmodels.spec import Spec
 from seqmodels.tasks import Forecasting
 from seqmodels.tasks.base import real_items
-from seqmodels.tasks.conformal import corrected, corrections, pairs
-from seqmodels.tasks.distributions import Gaussian
-from seqmodels.tasks.predictive import OUTPUTS, Predictive
+from seqmodels.tasks.forecasts.conformal import corrected, corrections, pairs
+from seqmodels.tasks.forecasts.distributions import Gaussian
+from seqmodels.tasks.forecasts.predictive import OUTPUTS, Predictive
 from tests.tasks.task_parts import make_batch
 
 V = 3

@@ -14,7 +14,7 @@ from seqmodels.registry import make
 from seqmodels.spec import Spec
 from seqmodels.tasks.baselines.codons import CodonWindows, best_threshold
 from seqmodels.tasks.baselines.markov import Markov
-from seqmodels.tasks.segments import COUNTS, count_segments, segment_scores
+from seqmodels.tasks.metrics.segments import COUNTS, count_segments, segment_scores
 from seqmodels.tasks.tagging import Tagging
 
 NAMES = ("out", "in", "also in")

@@ -17,7 +17,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 
 from seqmodels import checkpoint
-from seqmodels.training.event_log import EventLog, RunLog
+from seqmodels.training.callbacks.event_log import EventLog, RunLog
 from seqmodels.training.learner import Learner
 from seqmodels.training.run import train
 from tests.full_disk import room

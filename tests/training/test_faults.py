@@ -20,7 +20,7 @@ import torch
 
 from seqmodels import checkpoint
 from seqmodels.stopping import Stopped
-from seqmodels.training.last_checkpoint import Interrupted
+from seqmodels.training.callbacks.last_checkpoint import Interrupted
 from seqmodels.training.learner import Learner, NonFiniteError
 from seqmodels.training.processes.fit import original
 from tests.training.runs import small_text, text_config

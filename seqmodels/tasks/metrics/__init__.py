@@ -1,4 +1,4 @@
-"""Metrics that torchmetrics lacks, imported by the tasks on first use.
+"""Metrics that torchmetrics lacks, and the scores behind them.
 
-The registry skips this package, because importing torchmetrics takes seconds.
+Classes of torchmetrics are imported by the tasks on first use, because importing it takes seconds.
 """

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from seqmodels.tasks.anomaly_score import Counts, Detector
+from seqmodels.tasks.metrics.detector import Counts, Detector
 
 
 class AnomalyMetric(Metric):

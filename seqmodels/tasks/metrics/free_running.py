@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from seqmodels.tasks.edit_distance import edit_distance
+from seqmodels.tasks.metrics.edit_distance import edit_distance
 
 Tokens = tuple[int, ...]
 

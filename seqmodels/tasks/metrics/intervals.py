@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from seqmodels.tasks.distributions import pinball
+from seqmodels.tasks.forecasts.distributions import pinball
 
 
 class IntervalMetric(Metric):

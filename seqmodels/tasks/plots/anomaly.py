@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqmodels.tasks.anomaly_score import Detector, runs
+from seqmodels.tasks.metrics.detector import Detector, runs
 from seqmodels.tasks.plots.style import MODEL, TRUTH, WRONG, new_figure, tidy
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from seqmodels import stopping
-from seqmodels.training.last_checkpoint import Interrupted
+from seqmodels.training.callbacks.last_checkpoint import Interrupted
 from seqmodels.training.learner import NonFiniteError
 
 LOST_WORKER = (

@@ -22,7 +22,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from seqmodels import checkpoint
 from seqmodels.state import State, leaves, map_state
-from seqmodels.training.event_log import RunLog
+from seqmodels.training.callbacks.event_log import RunLog
 from seqmodels.training.learner import Learner, NonFiniteError
 from seqmodels.training.quiet import quieten
 from seqmodels.training.truncation import Carried, PastWindow, fresh_state

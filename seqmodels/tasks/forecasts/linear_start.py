@@ -13,7 +13,7 @@ import numpy as np
 
 from seqmodels.tasks.baselines.reading import histories, item_count
 from seqmodels.tasks.baselines.ridge import Ridge
-from seqmodels.tasks.distributions import FLOOR, Gaussian, NegativeBinomial, Output, Quantiles, StudentT
+from seqmodels.tasks.forecasts.distributions import FLOOR, Gaussian, NegativeBinomial, Output, Quantiles, StudentT
 
 # Penalties to choose from, up to one that shrinks the weights to almost zero.
 PENALTIES = 10.0 ** np.arange(-6, 3.5, 0.5)

@@ -13,7 +13,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.trainer.states import TrainerFn
 
 from seqmodels import checkpoint, stopping
-from seqmodels.training.checkpoint import own_learner
+from seqmodels.training.callbacks.checkpoint import own_learner
 
 
 class Interrupted(Exception):

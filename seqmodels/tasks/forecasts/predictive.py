@@ -16,8 +16,8 @@ from torch import Tensor
 from seqmodels.spec import Spec
 from seqmodels.tasks.base import check_range
 from seqmodels.tasks.baselines.reading import histories
-from seqmodels.tasks.conformal import corrected, corrections, pairs
-from seqmodels.tasks.distributions import (
+from seqmodels.tasks.forecasts.conformal import corrected, corrections, pairs
+from seqmodels.tasks.forecasts.distributions import (
     CRPS_LEVELS,
     Gaussian,
     NegativeBinomial,
@@ -82,7 +82,7 @@ class Predictive:
     Attributes:
         levels: levels of the quantiles: those requested, the interval's ends and the median.
         low, high: indices in `levels` of the interval's ends.
-        correction: ``(H, Q)``, see `seqmodels.tasks.conformal`; None if not calibrated.
+        correction: ``(H, Q)``, see `seqmodels.tasks.forecasts.conformal`; None if not calibrated.
 
     Args:
         output: distribution parametrized by the outputs.

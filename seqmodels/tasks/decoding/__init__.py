@@ -1,0 +1,1 @@
+"""Decoding of predictions: samples, texts, and predictions from the first steps."""

@@ -1,0 +1,1 @@
+"""Forecasts: points, quantiles and distributions, their calibration, and a linear start."""

@@ -1,0 +1,1 @@
+"""Callbacks and log of a run: checkpoints, stopping on a signal, progress and TensorBoard."""
