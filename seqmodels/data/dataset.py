@@ -45,7 +45,7 @@ class SequenceDataset(ABC):
 
     @abstractmethod
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Steps ``start`` to ``stop`` of one sequence.
+        """Read steps ``start`` to ``stop`` of one sequence.
 
         Returns:
             inputs: tokens ``(stop - start,)`` int64 or features ``(stop - start, F)`` float32.
@@ -177,7 +177,7 @@ class DataSource(ABC):
 
     @abstractmethod
     def splits(self) -> dict[str, SequenceDataset]:
-        """The data sets: "train", and "val" and "test" where wanted, all with the same spec.
+        """Make the data sets: "train", and "val" and "test" where wanted, all with the same spec.
 
         Vocabulary, classes and scales are taken from the training part alone.
 
@@ -188,7 +188,7 @@ class DataSource(ABC):
     @classmethod
     @abstractmethod
     def open(cls, path: str, spec: Spec, targets: bool | None = None) -> SequenceDataset:
-        """A new file, encoded with the vocabulary, classes and scales in `spec`.
+        """Open a new file, encoded with the vocabulary, classes and scales in `spec`.
 
         A subclass may take options of its constructor too: they get the values of the run's config.
 
@@ -203,7 +203,7 @@ class DataSource(ABC):
         """
 
     def suggest(self) -> dict[str, str]:
-        """The names of the task and the head that fit the data; none is needed.
+        """Suggest the task and the head that fit the data, by name; none is needed.
 
         A source may add ``"recipe"``, where another one suits its data than is usual for the task, and settings by
         their full names, such as ``"training.batch_size": "8"``. All are taken where the user says nothing else.
@@ -229,5 +229,5 @@ class DataSource(ABC):
         return False
 
     def describe(self) -> str:
-        """One sentence on what the data were taken for."""
+        """Say in one sentence what the data were taken for."""
         return ", ".join(f"{len(split):,} {name}" for name, split in self.splits().items()) + " sequences"

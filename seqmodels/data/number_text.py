@@ -131,7 +131,7 @@ def to_numbers(cells: Sequence[str]) -> tuple[np.ndarray, list[int]]:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether all that Python reads as numbers here is written as programs write them."""
+    """Say whether all that Python reads as numbers here is written as programs write them."""
     return text.isascii() and "_" not in text
 
 
@@ -165,7 +165,7 @@ def styles_of(columns: Mapping[str, Sequence[str]], delimiter: str) -> dict[str,
 
 
 def _readings(cells: Sequence[str], delimiter: str) -> list[Style] | None:
-    """The styles in which all cells are numbers; None where they are not, or need no look."""
+    """Return the styles in which all cells are numbers; None where they are not, or need no look."""
     some = dict.fromkeys(cell.strip(BLANKS) for cell in itertools.islice(cells, SAMPLE))
     known = [cell for cell in some if cell.lower() not in MISSING]
     if not known or _is_usual(known):
@@ -190,7 +190,7 @@ def _readings(cells: Sequence[str], delimiter: str) -> list[Style] | None:
 
 
 def _is_usual(cells: list[str]) -> bool:
-    """Whether cells are numbers as programs write them, and points in them before decimals."""
+    """Say whether cells are numbers as programs write them, and points in them before decimals."""
     try:
         for cell in cells:
             float(cell)
@@ -201,7 +201,7 @@ def _is_usual(cells: list[str]) -> bool:
 
 
 def _has_decimals(cells: Sequence[str]) -> bool:
-    """Whether a column has numbers with a decimal point that is no mark between thousands."""
+    """Say whether a column has numbers with a decimal point that is no mark between thousands."""
     some = [cell.strip(BLANKS) for cell in itertools.islice(cells, 100)]
     return any(re.fullmatch(r"[+-]?[0-9]*\.(?:[0-9]{1,2}|[0-9]{4,})", cell) for cell in some) and _is_usual(
         [cell for cell in some if cell.lower() not in MISSING]
@@ -209,7 +209,7 @@ def _has_decimals(cells: Sequence[str]) -> bool:
 
 
 def _choose(readings: list[Style], sure: set[str], cells: Sequence[str], delimiter: str) -> Style:
-    """The style among several in which a column can be read."""
+    """Choose the style among several in which a column can be read."""
     decimals = {style.decimal for style in readings}
     if len(readings) == 1 or len(decimals) == 1:
         return readings[0]  # without a mark between thousands where there is none
@@ -225,7 +225,7 @@ def _choose(readings: list[Style], sure: set[str], cells: Sequence[str], delimit
 
 
 def _fills_up(cells: Sequence[str], mark: str) -> bool:
-    """Whether whole numbers end at 999 where those with a mark begin, as those with one between thousands do."""
+    """Say whether whole numbers end at 999 where those with a mark begin, as with marks between thousands."""
     some = [cell.strip(BLANKS) for cell in itertools.islice(cells, SAMPLE)]
     whole = [re.sub(r"[^0-9]", "", cell) for cell in some if mark not in cell and any(c.isdigit() for c in cell)]
     return any(len(cell) == 3 for cell in whole) and all(len(cell) <= 3 for cell in whole)

@@ -38,10 +38,6 @@ def fit_scale(rows: np.ndarray, keep: np.ndarray | None = None) -> tuple[tuple[f
 
     >>> fit_scale(np.array([[1.0, 7.0], [3.0, 7.0]]))
     ((2.0, 7.0), (1.0, 1.0))
-
-    Args:
-        rows: ``(N, F)``.
-        keep: bool ``(N,)``, the rows that count; None for all.
     """
 
     def parts() -> Iterator[np.ndarray]:
@@ -91,10 +87,6 @@ def interpolate(values: np.ndarray, series: np.ndarray) -> np.ndarray:
     [1.0, 2.0, 3.0, 3.0]
 
     A feature that a series has no value of becomes 0.
-
-    Args:
-        values: ``(N, F)``; not changed.
-        series: int ``(N,)``; the rows of one series are neighbours.
     """
     filled = np.empty_like(values)
     for part, rows in interpolated(values, series):
@@ -103,11 +95,7 @@ def interpolate(values: np.ndarray, series: np.ndarray) -> np.ndarray:
 
 
 def interpolated(values: np.ndarray, series: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield the rows that `interpolate` returns, block by block, each with its place.
-
-    Args:
-        values, series: as for `interpolate`; arrays of any size.
-    """
+    """Yield the rows that `interpolate` returns, block by block, each with its place."""
     parts = list(blocks(len(values)))
     # By block and feature the first row at or after its start that has a value; N for none.
     later = np.full((len(parts) + 1, values.shape[1]), len(values))
@@ -129,13 +117,7 @@ def interpolated(values: np.ndarray, series: np.ndarray) -> Iterator[tuple[slice
 
 
 def _between(values: np.ndarray, series: np.ndarray, known: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    """Return what stands in the missing places of one feature.
-
-    Args:
-        values, series: ``(N,)``.
-        known: places that have a value, in order; the first may be -1 and the last N, which are none.
-        missing: places between them.
-    """
+    """Return what stands in the missing places of one feature, between the known ones."""
     after = np.searchsorted(known, missing)
     low, high = known[after - 1], known[after]
     own, count = series[missing], len(values)

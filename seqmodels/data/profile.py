@@ -38,7 +38,7 @@ class Piece(NamedTuple):
 
 
 def profile_splits(splits: dict[str, SequenceDataset]) -> Plain:
-    """Counts of each split, as plain values, and how many sequences of a split are in training too.
+    """Count what each split holds, as plain values, and how many of its sequences are in training too.
 
     >>> from seqmodels.data.dataset import ArrayDataset
     >>> spec = Spec("tokens", 3, "labels", 2, "sequence", ("a", "b", "c"), ("no", "yes"))
@@ -59,7 +59,7 @@ def profile_splits(splits: dict[str, SequenceDataset]) -> Plain:
 
 
 def _profile(split: SequenceDataset) -> tuple[Plain, list[bytes]]:
-    """One split's counts, and a key for the contents of each sequence that was read whole."""
+    """Count one split, and return a key for the contents of each sequence that was read whole."""
     spec = split.spec
     inputs: _Tokens | _Numbers = _Tokens(spec.input_size) if spec.inputs == "tokens" else _Numbers(spec.input_size)
     of_tokens = spec.targets in ("tokens", "labels")
@@ -109,7 +109,7 @@ def _of_sequences(split: SequenceDataset) -> Plain:
 
 
 def pieces(split: SequenceDataset) -> Iterator[Piece]:
-    """What a profile_splits reads: sequences spread evenly over the split, in pieces, no more than it should."""
+    """Yield what is profiled: sequences spread evenly over the split, in pieces, within the limits."""
     lengths = split.lengths
     mean = max(1.0, float(lengths.mean()))
     count = min(len(lengths), MOST_SEQUENCES, max(1, int(MOST_STEPS / mean)))
@@ -124,7 +124,7 @@ def pieces(split: SequenceDataset) -> Iterator[Piece]:
 
 
 def _key(piece: Piece, spec: Spec) -> bytes:
-    """Of the inputs, and where the targets are sequences of them too: one label may well have many texts."""
+    """Digest the inputs, and the targets where they are sequences too: one label may have many texts."""
     digest = hashlib.blake2b(np.ascontiguousarray(piece.inputs).tobytes(), digest_size=16)
     if spec.target_shape == "own":
         digest.update(b"|" + np.ascontiguousarray(piece.targets).tobytes())
@@ -154,7 +154,7 @@ class _Tokens:
         self.steps += len(flat)
 
     def named(self, names: tuple[str, ...]) -> Plain:
-        """The vocabulary's size, the most frequent tokens with their shares, and the share of unknown ones."""
+        """Return the vocabulary's size, the most frequent tokens with their shares, and the share of unknown ones."""
         total, known = max(1, self.steps), _names(names, len(self.counts))
         order = np.argsort(-self.counts, kind="stable")[:FREQUENT]
         frequent = {known[i]: int(self.counts[i]) / total for i in order.tolist() if self.counts[i]}
@@ -184,7 +184,7 @@ class _Numbers:
         self.high = np.maximum(self.high, np.where(there, rows, -np.inf).max(0, initial=-np.inf))
 
     def named(self, names: tuple[str, ...], shift: tuple[float, ...], scale: tuple[float, ...]) -> dict[str, Plain]:
-        """Of each column, by name, what it is in original units."""
+        """Return mean, deviation, range and missing values of each column, by name, in original units."""
         size, count = len(self.total), np.maximum(self.known, 1)
         mean = self.total / count
         spread = np.sqrt(np.maximum(self.squares / count - mean**2, 0.0))

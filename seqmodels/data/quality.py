@@ -17,7 +17,7 @@ NAMED = 8
 
 
 def quality_warnings(found: Mapping[str, Plain], stream: bool, padding: float = 0.0) -> list[str]:
-    """What a person should look at before training.
+    """List what a person should look at before training.
 
     >>> lengths = {"min": 5, "median": 5.0, "max": 5, "histogram": [40]}
     >>> split = {"sequences": 40, "steps": 200, "lengths": lengths, "classes": {"yes": 39, "no": 1}}

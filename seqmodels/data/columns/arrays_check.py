@@ -18,7 +18,7 @@ MOST_CLASSES = 20
 
 
 def find_missing(arrays: Arrays) -> np.ndarray:
-    """Of each sequence the first step at which a number is missing, infinite or huge; -1 where all are there."""
+    """Return for each sequence the first step with a missing, infinite or huge number; -1 for none."""
     found = np.full(len(arrays), -1)
     if arrays.x.dtype.kind != "f":
         return found
@@ -30,7 +30,7 @@ def find_missing(arrays: Arrays) -> np.ndarray:
 
 
 def resolve_missing(arrays: Arrays, missing: str) -> tuple[np.ndarray, list[str]]:
-    """The sequences to keep ``(n,)``, and notes on those that are not as they were.
+    """Return the sequences to keep ``(n,)``, and notes on those that are not as they were.
 
     Raises:
         ValueError: a number is missing and missing="error", or no sequence is left.
@@ -56,14 +56,14 @@ def resolve_missing(arrays: Arrays, missing: str) -> tuple[np.ndarray, list[str]
 
 
 def fill(steps: np.ndarray) -> np.ndarray:
-    """Steps ``(T, F)`` with what is missing interpolated between neighbours."""
+    """Return steps ``(T, F)`` with missing values interpolated between neighbours."""
     if steps.dtype.kind != "f" or usable(steps).all():
         return steps
     return interpolate(np.where(usable(steps), steps, np.nan), np.zeros(len(steps), int))
 
 
 def fit_steps(arrays: Arrays, items: np.ndarray, by: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each feature over some sequences, or of all together, as `scale.fit_scale` has them.
+    """Return mean and deviation of each feature over some sequences, or of all features together.
 
     Sums are put together sequence by sequence (Chan, Golub & LeVeque 1983), so memory does not grow with the data.
 
@@ -89,12 +89,7 @@ def fit_steps(arrays: Arrays, items: np.ndarray, by: str) -> tuple[tuple[float, 
 
 
 def plain_targets(arrays: Arrays, kind: str | None, per: str | None = None) -> tuple[Arrays, list[str]]:
-    """Bring targets into their plain shape: ``(N, 1)`` is ``(N,)``, and one-hot rows are classes; and say so.
-
-    Args:
-        arrays: as read.
-        kind, per: what the user says, or what training had; None to find out.
-    """
+    """Flatten ``(N, 1)`` targets to ``(N,)`` and turn one-hot rows into classes, with a note."""
     y = arrays.y
     if y is None or per == "step" or y.ndim != 2 or len(y) != len(arrays) or y.dtype.kind not in "iufbUS":
         return arrays, []
@@ -112,10 +107,7 @@ def plain_targets(arrays: Arrays, kind: str | None, per: str | None = None) -> t
 
 
 def resolve_target(arrays: Arrays, kind: str | None, per: str | None) -> tuple[str, bool]:
-    """What the targets are, "labels", "values" or "sets", and whether there is one per step.
-
-    Args:
-        kind, per: what the user says; None to find out.
+    """Decide whether targets are "labels", "values" or "sets", and whether there is one per step.
 
     Raises:
         ValueError: it cannot be told, or y does not fit what was said.

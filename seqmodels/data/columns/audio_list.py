@@ -51,7 +51,7 @@ class Recording:
 
 
 def find_recordings(path: str, pattern: str | None = None, known: bool = True) -> list[Recording]:
-    """The recordings of a folder, of a manifest, or a single one.
+    """List the recordings of a folder, of a manifest, or a single one.
 
     Args:
         path: a folder with a folder for each class (and in it, perhaps, one for each speaker), or first
@@ -98,7 +98,6 @@ def _of_folder(root: Path, pattern: str | None, known: bool) -> list[Recording]:
 
 
 def _by_folders(file: Path, names: Sequence[str], given: bool) -> Recording:
-    """What the folders a file lies in tell of it."""
     split = SPLIT_FOLDERS[names[0].lower()] if given else None
     folders = names[1:-1] if given else names[:-1]
     return Recording(

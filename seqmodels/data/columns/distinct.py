@@ -57,7 +57,7 @@ def told_apart_by(table: Table, time: str, others: Sequence[str]) -> str | None:
 
 
 def _keys(table: Table, name: str) -> np.ndarray:
-    """A number for each row, uint64, the same where a column has the same cell."""
+    """Hash the cell of each row: uint64, the same for the same cell."""
     if table.is_numeric(name):
         try:
             return table.numbers(name).view(np.uint64)

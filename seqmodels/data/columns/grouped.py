@@ -20,7 +20,7 @@ SAMPLED = 64
 
 
 def index_type(count: int) -> type[np.signedinteger]:
-    """Return the smaller integer type that counts so far."""
+    """Return the smaller integer type that counts that far."""
     return np.int32 if count < 1 << 31 else np.int64
 
 
@@ -29,11 +29,6 @@ def counted(owner: np.ndarray, owners: int, keep: np.ndarray | None = None) -> n
 
     >>> counted(np.array([0, 2, 2]), 3).tolist()
     [1, 0, 2]
-
-    Args:
-        owner: int ``(N,)``.
-        owners: G.
-        keep: bool ``(N,)``, the rows that count; None for all.
     """
     found = np.zeros(owners, np.int64)
     for part in blocks(len(owner)):
@@ -51,11 +46,6 @@ def together(owner: np.ndarray, counts: np.ndarray, space: Space) -> np.ndarray:
 
     >>> together(np.array([1, 0, 1]), np.array([1, 2]), Space()).tolist()
     [1, 0, 2]
-
-    Args:
-        owner: int ``(N,)``.
-        counts: from `counted`.
-        space: for the result.
     """
     rows = space.empty(len(owner), index_type(len(owner)))
     free = bounds(counts)[:-1]
@@ -69,7 +59,7 @@ def together(owner: np.ndarray, counts: np.ndarray, space: Space) -> np.ndarray:
 
 
 def sort_within(rows: np.ndarray, starts: np.ndarray, times: np.ndarray, space: Space) -> bool:
-    """Sort the rows of each owner by time, in place; those of one time stay in the order in which they are.
+    """Sort the rows of each owner by time, in place and stably; return whether a row moved.
 
     Args:
         rows: int ``(N,)``, places in `times`, from `together`.

@@ -26,7 +26,7 @@ SHOWN = 8
 
 
 def infer_kind(table: Table, asked: Columns) -> LayoutKind:
-    """The layout that is meant, where only one can be.
+    """Infer the layout where only one can be meant.
 
     Raises:
         ValueError: more than one reading makes sense.
@@ -65,7 +65,7 @@ def infer_kind(table: Table, asked: Columns) -> LayoutKind:
 
 
 def unclear(table: Table, asked: Columns) -> str:
-    """What to say about a table, so that its layout is known.
+    """Say how the layout of a table could be named.
 
     >>> columns = {"who": ["a", "a", "b"], "speed": ["1", "2", "3"], "kind": ["x", "x", "y"]}
     >>> table = Table("walks.csv", columns, [2, 3, 4])

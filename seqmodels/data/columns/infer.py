@@ -73,14 +73,13 @@ class Layout:
         return (self.target, *self.more_targets)
 
     def to_plain(self) -> dict[str, Any]:
-        """As a dict of plain values, without what no new file is read by; as in older checkpoints."""
+        """Return plain values, without what no new file is read by; as in older checkpoints."""
         left_out = {"split"} | ({"time_format"} if self.time_format is None else set())
         fields = {key: value for key, value in vars(self).items() if key not in left_out}
         return {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Layout:
-        """The inverse of `to_plain`."""
         fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in plain.items()}
         return cls(**fields)
 
@@ -241,7 +240,7 @@ def _text(table: Table, asked: Columns) -> Layout:
 
 
 def _features(table: Table, asked: Columns, leave: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The feature columns, all other columns of numbers unless they are named; and a note on those left out."""
+    """Return the feature columns, all other columns of numbers unless named; and a note on those left out."""
     if asked.features is not None:
         for name in asked.features:
             table.numbers(name)
@@ -254,7 +253,7 @@ def _features(table: Table, asked: Columns, leave: list[str]) -> tuple[tuple[str
 
 
 def _infer_time(table: Table, asked: Columns, within: str | None) -> str | None:
-    """The column to order rows by: the one asked for, or the only one that can be."""
+    """Return the column to order rows by: the one asked for, or the only one that can be."""
     if asked.time is not None:
         return asked.time
     found = time_columns(table, asked)
@@ -266,6 +265,6 @@ def _infer_time(table: Table, asked: Columns, within: str | None) -> str | None:
 
 
 def _constant_within(table: Table, sequence: str, targets: tuple[str, ...]) -> bool:
-    """Whether every sequence has one target only, and some sequence more than one row."""
+    """Say whether every sequence has one target only, and some sequence more than one row."""
     sequences = count_distinct(table, [sequence])
     return sequences < len(table) and count_distinct(table, [sequence, *targets]) == sequences

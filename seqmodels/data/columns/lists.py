@@ -25,7 +25,7 @@ ROW = "row"
 
 
 def unnest(table: Table, asked: Columns, missing: str) -> tuple[Table, Columns, tuple[str, ...]]:
-    """A table whose lists are written out, if they are to be; what was asked for, in its columns; and which lists.
+    """Return the table with its lists written out if they are to be, the roles of its columns, and which lists.
 
     They are if `asked` names one of them or the layout nested, or names nothing to learn from.
 
@@ -59,7 +59,7 @@ def unnest(table: Table, asked: Columns, missing: str) -> tuple[Table, Columns, 
 
 
 def explode(table: Table, chosen: tuple[str, ...], missing: str) -> Table:
-    """A row for each step of the chosen lists; all other columns are repeated.
+    """Return a row for each step of the chosen lists; all other columns are repeated.
 
     Raises:
         ValueError: as `unnest`.
@@ -99,7 +99,7 @@ def explode(table: Table, chosen: tuple[str, ...], missing: str) -> Table:
 
 
 def _owners(table: Table, lengths: np.ndarray) -> np.ndarray:
-    """int64 ``(steps,)``, the row that each step is of."""
+    """Return the row that each step is of, int64 ``(steps,)``."""
     ends = np.cumsum(lengths)
     owner = table.space.empty(int(ends[-1]) if len(ends) else 0, np.int64)
     for part in blocks(len(table)):

@@ -84,7 +84,6 @@ def order_rows(
 
 
 def _owners(table: Table, column: str | None, option: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the number of each row's owner, and the owners' names."""
     if column is None:
         return np.zeros(len(table), np.int32), ("",) if len(table) else ()
     owner, names = table.codes(column, option)
@@ -100,7 +99,7 @@ def _owners(table: Table, column: str | None, option: str) -> tuple[np.ndarray, 
 
 
 def _without_repeats(order: Order, times: np.ndarray, duplicates: str) -> Order:
-    """Keep the first or the last of the rows that share a time; the arrays are packed in place."""
+    """Keep the first or the last of the rows that share a time, packed in place."""
     rows, owner, kept = order.rows, order.owner, 0
     for part in blocks(len(rows)):
         # The row before the first, and the one after the last, to compare with.
@@ -146,12 +145,7 @@ def _refuse_repeats(table: Table, order: Order, option: str, time_column: str | 
 
 
 def refuse_missing(table: Table, names: tuple[str, ...], rows: np.ndarray, absent: np.ndarray) -> None:
-    """Name the first missing cell, if any.
-
-    Args:
-        names: the columns of `absent`.
-        rows: the table's rows that `absent` is about.
-        absent: bool ``(len(rows), len(names))``.
+    """Refuse missing cells, bool ``(rows, names)``, and name the first.
 
     Raises:
         ValueError: there is one.

@@ -10,15 +10,12 @@ LOOKED_AT, MOST_KINDS, LONGEST = 2000, 200, 3.0
 
 
 def guess_level(texts: Sequence[str]) -> str:
-    """How to cut texts of this kind.
+    """Guess how to cut texts: "symbols" (a few short signs between blanks), "subword" (sentences), "character".
 
     >>> guess_level(["through", "thorough"]), guess_level(["TH R UW1", "TH ER1 OW0"])
     ('character', 'symbols')
     >>> guess_level(["Where is the station?", "Go on, then turn left."])
     'subword'
-
-    Args:
-        texts: some of one side.
 
     Returns:
         "symbols" where blanks part a few short signs, "subword" for sentences, else "character".
@@ -34,7 +31,7 @@ def guess_level(texts: Sequence[str]) -> str:
 
 
 def suggest_settings(levels: Sequence[str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Settings that suit some pairs, by name; of levels only where characters are set, which is the default.
+    """Suggest settings for pairs, by name; levels only where characters are set, the default.
 
     Sub-words and scores of translations are left out where the libraries for them are not installed.
 

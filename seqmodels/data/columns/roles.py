@@ -55,14 +55,14 @@ class Columns:
     time_format: str | None = None
 
     def named(self) -> dict[str, str]:
-        """The columns that have one meaning each, option -> name."""
+        """Return the columns that have one meaning each, option -> name."""
         options = ("target", "time", "series", "sequence", "text", "group", "weight", "split")
         named = {option: name for option in options if (name := getattr(self, option)) is not None}
         return named | {f"target[{i + 1}]": name for i, name in enumerate(self.more_targets)}
 
 
 def other_columns(table: Table, asked: Columns) -> list[str]:
-    """Columns without a named meaning, without those that number the rows."""
+    """Return the columns without a named meaning, without those that number the rows."""
     named = set(asked.named().values())
     free = [name for name in table.columns if name not in named]
     found = [name for name in free if not numbers_rows(table, name)]
@@ -73,7 +73,7 @@ def other_columns(table: Table, asked: Columns) -> list[str]:
 
 
 def numbers_rows(table: Table, name: str) -> bool:
-    """Whether a column numbers the rows: by its name, or because it is the first and counts them.
+    """Say whether a column numbers the rows: by its name, or because it is the first and counts them.
 
     >>> numbers_rows(Table("a.csv", {"Unnamed: 0": ["5"]}, [2]), "Unnamed: 0")
     True
@@ -125,7 +125,7 @@ def is_prose(table: Table, name: str) -> bool:
 
 
 def time_columns(table: Table, asked: Columns) -> list[str]:
-    """Columns that may hold times: by their name, or because they hold dates."""
+    """Return the columns that may hold times: by their name, or because they hold dates."""
     found = []
     for name in other_columns(table, asked):
         cells = table.columns[name]
@@ -140,7 +140,7 @@ def _numbered(name: str) -> re.Match[str] | None:
 
 
 def numbered_columns(names: list[str]) -> tuple[list[str], list[str]] | None:
-    """The columns x1, y1, x2, y2, ... in the order of their steps, and the stems (x, y); else None.
+    """Return the columns x1, y1, x2, y2, ... in the order of their steps, and the stems (x, y); else None.
 
     >>> numbered_columns(["x1", "x2", "x3", "y1", "y2", "y3"])
     (['x1', 'y1', 'x2', 'y2', 'x3', 'y3'], ['x', 'y'])
@@ -159,7 +159,7 @@ def numbered_columns(names: list[str]) -> tuple[list[str], list[str]] | None:
 
 
 def numbered_among(names: list[str]) -> list[str] | None:
-    """The numbered columns among the names, where they are most of them and complete; else None.
+    """Return the numbered columns among the names, where they are most of them and complete; else None.
 
     >>> numbered_among(["age", "x1", "x2", "x3", "x4"])
     ['x1', 'x2', 'x3', 'x4']
@@ -178,7 +178,7 @@ def numbered_among(names: list[str]) -> list[str] | None:
 
 
 def looks_like_labels(table: Table, name: str) -> bool:
-    """Whether a column names classes: text, or a few different whole numbers."""
+    """Say whether a column names classes: text, or a few different whole numbers."""
     if not table.is_numeric(name):
         return True
     numbers, values = table.numbers(name), np.zeros(0)
@@ -190,10 +190,10 @@ def looks_like_labels(table: Table, name: str) -> bool:
 
 
 def names(columns: Sequence[str] | str | int | None) -> tuple[str, ...]:
-    """Columns that a user lists: one called 2024 comes from the command line as a number, one alone as no list."""
+    """Normalize column names: one called 2024 comes from the command line as a number, one alone as no list."""
     return tuple(map(str, [columns] if isinstance(columns, str | int) else columns or ()))
 
 
 def name_of(column: str | int | None) -> str | None:
-    """A column that a user names."""
+    """Normalize the name of a column."""
     return None if column is None else str(column)

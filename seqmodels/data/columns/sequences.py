@@ -40,12 +40,11 @@ class Reading:
     max_length: int | None = None
 
     def to_plain(self) -> dict[str, Any]:
-        """As a dict of plain values."""
         return asdict(self)
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Reading:
-        """From a dict that may hold other things too, or lack some."""
+        """Make one from a dict that may hold other things too, or lack some."""
         return cls(**{field.name: plain[field.name] for field in fields(cls) if field.name in plain})
 
 
@@ -72,7 +71,6 @@ class Sequences:
         return len(self.inputs)
 
     def select(self, items: np.ndarray) -> Sequences:
-        """Return some of the sequences."""
         return replace(self, inputs=self.inputs.take(items), rows=self.rows.take(items))
 
     def codes(self, column: str) -> tuple[np.ndarray, Sequence[str]]:
@@ -81,7 +79,6 @@ class Sequences:
         return codes[self.rows.first], names
 
     def cells(self, column: str) -> list[str]:
-        """Return the cell of a column in the first row of each sequence."""
         codes, names = self.codes(column)
         return [names[code] for code in codes.tolist()]
 
@@ -106,14 +103,13 @@ def read_sequences(table: Table, layout: Layout, how: Reading) -> Sequences:
 
 
 def _cut(sequences: Sequences, steps: int) -> Sequences:
-    """The first steps of each sequence."""
     cut = int((sequences.inputs.lengths > steps).sum())
     inputs, rows = sequences.inputs.cut(steps), sequences.rows.cut(steps)
     return replace(sequences, inputs=inputs, rows=rows, cut=cut)
 
 
 def _with_differences(table: Table, inputs: Ragged) -> Ragged:
-    """Each step ``(T, F)`` with its change from the step before, ``(T, 2 F)``; of the first step 0."""
+    """Append to each step ``(T, F)`` its change from the step before; of the first step 0."""
     width = inputs.values.shape[1]
     values = table.space.empty((int(inputs.lengths.sum()), 2 * width), np.float64)
     found = Ragged.packed(values, inputs.lengths)
@@ -127,7 +123,7 @@ def _with_differences(table: Table, inputs: Ragged) -> Ragged:
 
 
 def _read_wide(table: Table, layout: Layout, missing: str) -> Sequences:
-    """A row is a sequence: float64 ``(rows, T, F)``, filled some rows at a time."""
+    """Read a row as a sequence: float64 ``(rows, T, F)``, filled some rows at a time."""
     count, columns, width = len(table), len(layout.features), len(layout.feature_names)
     steps = table.space.empty((count, columns // width, width), np.float64)
     inputs = Ragged.packed(steps.reshape(-1, width), np.full(count, columns // width))
@@ -170,24 +166,22 @@ class _Lacking:
         self._absent.append(absent[rows])
 
     def found(self, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """The rows ``(L,)``, and of each what is missing, bool ``(L, F)``."""
+        """Return the rows ``(L,)``, and what is missing in each, bool ``(L, F)``."""
         rows = [np.zeros(0, np.int64), *self._rows]
         return np.concatenate(rows), np.concatenate([np.zeros((0, width), bool), *self._absent])
 
 
 def _ends(there: np.ndarray) -> np.ndarray:
-    """The steps up to the last that holds anything, of bool ``(N, T, F)``."""
+    """Count the steps up to the last that holds anything, of bool ``(N, T, F)``."""
     some = np.asarray(there.any(axis=2))
     return np.where(some.any(axis=1), some.shape[1] - some[:, ::-1].argmax(axis=1), 0)
 
 
 def _one_each(rows: np.ndarray) -> Ragged:
-    """One row for each sequence."""
     return Ragged(rows, np.arange(len(rows)), np.ones(len(rows), np.int64))
 
 
 def _interpolate(inputs: Ragged, items: np.ndarray) -> None:
-    """Fill in what some sequences lack, in place."""
     for item in items.tolist():
         steps = inputs[item]
         steps[:] = interpolate(steps, np.zeros(len(steps), int))
@@ -214,8 +208,7 @@ def _read_long(table: Table, layout: Layout, missing: str) -> Sequences:
 
 
 def _steps(table: Table, layout: Layout, rows: np.ndarray) -> tuple[np.ndarray, Sequence[str], np.ndarray, np.ndarray]:
-    """What the rows of a table hold, in the order given: numbers ``(N, F)`` or tokens ``(N,)`` with their names;
-    and where something is missing, places among the rows ``(L,)`` and bool ``(L, F)``."""
+    """Return numbers ``(N, F)`` or tokens ``(N,)``, the tokens' names, and what is missing: ``(L,)``, ``(L, F)``."""
     lacking, width = _Lacking(), max(1, len(layout.features))
     if layout.text is not None:
         codes, names = table.codes(layout.text, "text")
@@ -234,7 +227,7 @@ def _steps(table: Table, layout: Layout, rows: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _without(table: Table, values: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """An array without some of its rows; `places` rise."""
+    """Return an array without some of its rows; `places` rise."""
     kept = table.space.empty((len(values) - len(places), *values.shape[1:]), values.dtype)
     stop = 0
     for part in blocks(len(values)):

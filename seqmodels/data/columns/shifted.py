@@ -20,12 +20,7 @@ def is_step_later(inputs: np.ndarray, targets: np.ndarray) -> bool:
 
 
 def step_later(sequences: Iterable[tuple[np.ndarray, np.ndarray]], names: Sequence[str]) -> str | None:
-    """Say which feature the targets are, a step later; None for none.
-
-    Args:
-        sequences: inputs ``(T, F)`` and targets ``(T,)``.
-        names: of the features.
-    """
+    """Name the feature, of inputs ``(T, F)``, that targets ``(T,)`` are a step later; None for none."""
     found, changes = set(range(len(names))), False
     for inputs, targets in sequences:
         if len(inputs) > 1:

@@ -21,7 +21,7 @@ _SELECTORS = "\U000e0100-\U000e01ef"
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    """A line end; a number with its signs; a word with the marks of its letters; or another sign, with marks too."""
+    """Compile what a word is: a line end, a number with its signs, a word with its marks, or another sign."""
     ranges, start = [], None
     for code in range(_LAST_MARK + 1):
         is_mark = unicodedata.category(chr(code))[0] == "M"
@@ -73,7 +73,7 @@ class Characters:
         self._code = np.full(sys.maxunicode + 1, -1, np.int32)
 
     def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, list[int]]:
-        """The characters of some texts one after another, and how many each has."""
+        """Return the characters of texts one after another, and how many each has."""
         joined = "".join(texts)
         points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
         found = self._code[points]
@@ -98,11 +98,10 @@ class Words:
 
     @property
     def names(self) -> list[str]:
-        """The words by their number."""
         return list(self._code)
 
     def tokens(self, texts: Sequence[str]) -> tuple[np.ndarray, list[int]]:
-        """The words of some texts one after another, and how many each has."""
+        """Return the words of texts one after another, and how many each has."""
         words, code = list(map(split_words, texts)), self._code
         found = [code.setdefault(word, len(code)) for own in words for word in own]
         return np.array(found, np.int32), list(map(len, words))

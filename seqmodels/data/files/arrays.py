@@ -43,12 +43,7 @@ class Mapped(np.memmap):
 
 
 def open_array(path: str | Path, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Open an array that `Space.empty` has put into a file, for reading.
-
-    Args:
-        path: of the file.
-        dtype, shape: of the array.
-    """
+    """Open an array that `Space.empty` has put into a file, for reading."""
     if math.prod(shape) == 0:
         return np.empty(shape, dtype)
     return Mapped(path, np.dtype(dtype), "r", shape=shape)
@@ -104,14 +99,10 @@ class Space:
 
 
 def blocks(count: int, size: int | None = None) -> Iterator[slice]:
-    """Yield the parts of a number of rows, in order.
+    """Yield slices that cover a number of rows in order, `BLOCK` rows each unless said otherwise.
 
     >>> list(blocks(5, 2))
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
-
-    Args:
-        count: of all rows.
-        size: rows of a part; None for `BLOCK`.
     """
     size = BLOCK if size is None else size
     return (slice(start, min(start + size, count)) for start in range(0, count, size))

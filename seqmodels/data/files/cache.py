@@ -27,12 +27,12 @@ _log = logging.getLogger(__name__)
 
 
 def cache_folder(cache_dir: str | None) -> Path:
-    """A folder that can be written to: the one named, the user's cache, or else one that goes with this process."""
+    """Return a folder that can be written to: the one named, the user's cache, or one of this process."""
     return _writable(Path(cache_dir).expanduser() if cache_dir else _default_cache())
 
 
 def _default_cache() -> Path:
-    """In the user's cache, if nobody else can have put anything there; else a folder that goes with this process."""
+    """Return the user's cache, if nobody else can have put anything there; else a folder of this process."""
     cache = user_cache()
     if cache is None:
         return _passing("cache folder of the user", "there is no home")
@@ -43,7 +43,7 @@ def _default_cache() -> Path:
 
 
 def _writable(cache: Path) -> Path:
-    """`cache`, or, where one cannot write there, a folder that goes when this process ends."""
+    """Return `cache`, or, where one cannot write there, a folder that goes when this process ends."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=cache):
@@ -53,7 +53,7 @@ def _writable(cache: Path) -> Path:
 
 
 def _passing(cache: str, reason: str) -> Path:
-    """A folder in the place of a cache, that goes when this process ends.
+    """Return a folder in the place of a cache, that goes when this process ends.
 
     Raises:
         ValueError: there is no room for that either.
@@ -96,7 +96,7 @@ class PassingFolder:
 def cached_folder(
     cache_dir: str | None, path: str, asked: Any, write: Callable[[Path], dict[str, Any]], what: str = "sequences"
 ) -> Path:
-    """The folder that holds what was asked for, from the cache or written now, whole or not at all.
+    """Return the folder that holds what was asked for, from the cache or written now, whole or not at all.
 
     Args:
         cache_dir: where folders are kept; None for the user's cache.
@@ -138,7 +138,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 def about(folder: Path) -> dict[str, Any]:
-    """The plain values that were stored with a folder."""
+    """Return the plain values that were stored with a folder."""
     found: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     return found
 

@@ -15,7 +15,7 @@ CURE = "write what is needed of it to a .csv file"
 
 
 def unpacked_size(path: str, found: Path) -> int:
-    """Bytes of a table in memory, at least; 0 where its reader will say what is wrong with it.
+    """Return bytes of a table in memory, at least; 0 where its reader will say what is wrong with it.
 
     Raises:
         ValueError: far more than the file has.
@@ -38,7 +38,7 @@ def _unpacked_size(path: str, found: Path, packed: int, changed: int) -> int:
 
 
 def _of_messages(found: Path) -> Any:
-    """The size of the record batches so far, after each."""
+    """Yield the size of the record batches so far, after each."""
     import pyarrow as pa
 
     with pa.memory_map(str(found)) as source:
@@ -51,7 +51,7 @@ def _of_messages(found: Path) -> Any:
 
 
 def _of_message(message: Any) -> int:
-    """Bytes of a record batch, or of a dictionary, unpacked; see Arrow's Message.fbs for the tables' fields."""
+    """Return bytes of a record batch or dictionary, unpacked; see Arrow's Message.fbs for the fields."""
     if message.type not in ("record batch", "dictionary"):
         return 0
     data = message.metadata.to_pybytes()
@@ -69,7 +69,7 @@ def _of_message(message: Any) -> int:
 
 
 def _field(data: bytes, table: int, number: int) -> int:
-    """Where a field of a flatbuffer's table is; 0 where it has none."""
+    """Return where a field of a flatbuffer's table is; 0 where it has none."""
     entries = table - struct.unpack_from("<i", data, table)[0]
     inside = 4 + 2 * number < struct.unpack_from("<H", data, entries)[0]
     offset = struct.unpack_from("<H", data, entries + 4 + 2 * number)[0] if inside else 0
@@ -77,6 +77,6 @@ def _field(data: bytes, table: int, number: int) -> int:
 
 
 def _at(data: bytes, table: int, number: int) -> int:
-    """Where what a field points to is; of table 0, the root."""
+    """Return where what a field points to is; of table 0, the root."""
     place = _field(data, table, number) if table else 0
     return place + int(struct.unpack_from("<I", data, place)[0])

@@ -23,7 +23,7 @@ MOST_UNPACKED = 100_000_000
 
 
 def expanded(path: str | Path) -> Path:
-    """The path, ``~`` being the user's own folder; as it is where nobody has such a one."""
+    """Return the path, ``~`` being the user's own folder; as it is where nobody has such a one."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -41,7 +41,7 @@ def is_missing(path: str) -> bool:
 
 
 def kind_of(path: Path) -> str:
-    """What is there: `FILE`, `FOLDER`, other things in words, or "" for nothing. Nothing is opened.
+    """Return what is there: `FILE`, `FOLDER`, other things in words, or "" for nothing. Nothing is opened.
 
     >>> kind_of(Path("/dev/null")), kind_of(Path("no such file"))
     ('a device', '')
@@ -61,12 +61,12 @@ def kind_of(path: Path) -> str:
 
 @cache
 def _made_up() -> frozenset[int]:
-    """The file systems that show what the system is doing, as files without an end among others."""
+    """Return the file systems that show what the system is doing, as files without an end among others."""
     return frozenset(os.stat(root).st_dev for root in ("/proc", "/sys") if os.path.ismount(root))
 
 
 def find_file(path: str | Path, option: str = "path") -> Path:
-    """The plain file that `path`, the value of ``data.OPTION``, names; ``shipped:NAME`` comes with the package.
+    """Find the plain file that `path`, the value of ``data.OPTION``, names; ``shipped:NAME`` is in the package.
 
     Raises:
         ValueError: there is no such file, or it is no plain one.
@@ -79,11 +79,7 @@ def find_file(path: str | Path, option: str = "path") -> Path:
 
 
 def plain_file(path: str | Path, asked: str) -> Path:
-    """The plain file that `path`, the value of the option `asked`, names.
-
-    Raises:
-        ValueError: as `find_file`.
-    """
+    """Find the plain file that `path`, the value of the option `asked`, names; as `find_file`."""
     found = expanded(path)
     kind = kind_of(found)
     if kind == FILE:
@@ -101,7 +97,7 @@ def plain_file(path: str | Path, asked: str) -> Path:
 
 
 def _meant(missing: Path) -> str:
-    """The name nearest to a missing one, or from where it was looked for, in words."""
+    """Return the name nearest to a missing one, or from where it was looked for, in words."""
     close = None
     if kind_of(missing.parent) == FOLDER:
         with suppress(OSError), os.scandir(missing.parent) as beside:
@@ -125,7 +121,7 @@ def naming(path: str | Path) -> Iterator[None]:
 
 
 def read_text(path: str | Path) -> str:
-    """The whole of a UTF-8 text file, gzipped or not, without a byte order mark; line ends as they are.
+    """Read a UTF-8 text file, gzipped or not, without a byte order mark; line ends as they are.
 
     Raises:
         ValueError: as `text_pieces`, or it is too large when unpacked.
@@ -165,7 +161,7 @@ def text_pieces(path: str | Path, most: int | None = None) -> Iterator[str]:
 
 
 def _text_only(path: str | Path, found: Path, most: int | None) -> Iterator[bytes]:
-    """A file in pieces, as long as they may be text, and not too many where they are unpacked."""
+    """Yield a file in pieces, as long as they may be text, and not too many where they are unpacked."""
     packed, lines, size = most is not None and is_gzip(found), 1, 0
     for part in read_bytes(found):
         kind = looks_like(part) if not size else None

@@ -36,7 +36,7 @@ class Header(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """How many the array has."""
+        """Bytes of the array."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
@@ -55,7 +55,7 @@ def in_words() -> Iterator[None]:
 
 
 def read_header(file: IO[bytes], size: int) -> Header:
-    """The header at the beginning of a file of so many bytes.
+    """Read the header at the beginning of a file of so many bytes.
 
     Raises:
         ValueError: no such header, other things than numbers and text, or more of them than the bytes hold.
@@ -83,11 +83,7 @@ def read_header(file: IO[bytes], size: int) -> Header:
 
 
 def map_array(path: Path) -> np.ndarray:
-    """The array of a .npy file, mapped into memory.
-
-    Raises:
-        ValueError: as `read_header`.
-    """
+    """Map the array of a .npy file into memory; errors as of `read_header`."""
     with path.open("rb") as file:
         header = read_header(file, os.fstat(file.fileno()).st_size)
     if not header.bytes:
@@ -96,11 +92,7 @@ def map_array(path: Path) -> np.ndarray:
 
 
 def _checked(array: np.ndarray) -> np.ndarray:
-    """The same, if its letters are such.
-
-    Raises:
-        ValueError: they are not.
-    """
+    """Return an array, or raise a ValueError where its letters are none."""
     if array.dtype.kind == "U" and array.size:
         codes = np.ascontiguousarray(array).reshape(-1).view(np.uint32 if array.dtype.isnative else ">u4")
         if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))).any():
@@ -110,9 +102,6 @@ def _checked(array: np.ndarray) -> np.ndarray:
 
 class Archive:
     """The arrays of a .npz file.
-
-    Args:
-        path: of the file.
 
     Raises:
         ValueError: it is none.
@@ -135,14 +124,14 @@ class Archive:
                 self.members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
 
     def size(self, name: str) -> int:
-        """Bytes of an array and its header."""
+        """Return the bytes of an array and its header."""
         info = self.members[name]
         packed = min(info.compress_size, self.path.stat().st_size)
         refuse_bomb("it", packed, info.file_size, "save it with numpy.savez, which does not compress")
         return info.file_size
 
     def read(self, name: str) -> np.ndarray:
-        """An array.
+        """Read an array.
 
         Raises:
             ValueError: it is damaged, or as `read_header`.
@@ -159,7 +148,7 @@ class Archive:
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
-        """The bytes of an array, header and all.
+        """Open the bytes of an array, header and all.
 
         Raises:
             ValueError: they are damaged, or far more than the file's.

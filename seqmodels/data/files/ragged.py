@@ -154,7 +154,6 @@ class Ragged(Sequence[np.ndarray]):
 
 
 def _begins(lengths: np.ndarray) -> np.ndarray:
-    """Where each of some arrays begins that follow each other."""
     return np.asarray(np.cumsum(lengths) - lengths)
 
 
@@ -171,7 +170,7 @@ def mix(numbers: np.ndarray) -> np.ndarray:
 
 
 def _bits(values: np.ndarray) -> np.ndarray:
-    """The values ``(M, ...)`` as uint64 ``(M, F)``."""
+    """Return the values ``(M, ...)`` as uint64 ``(M, F)``."""
     rows = np.ascontiguousarray(values).reshape(len(values), -1)
     if rows.dtype.kind == "f":
         return rows.astype(np.float64, copy=False).view(np.uint64)

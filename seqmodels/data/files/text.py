@@ -16,7 +16,7 @@ SUFFIXES = (".txt", ".txt.gz")
 
 
 def find_texts(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
-    """The files that `path` names: one file, all in a folder and below it that end so, or those that fit a pattern.
+    """Find the files that `path` names: one, all in a folder and below it that end so, or those that fit a pattern.
 
     Raises:
         ValueError: there are none.
@@ -44,7 +44,7 @@ def _named(suffixes: tuple[str, ...]) -> str:
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> Iterator[str]:
-    r"""The text of a file in pieces, without a byte order mark and with line ends ``\n``.
+    r"""Yield the text of a file in pieces, without a byte order mark and with line ends ``\n``.
 
     Raises:
         ValueError: an encoding that is not known, a binary file, or one in another encoding; the
@@ -87,6 +87,6 @@ def read_text(path: Path, encoding: str = "utf-8") -> Iterator[str]:
 
 
 def _with_end(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """The parts, and an empty one to say that they are all."""
+    """Yield the parts, and an empty one to say that they are all."""
     yield from parts
     yield b""

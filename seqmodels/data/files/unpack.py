@@ -31,16 +31,7 @@ MAGIC = {
 
 
 def refuse_bomb(path: str | Path, packed: int, unpacked: int, cure: str) -> None:
-    """Refuse what unpacks to far more than data do.
-
-    Args:
-        path: named in the message.
-        packed, unpacked: bytes.
-        cure: how else to hand over the data, should they be so.
-
-    Raises:
-        ValueError: it does.
-    """
+    """Refuse what unpacks to far more bytes than data do, with a cure."""
     if unpacked > max(FREE, RATIO * packed):
         raise ValueError(
             f"{path}: {packed:,} bytes unpack to {unpacked:,} or more, as of a decompression bomb; expected at most "
@@ -49,7 +40,7 @@ def refuse_bomb(path: str | Path, packed: int, unpacked: int, cure: str) -> None
 
 
 def looks_like(start: bytes) -> str | None:
-    """What a file is that begins so and holds no text, in words.
+    """Say what kind of file begins so and holds no text; None for text.
 
     >>> looks_like(b"BZh91AY"), looks_like(b"a,b")
     ('a bzip2 archive', None)
@@ -77,11 +68,7 @@ class Unpacking(gzip.GzipFile):
 
 
 def refuse_traps(path: Path) -> None:
-    """Refuse a file that is far smaller than it says: one with holes, or gzip that begins so. Each is looked at once.
-
-    Raises:
-        ValueError: it is one.
-    """
+    """Refuse a file that is far smaller than it says: one with holes, or a gzip bomb. Each is looked at once."""
     stat = path.stat()
     _refuse_traps(path, stat.st_size, stat.st_mtime_ns)
 
@@ -99,11 +86,7 @@ def _refuse_traps(path: Path, size: int, changed: int) -> None:
 
 
 def _refuse_holes(path: Path) -> None:
-    """Refuse a file that is all but empty and says to be large, such as one that was reserved and never filled.
-
-    Raises:
-        ValueError: it is one.
-    """
+    """Refuse a file that is all but empty and says to be large, such as one that was reserved and never filled."""
     stat = path.stat()
     if stat.st_size > max(FREE, RATIO * 512 * stat.st_blocks) and hasattr(os, "SEEK_HOLE"):
         with path.open("rb") as file:  # file systems that do not know say that there is no hole
@@ -116,7 +99,7 @@ def _refuse_holes(path: Path) -> None:
 
 
 def open_bytes(path: Path) -> BinaryIO | gzip.GzipFile | ZippedText:
-    """A file to be read from its beginning, which unpacks what is gzip, and the one text in a .zip."""
+    """Open a file from its beginning, unpacking what is gzip, and the one text in a .zip."""
     refuse_traps(path)
     if is_zip(path):
         return ZippedText(path)
@@ -173,23 +156,22 @@ def text_in_zip(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 def _is_own(name: str) -> bool:
-    """Whether a file is meant, and not what some systems put beside it."""
+    """Say whether a file is meant, and not what some systems put beside it."""
     return not name.startswith("__MACOSX/") and not name.rpartition("/")[2].startswith(".")
 
 
 def is_gzip(path: Path) -> bool:
-    """Whether a file begins as gzip does."""
     with path.open("rb") as file:
         return file.read(2) == GZIP
 
 
 def is_packed(path: Path) -> bool:
-    """Whether a file is unpacked where it is read."""
+    """Say whether a file is unpacked where it is read."""
     return is_gzip(path) or is_zip(path)
 
 
 def is_zip(path: Path) -> bool:
-    """Whether a file is a zip archive by its name and its first bytes."""
+    """Say whether a file is a zip archive by its name and its first bytes."""
     if path.suffix.lower() != ".zip":
         return False
     with path.open("rb") as file:
@@ -210,7 +192,7 @@ def unpacked_bytes(path: Path) -> int:
 
 
 def read_bytes(path: Path) -> Iterator[bytes]:
-    """The contents of a file, unpacked where it is gzip, in pieces.
+    """Yield the contents of a file, unpacked where it is gzip, in pieces.
 
     Raises:
         ValueError: it cannot be read, or the gzip is damaged or holds far too much.

@@ -16,12 +16,12 @@ ANY = "**"  # any number of folders
 
 
 def is_pattern(path: str | Path) -> bool:
-    """Whether a path has signs that stand for others, and is no name itself."""
+    """Say whether a path has signs that stand for others, and is no name itself."""
     return _has_signs(path) and not kind_of(expanded(path))
 
 
 def files_below(folder: Path, wanted: Callable[[str], bool]) -> list[Path]:
-    """The files of wanted names in a folder and below it, in order; links to folders are not followed.
+    """List the files of wanted names in a folder and below it, in order; links to folders are not followed.
 
     Raises:
         ValueError: there is too much in it.
@@ -31,11 +31,7 @@ def files_below(folder: Path, wanted: Callable[[str], bool]) -> list[Path]:
 
 
 def files_that_fit(pattern: str | Path) -> list[Path]:
-    """The files that fit a pattern, in order; links are followed, but into no folder twice.
-
-    Raises:
-        ValueError: as `files_below`.
-    """
+    """List the files that fit a pattern, in order; links are followed, but into no folder twice."""
     parts = expanded(pattern).parts
     first = next(place for place, part in enumerate(parts) if _has_signs(part))
     found = _walk(os.path.join("", *parts[:first]), list(parts[first:]), below=False)
@@ -47,7 +43,7 @@ def _has_signs(path: str | Path) -> bool:
 
 
 def _walk(folder: str, parts: list[str], below: bool) -> Iterator[str]:
-    """The plain files that fit the parts of a pattern; hidden ones and no links to folders where all below is meant."""
+    """Yield plain files that fit the parts of a pattern; hidden ones and no links to folders with `below`."""
     waiting, seen, count, asked = [(folder, parts)], set[object](), 0, os.path.join(folder, *parts)
     while waiting:
         folder, (part, *rest) = waiting.pop()
@@ -76,14 +72,14 @@ def _walk(folder: str, parts: list[str], below: bool) -> Iterator[str]:
 
 
 def _kind_of(entry: os.DirEntry[str]) -> str:
-    """As `kind_of`, from the folder alone where it says so."""
+    """Tell the kind as `kind_of` does, from the folder alone where it says so."""
     if entry.is_symlink():
         return kind_of(Path(entry.path))
     return FOLDER if entry.is_dir() else FILE if entry.is_file() else ""
 
 
 def _new_entries(folder: str, parts: tuple[str, ...], seen: set[object]) -> Iterator[os.DirEntry[str]]:
-    """What is in a folder, unless it was looked at for the same parts, or may not be."""
+    """Yield what is in a folder, unless it was looked at for the same parts, or may not be."""
     try:
         stat = os.stat(folder or os.curdir)
         if (place := (stat.st_dev, stat.st_ino, parts)) in seen:

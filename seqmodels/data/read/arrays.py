@@ -71,19 +71,18 @@ class Arrays:
 
     @property
     def grid(self) -> tuple[int, ...]:
-        """Axes of one sequence's block as the file has it, but for its number of steps."""
+        """The axes of one step in the file."""
         return tuple(self.x.shape[1:] if self.starts is not None else self.x.shape[2:])
 
     @property
     def feature_count(self) -> int:
-        """F."""
         if self.read_by == "rows":
             return int(np.prod(self.grid, dtype=np.int64))
         channels = int(np.prod(self.grid[1:], dtype=np.int64))
         return channels * (self.x.shape[1] if self.read_by == "columns" else 1)
 
     def steps(self, index: int, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """Steps of one sequence, ``(stop - start, F)``; of mapped arrays no other is read."""
+        """Return steps of one sequence, ``(stop - start, F)``; of mapped arrays no other is read."""
         stop = int(self.lengths[index]) if stop is None else stop
         if self.starts is not None:
             first = int(self.starts[index])
@@ -96,7 +95,7 @@ class Arrays:
         return np.asarray(block).reshape(block.shape[0] * block.shape[1], -1)[start:stop]
 
     def target(self, index: int, start: int, stop: int, per_step: bool) -> np.ndarray:
-        """The target of a sequence, or those of some of its steps."""
+        """Return the target of a sequence, or those of some of its steps."""
         if self.y is None or not per_step:
             return np.asarray(None if self.y is None else self.y[index])
         if self.starts is not None:
@@ -105,12 +104,12 @@ class Arrays:
         return np.asarray(self.y[index, start:stop])
 
     def place(self, index: int) -> str:
-        """Where a sequence is, in words."""
+        """Say where a sequence is."""
         return f"{self.path}, sequence {index}" if self.lines is None else f"{self.path}, line {self.lines[index]}"
 
 
 def read_arrays(path: str | Path, names: Names, read_by: str = "rows", targets: bool | None = None) -> Arrays:
-    """The arrays of a .npz archive, of a folder of .npy files, or of a .npy file and those beside it.
+    """Read the arrays of a .npz archive, of a folder of .npy files, or of a .npy file and those beside it.
 
     Args:
         path: of .npy files, which are mapped into memory, nothing is read yet.
@@ -151,16 +150,15 @@ class _Store:
         self.known = list(self.archive.members) if self.archive else _names_in(self.folder)
 
     def place(self, option: str) -> str:
-        """What an option names, in words."""
         return f"{self.path}, array {getattr(self.names, option)!r} (data.{option})"
 
     def get(self, option: str) -> np.ndarray | None:
-        """An array; None where no array has the option's usual name."""
+        """Return an array; None where no array has the option's usual name."""
         name = getattr(self.names, option)
         return self.need(option) if name in self.known or name != getattr(Names(), option) else None
 
     def need(self, option: str) -> np.ndarray:
-        """An array that has to be there."""
+        """Return an array that has to be there."""
         name = getattr(self.names, option)
         of_file = option == "x" and self.file.suffix == ".npy"
         if name not in self.known and not of_file:
@@ -191,7 +189,7 @@ class _Store:
         return map_array(file)
 
     def _read(self, archive: Archive, name: str) -> np.ndarray:
-        """An array of an archive; one too large to be read at once by way of the cache."""
+        """Read an array of an archive; one too large to be read at once by way of the cache."""
         if archive.size(name) <= LARGE:
             return archive.read(name)
 
@@ -207,7 +205,7 @@ class _Store:
 
 
 def _names_in(folder: Path) -> list[str]:
-    """Of the arrays in a folder, as far as it is looked through."""
+    """List the arrays in a folder, as far as it is looked through."""
     names = (entry.name for entry in itertools.islice(os.scandir(folder), MOST_BESIDE))
     return sorted(name.removesuffix(".npy") for name in names if name.endswith(".npy"))
 
@@ -224,7 +222,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _resolve_lengths(store: _Store, x: np.ndarray, lengths: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Of each sequence its steps and, where all lie end to end, where it begins."""
+    """Return the steps of each sequence and, where all lie end to end, where it begins."""
     if lengths is None:
         if x.ndim < 2:
             raise ValueError(
@@ -250,7 +248,7 @@ def _resolve_lengths(store: _Store, x: np.ndarray, lengths: np.ndarray | None) -
 
 
 def _with_classes(store: _Store, y: np.ndarray | None) -> np.ndarray | None:
-    """Numbers of classes replaced by the classes' names, where an array holds them."""
+    """Replace numbers of classes by the classes' names, where an array holds them."""
     names = store.get("classes")
     if names is None or y is None:
         return y
@@ -275,7 +273,7 @@ def _check_counts(store: _Store, arrays: Arrays) -> None:
 
 
 def _as_images(arrays: Arrays) -> Arrays:
-    """The lengths of images that are read by column or by pixel."""
+    """Set the lengths of images that are read by column or by pixel."""
     x = arrays.x
     if arrays.starts is not None or x.ndim < 3 or (arrays.lengths != x.shape[1]).any():
         raise ValueError(

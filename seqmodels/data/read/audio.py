@@ -31,7 +31,7 @@ class Waveform(NamedTuple):
 
 
 def read_waveform(path: Path) -> Waveform:
-    """The samples of an audio file.
+    """Read the samples of an audio file.
 
     Raises:
         ValueError: soundfile is missing, or the file is not there, empty, cut short, no audio, or
@@ -66,7 +66,7 @@ def read_waveform(path: Path) -> Waveform:
 
 
 def _pieces(path: Path, file: Any) -> Iterator[np.ndarray]:
-    """The samples that there are, whatever the header says, float32 ``(n, channels)`` each; the last without any."""
+    """Yield the samples there are, whatever the header says, float32 ``(n, channels)`` each; the last is empty."""
     size = 0
     while True:
         part = file.read(max(1, PIECE // file.channels), dtype="float32", always_2d=True)
@@ -78,7 +78,7 @@ def _pieces(path: Path, file: Any) -> Iterator[np.ndarray]:
 
 
 def sample_rate(path: Path) -> int:
-    """Samples a second, from the file's header.
+    """Read the samples a second from the file's header.
 
     Raises:
         ValueError: as for `read_waveform`.
@@ -93,7 +93,7 @@ def sample_rate(path: Path) -> int:
 
 
 def resample(samples: np.ndarray, ratio: Fraction) -> np.ndarray:
-    """Samples ``(n,)`` made so many times as many, through a filter that keeps out what would alias.
+    """Resample ``(n,)`` samples by a ratio, through a low-pass filter against aliasing.
 
     >>> len(resample(np.ones(100, np.float32), Fraction(1, 2)))
     50
@@ -114,7 +114,7 @@ def _soundfile():  # type: ignore[no-untyped-def]
 
 
 def _refuse_broken(path: Path) -> None:
-    """What the library would read in silence, or not say in words: empty files, and WAV files cut short."""
+    """Refuse what the library would read in silence, or not say in words: empty files, WAV files cut short."""
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file")
     size = path.stat().st_size

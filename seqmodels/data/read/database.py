@@ -44,12 +44,7 @@ def pattern(path: Path) -> str:
 
 
 def connect(folder: Path, files: Sequence[Path] = ()) -> Any:
-    """Open DuckDB, which from then on reads and writes no other files than those given.
-
-    Args:
-        folder: for what does not fit in memory.
-        files: that it may read or write.
-    """
+    """Open DuckDB, which from then on reads and writes no other files than those given."""
     import duckdb
 
     cores = min(CORES, int(os.environ.get("OMP_NUM_THREADS", "") or CORES) or CORES, os.cpu_count() or 1)
@@ -99,7 +94,7 @@ def telling(path: str, kind: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Part:
-    """Rows that DuckDB reads, in order.
+    """Rows that DuckDB reads, in order: what follows FROM, an expression of a row's number, and how many.
 
     Fields:
         source: what follows FROM.

@@ -56,12 +56,12 @@ class Piece(NamedTuple):
 
 
 def find_records(path: str | Path) -> list[Path]:
-    """The files that `path` names: one file, a folder of FASTA, FASTQ and GenBank files, or a pattern."""
+    """Find the files that `path` names: one file, a folder of FASTA, FASTQ and GenBank files, or a pattern."""
     return find_texts(path, SUFFIXES)
 
 
 def read_pieces(path: Path) -> Iterator[Piece]:
-    """The records of a file in pieces, each of a record's letters at most about `CHUNK` long.
+    """Yield the records of a file in pieces, each at most about `CHUNK` letters long.
 
     Of FASTQ the qualities are dropped.
 
@@ -94,19 +94,19 @@ def read_pieces(path: Path) -> Iterator[Piece]:
 
 
 def read_records(path: Path) -> Iterator[Piece]:
-    """The records of a file, each whole."""
+    """Yield the records of a file, each whole."""
     for _, pieces in itertools.groupby(read_pieces(path), key=lambda piece: piece.line):
         head, *rest = pieces
         yield head._replace(letters=b"".join([head.letters, *(piece.letters for piece in rest)]))
 
 
 def is_genbank(path: Path) -> bool:
-    """Whether a file's first words are GenBank's."""
+    """Say whether a file begins as GenBank files do."""
     return next(iter(read_bytes(path)), b"").lstrip()[:5] == b"LOCUS"
 
 
 def find_bytes(path: Path, line: int, known: bytes) -> tuple[int, int] | None:
-    """Line, and place in it, of the first letter after a record's header on `line` that is none of the known ones.
+    """Return line and place of the first unknown letter after a record's header on `line`.
 
     None where no header is there, or all are known. The file is read up to that letter, in pieces.
     """
@@ -126,7 +126,7 @@ def find_bytes(path: Path, line: int, known: bytes) -> tuple[int, int] | None:
 
 
 def _lines(path: Path, cut: bool) -> Iterator[Line]:
-    """The lines of a file; with `cut`, one that is too long for memory and no header comes in parts."""
+    """Yield the lines of a file; with `cut`, one too long for memory that is no header comes in parts."""
     number, begins, rest = 1, True, b""
     for chunk in read_bytes(path):
         *whole, rest = (rest + chunk).split(b"\n")
@@ -170,7 +170,7 @@ def _words(header: bytes) -> str:
 
 
 def _fastq(path: Path, lines: Iterator[Line]) -> Iterator[Piece]:
-    """Records of four lines: name, letters, a plus sign, and a quality for each letter."""
+    """Yield records of four lines: name, letters, a plus sign, and a quality for each letter."""
     texts = ((number, text.strip()) for number, _, text in lines)
     for number, header in texts:
         if not header:
@@ -194,7 +194,7 @@ def _fastq(path: Path, lines: Iterator[Line]) -> Iterator[Piece]:
 
 
 def read_genbank(path: Path) -> Iterator[tuple[Piece, Any]]:
-    """The records of a GenBank file, each with Biopython's `SeqRecord`, which holds its features.
+    """Yield the records of a GenBank file, each with Biopython's `SeqRecord`, which holds its features.
 
     Raises:
         ValueError: Biopython is missing, or cannot read the file.

@@ -29,7 +29,7 @@ class Gene(NamedTuple):
 
 
 def cut_genes(places: Sequence[tuple[int, Spans]], length: int) -> list[Gene]:
-    """The genes of a record, by what is coding in it.
+    """Return the genes of a record, by what is coding in it.
 
     A gene more than half of which is coding in a longer one too, such as another reading of it, is left out.
 
@@ -56,7 +56,7 @@ def cut_genes(places: Sequence[tuple[int, Spans]], length: int) -> list[Gene]:
 
 
 def _apart(places: Sequence[tuple[int, Spans]], length: int) -> list[tuple[int, Spans]]:
-    """The genes that are largely their own, in order of their first letters."""
+    """Return the genes that are largely their own, in order of their first letters."""
     taken, kept = np.zeros(length, bool), []
     for strand, spans in sorted(places, key=lambda place: -sum(b - a for a, b in place[1])):
         if 2 * sum(int(taken[a:b].sum()) for a, b in spans) <= sum(b - a for a, b in spans):

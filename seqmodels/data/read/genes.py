@@ -30,7 +30,7 @@ class Genes(Table):
 
 
 def read_genes(path: str, feature: str = "CDS", coding: bool | None = None) -> Genes:
-    """A table with the columns `SEQUENCE`, and `CODING` where it is known and wanted, and `NAME` where there are names.
+    """Read genes: the columns `SEQUENCE`, `CODING` where it is known and wanted, and `NAME` where there are names.
 
     Args:
         path: a table with such columns, or a GenBank, FASTA or FASTQ file.
@@ -90,7 +90,7 @@ def _genbank_table(path: str, feature: str, coding: bool | None) -> Genes:
 
 
 def _place(piece: Piece, record: Any, feature: Any) -> tuple[int, Spans]:
-    """The strand of a feature, and its parts in the record, from 0, ends excluded."""
+    """Return the strand of a feature, and its parts in the record, from 0, ends excluded."""
     parts = [] if feature.location is None else feature.location.parts
     try:
         spans = sorted((int(part.start), int(part.end)) for part in parts if part.ref is None)
@@ -106,7 +106,7 @@ def _place(piece: Piece, record: Any, feature: Any) -> tuple[int, Spans]:
 
 
 def _whole(record: Any, places: list[tuple[int, Spans]]) -> tuple[str, Spans]:
-    """All letters of a record, read on the strand of its genes, and their coding parts."""
+    """Return all letters of a record, read on the strand of its genes, and their coding parts."""
     spans = sorted(span for _, own in places for span in own)
     if {strand for strand, _ in places} != {-1}:
         return str(record.seq), spans

@@ -23,7 +23,7 @@ FIRST = 100
 
 
 def join_times(table: Table) -> Table:
-    """Return the table with the two as one, under the name of the date, and a note; as it is where there are none.
+    """Join the two under the name of the date, and note it; return the table as it is where there are none.
 
     >>> found = join_times(Table("a.csv", {"Date": ["10/03/2004"], "Time": ["18.00.00"], "T": ["13"]}, [2]))
     >>> found.columns, found.notes
@@ -44,7 +44,7 @@ def join_times(table: Table) -> Table:
 
 
 def _date_and_time(table: Table) -> tuple[str, str] | None:
-    """The one column of dates and the one of times of day; 01.02.03 may be either, and is what the other is not."""
+    """Return the one column of dates and the one of times; 01.02.03 may be either, and is what the other is not."""
     dates = {name: None for name, cells in table.columns.items() if _holds(cells, DATE)}
     times = {name: None for name, cells in table.columns.items() if _holds(cells, TIME)}
     sure = [[name for name in own if name not in other] for own, other in ((dates, times), (times, dates))]
@@ -56,7 +56,6 @@ def _date_and_time(table: Table) -> tuple[str, str] | None:
 
 
 def _holds(cells: Sequence[str], pattern: str) -> bool:
-    """Whether all cells fit a pattern."""
     compiled = re.compile(pattern)
     if not all(compiled.fullmatch(cell) for cell in itertools.islice(cells[:FIRST], FIRST)):
         return False

@@ -34,11 +34,7 @@ def read_table(path: str, memory_limit: int = MEMORY_LIMIT, cache_dir: str | Non
 
 
 def read_tables(path: str, memory_limit: int = MEMORY_LIMIT, cache_dir: str | None = None) -> dict[str, Table]:
-    """The table of a file as "train"; of a data set of the `datasets` library, a table for each of its splits.
-
-    Raises:
-        ValueError: as `read_table`.
-    """
+    """Read a file as "train"; of a data set of the `datasets` library, a table for each of its splits."""
     found = _read(path, memory_limit, cache_dir)
     return {name: join_times(table) for name, table in found.items()}
 

@@ -86,12 +86,12 @@ class Reader:
             )
 
     def files(self, targets: bool = True) -> list[Path]:
-        """The file of pairs; of two that go line by line both, where targets are wanted."""
+        """List the file of pairs; of two that go line by line both, where targets are wanted."""
         found = [find_file(self.path)]
         return [*found, find_file(self.target_path, "target_path")] if targets and self.target_path else found
 
     def read(self, targets: bool = True) -> Iterator[Pair]:
-        """All pairs, in order; sources alone where `targets` is false."""
+        """Yield all pairs, in order; sources alone where `targets` is false."""
         self.dropped, count = 0, 0
         for line, source, target in self._raw(targets):
             pair = Pair(line, source.strip(), target.strip())
@@ -111,7 +111,7 @@ class Reader:
             raise ValueError(f"{self.path}: expected a pair on each line, got none{left}")
 
     def holds_targets(self) -> bool:
-        """Whether the first line has a target."""
+        """Say whether the first line has a target."""
         if self.format == "lines":
             return True
         first = next(self._rows(), None)
@@ -147,7 +147,7 @@ class Reader:
                 yield Pair(source[0], source[1], target[1])
 
     def _rows(self) -> Iterator[Row]:
-        """Numbered lines that are not blank, as cells."""
+        """Yield numbered lines that are not blank, as cells."""
         lines = read_lines(self.path, self.encoding)
         if self.format == "csv":
             return _csv_rows(self.path, lines)
@@ -172,7 +172,7 @@ class Reader:
             yield Pair(line, cells[source - 1], cells[target - 1] if targets else "")
 
     def _columns(self, first: list[str], targets: bool) -> tuple[int, int, bool]:
-        """The numbers of both columns, from 1, and whether the first line names them."""
+        """Return the numbers of both columns, from 1, and whether the first line names them."""
         names = [cell.strip() for cell in first]
         wanted: list[str | int | None] = [self.source, self.target]
         if not targets and len(first) == 1 and (self.source is None or self.source not in names):
@@ -198,7 +198,7 @@ class Reader:
 
 
 def read_lines(path: str, encoding: str) -> Iterator[tuple[int, str]]:
-    """The lines of a text, numbered from 1, without their ends."""
+    """Yield the lines of a text, numbered from 1, without their ends."""
     rest, number = "", 0
     for text in read_text(find_file(path), encoding):
         *whole, rest = (rest + text).split("\n")
@@ -222,5 +222,5 @@ def _csv_rows(path: str, lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
 
 
 def _entry(text: str) -> list[str]:
-    """A word and its sounds; nothing of a comment."""
+    """Split a line into a word and its sounds; nothing of a comment."""
     return [] if text.startswith(";;;") else text.partition(" #")[0].split(None, 1)

@@ -88,12 +88,11 @@ class StoredCells(Cells):
             file.write_text(json.dumps(list(kind)), encoding="utf-8")
 
     def _begins_with_numbers(self) -> bool:
-        """Whether most of the first cells are numbers."""
         values, text = to_numbers(self[:LOOKED_AT])
         return int(np.isfinite(values).sum()) > len(text)
 
     def numbers(self) -> np.ndarray:
-        """The cells as float64, see `seqmodels.data.number_text.to_numbers`."""
+        """Return the cells as float64, see `seqmodels.data.number_text.to_numbers`."""
         return self.store.kept(f"{self.key}.numbers", np.float64, self._fill_numbers)
 
     def _fill_numbers(self, array: np.ndarray) -> None:
@@ -120,16 +119,14 @@ class StoredCells(Cells):
 
     @property
     def _value(self) -> str:
-        """A cell as a number, of a query that has it as ``cell``, ``number`` and ``word``."""
         return "number::DOUBLE" if self.number or self.word else f"({sql_value('cell')})::DOUBLE"
 
     @property
     def _is_text(self) -> str:
-        """Whether a cell is text, of the same."""
         return "false" if self.number else "word" if self.word else f"({sql_is_text('cell', sql_value('cell'))})"
 
     def codes(self) -> tuple[np.ndarray, list[str]]:
-        """The number of each row's cell in order of first appearance, and the cells by their number."""
+        """Enumerate the cells in order of first appearance; return each row's number, and the cells."""
         cells = self.store.rows(f"{self.text} AS cell")
         firsts = f"SELECT cell, min(row) AS first FROM ({cells}) GROUP BY cell"
         words = f"SELECT cell, row_number() OVER (ORDER BY first) - 1 AS code FROM ({firsts})"

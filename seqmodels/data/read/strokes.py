@@ -34,7 +34,7 @@ class Drawing(NamedTuple):
 
 
 def read_drawings(path: str) -> list[Drawing]:
-    """The drawings in a file.
+    """Read the drawings in a file.
 
     A NumPy archive holds 'points', 'lengths' and perhaps 'labels'; or, as KanjiVG's strokes do,
     'strokes' (N, P, 2), 'char_index' (N,) and perhaps 'char_kind' and 'stroke_type'. A table has the
@@ -59,7 +59,7 @@ def read_drawings(path: str) -> list[Drawing]:
 
 
 def _load(path: str) -> dict[str, np.ndarray]:
-    """The arrays that are asked for here, and for others an empty one."""
+    """Return the arrays that are asked for here, and for others an empty one."""
     found = find_file(path)
     try:
         archive = Archive(found)
@@ -93,7 +93,7 @@ def _of_points(path: str, arrays: dict[str, np.ndarray]) -> list[Drawing]:
 
 
 def _lifted(points: np.ndarray, label: str) -> Drawing:
-    """A drawing whose strokes end where the pen is lifted, the last one at its end."""
+    """Make a drawing whose strokes end where the pen is lifted, the last one at its end."""
     ends = np.flatnonzero(points[:-1, 2] > 0.5) + 1
     strokes = np.split(points[:, :2], ends)
     return Drawing(strokes, label, [""] * len(strokes))

@@ -59,8 +59,7 @@ class Cells(Sequence[str]):
         """Yield all cells in order, in lists of any length."""
 
     @abstractmethod
-    def _range(self, start: int, stop: int) -> list[str]:
-        """The cells of some rows."""
+    def _range(self, start: int, stop: int) -> list[str]: ...
 
     @abstractmethod
     def kind(self) -> Kind:
@@ -68,11 +67,11 @@ class Cells(Sequence[str]):
 
     @abstractmethod
     def numbers(self) -> np.ndarray:
-        """The cells as float64; NaN where they are none."""
+        """Return the cells as float64; NaN where they are none."""
 
     @abstractmethod
     def codes(self) -> tuple[np.ndarray, list[str]]:
-        """The number of each row's cell in order of first appearance, and the cells by their number."""
+        """Enumerate the cells in order of first appearance; return each row's number, and the cells."""
 
     def dates(self) -> Dates | None:
         """Read the cells as ISO dates all at once; None where they have to be read one by one."""
@@ -113,7 +112,6 @@ class ListColumn:
     columns: dict[str, Sequence[str]]
 
     def is_numeric(self, name: str) -> bool:
-        """Whether the steps are numbers."""
         cells = self.columns.get(name, [])
         return not (cells.kind().text if isinstance(cells, Cells) else to_numbers(cells)[1])
 
@@ -170,12 +168,12 @@ class Table:
         return len(self.lines)
 
     def place(self, row: int, name: str | None = None) -> str:
-        """Where a row (or a cell of it) is, in words."""
+        """Say where a row, or a cell of it, is."""
         where = f"{self.path}, {self.unit} {self.lines[row]}"
         return where if name is None else f"{where}, column {shown(name)}"
 
     def cells(self, name: str, option: str) -> Sequence[str]:
-        """The text of a column that the option named `option` asks for.
+        """Return the text of a column that the option named `option` asks for.
 
         Raises:
             ValueError: no column has that name.
@@ -207,7 +205,7 @@ class Table:
             rest = rest[part.stop - part.start :]
 
     def codes(self, name: str, option: str = "series") -> tuple[np.ndarray, list[str]]:
-        """Number the distinct cells of a column in order of their first appearance.
+        """Enumerate the distinct cells of a column in order of their first appearance.
 
         >>> Table("a.csv", {"shop": ["b", "a", "b"]}, [2, 3, 4]).codes("shop")
         (array([0, 1, 0], dtype=int32), ['b', 'a'])
@@ -228,12 +226,12 @@ class Table:
         return numbers, list(seen)
 
     def is_numeric(self, name: str) -> bool:
-        """Whether the column is meant as numbers: most of its cells that are not missing are."""
+        """Say whether the column is meant as numbers: most of its cells that are not missing are."""
         kind = self.kind(name)
         return kind.finite > kind.text
 
     def numbers(self, name: str, option: str = "features") -> np.ndarray:
-        """The column as float64 ``(rows,)``; missing, infinite and huge values are NaN.
+        """Return the column as float64 ``(rows,)``; missing, infinite and huge values are NaN.
 
         A column of nothing but true and false, yes and no, or t and f is 1 and 0.
 
@@ -277,13 +275,13 @@ class Table:
         return cells.numbers() if name not in self._parsed and isinstance(cells, Cells) else self._parsed[name][1]
 
     def _truth(self, name: str) -> np.ndarray | None:
-        """A column of yes and no, or of true and false, as 1 and 0; None where it holds other words."""
+        """Return a column of yes and no, or of true and false, as 1 and 0; None where it holds other words."""
         numbers, words = self.codes(name)
         values = to_truth(words) if len(words) <= WORDS_OF_TRUTH else None
         return None if values is None else np.array(values)[numbers]
 
     def without(self, names: Sequence[str]) -> Table:
-        """The same rows without some columns; what is known of the others is kept.
+        """Return the same rows without some columns; what is known of the others is kept.
 
         >>> list(Table("a.csv", {"x": ["1"], "y": ["2"]}, [2]).without(["x"]).columns)
         ['y']
@@ -293,6 +291,6 @@ class Table:
         return found
 
     def having(self, columns: Mapping[str, Sequence[str]], lines: Sequence[int]) -> Table:
-        """Other rows made of these, with their place in the file."""
+        """Return other rows made of these, with their place in the file."""
         space, notes = self.space, self.notes
         return Table(self.path, columns, lines, self.unit, space=space, notes=notes, stamp=self.stamp)

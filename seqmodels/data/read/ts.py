@@ -46,7 +46,7 @@ class Header:
 
 
 def read_ts(path: str | Path) -> Arrays:
-    """The sequences of a .ts file, end to end: ``x`` is ``(sum of T, F)``, NaN where a value is missing.
+    """Read the sequences of a .ts file, end to end: ``x`` is ``(sum of T, F)``, NaN where a value is missing.
 
     Targets are text for classes and float64 ``(N,)`` for values.
 
@@ -77,7 +77,7 @@ def read_ts(path: str | Path) -> Arrays:
 
 
 def read_header(path: str, text: list[str]) -> Header:
-    """The lines that begin with @, up to @data; capitals do not matter.
+    """Read the lines that begin with @, up to @data; capitals do not matter.
 
     Raises:
         ValueError: no @data, a line that is none of a header, or time stamps.
@@ -120,7 +120,7 @@ def _header(path: str, found: dict[str, list[str]], first: int) -> Header:
 
 
 def _read_line(place: str, line: str, header: Header) -> tuple[np.ndarray, str | float | None]:
-    """One sequence ``(T, F)`` and its target."""
+    """Return one sequence ``(T, F)`` and its target."""
     parts = [part.strip() for part in line.strip().split(":")]
     target: str | float | None = None
     if header.has_label or header.has_value:

@@ -71,14 +71,14 @@ class SeriesAhead:
         return first, first + int(np.argmax(future)) if future.any() else last
 
     def times(self, series: int, steps: int) -> list[str]:
-        """The time stamps of the steps ahead, in words; their numbers where the file has no times."""
+        """Write the time stamps of the steps ahead; their numbers where the file has no times."""
         clock = self.rows.clock
         if clock is None:
             return [f"+{step + 1}" for step in range(steps)]
         return [clock.text(time) for time in self.time_stamps(series, steps)]
 
     def time_stamps(self, series: int, steps: int) -> list[float]:
-        """Those of rows that are there already are the file's own; the others follow by the series' step."""
+        """Return the file's own time stamps for rows that are there; the others follow by the frequency."""
         if self.rows.times is None or self.rows.clock is None:
             return [float(step + 1) for step in range(steps)]
         found: list[float] = self.rows.times[self.later(series)][:steps].tolist()
@@ -122,7 +122,6 @@ class SeriesAhead:
         return found
 
     def _recent(self, series: int) -> np.ndarray:
-        """The last rows of a series, in one stretch."""
         first, stop = self._stretch(series)
         if stop - first < self.needed:
             label = f"the series {shown(self.names[series])}" if self.names[series] else "the series"
@@ -183,7 +182,6 @@ class SeriesAhead:
         return np.concatenate([np.arange(low, stop), self.later(series)])
 
     def _future(self, series: int, steps: int) -> np.ndarray:
-        """The rows of so many steps after the last target."""
         own = self.later(series)[:steps]
         if len(own) < steps:
             label = f" of the series {shown(self.names[series])}" if self.names[series] else ""
@@ -205,7 +203,7 @@ class SeriesAhead:
             self._future(one, -(-steps // horizon) * horizon)
 
     def extended(self, forecasts: Sequence[Sequence[float]]) -> SeriesAhead:
-        """The series with H forecasts each, in the target's own units, taken for what happened.
+        """Return the series with H forecasts each, in the target's own units, taken for what happened.
 
         Raises:
             ValueError: the model reads columns beside the target of which nobody knows the future.
@@ -226,7 +224,7 @@ class SeriesAhead:
         return replace(self, rows=replace(rows, **joined, levels=None, places=np.full(len(joined["values"]), -1)))
 
     def _continued(self, series: int, forecast: np.ndarray) -> SeriesRows:
-        """One series with its forecast; rows of its future that are there are made its past."""
+        """Return one series with its forecast; rows of its future that are there become its past."""
         rows, own = self.rows, self.own(series)
         later = self.later(series)
         added = np.full((len(forecast), rows.values.shape[1]), np.nan)
@@ -254,7 +252,7 @@ class SeriesAhead:
 def roll(
     ahead: SeriesAhead, predict: Callable[[SeriesWindows], list[dict[str, Any]]], steps: int
 ) -> Iterator[dict[str, Any]]:
-    """Forecasts of so many steps for each series, one row per series and step.
+    """Yield forecasts of so many steps for each series, one row per series and step.
 
     Beyond the model's horizon its own forecast is taken for what happened, again and again.
 
@@ -287,7 +285,7 @@ def roll(
 
 
 def at_step(decoded: Mapping[str, Any], step: int) -> dict[str, Any]:
-    """One step of what a task decoded, in one level of names.
+    """Return one step of what a task decoded, in one level of names.
 
     >>> at_step({"forecast": [1.0, 2.0], "quantiles": {"0.9": [3.0, 4.0]}, "interval": {"share": 0.8}}, 1)
     {'forecast': 2.0, 'quantile_0.9': 4.0, 'interval_share': 0.8}

@@ -1,4 +1,4 @@
-"""Breaks planted into a series, to measure by how many of them are found.
+"""Anomalies injected into a series, to measure by how many of them are found.
 
 N rows of one series, D the usual change from one row to the next (standard deviation, of the training part).
 """
@@ -19,7 +19,7 @@ LEAST_SHARE = 10
 
 
 class Anomaly(NamedTuple):
-    """One planted break: its kind, its rows from `start` to before `stop`, and its size in D."""
+    """One injected anomaly: its kind, its rows from `start` to before `stop`, and its size in D."""
 
     kind: str
     start: int
@@ -30,7 +30,7 @@ class Anomaly(NamedTuple):
 def inject(
     values: np.ndarray, rows: np.ndarray, count: int, usual: float, period: int | None, seed: int
 ) -> tuple[np.ndarray, list[Anomaly]]:
-    """Plant breaks of all kinds, in turn, evenly spread over some rows.
+    """Inject anomalies of all kinds, in turn, evenly spread over some rows.
 
     - spike: one or two values far off;
     - level_shift: all values higher, or lower, by the same amount;
@@ -71,7 +71,6 @@ def inject(
 
 
 def _broken(values: np.ndarray, kind: str, start: int, stop: int, size: float, period: int) -> np.ndarray:
-    """What the values from `start` to before `stop` become."""
     own = values[start:stop]
     if kind == "drift":
         return own + size * np.arange(1, len(own) + 1) / len(own)
@@ -86,5 +85,5 @@ def _broken(values: np.ndarray, kind: str, start: int, stop: int, size: float, p
 
 
 def to_plain(breaks: list[Anomaly], times: list[str]) -> list[dict[str, Any]]:
-    """Kinds and places of breaks, to lie in a checkpoint; `times` are those of the rows they start in."""
+    """Return kinds and places of anomalies as plain values; `times` are those of the rows they start in."""
     return [{**one._asdict(), "time": time} for one, time in zip(breaks, times, strict=True)]

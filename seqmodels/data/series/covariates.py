@@ -70,7 +70,6 @@ class Context:
         return cls(tuple(calendar), timezone, names, static, size)
 
     def to_plain(self) -> dict[str, Any]:
-        """As a dict of plain values."""
         return {
             "calendar": list(self.calendar),
             "timezone": self.timezone,
@@ -81,7 +80,6 @@ class Context:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Context:
-        """The inverse of `to_plain`."""
         identity = plain["identity"]
         names = None if identity is None else tuple(identity)
         return cls(tuple(plain["calendar"]), plain["timezone"], names, plain["static"], plain.get("change"))
@@ -129,12 +127,6 @@ def _usual_change(rows: SeriesRows, train: np.ndarray) -> float:
 def calendar_waves(rows: SeriesRows, name: str, timezone: str | None, part: slice) -> np.ndarray:
     """Return sine and cosine of one part of the calendar at some rows, ``(n, 2)``.
 
-    Args:
-        rows: the series.
-        name: of the part of the calendar.
-        timezone: in which hours and days are counted; None for UTC.
-        part: of which rows.
-
     Raises:
         ValueError: the rows have no dates.
     """
@@ -148,7 +140,7 @@ def calendar_waves(rows: SeriesRows, name: str, timezone: str | None, part: slic
 
 
 def _place(times: np.ndarray, part: str, timezone: str | None) -> np.ndarray:
-    """How far into its round each time is, in the units of `CALENDAR`."""
+    """Return how far into its round each time is, in the units of `CALENDAR`."""
     import pandas as pd
 
     local = pd.DatetimeIndex(times.astype("datetime64[ns]")).tz_localize("UTC").tz_convert(timezone or "UTC")
@@ -163,7 +155,7 @@ def _place(times: np.ndarray, part: str, timezone: str | None) -> np.ndarray:
 
 
 def _coding(cells: list[str]) -> dict[str, Any]:
-    """Numbers are scaled, names told apart."""
+    """Scale numbers, and tell names apart."""
     values, text = to_numbers(cells)
     if text or not len(values):
         return {"names": sorted(set(cells))}

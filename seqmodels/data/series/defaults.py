@@ -29,7 +29,7 @@ YEAR = 365.25 * DAY
 
 
 def infer_defaults(rows: SeriesRows, train: np.ndarray, horizon: int, period: int | None = None) -> dict[str, Any]:
-    """Values for the options of series that their user left open, by the training part alone.
+    """Infer the options of series that their user left open, by the training part alone.
 
     >>> month = np.arange("1990-01", "2000-01", dtype="datetime64[M]").astype("datetime64[ns]").astype(np.int64)
     >>> sales = np.arange(120.0) + 9 * np.sin(np.arange(120) * np.pi / 6)
@@ -55,7 +55,7 @@ def infer_defaults(rows: SeriesRows, train: np.ndarray, horizon: int, period: in
 
 
 def usual_period(clock: Frequency | None, longest: int) -> int | None:
-    """m by the step: a day of steps that are shorter, a week of days, a year of weeks, months or quarters.
+    """Return m by the step: a day of steps that are shorter, a week of days, a year of weeks, months or quarters.
 
     >>> usual_period(Frequency("fixed", DAY // 48, True), 1000), usual_period(Frequency("fixed", 7 * DAY, True), 1000)
     (48, 52)
@@ -75,7 +75,7 @@ def usual_period(clock: Frequency | None, longest: int) -> int | None:
 
 
 def default_history(longest: int, period: int | None, horizon: int) -> int:
-    """L: two seasons or horizons, or one where that is much, or less where there is little to train on.
+    """Return L: two seasons or horizons, one where that is much, or less where there is little to train on.
 
     >>> default_history(1000, 52, 26), default_history(1000, 288, 12), default_history(54, 12, 6)
     (104, 288, 13)
@@ -88,7 +88,7 @@ def default_history(longest: int, period: int | None, horizon: int) -> int:
 
 
 def holds_on(rows: SeriesRows, train: np.ndarray, horizon: int) -> bool:
-    """Whether a value says something of those up to H steps after it: the mean autocorrelation is above 0.
+    """Say whether a value tells of those up to H steps later: the mean autocorrelation is above 0.
 
     Changes from the last value are then the better targets: where a level has moved away from those of the
     training part, they move with it.
@@ -101,7 +101,7 @@ def holds_on(rows: SeriesRows, train: np.ndarray, horizon: int) -> bool:
 
 
 def default_calendar(rows: SeriesRows, train: np.ndarray) -> list[str]:
-    """Of the calendar what the training part has seen come round."""
+    """Return the parts of the calendar that the training part has seen come round."""
     clock = rows.clock
     if clock is None or rows.times is None or not clock.dated or clock.unit == "business" or not train.any():
         return []

@@ -25,7 +25,7 @@ class SeriesOptions:
     train_steps: int | None = None
 
     def given(self) -> list[str]:
-        """The options that mean something for series only, and are set."""
+        """Return the options that mean something for series only, and are set."""
         own = {name: getattr(self, name) for name in vars(self) if name != "reading"}
         own |= {name: getattr(self.reading, name) for name in vars(self.reading) if name != "missing"}
         usual = {**vars(SeriesReading()), **vars(SeriesOptions())}
@@ -41,7 +41,7 @@ def parse_fold(text: str | None) -> tuple[int, int] | None:
 
 
 def infer_layout(table: Table, asked: Columns, options: SeriesOptions) -> Layout:
-    """As `infer`, with columns that are known ahead or static, and targets after every step, understood.
+    """Infer the layout, with future and static covariates, and targets after every step, understood.
 
     Raises:
         ValueError: such a column is not there, or has another meaning too.

@@ -51,12 +51,10 @@ class SeriesReading:
     static: tuple[str, ...] = ()
 
     def to_plain(self) -> dict[str, Any]:
-        """As a dict of plain values."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> SeriesReading:
-        """The inverse of `to_plain`."""
         fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in plain.items()}
         return cls(**fields)
 

@@ -113,7 +113,7 @@ class SeriesTable:
         return Context.fit(*fitted, options.calendar, reading.timezone, options.identity, options.relative)
 
     def defaults(self) -> dict[str, str]:
-        """Values for options that the user left open, as settings: see `seqmodels.data.series.defaults`."""
+        """Return values for options that the user left open, as settings: see `seqmodels.data.series.defaults`."""
         options, left_open = self.options, {"period", "history", "relative", "calendar"} - set(self.options.given())
         if options.reading.transform is not None:  # the targets are changes already
             left_open.discard("relative")
@@ -140,11 +140,11 @@ class SeriesTable:
         return [f"{len(short)} of {len(counts)} series with fewer than the {steps} rows of a window left out: {names}"]
 
     def describe(self) -> str:
-        """What the rows are, in words."""
+        """Say what the rows are."""
         return in_words(self.layout, self.options, len(self.rows), len(self.rows.names), self.history)
 
     def splits(self) -> dict[str, SeriesWindows]:
-        """The windows or streams of each split."""
+        """Return the windows or streams of each split."""
         if self.kept:
             make = partial(write_windows, self._splits, self.rows.space)
             splits = opened_windows(self._folder("windows", make))
@@ -176,7 +176,7 @@ class SeriesTable:
             )
 
     def _layout_read(self) -> Layout:
-        """The layout with the format of dates that was found, by which a new file is read too."""
+        """Return the layout with the format of dates that was found, by which a new file is read too."""
         return replace(self.layout, time_format=self.layout.time_format or self.rows.time_format)
 
     def _refuse_constant(self) -> None:
@@ -195,11 +195,7 @@ class SeriesTable:
 
 
 def refuse_far(horizon: int, rows: int, path: str) -> None:
-    """Refuse to forecast further than there are rows, before memory is taken for so many steps.
-
-    Raises:
-        ValueError: it is further.
-    """
+    """Refuse to forecast further than there are rows, before memory is taken for so many steps."""
     if horizon > rows:
         raise ValueError(
             f"{path}: the series has {rows} rows, too few for the {horizon} steps of data.horizon: choose a shorter one"
@@ -207,7 +203,7 @@ def refuse_far(horizon: int, rows: int, path: str) -> None:
 
 
 def in_words(layout: Layout, options: SeriesOptions, rows: int, series: int, history: int) -> str:
-    """What so many rows of so many series are, with L steps of history."""
+    """Say what so many rows of so many series are, with L steps of history."""
     reading = options.reading
     many = f"{series} series" if layout.series else "one series"
     what = f"{rows} rows of {many}, {layout.target!r} forecast from {listed(layout.features)}"
@@ -220,14 +216,14 @@ def in_words(layout: Layout, options: SeriesOptions, rows: int, series: int, his
 
 
 def input_names(layout: Layout, options: SeriesOptions, context: Context) -> tuple[str, ...]:
-    """Of the F features."""
+    """Name the F features."""
     names = (*layout.feature_names, *options.reading.known, *context.names)
     transform = options.reading.transform
     return names if transform is None else (f"{transform} of {names[0]}", *names[1:])
 
 
 def plain_options(layout: Layout, options: SeriesOptions, history: int, context: Context) -> dict[str, Any]:
-    """What the spec keeps, to read other files alike."""
+    """Return what the spec keeps, to read other files alike."""
     return {
         "layout": layout.to_plain(),
         "missing": options.reading.missing,
@@ -239,7 +235,8 @@ def plain_options(layout: Layout, options: SeriesOptions, history: int, context:
 
 
 def _as_setting(value: Any) -> str:
-    """
+    """Write a value as a setting.
+
     >>> _as_setting(True), _as_setting(12), _as_setting(["hour", "day_of_week"])
     ('true', '12', '[hour,day_of_week]')
     """
@@ -247,7 +244,7 @@ def _as_setting(value: Any) -> str:
 
 
 def reading_of(options: Mapping[str, Any]) -> tuple[SeriesReading, Context]:
-    """How the training data were read, from what their spec says; older checkpoints say less."""
+    """Return how the training data were read, from what their spec says; older checkpoints say less."""
     if "reading" not in options:
         return SeriesReading(options["transform"], options["missing"]), Context()
     return SeriesReading.from_plain(options["reading"]), Context.from_plain(options["context"])

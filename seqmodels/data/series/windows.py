@@ -114,7 +114,7 @@ class SeriesWindows(SequenceDataset):
         self.change = _Change(spec) if (spec.options or {}).get("relative") else None
 
     def _inputs(self, first: int, last: int) -> np.ndarray:
-        """Rows first to last, with what is known of the steps ahead of each."""
+        """Return rows first to last, with what is known of the steps ahead of each."""
         rows = np.asarray(self.values[first:last])
         if self.known is None:
             return rows

@@ -8,7 +8,7 @@ FOLDER = Path(__file__).parent
 
 
 def shipped(name: str) -> Path:
-    """The path of a data file that comes with the package.
+    """Return the path of a data file that comes with the package.
 
     >>> shipped("shakespeare.txt.gz").name
     'shakespeare.txt.gz'

@@ -24,7 +24,7 @@ def split_arrays(
     seed: int,
     has_test: bool = False,
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The items of each split, and notes on what was kept together.
+    """Split sequences, and note what was kept together.
 
     What says most decides: the `split` array; named test groups; whole groups at random; else items at random,
     copies of one sequence together, each class in the same shares everywhere. Where the test split is named, the
@@ -59,7 +59,7 @@ def split_arrays(
 
 
 def given_splits(arrays: Arrays) -> dict[str, np.ndarray]:
-    """The items of each split as the `split` array names them: in words, or 0, 1, 2 for train, val and test."""
+    """Return the splits that the `split` array names: in words, or 0, 1, 2 for train, val and test."""
     split = np.asarray(arrays.split)
     words = [NAMES[int(s)] if split.dtype.kind in "iu" and 0 <= s < len(NAMES) else str(s).lower() for s in split]
     wrong = next((i for i, word in enumerate(words) if word not in GIVEN), None)
@@ -87,7 +87,6 @@ def _of_groups(arrays: Arrays, wanted: Sequence[str]) -> np.ndarray:
 def _share_out(
     arrays: Arrays, items: np.ndarray, labels: np.ndarray | None, val: float, test: float, seed: int
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Some items at random into the splits that have a share."""
     if arrays.groups is not None:
         with naming(arrays.path):
             parts = by_group(np.asarray(arrays.groups)[items].astype(str).tolist(), val, test, seed)
@@ -106,5 +105,5 @@ def _share_out(
 
 
 def content(arrays: Arrays, index: int) -> bytes:
-    """A short digest of a sequence, the same for copies."""
+    """Digest a sequence; the same for copies."""
     return hashlib.blake2b(np.ascontiguousarray(arrays.steps(index)).tobytes(), digest_size=16).digest()

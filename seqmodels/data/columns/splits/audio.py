@@ -37,7 +37,7 @@ class SplitOptions:
 
 
 def split_recordings(recordings: Sequence[Recording], options: SplitOptions) -> dict[str, np.ndarray]:
-    """The indices of the recordings in "train", and in "val" and "test" where there are such.
+    """Split recordings: "train", and "val" and "test" where there are such.
 
     Raises:
         ValueError: speakers that nobody has, a split without recordings, a file that is there twice.
@@ -101,7 +101,7 @@ def _of_groups(recordings: Sequence[Recording], wanted: Sequence[str], name: str
 
 
 def _as_given(recordings: Sequence[Recording]) -> dict[str, np.ndarray]:
-    """ "val" and "test" as the manifest says; what is for training is left for the rest."""
+    """Return "val" and "test" as the manifest says."""
     names = np.array([recording.split for recording in recordings])
     if not (names == "train").any():
         raise ValueError(f"{recordings[0].where}: the column split names no recording 'train'")

@@ -20,7 +20,7 @@ LARGEST_SHARE = 0.5
 def split_sequences(
     sequences: Sequences, val_fraction: float, test_fraction: float, seed: int
 ) -> tuple[dict[str, np.ndarray], int]:
-    """Which sequences are in which split, and how many are copies of an earlier one.
+    """Split sequences, and count those that are copies of an earlier one.
 
     Copies stay together: one in training and one in test would reward learning by heart. So do the
     members of a group, where a column tells groups. Classes have the same shares in all splits, as
@@ -56,7 +56,6 @@ def _at_random(
 
 
 def _labels(sequences: Sequences) -> Ragged:
-    """The numbers of the labels of each sequence."""
     labels, rows = Labels(sequences.table, sequences.layout), used_rows(sequences)
     found, counts = [np.zeros(0, np.int64)], np.zeros(len(sequences), np.int64)
     for part in rows.parts():
@@ -68,7 +67,7 @@ def _labels(sequences: Sequences) -> Ragged:
 
 
 def _joined(groups: np.ndarray, originals: np.ndarray) -> np.ndarray:
-    """Of each sequence the number of what must stay together: its group, and the groups that have copies of it."""
+    """Group what must stay together: a group, and the groups that have copies of its sequences."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -80,11 +79,7 @@ def _joined(groups: np.ndarray, originals: np.ndarray) -> np.ndarray:
 
 
 def given_splits(sequences: Sequences, column: str) -> dict[str, np.ndarray]:
-    """Find the sequences of each split that a column names.
-
-    Args:
-        sequences: to be split.
-        column: with the names.
+    """Return the sequences of each split that a column names.
 
     Raises:
         ValueError: a cell names no split, the rows of a sequence name different ones, or none is for training.

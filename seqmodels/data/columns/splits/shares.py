@@ -34,7 +34,7 @@ def check_fractions(val_fraction: float, test_fraction: float) -> None:
 
 
 def by_position(count: int, val_fraction: float = 0.1, test_fraction: float = 0.1) -> dict[str, slice]:
-    """The first items for training, the next for validation, the last for test.
+    """Split in order: the first items for training, the next for validation, the last for test.
 
     >>> by_position(10, 0.2, 0.1)
     {'train': slice(0, 7, None), 'val': slice(7, 9, None), 'test': slice(9, 10, None)}
@@ -45,7 +45,7 @@ def by_position(count: int, val_fraction: float = 0.1, test_fraction: float = 0.
 
 
 def by_ratio(count: int, val_fraction: float = 0.1, test_fraction: float = 0.1, seed: int = 0) -> dict[str, np.ndarray]:
-    """Items at random; indices sorted.
+    """Split at random; indices sorted.
 
     >>> {name: len(items) for name, items in by_ratio(10).items()}
     {'train': 8, 'val': 1, 'test': 1}
@@ -57,7 +57,7 @@ def by_ratio(count: int, val_fraction: float = 0.1, test_fraction: float = 0.1, 
 def by_group(
     groups: Sequence[Hashable] | np.ndarray, val_fraction: float = 0.1, test_fraction: float = 0.1, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Whole groups at random, so that no group (a writer, a patient) is in two splits; indices sorted.
+    """Split whole groups at random, so that no group (a writer, a patient) is in two splits; indices sorted.
 
     >>> by_group(["a", "a", "b", "c", "b"], 0.0, 0.4)
     {'train': array([0, 1, 3]), 'test': array([2, 4])}
@@ -68,7 +68,7 @@ def by_group(
 
 
 def number(names: Sequence[Hashable] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Number names in order of appearance: int64 ``(N,)``, and the place where each first appears.
+    """Enumerate names in order of appearance: int64 ``(N,)``, and the place where each first appears.
 
     >>> number(["b", "a", "b"])
     (array([0, 1, 0]), array([0, 1]))
@@ -99,7 +99,6 @@ def is_number(label: str) -> bool:
 
 
 def _items_of(owner: np.ndarray, count: int, parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The items ``(N,)`` whose owners are in each part."""
     found = {}
     for name, members in parts.items():
         chosen = np.zeros(count, bool)
@@ -116,7 +115,7 @@ def stratified(
     names: Sequence[str] | None = None,
     amounts: bool = False,
 ) -> dict[str, np.ndarray]:
-    """Items at random, each label in the same shares everywhere; indices sorted.
+    """Split at random, each label in the same shares everywhere; indices sorted.
 
     Args:
         labels: of each item.
@@ -161,7 +160,7 @@ def stratified_groups(
     test_fraction: float = 0.1,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Whole groups, so that items and labels have the wanted shares as nearly as whole groups allow; indices sorted.
+    """Split whole groups, items and labels as near to the wanted shares as they allow; indices sorted.
 
     Group by group, the largest first, to where it brings the counts n of items and of each label
     closest to those wanted, w: the split in which the sum of (n - w)^2 / w falls most.
@@ -195,12 +194,7 @@ def stratified_groups(
 
 
 def _deal(counts: np.ndarray, shares: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Of each group ``(U,)`` the part it goes to.
-
-    Args:
-        counts: ``(U, K)``, how often each group has each label.
-        shares: ``(P,)`` of the parts.
-    """
+    """Assign groups with ``(U, K)`` labels to parts with ``(P,)`` shares; return each group's part ``(U,)``."""
     wanted = shares[:, None] * counts.sum(axis=0)
     missing, weights = wanted.copy(), 1 / np.maximum(wanted, 1e-9)
     part = np.full(len(counts), -1)
@@ -219,7 +213,7 @@ def _deal(counts: np.ndarray, shares: np.ndarray, generator: np.random.Generator
 
 
 def _counts(count: int, val_fraction: float, test_fraction: float) -> list[int]:
-    """Items in train, val and test: at least one wherever the fraction is above 0."""
+    """Count the items of train, val and test: at least one wherever the fraction is above 0."""
     check_fractions(val_fraction, test_fraction)
     val, test = (max(1, round(count * share)) if share else 0 for share in (val_fraction, test_fraction))
     if count - val - test < 1:

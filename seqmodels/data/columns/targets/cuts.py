@@ -11,7 +11,7 @@ from seqmodels.data.read.table import Table
 
 
 def cut_numbers(table: Table, column: str, cuts: Sequence[float]) -> None:
-    """Put in the place of a column's numbers between which cuts they lie; blanks stay blank.
+    """Replace a column's numbers by the interval between cuts that they lie in; blanks stay blank.
 
     >>> table = Table("films.csv", {"score": ["-1.5", "0", "2", ""]}, [2, 3, 4, 5])
     >>> cut_numbers(table, "score", [0, 1])
@@ -34,7 +34,7 @@ def cut_numbers(table: Table, column: str, cuts: Sequence[float]) -> None:
 
 
 def cut_names(cuts: Sequence[float]) -> list[str]:
-    """What the classes are called.
+    """Name the classes.
 
     >>> cut_names([0.5])
     ['below 0.5', '0.5 and above']
@@ -45,7 +45,7 @@ def cut_names(cuts: Sequence[float]) -> list[str]:
 
 
 def check_cuts(cuts: Sequence[float], layout: str | None) -> tuple[float, ...]:
-    """The cuts, or a ValueError where they do not rise, or the layout has no classes."""
+    """Return the cuts, or refuse those that do not rise, and layouts without classes."""
     if any(high <= low for low, high in pairwise(cuts)):
         raise ValueError(f"data.target_cuts must rise, such as [0, 10], got {list(cuts)}")
     if cuts and layout == "series":

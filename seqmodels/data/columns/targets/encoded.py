@@ -49,12 +49,7 @@ def check_targets(sequences: Sequences, missing: str) -> Sequences:
 
 
 def has_targets(sequences: Sequences, spec: Spec) -> bool:
-    """Say whether every sequence has targets that training knew; where some have, a warning tells of the others.
-
-    Args:
-        sequences: of a new file.
-        spec: of the training data.
-    """
+    """Say whether every sequence has targets that training knew; where some have, a warning tells of the others."""
     table, layout = sequences.table, sequences.layout
     if not set(layout.targets) <= set(table.columns):
         return False
@@ -75,7 +70,6 @@ def has_targets(sequences: Sequences, spec: Spec) -> bool:
 
 
 def _lacking(rows: Ragged, blank: np.ndarray) -> np.ndarray:
-    """The sequences of which a row is blank."""
     found = np.zeros(len(rows), dtype=bool)
     for part in rows.parts():
         lengths = rows.lengths[part]
@@ -106,8 +100,7 @@ def refuse_change(sequences: Sequences, column: str, cure: str) -> None:
 
 
 def _blank(table: Table, layout: Layout, name: str) -> np.ndarray | None:
-    """Bool ``(rows,)``: where a target is missing; None for nowhere. A cell without any name of a label is a set
-    too, the empty one."""
+    """Mark blank targets, bool ``(rows,)``, None for nowhere; a cell without a name is a set too, the empty one."""
     if layout.target_kind == "labels" and not layout.more_targets:
         codes, names = table.codes(name, "target")
         blank = np.array([not cell.strip() for cell in names])
@@ -128,7 +121,7 @@ def _blank(table: Table, layout: Layout, name: str) -> np.ndarray | None:
 
 
 def used_rows(sequences: Sequences) -> Ragged:
-    """Return of each sequence the rows whose targets count: all of them, or the first."""
+    """Return the rows of each sequence whose targets count: all of them, or the first."""
     return sequences.rows if sequences.layout.target_per == "step" else sequences.rows.cut(1)
 
 
@@ -163,7 +156,6 @@ def refuse_one_class(sequences: Sequences) -> None:
 
 
 def target_range(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
-    """Return the smallest and the largest target values, ``(V,)`` each."""
     rows, table, layout = used_rows(sequences), sequences.table, sequences.layout
     low, high = np.full(len(layout.targets), np.inf), np.full(len(layout.targets), -np.inf)
     for part in rows.parts():
@@ -213,7 +205,7 @@ def encode_targets(
 
 
 def _encoder(sequences: Sequences, spec: Spec) -> Callable[[np.ndarray], np.ndarray]:
-    """What makes targets of some rows of the table."""
+    """Return a function that encodes the targets of some rows of the table."""
     table, layout = sequences.table, sequences.layout
     if spec.targets == "values":
         return lambda rows: apply_scale(target_values(table, layout, rows), spec.shift, spec.scale)

@@ -35,7 +35,7 @@ def target_kind(table: Table, asked: Columns) -> TargetKind:
 
 
 def _kind_of_several(table: Table, asked: Columns) -> TargetKind:
-    """Several columns to be learned: one label each that holds (1) or not (0), or one number each."""
+    """Tell several columns apart: one label each that holds (1) or not (0), or one number each."""
     names = (asked.target, *asked.more_targets)
     words = [name for name in names if not table.is_numeric(name)]
     one_holds = not words and asked.target_kind in (None, "labels") and _one_holds(table, names)
@@ -55,7 +55,7 @@ def _kind_of_several(table: Table, asked: Columns) -> TargetKind:
 
 
 def _one_holds(table: Table, names: tuple[str, ...]) -> bool:
-    """Whether the columns are 0 and 1, and one of them is 1 in every row."""
+    """Say whether the columns are 0 and 1, and one of them is 1 in every row."""
     columns = [table.numbers(name, "target") for name in names]
     for part in blocks(len(table)):
         rows = np.stack([column[part] for column in columns], axis=1)

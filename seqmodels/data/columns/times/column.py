@@ -90,7 +90,6 @@ class _Column:
         self.table, self.name, self.cells, self.owner = table, name, cells, owner
 
     def read(self) -> Times:
-        """Read dates with or without a time of day, or times of day alone."""
         if ISO.fullmatch(self.cells[0].strip()[:LONGEST]):
             values, bad = self._by_pandas(format="ISO8601")
             if not len(bad):
@@ -98,7 +97,7 @@ class _Column:
         return self._by_parts()
 
     def formatted(self, time_format: str) -> Times:
-        """Read dates by a format that the user gives; a time of day may follow one that has none."""
+        """Read dates by a given format; a time of day may follow one that has none."""
         roles = tuple(ROLES.get(role, "") for role in re.findall(r"%(.)", time_format))
         if all(roles):
             return self._by_parts(roles)
@@ -112,7 +111,7 @@ class _Column:
         return Times(values, True, "iso")
 
     def _by_pandas(self, **options: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Nanoseconds in UTC, and the rows that cannot be read."""
+        """Return nanoseconds in UTC, and the rows that cannot be read."""
         import pandas as pd
 
         values, bad = self.table.space.empty(len(self.cells), np.int64), []
@@ -131,7 +130,6 @@ class _Column:
         return values, np.concatenate(bad)
 
     def _by_parts(self, order: Order | None = None) -> Times:
-        """Read each distinct date and each distinct time of day once."""
         dates: dict[str, int] = {}
         clocks: dict[str, int] = {}
         size = len(self.cells)
@@ -158,7 +156,7 @@ class _Column:
         return Times(values, True, "iso", found)
 
     def _days(self, dates: list[str], of_row: np.ndarray, order: Order | None) -> tuple[list[int | None], str | None]:
-        """Days since 1970 of each distinct date, and their format where there was a choice."""
+        """Return days since 1970 of each distinct date, and their format where there was a choice."""
         tokens = [tokens_of(text) for text in dates]
         usual = tuple(kind for kind, _ in tokens[0])
         like = [one for one in tokens if tuple(kind for kind, _ in one) == usual]
@@ -208,7 +206,7 @@ def _past_midnight(times: np.ndarray, owner: np.ndarray | None) -> np.ndarray:
 
 
 def format_of(date: str, order: Order) -> str:
-    """The format, as for `datetime.strptime`, of a date of numbers that is read in an order.
+    """Write the format, as for `datetime.strptime`, of a date of numbers that is read in an order.
 
     >>> format_of("01/02/2024", ("d", "m", "y"))
     '%d/%m/%Y'
@@ -223,7 +221,7 @@ def format_of(date: str, order: Order) -> str:
 
 
 def looks_like_time(cell: str) -> bool:
-    """Whether a cell of text is a date, with or without a time of day, or a time of day.
+    """Say whether a cell is a date, with or without a time of day, or a time of day.
 
     >>> [looks_like_time(cell) for cell in ("31.1.24", "Jan-01", "8:30", "1970 Q3", "room 12", "3-2")]
     [True, True, True, True, False, False]

@@ -65,7 +65,7 @@ def split_time(cell: str) -> tuple[str, str]:
 
 
 def time_of_day(text: str) -> tuple[int, int | None] | None:
-    """Nanoseconds since midnight, and the offset from UTC where there is one; None for what is no time of day.
+    """Return nanoseconds since midnight, and the offset from UTC where there is one; None for no time of day.
 
     >>> time_of_day("1:30 PM"), time_of_day("24:00"), time_of_day("00:00+01:00"), time_of_day("25:00")
     ((48600000000000, None), (86400000000000, None), (0, 3600000000000), None)
@@ -95,7 +95,7 @@ def _offset(text: str | None) -> int | None:
 
 
 def tokens_of(date: str) -> list[Token]:
-    """What a date is made of: numbers "n", a month's name "b", and the marks of weeks "w" and quarters "q".
+    """Split a date into numbers "n", a month's name "b", and the marks of weeks "w" and quarters "q".
 
     >>> tokens_of("Mon, 1 January 2024"), tokens_of("2024-W05")
     ([('n', '1'), ('b', '1'), ('n', '2024')], [('n', '2024'), ('w', ''), ('n', '05')])
@@ -116,7 +116,7 @@ def tokens_of(date: str) -> list[Token]:
 
 
 def orders_of(dates: Sequence[list[Token]]) -> list[Order]:
-    """Every order of year "y", month "m", day "d", quarter "q" and week "w" that the dates of a column may have.
+    """Return every order of year, month, day, quarter and week that the dates of a column may have.
 
     >>> orders_of([tokens_of("01/02/2024")]), orders_of([tokens_of("Jan-01")]), orders_of([tokens_of("Q1 1970")])
     ([('d', 'm', 'y'), ('m', 'd', 'y')], [('m', 'y')], [('-', 'q', 'y')])
@@ -154,7 +154,7 @@ def _arrangements(kind: str, wide: list[int]) -> list[Order]:
 
 
 def _years_fit(order: Order, long: list[bool], wide: list[int]) -> bool:
-    """Whether years have four digits, or two in all cells, and nothing else has more than two."""
+    """Say whether years have four digits, or two in all cells, and nothing else has more than two."""
     if len(order) == 1:
         return True
     for place, role in enumerate(order):
@@ -166,7 +166,7 @@ def _years_fit(order: Order, long: list[bool], wide: list[int]) -> bool:
 
 
 def read_dates(dates: Sequence[list[Token]], order: Order) -> list[int | None]:
-    """Days since 1970 of each date read in an order; None for those that there are not.
+    """Return days since 1970 of each date read in an order; None for those that do not exist.
 
     >>> read_dates([tokens_of("31.01.24"), tokens_of("30.02.24")], ("d", "m", "y"))
     [19753, None]
@@ -191,7 +191,7 @@ def _fields(date: list[Token], order: Order) -> dict[str, str] | None:
 
 
 def _century(years: set[int]) -> dict[str, int]:
-    """Two-digit years as whole ones: next to each other across a turn of the century, and as late as may be.
+    """Return two-digit years as whole ones: next to each other across a century, and as late as may be.
 
     >>> _century({98, 99, 0, 1}), _century({49, 60})
     ({'00': 2000, '01': 2001, '98': 1998, '99': 1999}, {'49': 1949, '60': 1960})
@@ -219,7 +219,7 @@ def _day(fields: dict[str, str], century: dict[str, int]) -> int | None:
 
 
 def evenness(days: Iterable[int]) -> float:
-    """Share of the steps between sorted days that are the commonest one, in days or in months.
+    """Return the share of steps between sorted days that are the commonest one, in days or in months.
 
     >>> evenness([0, 31, 59, 90]), evenness([0, 1, 2, 365])
     (1.0, 0.6666666666666666)
@@ -238,12 +238,7 @@ def evenness(days: Iterable[int]) -> float:
 def choose(
     readings: dict[Order, list[int | None]], parts: Sequence[int], unclear: Callable[[list[Order]], ValueError]
 ) -> Order:
-    """The order in which a column is read: the one that reads all, with the most even steps, in order in the file.
-
-    Args:
-        readings: days of each distinct date, in every order.
-        parts: the distinct date of each row, or of a stretch of rows.
-        unclear: makes the error for orders between which nothing decides.
+    """Choose the order that reads all dates, with the most even steps, in order in the file.
 
     Raises:
         ValueError: two orders do as well and differ.

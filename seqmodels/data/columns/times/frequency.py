@@ -88,7 +88,7 @@ class Frequency:
         return (months + off / 31) / self.size
 
     def after(self, time: float, count: int) -> float:
-        """The time stamp `count` steps after one."""
+        """Return the time stamp `count` steps after one."""
         if self.unit == "fixed":
             return time + count * (int(self.size) if self.dated else self.size)
         wall = local_one(time, self.timezone)
@@ -129,15 +129,10 @@ def number_text(time: float) -> str:
 
 
 def time_text(time: float, whole: bool = False, offset: int | None = None) -> str:
-    """Write nanoseconds since 1970 as a date, with the time of day where there is one.
+    """Write nanoseconds since 1970, in UTC or local time with an `offset`, as a date, with the time where needed.
 
     >>> time_text(0), time_text(90 * 60 * 10**9)
     ('1970-01-01', '1970-01-01T01:30:00Z')
-
-    Args:
-        time: in UTC, or in local time where `offset` is given.
-        whole: whether midnight is written too, as beside other times of day.
-        offset: of local time from UTC, in nanoseconds.
     """
     seconds, rest = divmod(int(time), 10**9)  # which hold times that nanoseconds in 64 bits do not
     date, _, clock = str(np.datetime64(seconds, "s")).partition("T")
@@ -150,13 +145,12 @@ def time_text(time: float, whole: bool = False, offset: int | None = None) -> st
 
 
 def _day_of(dates: np.ndarray) -> np.ndarray:
-    """Day of the month, from 1."""
     days = dates.astype("datetime64[D]")
     return (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1
 
 
 def _length_of(dates: np.ndarray) -> np.ndarray:
-    """Days of the month."""
+    """Count the days of each month."""
     month = dates.astype("datetime64[M]")
     return ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(np.int64)
 
@@ -184,13 +178,13 @@ def infer_frequency(
 
 
 def _neighbours(times: np.ndarray, series: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Blocks of rows, each with the first row of the next."""
+    """Yield blocks of rows, each with the first row of the next."""
     for rows in blocks(len(times)):
         yield times[rows.start : rows.stop + 1], series[rows.start : rows.stop + 1]
 
 
 def _commonest(parts: Iterator[np.ndarray]) -> float | None:
-    """The commonest number above zero, the smallest of several; None for none."""
+    """Return the commonest number above zero, the smallest of several; None for none."""
     counts: dict[float, int] = {}
     for part in parts:
         found = np.unique(part[part > 0], return_counts=True)
@@ -202,7 +196,7 @@ def _commonest(parts: Iterator[np.ndarray]) -> float | None:
 def _by_calendar(
     times: np.ndarray, series: np.ndarray, size: float, timezone: str | None, written: str
 ) -> Frequency | None:
-    """A step of months, business days or local days, where all dates are such."""
+    """Return a step of months, business days or local days, where all dates are such."""
 
     def wall() -> Iterator[tuple[np.ndarray, np.ndarray]]:  # block by block, each time anew
         return ((local(part, timezone), np.diff(whose) == 0) for part, whose in _neighbours(times, series))

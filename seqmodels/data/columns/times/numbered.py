@@ -41,7 +41,7 @@ class Times(NamedTuple):
 
 
 def read_numbers(values: np.ndarray, space: Space) -> Times:
-    """Read numbers as the dates that all of them are, else as themselves.
+    """Read numbers, none missing, as the dates that all of them are, else as themselves.
 
     >>> read_numbers(np.array([202412.0, 202501.0]), Space()).written
     '%Y%m'
@@ -49,10 +49,6 @@ def read_numbers(values: np.ndarray, space: Space) -> Times:
     'number'
     >>> read_numbers(np.array([1704067200.0, 1704070800.0]), Space()).written
     's'
-
-    Args:
-        values: float64 ``(N,)``, none missing.
-        space: for the dates.
     """
     digits = len(str(int(values[0]))) if len(values) and values[0] >= 1 else 0
     if digits in COMPACT:
@@ -72,7 +68,7 @@ def read_numbers(values: np.ndarray, space: Space) -> Times:
 def _converted(
     values: np.ndarray, space: Space, convert: Callable[[np.ndarray], np.ndarray | None]
 ) -> np.ndarray | None:
-    """Dates block by block; None where one block has a number that is none."""
+    """Convert to dates block by block; None where one block has a number that is none."""
     found = space.empty(len(values), np.int64)
     for rows in blocks(len(values)):
         dates = convert(values[rows])
@@ -113,7 +109,7 @@ def _compact(values: np.ndarray, digits: int) -> np.ndarray | None:
 
 
 def _decimal_years(values: np.ndarray) -> np.ndarray | None:
-    """Years with decimals, such as 1749.042 or 1749.25, as the months or quarters that they are.
+    """Read years with decimals, such as 1749.042 or 1749.25, as the months or quarters that they are.
 
     >>> times = _decimal_years(np.array([1749.042, 1749.123, 1749.204]))
     >>> times.astype("datetime64[ns]").astype("datetime64[D]").astype(str).tolist()

@@ -30,7 +30,7 @@ def check_timezone(name: str) -> None:
 
 
 def local(times: np.ndarray, timezone: str | None) -> np.ndarray:
-    """What clocks show at times in UTC.
+    """Convert times in UTC to local time.
 
     >>> (local(np.array([0]), "Europe/Berlin") // (DAY // 24)).tolist()
     [1]
@@ -41,12 +41,12 @@ def local(times: np.ndarray, timezone: str | None) -> np.ndarray:
 
 
 def local_one(time: float, timezone: str | None) -> int:
-    """What clocks show at one time in UTC, which without a zone may be any."""
+    """Convert one time in UTC, which without a zone may be any, to local time."""
     return int(time) if timezone is None else int(local(np.array([time], np.int64), timezone)[0])
 
 
 def utc(wall: int, timezone: str | None) -> int:
-    """Return the time in UTC at which clocks show `wall`: the first one, or where they skip it the next there is."""
+    """Convert local time to UTC: the first of two, or where clocks skip it the next there is."""
     if timezone is None:
         return wall
     index = _index(np.array([wall])).tz_localize(timezone, ambiguous=np.array([True]), nonexistent="shift_forward")
@@ -54,7 +54,7 @@ def utc(wall: int, timezone: str | None) -> int:
 
 
 def localise(wall: np.ndarray, timezone: str, owner: np.ndarray | None = None) -> np.ndarray:
-    """Times in UTC of what clocks showed.
+    """Convert local times to UTC.
 
     A time that they showed twice is told by its neighbours in the file: where an owner's rows of the
     hour go back, or repeat, the second showing begins.
@@ -88,7 +88,7 @@ def localise(wall: np.ndarray, timezone: str, owner: np.ndarray | None = None) -
 
 
 def _first_showing(wall: np.ndarray, places: np.ndarray, owner: np.ndarray | None, timezone: str) -> np.ndarray:
-    """Bool: which of the times shown twice are the first showing."""
+    """Mark which of the times shown twice are the first showing."""
     whose = np.zeros(len(places), np.int64) if owner is None else np.asarray(owner)[places]
     day = wall[places] // DAY
     forward = wall[-1] >= wall[0]

@@ -21,7 +21,7 @@ ARROW_SUFFIXES = (".parquet", *SUFFIXES)
 
 
 def need_pyarrow(path: str) -> ModuleType:
-    """pyarrow.
+    """Import pyarrow.
 
     Raises:
         ValueError: it is not installed.
@@ -59,7 +59,7 @@ def read_arrow(path: str, memory_limit: int, cache_dir: str | None) -> Table:
 
 
 def _batches(path: Path) -> Iterator[Any]:
-    """The record batches of an Arrow file or stream, or of a Feather file."""
+    """Yield the record batches of an Arrow file or stream, or of a Feather file."""
     import pyarrow as pa
 
     with pa.OSFile(str(path)) as source:
@@ -79,10 +79,6 @@ def _batches(path: Path) -> Iterator[Any]:
 def from_arrow(table: Any, path: str) -> Table:
     """Read an Arrow table, all of it in memory.
 
-    Args:
-        table: of pyarrow.
-        path: named in errors.
-
     Raises:
         ValueError: no rows, two columns of one name, or lists of steps that differ in width.
     """
@@ -100,7 +96,7 @@ def from_batches(
     cache_dir: str | None = None,
     classes: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Table:
-    """Read record batches of Arrow's.
+    """Read Arrow record batches.
 
     Args:
         path: named in errors.
@@ -137,7 +133,7 @@ def from_batches(
 
 
 def _kind(own: Any) -> str | None:
-    """An Arrow type in DuckDB's words; None where it has none."""
+    """Name an Arrow type as DuckDB does; None where it has no such type."""
     import duckdb
     import pyarrow as pa
 
@@ -151,5 +147,5 @@ def _kind(own: Any) -> str | None:
 
 
 def _of(batch: Any, wanted: Any) -> Any:
-    """A column of a batch, which is called by its place."""
+    """Return the column of a batch that a field names by its place."""
     return batch.column(int(wanted.name[1:])).cast(wanted.type)

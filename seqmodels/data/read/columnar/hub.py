@@ -18,7 +18,7 @@ _SPLITS = {"train": "train", "validation": "val", "valid": "val", "val": "val", 
 
 
 def read_datasets(path: str, memory_limit: int, cache_dir: str | None) -> dict[str, Table]:
-    """The splits of ``datasets:NAME_OR_FOLDER[:CONFIG][@SPLIT]``, or one of them, as "train".
+    """Read the splits of ``datasets:NAME_OR_FOLDER[:CONFIG][@SPLIT]``, or one of them, as "train".
 
     A folder is one made by `save_to_disk`, or one that `load_dataset` reads. A name that is no folder is
     loaded by the library, from its cache or from the net.
@@ -67,7 +67,6 @@ def _load(path: str, name: str) -> Any:
 
 
 def _table(dataset: Any, path: str, memory_limit: int, cache_dir: str | None) -> Table:
-    """One split; classes by their names."""
     arrow, rows = dataset.with_format("arrow"), max(1, len(dataset))
     size = dataset.data.nbytes
     step = max(1, PIECE * rows // max(1, size))
@@ -81,14 +80,14 @@ def _table(dataset: Any, path: str, memory_limit: int, cache_dir: str | None) ->
 
 
 def _stamp(dataset: Any, path: str) -> list[Any]:
-    """What tells a split from others: its files, and its fingerprint where it was not read from any."""
+    """Return what tells a split from others: its files, and its fingerprint where it was not read from any."""
     files = [Path(one["filename"]) for one in dataset.cache_files]
     known = [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
     return [path.partition("@")[2], dataset._fingerprint, *known]
 
 
 def _classes(dataset: Any) -> dict[str, tuple[str, ...]]:
-    """The names of classes, of each column that holds their numbers, or lists of those."""
+    """Return the names of classes of each column that holds their numbers, or lists of those."""
     from datasets import ClassLabel
 
     inner = {name: getattr(feature, "feature", feature) for name, feature in dataset.features.items()}

@@ -47,7 +47,7 @@ def read_json_lines(path: str, memory_limit: int, cache_dir: str | None) -> Tabl
 
 
 def _keys(connection: Any, source: str) -> tuple[int, tuple[Column, ...]]:
-    """How many objects there are, and their keys in order of first appearance; none where one is no object."""
+    """Return the number of objects, and their keys in order of appearance; none where one is no object."""
     counts = "count(*), count(*) FILTER (json_type(json) <> 'OBJECT')"
     rows, others = connection.execute(f"SELECT {counts} FROM {source}").fetchone()
     keys = f"SELECT row_number() OVER () AS row, json, json_keys(json) AS keys FROM {source}"
@@ -59,7 +59,7 @@ def _keys(connection: Any, source: str) -> tuple[int, tuple[Column, ...]]:
 
 
 def _at(key: str) -> str:
-    """A JSON pointer to a key, as SQL of an SQL expression."""
+    """Write a JSON pointer to a key, as SQL of an SQL expression."""
     return f"('/' || replace(replace({key}, '~', '~0'), '/', '~1'))"
 
 
@@ -75,7 +75,7 @@ def _column(key: str, kinds: set[str | None]) -> Column:
 
 
 def _bad_line(path: str) -> ValueError | None:
-    """What is wrong with the first line that holds no JSON object."""
+    """Return what is wrong with the first line that holds no JSON object."""
     for number, line in enumerate(Lines(text_pieces(path)), 1):
         try:
             if line.strip() and not isinstance(json.loads(line), dict):

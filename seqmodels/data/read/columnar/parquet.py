@@ -65,12 +65,11 @@ def read_parquet(path: str, memory_limit: int, cache_dir: str | None) -> Table:
 
 
 def _named(path: str, file: Path) -> str:
-    """The file in the words of who asked for it."""
     return path if kind_of(expanded(path)) != FOLDER and not is_pattern(path) else str(file)
 
 
 def _parquet(connection: Any, path: str, file: Path, place: Path) -> tuple[tuple[Column, ...], int]:
-    """The columns of a Parquet file, and how many rows it has.
+    """Return the columns of a Parquet file, and how many rows it has.
 
     Raises:
         ValueError: far more of them than the file can hold.
@@ -89,7 +88,7 @@ def _parquet(connection: Any, path: str, file: Path, place: Path) -> tuple[tuple
 
 
 def _top(schema: Sequence[tuple[str, int | None]]) -> list[str]:
-    """The names of the columns themselves, in a schema that lists what is in them too."""
+    """Return the names of the columns themselves, in a schema that lists what is in them too."""
     names, place = [], 1
     while place < len(schema):
         names.append(schema[place][0])

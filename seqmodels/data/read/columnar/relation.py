@@ -124,7 +124,7 @@ def read_relation(
 
 
 def _bytes(store: Store, relation: Relation) -> int:
-    """Bytes in memory, at least: a word that a file has once may be in every row."""
+    """Estimate bytes in memory, at least: a word that a file has once may be in every row."""
     each = [f"sum({CELL} * len({column.value}))" for column in relation.columns if column.is_list]
     each += [f"sum(strlen({column.value}))" for column in relation.columns if column.kind == "VARCHAR"]
     sizes = [store.ask(f"SELECT {', '.join([*each, '0'])} FROM {part.source}")[0] for part in store.parts]
@@ -132,7 +132,6 @@ def _bytes(store: Store, relation: Relation) -> int:
 
 
 def _small(connection: Any, relation: Relation, parts: Sequence[Part]) -> Table:
-    """All in memory."""
     store = Store(relation.path, relation.kind, connection, tuple(parts))
     columns: dict[str, Sequence[str]] = {}
     lists, numbers = {}, {}
@@ -180,7 +179,6 @@ def _write(relation: Relation, folder: Path) -> dict[str, Any]:
 def _stored(
     relation: Relation, folder: Path, key: Sequence[object], memory_limit: int, passing: PassingFolder
 ) -> Table:
-    """All on disk."""
     found, columns = about(folder), relation.columns
     lists = {place: folder / f"list{place}.parquet" for place, own in enumerate(columns) if own.is_list}
     if relation.numbered:
@@ -217,7 +215,6 @@ def _table(
 
 
 def _to_copy(column: Column) -> str:
-    """A column as Parquet can hold it."""
     if column.kind == "INTERVAL":
         return f"epoch({column.value})"
     if "HUGEINT" in column.kind and not column.is_list:
@@ -226,14 +223,13 @@ def _to_copy(column: Column) -> str:
 
 
 def _copied(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """The columns as they are called in a file of ours."""
+    """Return the columns as they are called in a file of ours."""
     kinds = {"INTERVAL": "DOUBLE", "HUGEINT": "VARCHAR", "UHUGEINT": "VARCHAR"}
     each = enumerate(columns)
     return tuple(replace(own, value=f"c{place}", kind=kinds.get(own.kind, own.kind)) for place, own in each)
 
 
 def _numbers(cells: StoredCells) -> np.ndarray:
-    """All numbers of a column, in memory."""
     return np.concatenate([np.empty(0), *(values for values, _ in cells.values())])
 
 
@@ -246,7 +242,7 @@ def _lengths(store: Store, column: Column) -> StoredCells:
 
 
 def _steps(column: Column, width: int) -> dict[str, Column]:
-    """The columns that the steps of lists make, by name: several where each step is a list of numbers."""
+    """Return the columns that the steps of lists make, by name: several where each step is a list of numbers."""
     step = column.element
     if not step.is_list:
         return {column.name: step} if step.text is not None else {}
@@ -260,7 +256,7 @@ def _step_columns(store: Store, steps: Mapping[str, Column], key: str = "") -> d
 
 
 def _width(store: Store, column: Column) -> int:
-    """Numbers in each step of a column of lists of lists; 1 of other lists.
+    """Return the numbers in each step of a column of lists of lists; 1 of other lists.
 
     Raises:
         ValueError: the steps differ.

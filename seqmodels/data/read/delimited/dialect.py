@@ -94,7 +94,7 @@ def find_dialect(path: str, start: str) -> Dialect:
 
 
 def _preamble(lines: Sequence[str]) -> tuple[int, str | None]:
-    """How many lines come before the names of the columns, and the separator that one of them tells."""
+    """Count the lines before the names of the columns, and find the separator that one of them tells."""
     told, skip = None, 0
     for line in lines:
         if found := re.fullmatch(r"\ufeff?\"?sep=(.)\"?", line.strip(" ")):
@@ -106,7 +106,7 @@ def _preamble(lines: Sequence[str]) -> tuple[int, str | None]:
 
 
 def _is_comment(lines: Sequence[str], place: int) -> bool:
-    """Whether a line that begins with # has another number of separators than the data; else it names columns."""
+    """Say whether a line that begins with # is no header: it has another number of separators than the data."""
     later = next((line for line in lines[place + 1 :] if line.strip() and not line.startswith("#")), "")
     return Counter(c for c in lines[place] if c in DELIMITERS) != Counter(c for c in later if c in DELIMITERS) or not (
         any(mark in later for mark in DELIMITERS)
@@ -114,7 +114,7 @@ def _is_comment(lines: Sequence[str], place: int) -> bool:
 
 
 def _delimiter(lines: Sequence[str]) -> str:
-    """The separator: the most frequent of the first line, among those that the next lines have as often, if any."""
+    """Return the most frequent separator of the first line, among those that the next lines have as often."""
     bare = [_QUOTED.sub("", line) for line in lines[:20] if line.strip()]
     counts = {mark: [line.count(mark) for line in bare] for mark in DELIMITERS}
     even = [mark for mark, own in counts.items() if own[0] and len(set(own)) == 1]
@@ -122,7 +122,7 @@ def _delimiter(lines: Sequence[str]) -> str:
 
 
 def _first_rows(lines: Sequence[str], delimiter: str, quoting: int) -> list[list[str]]:
-    """The cells of the first rows that are not blank; at least one row, of one blank cell where there is none."""
+    """Return the cells of the first rows that are not blank; one row with one blank cell for none."""
     text = io.StringIO("\n".join(lines), newline="")
     reader = csv.reader(text, delimiter=delimiter, quoting=quoting)  # type: ignore[arg-type]
     rows: list[list[str]] = []
@@ -132,7 +132,7 @@ def _first_rows(lines: Sequence[str], delimiter: str, quoting: int) -> list[list
 
 
 def _named(first: Sequence[str], below: Sequence[Sequence[str]]) -> int:
-    """How many columns there are, without nameless ones at the end of the first line that are blank in all rows."""
+    """Count the columns, without nameless ones at the end of the first line that are blank in all rows."""
     end = len(first)
     while end > 1 and not first[end - 1].strip():
         end -= 1
@@ -140,7 +140,7 @@ def _named(first: Sequence[str], below: Sequence[Sequence[str]]) -> int:
 
 
 def quoting_of(text: str, delimiter: str) -> int:
-    r"""Whether quotation marks hold cells together, or are letters as any, as in most files with tabs.
+    r"""Say whether quotation marks hold cells together, or are letters as any, as in most files with tabs.
 
     They are letters where a line between tabs has a cell that begins with one and does not end with one.
 
@@ -160,7 +160,7 @@ def quoting_of(text: str, delimiter: str) -> int:
 
 
 def column_names(path: str, first: Sequence[str]) -> tuple[list[str], bool]:
-    """The names of a file's columns, and whether its first line is data already.
+    """Return the names of a file's columns, and whether its first line is data already.
 
     A line of numbers is data, unless they count up, as some programs call their columns.
 
@@ -168,10 +168,6 @@ def column_names(path: str, first: Sequence[str]) -> tuple[list[str], bool]:
     ((['x1', 'x2'], False), (['0', '1', '2'], False))
     >>> column_names("a.csv", ["0.5", "-3", "2"])
     (['1', '2', '3'], True)
-
-    Args:
-        path: the file, named in errors.
-        first: the cells of its first line.
 
     Raises:
         ValueError: two columns have one name.
@@ -188,7 +184,7 @@ def column_names(path: str, first: Sequence[str]) -> tuple[list[str], bool]:
 
 
 def _is_blanks(line: str) -> bool:
-    """Whether a line holds numbers with blanks between them, as older archives of series have them."""
+    """Say whether a line holds numbers with blanks between them, as older archives of series have them."""
     cells = line.split()
     return (
         len(cells) > 1 and not any(mark in line for mark in DELIMITERS) and all(_number(c) is not None for c in cells)
@@ -228,7 +224,7 @@ def refuse_data(path: str, line: int, first: Sequence[str], below: Sequence[Sequ
 
 
 def names_by_place(count: int) -> list[str]:
-    """What columns without names are called."""
+    """Name columns that have no names."""
     return [str(place) for place in range(1, count + 1)]
 
 

@@ -42,11 +42,6 @@ FILE = "columns.parquet"
 def read_large_lines(path: str, memory_limit: int, cache_dir: str | None) -> Table:
     """Read a file as `seqmodels.data.read.delimited.whole.read_lines` does, without ever holding all of it.
 
-    Args:
-        path: of the file.
-        memory_limit: bytes of an array made from the table that are kept in memory.
-        cache_dir: where its columns are kept for the next run; None for the user's cache.
-
     Raises:
         ValueError: as `read_lines`, or the disk is full.
     """
@@ -169,7 +164,7 @@ def _write(path: str, folder: Path) -> dict[str, Any]:
 
 
 def _columns(dialect: Dialect, styles: dict[str, Style]) -> str:
-    """The cells of each column, written as programs do, as SQL."""
+    """Write the cells of each column as programs do, as SQL."""
     each = [(f"c{i}", styles.get(name)) for i, name in enumerate(dialect.names)]
     return ", ".join(f"{style.sql(key) if style else key} AS {key}" for key, style in each)
 
