@@ -7,7 +7,7 @@ The forward pass and the first gradient are cuDNN's. For a differentiable gradie
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -57,23 +57,40 @@ class _Again(torch.autograd.Function):
         tensors: tuple[Tensor, ...] = ctx.saved_tensors
         if not torch.is_grad_enabled():
             return None, None, *gradients, *[None] * len(tensors)
-        # Aliases: one input may depend on another (the state on the weights, in the previous
-        # window), and the gradient of this layer must not flow back through that.
-        leaves = tuple(tensor.view_as(tensor) for tensor in tensors)
-        enabled, dtype = ctx.autocast
-        with _without_fused_kernels(), torch.autocast(ctx.device, dtype=dtype, enabled=enabled):
-            outputs = ctx.call(leaves)
-        used = [index for index, gradient in enumerate(gradients) if gradient is not None]
-        found = iter(
-            torch.autograd.grad(
-                [outputs[index] for index in used],
-                [leaf for leaf in leaves if leaf.requires_grad],
-                [gradients[index] for index in used],
-                create_graph=True,
-                allow_unused=True,
-            )
+
+        def rerun(leaves: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            enabled, dtype = ctx.autocast
+            with _without_fused_kernels(), torch.autocast(ctx.device, dtype=dtype, enabled=enabled):
+                return ctx.call(leaves)
+
+        found = rerun_gradients(rerun, tensors, gradients, [tensor.requires_grad for tensor in tensors])
+        return None, None, *[None] * len(gradients), *found
+
+
+def rerun_gradients(
+    function: Callable[[tuple[Any, ...]], tuple[Tensor, ...]],
+    tensors: Sequence[Tensor | None],
+    gradients: Sequence[Tensor | None],
+    needs: Sequence[bool],
+) -> list[Tensor | None]:
+    """Run `function` on `tensors` again; return the gradients of those needed, differentiable if that is enabled."""
+    create_graph = torch.is_grad_enabled()
+    # Aliases: one input may depend on another (the state on the weights, in the previous window), and
+    # the gradient of this call must not flow back through that.
+    with torch.enable_grad():
+        leaves = tuple(tensor if tensor is None else tensor.view_as(tensor) for tensor in tensors)
+        outputs = function(leaves)
+    used = [(output, gradient) for output, gradient in zip(outputs, gradients, strict=True) if gradient is not None]
+    found = iter(
+        torch.autograd.grad(
+            [output for output, _ in used],
+            [leaf for leaf, need in zip(leaves, needs, strict=True) if need and leaf is not None],
+            [gradient for _, gradient in used],
+            create_graph=create_graph,
+            allow_unused=True,
         )
-        return None, None, *[None] * len(gradients), *[next(found) if leaf.requires_grad else None for leaf in leaves]
+    )
+    return [next(found) if need else None for need in needs]
 
 
 @contextlib.contextmanager

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from seqmodels.scan.fused.forward import Kept
-from seqmodels.scan.fused.layout import Arguments, Call, Layout, pad_rows, pad_units, rows_apart, side_by_side
+from seqmodels.scan.fused.layout import Layout, pad_rows, pad_units, rows_apart, side_by_side
 from seqmodels.scan.fused.problem import Problem
 from seqmodels.scan.gate import address
+from seqmodels.scan.step_graph.call import Arguments, Call
 
 _PLACE: tuple[Callable[[Tensor], int], ...] = (address, lambda t: t.stride(0), lambda t: t.stride(1))
 

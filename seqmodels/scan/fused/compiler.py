@@ -26,16 +26,13 @@ import torch
 
 from seqmodels.atomic import scratch
 from seqmodels.own_folder import make_own, read_own, user_cache
+from seqmodels.scan.step_graph.values import CannotFuseError
 
 _log = logging.getLogger(__name__)
 _FLAGS = ("-O3", "-std=gnu11", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math", "-w")
 _DIGEST = 32
 #: Time limit of a compiler in seconds.
 TIME_LIMIT = 60.0
-
-
-class CannotCompileError(Exception):
-    """Compilation is not possible; the message says why."""
 
 
 @functools.cache
@@ -68,7 +65,7 @@ def load(source: str) -> ctypes.CDLL:
     """Load the compiled code of a C text, from the cache or built now.
 
     Raises:
-        CannotCompileError: no compiler, or it failed or took too long.
+        CannotFuseError: no compiler, or it failed or took too long.
     """
     name = hashlib.sha256("\0".join((source, *_FLAGS, _machine())).encode()).hexdigest()[:32] + ".so"
     for folder in folders():
@@ -78,7 +75,7 @@ def load(source: str) -> ctypes.CDLL:
             with scratch(folder, name) as building:
                 os.replace(_build(source, building), folder / name)
             return _open(folder / name)
-    raise CannotCompileError("no folder for compiled code that is yours alone can be written; set SEQMODELS_CACHE")
+    raise CannotFuseError("no folder for compiled code that is yours alone can be written; set SEQMODELS_CACHE")
 
 
 def folders() -> Iterator[Path]:
@@ -132,14 +129,14 @@ def _open(path: Path) -> ctypes.CDLL:
         library.lanes.restype = ctypes.c_long
         library.forward, library.backward, library.single  # noqa: B018  are they there?
     except (OSError, AttributeError) as error:
-        raise CannotCompileError(f"what the compiler made cannot be loaded: {error}") from error
+        raise CannotFuseError(f"what the compiler made cannot be loaded: {error}") from error
     return library
 
 
 def _build(source: str, folder: Path) -> Path:
     compiler = find()
     if compiler is None:
-        raise CannotCompileError(describe())
+        raise CannotFuseError(describe())
     text, built = folder / "step.c", folder / "step.so"
     text.write_text(source)
     start = time.perf_counter()
@@ -148,12 +145,12 @@ def _build(source: str, folder: Path) -> Path:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False, cwd=folder)
     except subprocess.TimeoutExpired as error:
-        raise CannotCompileError(f"the compiler {compiler} took longer than {TIME_LIMIT:.0f} seconds") from error
+        raise CannotFuseError(f"the compiler {compiler} took longer than {TIME_LIMIT:.0f} seconds") from error
     except OSError as error:
-        raise CannotCompileError(f"the compiler {compiler} could not be started: {error}") from error
+        raise CannotFuseError(f"the compiler {compiler} could not be started: {error}") from error
     if done.returncode or not built.exists():
         words = (done.stderr or done.stdout).strip().splitlines()
-        raise CannotCompileError(
+        raise CannotFuseError(
             f"the compiler {compiler} failed: {words[0] if words else f'exit code {done.returncode}'}"
         )
     content = built.read_bytes()

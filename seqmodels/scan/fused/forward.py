@@ -10,9 +10,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seqmodels.scan.fused.layout import Arguments, Call, Layout, pad_rows, rows_apart, side_by_side
+from seqmodels.scan.fused.layout import Layout, pad_rows, rows_apart, side_by_side
 from seqmodels.scan.fused.problem import Problem
 from seqmodels.scan.gate import address, check
+from seqmodels.scan.step_graph.call import Arguments, Call
 
 
 class Kept(NamedTuple):

@@ -12,13 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqmodels.batch import step_mask
 from seqmodels.scan.fused.backward import run_backward
 from seqmodels.scan.fused.forward import Kept, run_forward
-from seqmodels.scan.fused.layout import Arguments, Call, Layout, join_state, split_state
+from seqmodels.scan.fused.layout import Layout
 from seqmodels.scan.gate import opaque, resolve
-from seqmodels.scan.reference import keep, reference_steps
-from seqmodels.scan.step_graph.trace import rebind
+from seqmodels.scan.step_graph.call import Arguments, Call
+from seqmodels.scan.step_graph.plain_loop import by_plain_loop
 
 
 class FusedScan(torch.autograd.Function):
@@ -38,10 +37,7 @@ class FusedScan(torch.autograd.Function):
             ctx.call, ctx.layout = call, layout
             ctx.set_materialize_grads(False)
             ctx.save_for_backward(*tensors, *kept.sequences, *kept[1:])
-        outputs = [
-            sequence[1:, :, : layout.units].transpose(0, 1) for sequence in kept.sequences[: call.kernel.outputs]
-        ]
-        return *outputs, *(_last(sequence, call.lengths, layout.units) for sequence in kept.sequences)
+        return _results(call, layout, kept)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -50,7 +46,7 @@ class FusedScan(torch.autograd.Function):
         tensors, rest = saved[: len(needs)], saved[len(needs) :]
         gradients = tuple(None if gradient is None else _dense(gradient) for gradient in gradients)
         if torch.is_grad_enabled() or any(gradient is not None and opaque(gradient) for gradient in gradients):
-            return None, *_by_plain_loop(call, tensors, gradients, needs)
+            return None, *by_plain_loop(call, tensors, gradients, needs)
         fields = len(call.kernel.step.fields)
         kept = Kept(rest[:fields], *rest[fields:])
         arguments = Arguments.of(call, tensors)
@@ -87,47 +83,3 @@ def _graph_is_retained() -> bool:
     """Return whether the running backward may be repeated; assumed if torch cannot tell."""
     ask = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
     return True if ask is None else bool(ask())
-
-
-def _by_plain_loop(
-    call: Call, tensors: tuple[Any, ...], gradients: tuple[Tensor | None, ...], needs: tuple[bool, ...]
-) -> list[Tensor | None]:
-    """Compute a differentiable gradient by the plain loop over the same tensors."""
-    # Aliases: one argument may depend on another (the state on the weights, in the previous window),
-    # and the gradient of this call must not flow back through that.
-    with torch.enable_grad(), torch.autocast("cpu", enabled=False):
-        leaves = [tensor if tensor is None else tensor.view_as(tensor) for tensor in tensors]
-        outputs = _plain_loop(call, Arguments.of(call, leaves))
-    used = [(output, gradient) for output, gradient in zip(outputs, gradients, strict=True) if gradient is not None]
-    found = iter(
-        torch.autograd.grad(
-            [output for output, _ in used],
-            [leaf for leaf, need in zip(leaves, needs, strict=True) if need and leaf is not None],
-            [gradient for _, gradient in used],
-            create_graph=torch.is_grad_enabled(),
-            allow_unused=True,
-        )
-    )
-    return [next(found) if need else None for need in needs]
-
-
-def _plain_loop(call: Call, arguments: Arguments) -> tuple[Tensor, ...]:
-    """Compute the results of `FusedScan` step by step."""
-    tensors = dict(zip(call.paths, arguments.sources, strict=True))
-    weights = {"weight_ih": arguments.weight_ih, "weight_hh": arguments.weight_hh}
-    tensors.update((name, weight) for name, weight in weights.items() if weight is not None)
-    cell = rebind(call.cell, tensors)
-    if not call.projects:
-        cell.__dict__["project"] = lambda u: u
-    if call.noise is not None:
-        cell.__dict__["noise"] = lambda x: call.noise
-    if call.reset is not None:
-        fresh = [leaf.expand(len(arguments.inputs), -1) for leaf in arguments.fresh if leaf is not None]
-        start = join_state(call.cell, fresh)
-        cell.__dict__["initial_state"] = lambda *_: start
-    state = join_state(call.cell, arguments.states)
-    _, after = reference_steps(cell, arguments.inputs, state, call.lengths, call.reset)
-    outputs = torch.stack([one.h for one in after], dim=1)
-    if call.lengths is not None:
-        outputs = keep(step_mask(call.lengths, outputs.shape[1]).unsqueeze(-1), outputs)
-    return *outputs.chunk(call.kernel.outputs, dim=-1), *split_state(call.cell, after[-1])

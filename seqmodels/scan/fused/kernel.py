@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import ctypes
 import os
-import types
 from importlib import resources
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from seqmodels.cells.base import Cell
 from seqmodels.scan.fused import compiler
 from seqmodels.scan.fused.emit import PROBLEM, Shape, emit
+from seqmodels.scan.step_graph.signature import made_once, signature
 from seqmodels.scan.step_graph.step import Step, backward_of, trace_step
 from seqmodels.scan.step_graph.values import CannotFuseError
 
@@ -86,19 +86,9 @@ def kernel_for(cell: Cell, dtype: torch.dtype, projects: bool) -> Kernel:
     Raises:
         CannotFuseError: the cell cannot be generated, or there is no compiler.
     """
-    key = (_signature(cell), dtype, projects)
-    found = _kernels.get(key)
-    if found is None:
-        try:
-            found = _build(cell, dtype, projects)
-        except (CannotFuseError, compiler.CannotCompileError) as error:
-            found = CannotFuseError(str(error))
-        if len(_kernels) >= _MOST_KERNELS:
-            del _kernels[next(iter(_kernels))]
-        _kernels[key] = found
-    if isinstance(found, CannotFuseError):
-        raise found
-    return found
+    key = (signature(cell), dtype, projects)
+    kernel: Kernel = made_once(_kernels, key, lambda: _build(cell, dtype, projects), _MOST_KERNELS)
+    return kernel
 
 
 def check(cell: Cell) -> None:
@@ -125,41 +115,3 @@ def _build(cell: Cell, dtype: torch.dtype, projects: bool) -> Kernel:
     library = compiler.load(source)
     numbers = torch.tensor(step.graph.numbers or [0.0], dtype=dtype, device="cpu")
     return Kernel(step, shape, library, library.lanes(), numbers, dtype)
-
-
-def _signature(cell: nn.Module) -> tuple[Any, ...]:
-    """Return what the graph of a cell depends on: class, methods, options and shapes of its tensors."""
-    described: tuple[Any, ...] = _described(cell, {})
-    return described
-
-
-def _described(value: Any, seen: dict[int, int]) -> Any:
-    """Return a value equal for cells with equal graphs: tensors by shape and identity."""
-    kind = type(value)
-    if kind in _SIMPLE:
-        return value
-    if isinstance(value, Tensor):
-        return value.shape, value.dtype, value.requires_grad, seen.setdefault(id(value), len(seen))
-    if isinstance(value, _AS_IT_IS):
-        return value
-    if id(value) in seen:  # a cycle
-        return seen[id(value)]
-    seen[id(value)] = len(seen)
-    if isinstance(value, nn.Module):
-        own = [(name, _described(part, seen)) for name, part in value.__dict__.items() if name not in OF_ANY_MODULE]
-        homes = [home for home in (value._parameters, value._buffers, value._modules) if home]
-        methods = [getattr(kind, name, None) for name in _METHODS]
-        return kind, *methods, *own, *(_described(home, seen) for home in homes)
-    if isinstance(value, dict):
-        return *value, *(_described(part, seen) for part in value.values())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return kind, *(_described(part, seen) for part in value)
-    return kind, _described(vars(value), seen) if hasattr(value, "__dict__") else repr(value)
-
-
-#: Methods that make up a step; attributes of every module; types known by name and not by content.
-_METHODS = ("project", "recurrent_input", "update", "coefficients", "advance")
-OF_ANY_MODULE = {*vars(nn.Module())} - {"training"}
-_NAMED = (type, types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.ModuleType)
-_SIMPLE = {bool, int, float, str, type(None)}
-_AS_IT_IS = (bool, int, float, str, bytes, torch.dtype, torch.device, *_NAMED)

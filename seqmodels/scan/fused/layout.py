@@ -8,19 +8,13 @@ B rows, T steps, F features, H units, P padded units.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
-
-import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqmodels.cells.base import Cell
 from seqmodels.scan.fused.kernel import Kernel, threads
 from seqmodels.scan.fused.memory import empty
-from seqmodels.scan.step_graph.step import state_blocks
+from seqmodels.scan.step_graph.call import Call
 from seqmodels.scan.step_graph.values import Source
-from seqmodels.state import State
 
 #: Recurrent weights of more bytes than this are split among the threads by units.
 _LARGE_WEIGHTS = 3 << 20
@@ -28,46 +22,6 @@ _LARGE_WEIGHTS = 3 << 20
 _SMALL_WORK = 1 << 17
 #: Weights of at most this many bytes stay in a core's cache; the input product is then also computed step by step.
 _NEAR_WEIGHTS = 1 << 20
-
-
-class Call(NamedTuple):
-    """Arguments of a call that are not differentiated.
-
-    Fields:
-        kernel: the compiled code.
-        cell: the cell.
-        projects: whether the inputs are multiplied by `weight_ih`, or are the projected input.
-        lengths, reset: as for a scan.
-        noise: random numbers that steps read beside the projected input, ``(B, T, k*H)``.
-        paths: paths of the cell's tensors among the arguments.
-    """
-
-    kernel: Kernel
-    cell: Cell
-    projects: bool
-    lengths: Tensor | None
-    reset: Tensor | None
-    noise: Tensor | None
-    paths: tuple[str, ...]
-
-
-class Arguments(NamedTuple):
-    """Tensors of a call: the state and a fresh state by blocks, and the cell's tensors that the step reads."""
-
-    inputs: Tensor
-    weight_ih: Tensor | None
-    weight_hh: Tensor | None
-    states: tuple[Tensor, ...]
-    fresh: tuple[Tensor | None, ...]
-    sources: tuple[Tensor, ...]
-
-    @classmethod
-    def of(cls, call: Call, tensors: Sequence[Any]) -> Arguments:
-        """Build from a flat sequence of the tensors."""
-        inputs, weight_ih, weight_hh, *rest = tensors
-        fields = len(call.kernel.step.fields)
-        states, fresh, sources = rest[:fields], rest[fields : 2 * fields], rest[2 * fields :]
-        return cls(inputs, weight_ih, weight_hh, tuple(states), tuple(fresh), tuple(sources))
 
 
 class Layout:
@@ -148,22 +102,3 @@ def side_by_side(tensor: Tensor, padded: int, blocks: int = 1) -> Tensor:
     if tensor.stride(2) == 1 and tensor.shape[2] == blocks * padded:
         return tensor
     return pad_units(tensor, padded, blocks)
-
-
-def split_state(cell: Cell, state: State) -> list[Tensor]:
-    """Split a state into its blocks of H, in the order of `state_blocks`."""
-    sizes, units = cell.state_sizes(), cell.hidden_size
-    return [
-        getattr(state, name) if sizes[name] == units else getattr(state, name)[..., block * units : (block + 1) * units]
-        for name, block in state_blocks(cell)
-    ]
-
-
-def join_state(cell: Cell, blocks: Sequence[Tensor]) -> State:
-    """Join blocks of H into a state."""
-    fields: dict[str, list[Tensor]] = {}
-    for (name, _), block in zip(state_blocks(cell), blocks, strict=True):
-        fields.setdefault(name, []).append(block)
-    return cell.state_type(
-        **{name: parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1) for name, parts in fields.items()}
-    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seqmodels.scan.fused.layout import Arguments, Call, Layout, pad_source, pad_units, side_by_side
+from seqmodels.scan.fused.layout import Layout, pad_source, pad_units, side_by_side
 from seqmodels.scan.fused.memory import empty
 from seqmodels.scan.gate import address, check
+from seqmodels.scan.step_graph.call import Arguments, Call
 
 
 class Problem:

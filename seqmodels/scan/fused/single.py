@@ -17,8 +17,9 @@ from torch.autograd import forward_ad
 from seqmodels.cells.checks import own_tensors
 from seqmodels.cells.gated.base import GatedCell, offer_quick_step, prepared
 from seqmodels.scan.fused.emit import PROBLEM
-from seqmodels.scan.fused.kernel import OF_ANY_MODULE, kernel_for
+from seqmodels.scan.fused.kernel import kernel_for
 from seqmodels.scan.gate import address, unreadable
+from seqmodels.scan.step_graph.signature import OF_ANY_MODULE
 from seqmodels.scan.step_graph.trace import attributes
 from seqmodels.scan.step_graph.values import CannotFuseError
 from seqmodels.state import State

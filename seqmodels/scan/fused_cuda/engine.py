@@ -13,11 +13,10 @@ from torch import Tensor
 
 from seqmodels.cells.base import Cell
 from seqmodels.cells.gated.base import GatedCell
-from seqmodels.scan.fused.layout import Call
 from seqmodels.scan.fused_cuda import failure
 from seqmodels.scan.fused_cuda.kernel import kernel_for
 from seqmodels.scan.reference import REFERENCE
-from seqmodels.scan.step_graph.call import projects, run_scan
+from seqmodels.scan.step_graph.call import Call, projects, run_scan
 from seqmodels.scan.step_graph.values import CannotFuseError
 from seqmodels.state import State
 

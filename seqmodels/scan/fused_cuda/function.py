@@ -17,8 +17,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqmodels.scan.fused.function import _by_plain_loop
-from seqmodels.scan.fused.layout import Arguments, Call
 from seqmodels.scan.fused_cuda import failure
 from seqmodels.scan.fused_cuda.drivers import (
     RESULTS,
@@ -31,6 +29,8 @@ from seqmodels.scan.fused_cuda.drivers import (
 )
 from seqmodels.scan.fused_cuda.graphs import replay
 from seqmodels.scan.fused_cuda.plan import Plan, plan
+from seqmodels.scan.step_graph.call import Arguments, Call
+from seqmodels.scan.step_graph.plain_loop import by_plain_loop
 
 #: Drivers in order of preference: the second if the device lacks the memory for the first.
 DRIVERS = ("auto", "stepwise")
@@ -95,7 +95,7 @@ class FusedCudaScan(torch.autograd.Function):
             except FAILURES as error:
                 failure.give_up(call.kernel, error)
         with torch.enable_grad(), torch.autocast("cuda", enabled=False):
-            found = _by_plain_loop(call, tensors, gradients, needs)
+            found = by_plain_loop(call, tensors, gradients, needs)
         return None, *(one if again or one is None else one.detach() for one in found)
 
 

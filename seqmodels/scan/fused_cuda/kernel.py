@@ -6,15 +6,16 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from seqmodels.cells.base import Cell
-from seqmodels.scan.fused.kernel import _signature
 from seqmodels.scan.fused_cuda.emit import emit
 from seqmodels.scan.fused_cuda.module import load
 from seqmodels.scan.fused_cuda.text import Layout
+from seqmodels.scan.step_graph.signature import made_once, signature
 from seqmodels.scan.step_graph.step import Step, backward_of, trace_step
 from seqmodels.scan.step_graph.values import CannotFuseError
 
 #: Code by kind of cell, or why there is none.
 known: dict[Any, CudaKernel | CannotFuseError] = {}
+_MOST_KERNELS = 512
 
 
 class CudaKernel(NamedTuple):
@@ -46,15 +47,11 @@ def kernel_for(cell: Cell, projects: bool) -> CudaKernel:
     Raises:
         CannotFuseError: the cell cannot be generated, or Triton is missing.
     """
-    key = (_signature(cell), projects)
-    if key not in known:
-        try:
-            step = trace_step(cell, projects)
-            text, layout = emit(step, backward_of(step))
-            known[key] = CudaKernel(step, layout, load(text))
-        except CannotFuseError as error:
-            known[key] = error
-    found = known[key]
-    if isinstance(found, CannotFuseError):
-        raise found
-    return found
+    kernel: CudaKernel = made_once(known, (signature(cell), projects), lambda: _build(cell, projects), _MOST_KERNELS)
+    return kernel
+
+
+def _build(cell: Cell, projects: bool) -> CudaKernel:
+    step = trace_step(cell, projects)
+    text, layout = emit(step, backward_of(step))
+    return CudaKernel(step, layout, load(text))
