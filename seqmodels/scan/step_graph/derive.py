@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from seqmodels.scan.step_graph.graph import Graph, Node, needed
+from seqmodels.scan.step_graph.graph import Node, apply, needed
 from seqmodels.scan.step_graph.operations import OPERATIONS
 
 #: Leaves whose gradient is always computed.
 _DIFFERENTIABLE = ("u", "r", "state")
 
 
-def derive(graph: Graph, outputs: list[Node], cotangents: list[Node], tensors: set[int]) -> dict[Node, Node]:
+def derive(outputs: list[Node], cotangents: list[Node], tensors: set[int]) -> dict[Node, Node]:
     """Compute the gradients of the leaves from those of `outputs`, by reverse mode.
 
-    For the leaves "tensor", only of those whose index is in `tensors`. The new nodes are added to
-    `graph`. Gradients of vectors of the cell are still to be summed over rows, those of scalars
-    over rows and units.
+    For the leaves "tensor", only of those whose index is in `tensors`. Gradients of vectors of the cell are still
+    to be summed over rows, those of scalars over rows and units.
     """
     nodes = needed(outputs)
     live: set[Node] = set()
@@ -25,24 +24,22 @@ def derive(graph: Graph, outputs: list[Node], cotangents: list[Node], tensors: s
             live.add(node)
     gradients: dict[Node, Node] = {}
     for output, cotangent in zip(outputs, cotangents, strict=True):
-        _accumulate(graph, gradients, output, cotangent)
+        _accumulate(gradients, output, cotangent)
     for node in reversed(nodes):
         if node not in live or node not in gradients or node.leaf:
             continue
-        shares = OPERATIONS[node.operation].derivative(graph, node, gradients[node])
+        shares = OPERATIONS[node.operation].derivative(node, gradients[node])
         for arg, share in zip(node.args, shares, strict=True):
             if share is not None and arg in live:
-                _accumulate(graph, gradients, arg, share)
+                _accumulate(gradients, arg, share)
     return {node: gradient for node, gradient in gradients.items() if node.leaf and node in live}
 
 
-def _accumulate(graph: Graph, gradients: dict[Node, Node], node: Node, share: Node) -> None:
+def _accumulate(gradients: dict[Node, Node], node: Node, share: Node) -> None:
     if "j" in share.kind and "j" not in node.kind and not node.leaf:
-        share = graph.apply("sum", share)
+        share = apply("sum", share)
     if node.leaf and node.kind == "b" and "j" in share.kind:
-        share = graph.apply("sum", share)
+        share = apply("sum", share)
     if node in gradients and gradients[node].kind != share.kind and "j" not in node.kind:
-        share, gradients[node] = (
-            graph.apply("sum", part) if "j" in part.kind else part for part in (share, gradients[node])
-        )
-    gradients[node] = graph.add(gradients[node], share) if node in gradients else share
+        share, gradients[node] = (apply("sum", part) if "j" in part.kind else part for part in (share, gradients[node]))
+    gradients[node] = gradients[node] + share if node in gradients else share

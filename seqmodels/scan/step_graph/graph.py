@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 #: Kinds: the axes that a value depends on, `b` for rows and `j` for units; the union of those of its arguments.
 SCALAR, UNIT, ROW, FULL = "", "j", "b", "bj"
@@ -32,15 +32,15 @@ class Leaf(NamedTuple):
 
 
 class Node:
-    """Value in a graph: an operation on other nodes, or a leaf."""
+    """Value in a graph: an operation on other nodes, or a leaf; arithmetic on it makes nodes of the same graph."""
 
-    __slots__ = ("args", "index", "kind", "leaf", "number", "operation")
-    args: tuple[Node, ...]
+    __slots__ = ("args", "graph", "index", "kind", "leaf", "number", "operation")
 
     def __init__(
-        self, index: int, operation: str, args: tuple[Node, ...], kind: str, leaf: Leaf | None, number: float | None
+        self, graph: Graph, operation: str, args: tuple[Node, ...], kind: str, leaf: Leaf | None, number: float | None
     ) -> None:
-        self.index = index
+        self.graph = graph
+        self.index = len(graph.nodes)
         self.operation = operation
         self.args = args
         self.kind = kind
@@ -50,6 +50,47 @@ class Node:
     def __repr__(self) -> str:
         what = self.leaf or self.number or ", ".join(f"v{arg.index}" for arg in self.args)
         return f"v{self.index} = {self.operation}({what})"
+
+    def __add__(self, other: Value) -> Node:
+        return apply("add", self, other)
+
+    def __radd__(self, other: float) -> Node:
+        return apply("add", other, self)
+
+    def __sub__(self, other: Value) -> Node:
+        return apply("sub", self, other)
+
+    def __rsub__(self, other: float) -> Node:
+        return apply("sub", other, self)
+
+    def __mul__(self, other: Value) -> Node:
+        return apply("mul", self, other)
+
+    def __rmul__(self, other: float) -> Node:
+        return apply("mul", other, self)
+
+    def __truediv__(self, other: Value) -> Node:
+        return apply("div", self, other)
+
+    def __rtruediv__(self, other: float) -> Node:
+        return apply("div", other, self)
+
+    def __neg__(self) -> Node:
+        return apply("neg", self)
+
+
+Value: TypeAlias = "Node | float"
+
+
+def apply(operation: str, *values: Value) -> Node:
+    """Apply `operation`, a name in `OPERATIONS`, to nodes and numbers, of which one at least is a node."""
+    graph = next(value.graph for value in values if isinstance(value, Node))
+    args = tuple(value if isinstance(value, Node) else graph.number(value) for value in values)
+    simpler = _simplify(operation, args)
+    if simpler is not None:
+        return simpler
+    kind = "".join(letter for letter in "bj" if any(letter in arg.kind for arg in args))
+    return graph.make(operation, args, ROW if operation == "sum" else kind)
 
 
 #: Numbers written into the code, where they allow simplification; all others are its arguments.
@@ -66,40 +107,29 @@ class Graph:
 
     def leaf(self, role: str, index: int, block: int = 0, kind: str = FULL) -> Node:
         """Return the node of a leaf; the same node each time."""
-        return self._make("leaf", (), kind, Leaf(role, index, block), None)
+        return self.make("leaf", (), kind, Leaf(role, index, block))
 
     def number(self, value: float) -> Node:
         """Return the node of a constant."""
         value = float(value)
         if value in _LITERALS:
-            return self._make("literal", (), SCALAR, None, value)
+            return self.make("literal", (), SCALAR, None, value)
         if value not in self.numbers:
             self.numbers.append(value)
-        return self._make("leaf", (), SCALAR, Leaf("number", self.numbers.index(value)), value)
+        return self.make("leaf", (), SCALAR, Leaf("number", self.numbers.index(value)), value)
 
-    def apply(self, operation: str, *args: Node) -> Node:
-        """Apply `operation`, a name in `OPERATIONS`, to `args`."""
-        simpler = _simplify(self, operation, args)
-        if simpler is not None:
-            return simpler
-        if operation == "sum":
-            return self._make("sum", args, ROW, None, None)
-        kind = "".join(letter for letter in "bj" if any(letter in arg.kind for arg in args))
-        return self._make(operation, args, kind, None, None)
-
-    def add(self, one: Node, other: Node) -> Node:
-        return self.apply("add", one, other)
-
-    def mul(self, one: Node, other: Node) -> Node:
-        return self.apply("mul", one, other)
-
-    def sub(self, one: Node, other: Node) -> Node:
-        return self.apply("sub", one, other)
-
-    def _make(self, operation: str, args: tuple[Node, ...], kind: str, leaf: Leaf | None, number: float | None) -> Node:
+    def make(
+        self,
+        operation: str,
+        args: tuple[Node, ...],
+        kind: str,
+        leaf: Leaf | None = None,
+        number: float | None = None,
+    ) -> Node:
+        """Return the node of an operation as it stands; the same node each time."""
         key = (operation, *(arg.index for arg in args), leaf, number if leaf is None else None)
         if key not in self._known:
-            self._known[key] = Node(len(self.nodes), operation, args, kind, leaf, number)
+            self._known[key] = Node(self, operation, args, kind, leaf, number)
             self.nodes.append(self._known[key])
         return self._known[key]
 
@@ -124,50 +154,44 @@ _EXACT: dict[str, Callable[..., float]] = {
 }
 
 
-def _simplify(graph: Graph, operation: str, args: tuple[Node, ...]) -> Node | None:
+def _simplify(operation: str, args: tuple[Node, ...]) -> Node | None:
     """Return a simpler node for `operation` on `args` with literals, or None."""
     values = [arg.number if arg.operation == "literal" else None for arg in args]
-    fold = _FOLDS.get(operation)
-    if fold is None or all(value is None for value in values):
+    if operation not in _FOLDS or all(value is None for value in values):
         return None
     if all(value is not None for value in values):
-        return graph.number(_EXACT[operation](*values)) if operation in _EXACT else None
-    return fold(graph, args, values)
+        return args[0].graph.number(_EXACT[operation](*values)) if operation in _EXACT else None
+    return _FOLDS[operation](args, values)
 
 
-def _fold_add(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
+def _fold_add(args: tuple[Node, ...], values: list[Any]) -> Node | None:
     return args[1] if values[0] == 0 else args[0] if values[1] == 0 else None
 
 
-def _fold_sub(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
-    return graph.apply("neg", args[1]) if values[0] == 0 else args[0] if values[1] == 0 else None
+def _fold_sub(args: tuple[Node, ...], values: list[Any]) -> Node | None:
+    return -args[1] if values[0] == 0 else args[0] if values[1] == 0 else None
 
 
-def _fold_mul(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
+def _fold_mul(args: tuple[Node, ...], values: list[Any]) -> Node | None:
     for value, other in ((values[0], args[1]), (values[1], args[0])):
-        if value == 1:
-            return other
-        if value == -1:
-            return graph.apply("neg", other)
+        if value in (1, -1):
+            return other if value == 1 else -other
     return None
 
 
-def _fold_div(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
-    return args[0] if values[1] == 1 else None
+_POWERS: dict[float, Callable[[Node], Node]] = {
+    1.0: lambda x: x,
+    2.0: lambda x: x * x,
+    0.5: lambda x: apply("sqrt", x),
+    -1.0: lambda x: 1 / x,
+}
 
-
-def _fold_pow(graph: Graph, args: tuple[Node, ...], values: list[Any]) -> Node | None:
-    known = {1.0: lambda x: x, 2.0: lambda x: graph.mul(x, x), 0.5: lambda x: graph.apply("sqrt", x)}
-    known[-1.0] = lambda x: graph.apply("div", graph.number(1), x)
-    return known[values[1]](args[0]) if values[1] in known else None
-
-
-#: ``(graph, args, literals) -> a simpler node or None``.
-_FOLDS: dict[str, Callable[[Graph, tuple[Node, ...], list[Any]], Node | None]] = {
+#: ``(args, literals) -> a simpler node or None``.
+_FOLDS: dict[str, Callable[[tuple[Node, ...], list[Any]], Node | None]] = {
     "add": _fold_add,
     "sub": _fold_sub,
     "mul": _fold_mul,
-    "div": _fold_div,
-    "neg": lambda graph, args, values: None,
-    "pow": _fold_pow,
+    "div": lambda args, values: args[0] if values[1] == 1 else None,
+    "neg": lambda args, values: None,
+    "pow": lambda args, values: _POWERS[values[1]](args[0]) if values[1] in _POWERS else None,
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from seqmodels.scan.step_graph.graph import Node
+from seqmodels.scan.step_graph.graph import Node, apply
 from seqmodels.scan.step_graph.lowering import elementwise, lowers, rsqrt
 from seqmodels.scan.step_graph.values import Blocks, CannotFuseError, Values
 
@@ -103,58 +103,48 @@ def _view(tracer: Values, result: Tensor, x: Blocks, *args: Any, **kwargs: Any) 
     raise CannotFuseError(f"a view as {shape} cannot be generated: only (B, k*H) and (B, k, H)")
 
 
-@lowers("sum")
-def _sum(tracer: Values, result: Tensor, x: Blocks, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> Blocks:
-    return _reduce(tracer, result, x, dim, keepdim, mean=False)
-
-
-@lowers("mean")
-def _mean(tracer: Values, result: Tensor, x: Blocks, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> Blocks:
-    return _reduce(tracer, result, x, dim, keepdim, mean=True)
-
-
 @lowers("var")
-def _var(
-    tracer: Values, result: Tensor, x: Blocks, dim: Any = None, correction: float | None = None, keepdim: bool = False
-) -> Blocks:
-    return _moments(tracer, result, x, dim, correction, keepdim)[0]
+def _var(tracer: Values, result: Tensor, x: Blocks, *args: Any, **kwargs: Any) -> Blocks:
+    return _moments(tracer, result, x, *args, **kwargs)[0]
 
 
 @lowers("var_mean")
-def _var_mean(
-    tracer: Values, result: Any, x: Blocks, dim: Any = None, correction: float | None = None, keepdim: bool = False
-) -> list[Blocks]:
-    return list(_moments(tracer, result[0], x, dim, correction, keepdim))
+def _var_mean(tracer: Values, result: Any, x: Blocks, *args: Any, **kwargs: Any) -> list[Blocks]:
+    return list(_moments(tracer, result[0], x, *args, **kwargs))
 
 
 def _moments(
-    tracer: Values, result: Tensor, x: Blocks, dim: Any, correction: float | None, keepdim: bool
+    tracer: Values, result: Tensor, x: Blocks, dim: Any = None, correction: float | None = None, keepdim: bool = False
 ) -> tuple[Blocks, Blocks]:
-    mean = _reduce(tracer, result, x, dim, keepdim, mean=True)
-    distance = elementwise(tracer, "sub", x, mean)
-    total = _reduce(tracer, result, elementwise(tracer, "mul", distance, distance), dim, keepdim, mean=False)
+    mean = _mean(tracer, result, x, dim, keepdim)
+    distance = elementwise("sub", x, mean)
+    total = _sum(tracer, result, elementwise("mul", distance, distance), dim, keepdim)
     count = tracer.units * (1 if x.stacked else len(x.nodes)) - (1 if correction is None else correction)
-    return elementwise(tracer, "mul", total, Blocks((tracer.graph.number(1 / count),))), mean
+    return elementwise("mul", total, Blocks((tracer.graph.number(1 / count),))), mean
 
 
-def _reduce(tracer: Values, result: Tensor, x: Blocks, dim: Any, keepdim: bool, mean: bool) -> Blocks:
+@lowers("sum")
+def _sum(tracer: Values, result: Tensor, x: Blocks, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> Blocks:
     axes = [dim] if isinstance(dim, int) else list(dim or [])
     rank = result.dim() if keepdim else result.dim() + 1
     if [axis % rank for axis in axes] != [rank - 1] or not keepdim:
         raise CannotFuseError("a sum or mean is generated only over the last axis, with keepdim=True")
-    graph = tracer.graph
     if any("j" not in node.kind for node in x.nodes):
         raise CannotFuseError("a sum of what is the same for all units cannot be generated")
-    parts = [graph.apply("sum", node) for node in x.nodes]
+    parts = [apply("sum", node) for node in x.nodes]
     if not x.stacked:
         whole = parts[0]
         for part in parts[1:]:
-            whole = graph.add(whole, part)
+            whole = whole + part
         parts = [whole]
-    if mean:
-        share = graph.number(1 / (tracer.units * (1 if x.stacked else len(x.nodes))))
-        parts = [graph.mul(part, share) for part in parts]
     return Blocks(tuple(parts), x.stacked)
+
+
+@lowers("mean")
+def _mean(tracer: Values, result: Tensor, x: Blocks, *args: Any, **kwargs: Any) -> Blocks:
+    total = _sum(tracer, result, x, *args, **kwargs)
+    share = 1 / (tracer.units * (1 if x.stacked else len(x.nodes)))
+    return Blocks(tuple(part * share for part in total.nodes), x.stacked)
 
 
 @lowers("native_layer_norm")
@@ -164,11 +154,10 @@ def _layer_norm(
     if len(shape) != 1:
         raise CannotFuseError("layer_norm is generated only over the last axis")
     var, mean = _moments(tracer, result[1], x, -1, 0, True)
-    graph = tracer.graph
-    scale = Blocks(tuple(rsqrt(graph, graph.add(node, graph.number(eps))) for node in var.nodes))
-    y = elementwise(tracer, "mul", elementwise(tracer, "sub", x, mean), scale)
-    y = y if weight is None else elementwise(tracer, "mul", y, weight)
-    y = y if bias is None else elementwise(tracer, "add", y, bias)
+    scale = Blocks(tuple(rsqrt(node + eps) for node in var.nodes))
+    y = elementwise("mul", elementwise("sub", x, mean), scale)
+    y = y if weight is None else elementwise("mul", y, weight)
+    y = y if bias is None else elementwise("add", y, bias)
     return [Blocks(y.nodes, x.stacked), mean, scale]
 
 

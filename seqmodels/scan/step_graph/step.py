@@ -14,7 +14,7 @@ from seqmodels.cells.base import Cell
 from seqmodels.cells.gated.base import GatedCell
 from seqmodels.cells.linear.base import LinearCell
 from seqmodels.scan.step_graph.derive import derive
-from seqmodels.scan.step_graph.graph import UNIT, Graph, Leaf, Node, needed
+from seqmodels.scan.step_graph.graph import UNIT, Graph, Leaf, Node, apply, needed
 from seqmodels.scan.step_graph.operations import OPERATIONS
 from seqmodels.scan.step_graph.trace import Tracer, attributes, record
 from seqmodels.scan.step_graph.values import Blocks, CannotFuseError, Source
@@ -143,7 +143,7 @@ class _Trace:
         nodes = [self.graph.leaf("u", 0, block) for block in range(self.inputs)]
         if projects and self.cell.bias_ih is not None:
             bias = self.tracer.value(self.cell.bias_ih).nodes
-            nodes = [self.graph.add(*pair) for pair in zip(nodes, bias, strict=True)]
+            nodes = [node + of_bias for node, of_bias in zip(nodes, bias, strict=True)]
         noise = range(self.width // self.units - self.inputs)
         return self._tensor([*nodes, *(self.graph.leaf("noise", 0, block) for block in noise)])
 
@@ -174,9 +174,10 @@ def _product(
     if diagonal:  # an elementwise product without a matrix
         tracer.sources.append(Source("weight_hh", UNIT, gates, True))
         index = len(tracer.sources) - 1
-        product = tuple(graph.mul(graph.leaf("tensor", index, block, UNIT), read.nodes[0]) for block in range(gates))
+        product = tuple(graph.leaf("tensor", index, block, UNIT) * read.nodes[0] for block in range(gates))
     if cell.bias_hh is not None:
-        product = tuple(graph.add(*pair) for pair in zip(product, tracer.value(cell.bias_hh).nodes, strict=True))
+        bias = tracer.value(cell.bias_hh).nodes
+        product = tuple(node + of_bias for node, of_bias in zip(product, bias, strict=True))
     return (0, None, product) if diagonal else (gates, read.nodes[0], product)
 
 
@@ -186,10 +187,10 @@ def backward_of(step: Step) -> Backward:
     forward = {node.index for node in needed([*step.next, *([step.product_input] if step.product_input else [])])}
     wanted = {index for index, source in enumerate(step.sources) if source.wanted}
     cotangents = [graph.leaf("cotangent", index) for index in range(len(step.next))]
-    gradients = _by_leaf(derive(graph, list(step.next), cotangents, wanted))
+    gradients = _by_leaf(derive(list(step.next), cotangents, wanted))
     through: dict[Leaf, Node] = {}
     if step.product_input is not None:
-        through = _by_leaf(derive(graph, [step.product_input], [graph.leaf("product", 0)], wanted))
+        through = _by_leaf(derive([step.product_input], [graph.leaf("product", 0)], wanted))
     kept = _keep(step, forward, list(gradients.values()))
     blocks = [node for node in kept if "j" in node.kind]
     numbers = [node for node in kept if "j" not in node.kind]
@@ -198,7 +199,7 @@ def backward_of(step: Step) -> Backward:
     for index, node in enumerate(step.next):
         if not node.leaf:
             known[node.index] = graph.leaf("next", index)
-    found = {leaf: _rewrite(graph, node, known) for leaf, node in gradients.items()}
+    found = {leaf: _rewrite(node, known) for leaf, node in gradients.items()}
     return Backward(
         tuple(blocks),
         tuple(numbers),
@@ -244,9 +245,9 @@ def _effort(node: Node, effort: dict[int, float]) -> float:
     return own + sum(effort[arg.index] for arg in node.args)
 
 
-def _rewrite(graph: Graph, node: Node, known: dict[int, Node]) -> Node:
+def _rewrite(node: Node, known: dict[int, Node]) -> Node:
     """Rewrite `node` to read saved values; `known` is extended."""
     if node.index not in known:
-        args = [_rewrite(graph, arg, known) for arg in node.args]
-        known[node.index] = graph.apply(node.operation, *args) if args else node
+        args = [_rewrite(arg, known) for arg in node.args]
+        known[node.index] = apply(node.operation, *args) if args else node
     return known[node.index]
