@@ -54,6 +54,7 @@ FLOORS = {
 SIBLINGS = {"tasks", "data"}
 LIGHTNING = {"lightning", "lightning_fabric", "pytorch_lightning"}
 HYDRA = {"hydra", "omegaconf"}
+OWN_LIBRARY = {"tasks/metrics": "torchmetrics", "tasks/plots": "matplotlib"}
 PLAIN = {"torch", "typing_extensions"}
 # Rooms of the data floor, from the lowest to the highest.
 ROOMS = (
@@ -115,8 +116,8 @@ def _wrong_outside(one: Import, path: Path, room: str, top: str) -> str | None:
         return "only training and data/batches/module.py may import Lightning"
     if top == "triton" and path.parts[0] == "scan" and path.stem.endswith("_triton"):
         return None  # files of kernels, brought in where Triton is installed and there is a GPU
-    if path.parent.as_posix() == "tasks/metrics" and top == "torchmetrics":
-        return None  # metrics of our own; the registry leaves the folder out, and functions bring them in
+    if OWN_LIBRARY.get(path.parent.as_posix()) == top:
+        return None  # tasks bring these rooms in when they measure or draw
     if FLOORS[room] <= 4 and top not in PLAIN:
         return "floors 0 to 4 need torch only"
     if FLOORS[room] == 5 and one.at_once and top not in PLAIN | {"numpy"} | LIGHTNING:
@@ -185,6 +186,7 @@ BROKEN = [
     ("layers/bad.py", "def late():\n    import pandas", "floors 0 to 4 need torch only"),
     ("scan/bad.py", "import triton", "floors 0 to 4 need torch only"),
     ("tasks/bad.py", "import sklearn.linear_model", "import it inside the function"),
+    ("tasks/metrics/bad.py", "import matplotlib", "import it inside the function"),
     ("tasks/bad.py", "class Late:\n    import pandas", "import it inside the function"),
     ("data/files/bad.py", "from seqmodels.data.read.table import A", "points up, from the room files to the room read"),
     ("data/files/bad.py", "def late():\n    from seqmodels.data.read import table", "points up"),

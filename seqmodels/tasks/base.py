@@ -32,9 +32,6 @@ class Task:
     A subclass sets the supported targets, `target_kinds` and `target_shapes`, and implements
     `item_loss`, `metrics`, `update`, `monitor`, `baselines` and `decode`.
 
-    Args:
-        spec: contents of the batches.
-
     Raises:
         ValueError: unsupported targets, or an option out of range.
     """
@@ -97,7 +94,6 @@ class Task:
 
         Args:
             prediction: ``(B, V)`` or ``(B, S, V)``, like the targets; steps beyond theirs are not read.
-            batch: with targets.
         """
         prediction = self.fit(prediction, batch)
         if prediction.dtype in (torch.float16, torch.bfloat16):
@@ -189,7 +185,6 @@ class Task:
         """Return plots of predictions by name.
 
         Args:
-            prediction, batch: one batch.
             metrics: computed metrics of the whole stage, plotted in place of the batch's where possible.
         """
         return {}

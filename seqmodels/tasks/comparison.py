@@ -18,7 +18,6 @@ def compare(model: Mapping[str, float], baselines: Mapping[str, Mapping[str, flo
     The model LOSES to ridge: mae 17.3 against 16.8 (lower is better). It beats last value (21.6).
 
     Args:
-        model: metrics of the model.
         baselines: name -> metrics; those without the metric or with NaN are ignored.
         monitor: metric, and "min" or "max".
     """
@@ -61,7 +60,6 @@ def compare_by(
     The model LOSES to IBM 1: chrf 20 against 28 (higher is better).
 
     Args:
-        model, baselines: as for `compare`.
         monitors: metrics with "min" or "max", the most important first.
 
     Returns:

@@ -33,7 +33,6 @@ class LabelTask(Task):
     for n(class) of the N training items in a class and K classes that occur. The mean weight is 1.
 
     Args:
-        spec: with labels as targets.
         label_smoothing: share of the target probability, 0 to below 1, spread evenly over all classes.
         class_weights: "none", or "balanced" to give all classes the same total weight.
 

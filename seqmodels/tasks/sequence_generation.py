@@ -226,7 +226,6 @@ class SequenceGeneration(Task):
 
         Args:
             prediction: logits or values ``(B, S, V)``, or the tokens ``(B, S)`` of `head.generate`.
-            batch: the batch; rows of length 0 have no sequence.
         """
         rows = batch.lengths.tolist()
         if not self.of_tokens:

@@ -27,11 +27,7 @@ MOST_SEQUENCES = 2000
 
 
 class SeriesTask(ValueTask):
-    """Abstract task with the next H values of a series as targets (see `Forecasting`).
-
-    Args:
-        spec, loss, huber_delta, ridge_window: as for `ValueTask`.
-    """
+    """Abstract task with the next H values of a series as targets (see `Forecasting`)."""
 
     def __init__(
         self,

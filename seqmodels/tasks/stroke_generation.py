@@ -127,7 +127,6 @@ class StrokeGeneration(Task):
 
         Args:
             prediction: movements ``(B, S, V)``, generated or true.
-            batch: the batch; rows of length 0 have no strokes.
         """
         rows = zip(undo(prediction.detach(), self.spec.shift, self.spec.scale), batch.lengths.tolist(), strict=True)
         return [{"strokes": strokes_of(row) if length else []} for row, length in rows]

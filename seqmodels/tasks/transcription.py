@@ -191,7 +191,6 @@ class Transcription(Task):
 
         Args:
             prediction: logits ``(B, T, V + 1)``, or the tokens ``(B, S)`` of `generate`.
-            batch: the batch; rows of length 0 have no tokens.
         """
         floats = prediction.is_floating_point()
         rows = self._greedy(prediction.detach(), batch) if floats else self._rows(prediction)

@@ -47,7 +47,6 @@ class ValueTask(Task):
     The loss of an item is the mean over its V values, in the batches' scaled units.
 
     Args:
-        spec: with values as targets.
         loss: "mse" (squared error), "mae" (absolute error) or "huber" (squared up to `huber_delta`, linear beyond).
         huber_delta: error, in scaled units, at which the Huber loss becomes linear.
         ridge_window: maximum number of steps of history for the ridge baseline.

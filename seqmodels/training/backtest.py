@@ -21,6 +21,7 @@ from rich.text import Text
 from seqmodels.escaping import in_cell
 from seqmodels.stopping import Stopped, at
 from seqmodels.training.report import write_text
+from seqmodels.training.run import train
 from seqmodels.yaml_file import read_yaml
 
 MODEL = "model"
@@ -35,10 +36,7 @@ def backtest(
 
     Args:
         config: see `seqmodels.training.run.train`; ``data.fold`` and ``data.train_steps`` are set here.
-        folder: where the folds' runs are written.
-        folds: number of folds.
         sliding: length of a sliding training window in time steps; None for all earlier steps.
-        console: where progress and results are printed.
 
     Returns:
         One row per fold and method.
@@ -47,8 +45,6 @@ def backtest(
         ValueError: see `train`; a folder that holds another backtest.
         Stopped: by a signal; finished folds are kept.
     """
-    from seqmodels.training.run import train
-
     folder.mkdir(parents=True, exist_ok=True)
     changes = {} if sliding is None else {"train_steps": sliding}
     results = []

@@ -32,9 +32,6 @@ def score(
     """Score the model and the baselines on "val" and "test", and compare them in words.
 
     Args:
-        learner: the model and its task.
-        data: the splits.
-        options: the Trainer's settings in training.
         baselines: whether there is a training split to fit them on.
     """
     train = data.splits["train"].original or data.splits["train"]
@@ -62,13 +59,7 @@ def _some(held: SequenceDataset, split: str) -> Any:
 
 
 def calibrate(learner: Learner, data: SequenceDataModule, path: Path) -> None:
-    """Calibrate the task on predictions of the validation split, and store its state in the checkpoint.
-
-    Args:
-        learner: with the checkpoint's weights.
-        data: with a validation split.
-        path: the checkpoint.
-    """
+    """Calibrate the task on predictions of the validation split, and store its state in the checkpoint."""
     device = next(learner.model.parameters()).device
     learner.carried["val"] = Carried()
     training = learner.model.training

@@ -33,10 +33,6 @@ def total_updates(trainer: pl.Trainer, data: Any) -> int | None:
 
     Lightning's `estimated_stepping_batches` sets up the loaders, and a loader set up before a
     checkpoint is restored never learns its position.
-
-    Args:
-        trainer: defines the limits.
-        data: the data module; None if there is none.
     """
     ends = [trainer.max_steps] if trainer.max_steps > 0 else []
     if data is not None and trainer.max_epochs is not None and trainer.max_epochs > 0:

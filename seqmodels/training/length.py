@@ -23,9 +23,6 @@ def automatic(updates: int) -> dict[str, int]:
     (75, 30, 10)
     >>> automatic(50_000)
     {'max_epochs': 1, 'max_steps': 4000, 'val_check_interval': 500}
-
-    Args:
-        updates: optimizer steps in one epoch.
     """
     if updates > MOST:
         return {"max_epochs": 1, "max_steps": MOST, "val_check_interval": OFTEN // 2}
@@ -40,10 +37,6 @@ def resolve_length(trainer: dict[str, Any], batches: int) -> dict[str, Any]:
 
     >>> resolve_length({"max_epochs": "auto", "max_steps": 50, "val_check_interval": None}, 10_000)
     {'max_epochs': 1, 'max_steps': 50, 'val_check_interval': 50, 'check_val_every_n_epoch': 1}
-
-    Args:
-        trainer: the settings.
-        batches: number of batches in an epoch.
     """
     if trainer["max_epochs"] != AUTO:
         return trainer

@@ -56,7 +56,6 @@ def make(folder: Path, anew: bool = False) -> None:
     """Create a run folder and its parents.
 
     Args:
-        folder: the run folder.
         anew: whether to require that it does not exist.
 
     Raises:

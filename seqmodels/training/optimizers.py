@@ -27,8 +27,6 @@ def make_optimizer(parameters: Iterable[nn.Parameter], name: str, mixed: bool = 
     'Adam'
 
     Args:
-        parameters: to optimize.
-        name: one of `OPTIMIZERS`.
         mixed: whether precision is mixed; Lightning then cannot clip gradients of a fused optimizer.
 
     Raises:
@@ -51,10 +49,8 @@ def make_scheduler(
     """Return the schedule's entry for Lightning's `configure_optimizers`, or None for "none".
 
     Args:
-        optimizer: whose learning rate is scheduled.
         name: one of `SCHEDULERS`. "one_cycle" and "cosine" step every update and end with the
             training; "plateau" reads the monitored value once per epoch.
-        total_steps: updates in the whole training; None if unlimited.
         monitor: name and mode of the value that "plateau" follows.
 
     Raises:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from matplotlib.figure import Figure
 
 from seqmodels.batch import SequenceBatch
 from seqmodels.build import build_evaluation
@@ -14,9 +15,6 @@ from seqmodels.inference import load
 from seqmodels.tasks.plots.style import plain
 from seqmodels.training.learner import Learner
 from seqmodels.training.quiet import quieten
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # Maximum number of batches behind a plot of the whole split.
 MOST_BATCHES = 500
@@ -32,10 +30,6 @@ class Shown(NamedTuple):
 
 def plot(run: Path, plugins: Iterable[str] = ()) -> Shown:
     """Return the run's first plot, of free generations if there are any, else of predictions, and its texts.
-
-    Args:
-        run: a run folder or checkpoint.
-        plugins: packages that register parts of the model.
 
     Raises:
         ValueError: a bad checkpoint, or missing data.

@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 from rich.console import Console
@@ -15,10 +15,6 @@ from rich.text import Text
 
 from seqmodels.atomic import replacing
 from seqmodels.environment import as_written
-
-if TYPE_CHECKING:
-    import pytorch_lightning as pl
-
 
 # Maximum metrics side by side in a terminal, and letters of the longest word in a baseline's name.
 MOST_COLUMNS, LONGEST_WORD = 6, 11
@@ -88,29 +84,6 @@ def print_results(metrics: dict[str, Any], comparisons: dict[str, str], console:
         console.print()
         console.print(result_table(split, metrics[split], metrics["baseline"].get(split, {})))
         console.print(comparison, markup=False, highlight=False, soft_wrap=True)
-
-
-def log_hyperparameters(trainer: pl.Trainer, config: dict[str, Any], metrics: dict[str, Any]) -> None:
-    """Fill TensorBoard's hparams tab with the settings and the final metrics."""
-    from pytorch_lightning.loggers import TensorBoardLogger
-
-    logger = trainer.logger
-    if not isinstance(logger, TensorBoardLogger):
-        return
-    final = {f"final/{s}/{k}": v for s in ("val", "test") for k, v in (metrics[s] or {}).items()}
-    logger.log_hyperparams(flatten(as_written(config)), final)
-    logger.save()
-
-
-def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
-    """Flatten a nested mapping to dotted names, for TensorBoard."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            flat.update(flatten(value, f"{prefix}{key}."))
-        elif value is not None:
-            flat[f"{prefix}{key}"] = value if isinstance(value, bool | int | float | str) else str(value)
-    return flat
 
 
 def write_config(config: dict[str, Any], path: Path) -> None:

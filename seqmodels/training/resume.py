@@ -31,8 +31,6 @@ def planned(path: str, stored: dict[str, Any], now: dict[str, Any]) -> int | Non
     """Refuse to resume from a checkpoint of other data or another schedule; for other settings see `refuse_unlike`.
 
     Args:
-        path: the checkpoint.
-        stored: its content.
         now: "config", "fingerprint" and "total_updates" of the resuming run.
 
     Returns:
@@ -70,10 +68,7 @@ def finished(path: str, stored: dict[str, Any], total: int | None, patience: int
     """Say why nothing is left to train; None if something is.
 
     Args:
-        path: the checkpoint.
-        stored: its content.
         total: requested updates; None for no limit.
-        patience: of early stopping.
     """
     with checkpoint.damage(Path(path)):
         step: int = stored["global_step"]

@@ -28,6 +28,7 @@ from seqmodels.environment import hide, resolved
 from seqmodels.inference import load
 from seqmodels.registry import import_plugins
 from seqmodels.terminal import Screen
+from seqmodels.training.callbacks.event_log import RunLog
 from seqmodels.training.callbacks.last_checkpoint import Interrupted, go_on_with, where_saved
 from seqmodels.training.evaluation import calibrate, score
 from seqmodels.training.learner import Learner, total_updates
@@ -36,7 +37,7 @@ from seqmodels.training.machine import machine
 from seqmodels.training.processes import launchers
 from seqmodels.training.processes.fit import fit
 from seqmodels.training.quiet import quieten
-from seqmodels.training.report import log_hyperparameters, print_results, write_config, write_json
+from seqmodels.training.report import print_results, write_config, write_json
 from seqmodels.training.resume import bring_along, finished, planned, refuse_unlike, resume_path, scored
 from seqmodels.training.trainer import build_learner, make_trainer, run_content
 
@@ -54,8 +55,6 @@ def train(
 
     Args:
         config: plain values only; `${oc.env:NAME}` is read from the environment and stored unresolved.
-        run_dir: created if missing.
-        console: where progress and results are printed.
         source: the data source where it is built already.
 
     Returns:
@@ -132,7 +131,6 @@ def assemble(config: dict[str, Any], say: Callable[[str], Any], source: DataSour
     """Read the data and build the model, like `train` before training.
 
     Args:
-        config: the resolved config.
         say: called with the sentence on how the data were interpreted, before they are split, and with notes on
             what was dropped or changed.
         source: the data source where it is built already.
@@ -192,7 +190,8 @@ def report(
         "machine": machine(),
     }
     write_json(metrics, run_dir / "metrics.json")
-    log_hyperparameters(trainer, config, metrics)
+    if isinstance(trainer.logger, RunLog):
+        trainer.logger.log_results(config, metrics)
     print_results(metrics, comparisons, console)
     console.print(
         f"\nResults: {run_dir / 'metrics.json'}\nWatch it: tensorboard --logdir {shlex.quote(str(run_dir))}",
@@ -237,10 +236,8 @@ def evaluate(
     """Score a run's best checkpoint on its own data or on other data of the same kind.
 
     Args:
-        run: a run folder or checkpoint.
         changes: settings to change, by dotted name, such as ``{"data.path": "other.csv"}``.
         plugins: packages that register parts of the model.
-        console: where the results are printed.
 
     Returns:
         "val" and "test" metrics, and those of the baselines.

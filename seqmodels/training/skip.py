@@ -19,9 +19,6 @@ def fit_skip(model: SequenceModel, task: Task, train: Any, held_out: Any) -> Non
     Training then starts from the regression's predictions, with intervals from its errors.
 
     Args:
-        model: with a skip connection and a head with one output layer.
-        task: forecasting.
-        train: the training data.
         held_out: data to choose the penalty on, such as the validation split; None for the end of the training data.
 
     Raises:

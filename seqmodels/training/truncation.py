@@ -72,7 +72,6 @@ def run_window(model: SequenceModel, batch: SequenceBatch, carried: Carried, k2:
     """Run one window of every row from the carried state, and update it.
 
     Args:
-        model: without bidirectional layers, so that the state can be carried.
         batch: one window of every row; rows with `reset` start from the initial state.
         carried: changed in place.
         k2: steps the gradient reaches back from the window's end; None for the window only.
@@ -143,8 +142,6 @@ def run_sequences(model: SequenceModel, batch: SequenceBatch, k2: int | None) ->
     """Run whole sequences, each from the initial state.
 
     Args:
-        model: any model; with `k2`, one without bidirectional layers.
-        batch: whole sequences.
         k2: only the last k2 real steps of each row are inside the graph; None for all.
     """
     teacher = batch.targets if model.head.target_shape == "own" and not model.head.unaligned else None

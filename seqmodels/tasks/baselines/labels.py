@@ -142,8 +142,6 @@ class ContextTags:
 
     Args:
         widths: numbers of neighbours on each side, the widest first.
-        vocabulary: vocabulary size.
-        target_size: V.
         majority: tag of unseen tokens.
     """
 

@@ -42,9 +42,7 @@ class Ngram:
     True
 
     Args:
-        order: n.
         context_size: number of distinct context tokens, padding included.
-        target_size: V, number of distinct target tokens.
 
     Raises:
         ValueError: an order or a vocabulary too large for 63-bit keys.

@@ -63,7 +63,6 @@ class Ridge:
 
         Args:
             items: arrays ``(n, D)`` and ``(n, V)``, in temporal order if there is one.
-            count: total number of items.
             held_out: items to choose the penalty, instead of the last ones; not fitted to.
             penalties: candidate penalties, in units of the number of items.
         """

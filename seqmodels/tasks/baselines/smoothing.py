@@ -44,7 +44,6 @@ class Smoothing:
 
         Args:
             series: ``(T,)``, at least two seasons.
-            period: m.
 
         Raises:
             ImportError: statsmodels is not installed.

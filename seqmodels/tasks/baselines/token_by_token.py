@@ -37,9 +37,6 @@ class InOrder:
     >>> pairs = [(np.array(s), np.array(t)) for s, t in (([0, 1], [4]), ([0, 2], [4, 5, 6]), ([1, 2], [5, 6]))]
     >>> InOrder(7).fit(pairs).write(np.array([2, 0]))
     [5, 6, 4]
-
-    Args:
-        target_size: V.
     """
 
     def __init__(self, target_size: int) -> None:
@@ -124,10 +121,6 @@ class WordByWord:
     >>> pairs = [(np.array(s), np.array(t)) for s, t in (([0, 1], [5, 4]), ([1, 2], [6, 5]), ([0], [4]))]
     >>> WordByWord(3, 7).fit(pairs).write(np.array([2, 1, 0]))
     [6, 5, 4]
-
-    Args:
-        source_size: size of the source vocabulary.
-        target_size: V.
     """
 
     def __init__(self, source_size: int, target_size: int) -> None:

@@ -31,8 +31,6 @@ def predict_partial(model: Any, inputs: Tensor, lengths: Tensor, after: tuple[in
     The features of a unidirectional model are computed once; a bidirectional one is run for each number of steps.
 
     Args:
-        model: model with one prediction per sequence.
-        inputs, lengths: of a batch.
         after: numbers of steps; shorter rows are read whole.
     """
     features, _ = model.features(inputs, None, lengths)
@@ -49,12 +47,7 @@ def predict_partial(model: Any, inputs: Tensor, lengths: Tensor, after: tuple[in
 
 
 class Truncated:
-    """Data set truncated to the first steps of each sequence.
-
-    Args:
-        dataset: with one target per sequence.
-        steps: maximum number of steps.
-    """
+    """Data set truncated to the first steps of each sequence."""
 
     def __init__(self, dataset: Any, steps: int) -> None:
         self.dataset, self.spec = dataset, dataset.spec

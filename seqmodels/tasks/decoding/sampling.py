@@ -32,9 +32,7 @@ def stream(
     meanwhile.
 
     Args:
-        model: unidirectional model that predicts the next token at each step.
         prompt_tokens: int64 ``(B, P)`` with at least one token.
-        steps: number of tokens to sample.
         temperature, top_k, top_p, generator: see `seqmodels.heads.decoding.search.sampler`.
         kmer: number of tokens, the newest and those before it, joined to one input: see `join`.
 

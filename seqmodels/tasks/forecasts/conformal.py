@@ -95,7 +95,6 @@ def corrected(levels: Sequence[float], quantiles: Tensor, correction: Tensor, re
     """Return quantiles ``(..., V, Q)`` with each interval's ends moved outward, sorted.
 
     Args:
-        levels, relative: as for `corrections`.
         correction: ``(V, Q)``, from `corrections`.
     """
     sign = torch.sign(quantiles.new_tensor(levels) - 0.5)

@@ -34,14 +34,7 @@ DIGITS = 9
 
 
 def make_output(name: str, spec: Spec, error: Callable[..., Tensor], levels: tuple[float, ...]) -> Output:
-    """Build the predictive distribution of a model's outputs.
-
-    Args:
-        name: one of `OUTPUTS`.
-        spec: spec with the scales of counts.
-        error: error function for points.
-        levels: levels of quantiles.
-    """
+    """Build the predictive distribution of a model's outputs."""
     made: dict[str, Callable[[], Output]] = {
         "point": lambda: Point(error),
         "quantiles": lambda: Quantiles(levels),
@@ -83,13 +76,6 @@ class Predictive:
         levels: levels of the quantiles: those requested, the interval's ends and the median.
         low, high: indices in `levels` of the interval's ends.
         correction: ``(H, Q)``, see `seqmodels.tasks.forecasts.conformal`; None if not calibrated.
-
-    Args:
-        output: distribution parametrized by the outputs.
-        horizon: H.
-        quantiles: levels, increasing.
-        interval: nominal coverage of the interval.
-        conformal: whether it will be calibrated.
 
     Raises:
         ValueError: levels out of range or order, or too few for the interval.

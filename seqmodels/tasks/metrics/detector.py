@@ -55,7 +55,6 @@ class Detector:
 
         Args:
             errors: ``(n,)`` of each sequence.
-            spans: w.
             rate: r, share of clean steps that may be flagged.
 
         Raises:
@@ -125,11 +124,6 @@ class Counts:
         """Count one sequence.
 
         Flags up to `aftermath` steps after an anomaly are ignored: the return to normal is a change too.
-
-        Args:
-            flags: bool ``(n,)``.
-            kinds: int ``(n,)``, 0 for clean steps.
-            aftermath: number of steps.
         """
         inside, after = kinds > 0, np.zeros(len(kinds), dtype=bool)
         for start, stop in runs(kinds):

@@ -35,9 +35,7 @@ class IntervalMetric(Metric):
         count: number of items.
 
     Args:
-        levels: levels of the Q quantiles.
         low, high: indices in `levels` of the interval's ends.
-        horizon: H.
     """
 
     full_state_update = False

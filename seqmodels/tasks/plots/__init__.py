@@ -1,4 +1,4 @@
 """Plots of predictions, one file per kind, without pyplot's global state and legible in TensorBoard.
 
-matplotlib is imported when the first is drawn.
+Tasks import this room, and matplotlib with it, when the first plot is drawn.
 """

@@ -6,18 +6,16 @@ T source steps, S target steps.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from seqmodels.batch import SequenceBatch
 from seqmodels.spec import Spec
 from seqmodels.tasks.base import name_of
-from seqmodels.tasks.plots.style import TRUTH, WRONG, new_figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from seqmodels.tasks.plots.style import TRUTH, WRONG, panels
 
 # Maximum number of names beside an axis, and of rows in a plot.
 MOST_NAMES, MOST_ROWS, COLUMNS = 60, 6, 3
@@ -50,17 +48,10 @@ def _with_stop(tokens: list[int], stop: int | None) -> list[int]:
 
 
 def alignment_figure(rows: Sequence[Alignment]) -> Figure:
-    """Plot attention with source tokens as columns and generated tokens as rows, darker for more.
-
-    Args:
-        rows: at least one; only the first six are plotted.
-    """
+    """Plot attention with source tokens as columns and generated tokens as rows, darker for more."""
     rows = rows[:MOST_ROWS]
-    columns = min(COLUMNS, len(rows))
-    lines = -(-len(rows) // columns)
-    figure = new_figure(3.6 * columns, 3.4 * lines)
-    grid = figure.subplots(lines, columns, squeeze=False).ravel()
-    for axes, row in zip(grid, rows, strict=False):
+    figure, grid = panels(len(rows), COLUMNS, (3.6, 3.4))
+    for axes, row in zip(grid, rows, strict=True):
         axes.imshow(row.weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for ticks, names in ((axes.set_xticks, row.source), (axes.set_yticks, row.written)):
             few = len(names) <= MOST_NAMES
@@ -70,7 +61,5 @@ def alignment_figure(rows: Sequence[Alignment]) -> Figure:
         axes.set_title("as in the data" if row.right else "not as in the data", fontsize=8, color=TRUTH)
         axes.title.set_color(TRUTH if row.right else WRONG)
         axes.spines[:].set_visible(False)
-    for axes in grid[len(rows) :]:
-        axes.set_visible(False)
     figure.suptitle("attention: what is read (across) for each token written (down)", fontsize=10)
     return figure

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from seqmodels.tasks.metrics.detector import Detector, runs
 from seqmodels.tasks.plots.style import MODEL, TRUTH, WRONG, new_figure, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 COLOURS = ("#e08a1e", "#2c9a57", "#8a5cc2", "#c2a11e", "#3a9fbf", "#777777")
 
@@ -27,7 +24,6 @@ def anomaly_figure(
 
     Args:
         errors, kinds, values: ``(n,)`` of one sequence.
-        detector: detector that computes the score.
         names: names of the kinds, from 1 on.
     """
     figure = new_figure(11.0, 5.0)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
 
 from seqmodels.tasks.plots.style import MODEL, TRUTH, WRONG, new_figure, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # Characters per line of a text, and maximum number of lines of a text.
 LINE, LINES = 150, 4
@@ -60,12 +58,7 @@ def _write_words(axes: object, steps: Attended) -> None:
 
 
 def early_figure(accuracy: Mapping[int, float], whole: float) -> Figure:
-    """Plot accuracy against the number of steps read.
-
-    Args:
-        accuracy: number of steps -> accuracy.
-        whole: accuracy from whole sequences.
-    """
+    """Plot accuracy against the number of steps read."""
     figure = new_figure(5.4, 3.4)
     axes = figure.subplots()
     axes.plot(list(accuracy), list(accuracy.values()), color=MODEL, marker="o", label="after so many steps")

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from matplotlib.figure import Figure
 
+from seqmodels.tasks.metrics.intervals import IntervalMetric
 from seqmodels.tasks.plots.style import BASELINE, MODEL, TRUTH, new_figure, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from seqmodels.tasks.metrics.intervals import IntervalMetric
 
 # Deviation from the nominal coverage that is still good.
 TOLERANCE = 0.05
 
 
 def calibration_figure(counted: IntervalMetric) -> Figure:
-    """Plot the reliability of quantiles (left), and coverage and width by step of the horizon (right).
-
-    Args:
-        counted: metric of a whole stage.
-    """
+    """Plot the reliability of quantiles (left), and coverage and width by step of the horizon (right)."""
     figure = new_figure(9.4, 4.2)
     reliability, coverage = figure.subplots(1, 2)
     items = float(counted.count)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from seqmodels.tasks.plots.style import TRUTH, new_figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # Maximum number of classes with annotations and names; beyond, only the pattern is shown.
 MOST_NUMBERS, MOST_NAMES = 20, 40
@@ -22,7 +19,6 @@ def confusion_figure(confusion: Tensor, names: Sequence[str]) -> Figure:
 
     Args:
         confusion: counts ``(V, V)``.
-        names: names of the V classes.
     """
     counts = np.asarray(confusion.cpu(), dtype=float)
     total = counts.sum(1, keepdims=True)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
 
-from seqmodels.tasks.plots.style import MODEL, TRUTH, legend_below, new_figure, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from seqmodels.tasks.plots.style import MODEL, TRUTH, legend_below, panels, tidy
 
 # Maximum number of series in a figure.
 MOST_PANELS = 9
@@ -46,18 +45,14 @@ def fan_figure(fans: Sequence[Fan], target: str) -> Figure:
     1
     """
     shown = fans[:MOST_PANELS]
-    columns = 1 if len(shown) == 1 else min(3, len(shown))
-    rows = -(-len(shown) // columns)
-    figure = new_figure(max(7.5, 4.2 * columns), 2.6 * rows + 1.2)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, fan in zip(grid, shown, strict=False):
+    figure, grid = panels(len(shown), 3, (4.2, 2.6), (0.0, 1.2))
+    figure.set_figwidth(max(7.5, figure.get_figwidth()))
+    for axes, fan in zip(grid, shown, strict=True):
         _draw(axes, fan, target)
-    for axes in grid[len(shown) :]:
-        axes.set_visible(False)
     more = f" ({len(shown)} of {len(fans)} series)" if len(fans) > len(shown) else ""
     figure.suptitle(f"{target}: forecast{more}")
     handles: dict[str, Any] = {}
-    for axes in grid[: len(shown)]:
+    for axes in grid:
         found, labels = axes.get_legend_handles_labels()
         handles.update(zip(labels, found, strict=True))
     legend_below(figure, list(handles.values()), list(handles))
@@ -77,8 +72,6 @@ def _draw(axes: Axes, fan: Fan, target: str) -> None:
         axes.axvline(fan.ahead[fan.sure - 1], color="#8a8a8a", linewidth=0.8, linestyle=":", label="horizon")
     axes.set(ylabel=target, title=fan.name)
     if np.issubdtype(np.asarray(fan.times).dtype, np.datetime64):
-        from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
         locator = AutoDateLocator(minticks=3, maxticks=6)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))

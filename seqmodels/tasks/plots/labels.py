@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from seqmodels.tasks.plots.style import BASELINE, MODEL
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from seqmodels.tasks.plots.style import BASELINE, MODEL, new_figure
 
 # Maximum number of labels in a plot.
 MOST_LABELS = 30
@@ -21,14 +18,11 @@ def labels_figure(counts: np.ndarray, names: Sequence[str]) -> Figure:
 
     Args:
         counts: ``(V, 5)``: true and false positives, true and false negatives, and support of each label.
-        names: names of the V labels.
     """
-    from matplotlib.figure import Figure
-
     order = np.argsort(-counts[:, 4], kind="stable")[:MOST_LABELS]
     right, false, _, missed, support = counts[order].T.astype(float)
     precision, recall = (right / np.maximum(right + wrong, 1) for wrong in (false, missed))
-    figure = Figure(figsize=(6.4, 1.4 + 0.36 * len(order)), dpi=110, layout="constrained")
+    figure = new_figure(6.4, 1.4 + 0.36 * len(order))
     axes = figure.subplots()
     place = np.arange(len(order))
     axes.barh(place - 0.2, precision, 0.38, color=MODEL, label="precision: of those said, right")

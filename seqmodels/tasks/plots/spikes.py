@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from seqmodels.tasks.plots.style import new_figure, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # Maximum number of tokens with their own line, the most likely ones.
 MOST_LINES = 12
@@ -22,11 +20,7 @@ def spikes_figure(probability: Tensor, names: Sequence[str], truth: str, made: s
 
     Args:
         probability: ``(T, V + 1)``, the blank last.
-        names: names of the V tokens.
-        truth, made: the true text, and that of the most likely path.
     """
-    from matplotlib import colormaps
-
     values = np.asarray(probability)
     figure = new_figure(10, 3.2)
     axes = figure.subplots()

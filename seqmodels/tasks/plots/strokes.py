@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from seqmodels.tasks.plots.style import MODEL, TRUTH
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from seqmodels.tasks.plots.style import MODEL, TRUTH, new_figure
 
 Strokes = Sequence[Sequence[Sequence[float]]]
 
@@ -20,15 +18,11 @@ def drawings_figure(made: Sequence[Strokes], true: Sequence[Strokes], names: Seq
 
     Args:
         made: generated drawings, each a list of strokes, lists of points [x, y], y downwards.
-        true: true drawings; may be empty.
-        names: labels of the generated drawings.
     """
-    from matplotlib.figure import Figure
-
     columns = min(8, max(1, len(made)))
     blocks = [(made, MODEL, "made")] + ([(true, TRUTH, "true")] if true else [])
     rows = [math.ceil(len(drawings) / columns) for drawings, _, _ in blocks]
-    figure = Figure(figsize=(1.15 * columns, 1.25 * sum(rows) + 0.5), dpi=110, layout="constrained")
+    figure = new_figure(1.15 * columns, 1.25 * sum(rows) + 0.5)
     axes = figure.subplots(sum(rows), columns, squeeze=False)
     for row in axes:
         for one in row:

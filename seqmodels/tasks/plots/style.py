@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 TRUTH, MODEL, BASELINE, WRONG = "#222222", "#1f6fd6", "#e08a1e", "#d62f3a"
 # Width of a legend entry in inches.
@@ -16,15 +16,24 @@ ENTRY = 1.7
 
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure, sized in inches, without pyplot's global state."""
-    from matplotlib.figure import Figure
-
     return Figure(figsize=(width, height), dpi=110, layout="constrained")
+
+
+def panels(
+    count: int, columns: int, size: tuple[float, float], margin: tuple[float, float] = (0.0, 0.0)
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure and its panels, each of this size in inches, in rows of at most `columns`."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = new_figure(size[0] * columns + margin[0], size[1] * rows + margin[1])
+    grid = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for axes in grid[count:]:
+        axes.set_visible(False)
+    return figure, grid[:count]
 
 
 def plain(figure: Figure) -> Figure:
     """Disable mathtext in all texts of a figure, since names from data may hold ``$``; return the figure."""
-    from matplotlib.text import Text
-
     axes = [axis for one in figure.axes for axis in (one.xaxis, one.yaxis)]
     powers = {text for axis in axes if axis.get_scale() != "linear" for text in axis.findobj(Text)}
     for text in {*figure.findobj(Text)} - powers:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from matplotlib import colormaps
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from seqmodels.tasks.plots.style import WRONG, new_figure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 # Maximum number of steps that are distinguishable in a strip.
 MOST_MARKED = 120
@@ -21,13 +22,8 @@ def tags_figure(
     """Plot true and predicted tags as two strips of colour, with errors marked below.
 
     Args:
-        truth, predicted: tag of each step.
-        names: names of the tags.
         letters: input tokens, written above if they are short and few.
     """
-    from matplotlib.colors import ListedColormap
-    from matplotlib.patches import Patch
-
     figure = new_figure(10, 2.9)
     axes = figure.subplots()
     used = sorted({*truth, *predicted})
@@ -58,8 +54,6 @@ def tags_figure(
 
 
 def _colours(count: int) -> list[Any]:
-    from matplotlib import colormaps
-
     if count <= 10:
         return [colormaps["tab10"](i) for i in range(count)]
     return [colormaps["turbo"](0.05 + 0.9 * i / (count - 1)) for i in range(count)]

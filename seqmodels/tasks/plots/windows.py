@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import Tensor
 
-from seqmodels.tasks.plots.style import BASELINE, MODEL, TRUTH, legend_below, new_figure, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from seqmodels.tasks.plots.style import BASELINE, MODEL, TRUTH, legend_below, panels, tidy
 
 # Steps of history in the plot: multiple of the horizon, and minimum.
 SHOWN_HORIZONS, LEAST_HISTORY = 4, 24
@@ -32,22 +30,15 @@ def forecast_figure(windows: Sequence[Window], name: str, baseline: str = "", le
     """Plot history, truth, forecast and a baseline's forecast, one panel per window.
 
     Args:
-        windows: in original units.
-        name: name of the series.
-        baseline: name of the baseline.
         levels: levels of the quantiles; pairs symmetric around 0.5 bound a band.
     """
-    columns = 1 if len(windows) == 1 else 2
-    rows = -(-len(windows) // columns)
-    figure = new_figure(4.6 * columns + (0.6 if columns > 1 or windows[0].quantiles is None else 2.0), 2.5 * rows + 0.9)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, window in zip(grid, windows, strict=False):
+    margin = 0.6 if len(windows) > 1 or windows[0].quantiles is None else 2.0
+    figure, grid = panels(len(windows), 2, (4.6, 2.5), (margin, 0.9))
+    for axes, window in zip(grid, windows, strict=True):
         _draw_bands(axes, window, levels)
         _draw_window(axes, window, baseline)
         axes.set(ylabel=name)
-    for axes in grid[len(windows) :]:
-        axes.set_visible(False)
-    for axes in grid[max(0, len(windows) - columns) : len(windows)]:
+    for axes in grid[-2:]:
         axes.set_xlabel("steps from the last known value")
     handles, labels = grid[0].get_legend_handles_labels()
     figure.suptitle(f"{name}: forecast against truth")

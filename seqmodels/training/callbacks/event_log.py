@@ -23,6 +23,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.writer import FileWriter
 
 from seqmodels.atomic import replacing
+from seqmodels.environment import as_written
 
 PREFIX = "events.out.tfevents."
 
@@ -32,11 +33,7 @@ _said: set[Path] = set()
 
 
 class RunLog(TensorBoardLogger):
-    """TensorBoard logger that writes into the run folder itself.
-
-    Args:
-        folder: the run folder.
-    """
+    """TensorBoard logger that writes into the run folder itself."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, name=None, version="", default_hp_metric=False)
@@ -55,6 +52,12 @@ class RunLog(TensorBoardLogger):
     def save(self) -> None:
         """Flush the log to disk; the settings are in config.yaml."""
         self.experiment.flush()
+
+    def log_results(self, config: dict[str, Any], metrics: dict[str, Any]) -> None:
+        """Fill the hparams tab with the settings and the final metrics."""
+        final = {f"final/{s}/{k}": v for s in ("val", "test") for k, v in (metrics[s] or {}).items()}
+        self.log_hyperparams(flatten(as_written(config)), final)
+        self.save()
 
     def mark(self) -> dict[str, int]:
         """Return the event files and their sizes, to which `cut_back` truncates."""
@@ -88,6 +91,17 @@ class RunLog(TensorBoardLogger):
                          source, step)  # fmt: skip
 
 
+def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+    """Flatten a nested mapping to dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        elif value is not None:
+            flat[f"{prefix}{key}"] = value if isinstance(value, bool | int | float | str) else str(value)
+    return flat
+
+
 def _event_files(folder: Path) -> dict[str, Path]:
     files = (file for file in sorted(folder.glob(f"{PREFIX}*")) if file.is_file() and not file.is_symlink())
     return {file.name: file for file in files}
@@ -106,9 +120,6 @@ class EventLog:
 
     torch's writer buffers for up to two minutes, in a thread that dies on a full disk. A failure to write is
     logged once and the training continues.
-
-    Args:
-        folder: where the file is created on the first event.
     """
 
     def __init__(self, folder: Path) -> None:

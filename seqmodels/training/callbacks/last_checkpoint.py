@@ -30,10 +30,6 @@ class LastCheckpoint(Checkpoint):
     Lightning would skip them on resume. A checkpoint written inside a validation holds the state before it,
     and a resumed run starts with that validation. (A `Checkpoint`, so that Lightning calls it after the
     callbacks whose state it writes.)
-
-    Args:
-        path: of `last.ckpt`.
-        every_n_steps: updates between two checkpoints.
     """
 
     def __init__(self, path: Path, every_n_steps: int) -> None:
@@ -176,7 +172,6 @@ def where_saved(folder: Path, stopped: str) -> str:
     """Say where a training was stopped, what is saved, and the command to resume it.
 
     Args:
-        folder: the run folder.
         stopped: words with `{step}` for the update of `last.ckpt`.
     """
     last = folder / "checkpoints" / "last.ckpt"

@@ -18,7 +18,6 @@ class RunProgress(ProgressBar):
     """Progress bar on one line: epoch, bar, loss, newest validation metric, updates per second, time left.
 
     Args:
-        console: where to print.
         line_every: seconds between two lines if the console is not a terminal.
     """
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
 from seqmodels.cells.base import Cell
 from seqmodels.layers.recurrent import Recurrent
+from seqmodels.model import SequenceModel
 from seqmodels.registry import find, names
-
-if TYPE_CHECKING:
-    from seqmodels.model import SequenceModel
 
 
 @dataclass(frozen=True)

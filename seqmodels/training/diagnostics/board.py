@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from seqmodels.escaping import on_screen
 from seqmodels.training.diagnostics.cuts import NotApplicableError
 from seqmodels.training.diagnostics.style import figure_pixels
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +23,6 @@ class Board:
     """TensorBoard's writer, and the update to write at.
 
     Args:
-        writer: a `torch.utils.tensorboard.SummaryWriter`.
-        device: of the model.
         noted: notes that have been written.
     """
 

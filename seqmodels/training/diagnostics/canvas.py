@@ -28,7 +28,6 @@ class Canvas:
     """Blank axes with the same unit in both directions.
 
     Args:
-        width, height: size in units.
         unit: inches per unit.
     """
 

@@ -6,16 +6,14 @@ B rows, T steps, F features, V classes or values.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from seqmodels.batch import SequenceBatch
-
-if TYPE_CHECKING:
-    from seqmodels.model import SequenceModel
-    from seqmodels.tasks.base import Task
+from seqmodels.model import SequenceModel
+from seqmodels.tasks.base import Task
 
 
 class NotApplicableError(ValueError):
@@ -55,8 +53,6 @@ def last_steps(batch: SequenceBatch, steps: int, per_step: bool) -> SequenceBatc
     [[2, 3], [4, 5]]
 
     Args:
-        batch: any batch.
-        steps: at least 1.
         per_step: whether `targets` has one target per input step and is cut too.
     """
     total = batch.inputs.shape[1]
@@ -77,7 +73,6 @@ def only_step(prediction: Tensor, batch: SequenceBatch, step: Tensor) -> tuple[T
 
     Args:
         prediction: ``(B, T, V)``.
-        batch: its batch, with one target per step.
         step: index of the step, int64 ``(B,)``.
     """
     row = torch.arange(len(step), device=step.device)

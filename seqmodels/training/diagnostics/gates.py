@@ -5,18 +5,16 @@ B rows, T steps, H units.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from seqmodels.batch import SequenceBatch, step_mask
+from seqmodels.model import SequenceModel
+from seqmodels.tasks.base import Task
 from seqmodels.training.diagnostics.cuts import is_per_step, last_steps, longest_rows, predict
 from seqmodels.training.diagnostics.trace import Step, named_cells, recorded
-
-if TYPE_CHECKING:
-    from seqmodels.model import SequenceModel
-    from seqmodels.tasks.base import Task
 
 # Range of each gate of this package's cells.
 RANGES = dict.fromkeys("ifozr", (0.0, 1.0)) | dict.fromkeys("gn", (-1.0, 1.0))
@@ -36,11 +34,7 @@ def gate_activations(
     """Run a slice of `batch` by the plain loop and collect gates and states.
 
     Args:
-        model: the model.
-        task: defines the targets.
         batch: the slice is the last `steps` steps of its `rows` longest rows.
-        rows: maximum number of rows.
-        steps: maximum number of steps.
     """
     batch = last_steps(longest_rows(batch, rows), steps, is_per_step(task))
     with recorded(model) as record:
@@ -77,7 +71,6 @@ def saturated_share(name: str, values: Tensor, margin: float = 0.05) -> float | 
     Args:
         name: the gate's name; the range of one not in `RANGES` is -1 to 1 if some values are
             negative, else 0 to 1.
-        values: of any shape.
         margin: sigmoid gates are saturated below `margin` and above ``1 - margin``, tanh gates
             beyond ``+-(1 - margin)``.
 

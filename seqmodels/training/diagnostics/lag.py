@@ -13,15 +13,17 @@ Sources: Hochreiter 1991; Bengio, Simard & Frasconi 1994 (vanishing gradients); 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from seqmodels.batch import SequenceBatch
 from seqmodels.cells import ElmanCell, LSTMCell
+from seqmodels.model import SequenceModel
 from seqmodels.scan.reference import reference_steps
 from seqmodels.state import State, leaves
+from seqmodels.tasks.base import Task
 from seqmodels.training.diagnostics.cuts import (
     NotApplicableError,
     is_per_step,
@@ -31,13 +33,8 @@ from seqmodels.training.diagnostics.cuts import (
     own_targets,
     predict,
 )
+from seqmodels.training.diagnostics.style import COLOURS, GREY, new_figure
 from seqmodels.training.diagnostics.trace import Step, recorded
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from seqmodels.model import SequenceModel
-    from seqmodels.tasks.base import Task
 
 Curves = dict[str, dict[str, Tensor]]
 
@@ -51,10 +48,7 @@ def gradient_by_lag(model: SequenceModel, task: Task, batch: SequenceBatch, rows
 
     Args:
         model: unchanged, including `.grad`.
-        task: defines the loss.
         batch: its `rows` longest rows are used, cut to a common length.
-        rows: maximum number of rows.
-        lags: maximum number of lags.
 
     Returns:
         layer -> field -> norms ``(L,)``, lag 0 first.
@@ -141,14 +135,7 @@ def fresh_cell_curves(width: int, lags: int) -> dict[str, Tensor]:
 
 
 def gradient_lag_figure(curves: Curves, references: dict[str, Tensor]) -> Figure:
-    """Plot the curves on one logarithmic axis, each relative to its lag 0.
-
-    Args:
-        curves: from `gradient_by_lag`.
-        references: from `fresh_cell_curves`; drawn in grey.
-    """
-    from seqmodels.training.diagnostics.style import COLOURS, GREY, new_figure
-
+    """Plot the curves on one logarithmic axis, each relative to its lag 0."""
     figure, axes = new_figure(
         "How far back the gradient reaches",
         "A line that falls fast (vanishing gradient): early inputs cannot be learned from. A flat one: they can.",

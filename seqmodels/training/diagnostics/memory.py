@@ -5,11 +5,14 @@ B rows, T steps.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
+from matplotlib.figure import Figure
 
 from seqmodels.batch import SequenceBatch
+from seqmodels.model import SequenceModel
+from seqmodels.tasks.base import Task
 from seqmodels.training.diagnostics.cuts import (
     NotApplicableError,
     is_per_step,
@@ -18,14 +21,8 @@ from seqmodels.training.diagnostics.cuts import (
     loss_at_end,
     map_batch,
 )
+from seqmodels.training.diagnostics.style import COLOURS, GREY, new_figure
 from seqmodels.training.diagnostics.trace import evaluating
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from seqmodels.model import SequenceModel
-    from seqmodels.tasks.base import Task
-
 
 ROW_STEPS = 50_000  # limit of rows times steps of the longest context, for speed
 
@@ -62,8 +59,6 @@ def effective_memory(model: SequenceModel, task: Task, batch: SequenceBatch, sam
     targets are scored for every context length.
 
     Args:
-        model: run in evaluation mode, unchanged.
-        task: defines the loss.
         batch: its longest rows are used.
         samples: approximate number of losses per mean; fewer for very long sequences.
 
@@ -102,8 +97,6 @@ def _shortened(batch: SequenceBatch, ends: int) -> SequenceBatch:
 
 def memory_figure(curve: MemoryCurve) -> Figure:
     """Plot loss against context, with the effective memory marked."""
-    from seqmodels.training.diagnostics.style import COLOURS, GREY, new_figure
-
     effective = curve.effective()
     mark = curve.losses[curve.steps.index(effective)]
     figure, axes = new_figure(

@@ -12,12 +12,7 @@ from seqmodels.batch import SequenceBatch
 
 
 class Meter:
-    """Accumulate loss and steps between two readings, without waiting for the device.
-
-    Args:
-        update: number of updates so far.
-        clock: returns the time in seconds.
-    """
+    """Accumulate loss and steps between two readings, without waiting for the device."""
 
     def __init__(self, update: int = 0, clock: Callable[[], float] = time.perf_counter) -> None:
         self.clock = clock
@@ -54,8 +49,6 @@ class Meter:
         """Return mean loss, time steps and updates per second since the last reading, and start the next.
 
         Args:
-            update: number of updates now.
-            speed_name: key of the time steps per second.
             processes: number of processes, which see equal amounts.
         """
         if self.batches == 0:

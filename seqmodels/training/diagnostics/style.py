@@ -20,8 +20,6 @@ def new_figure(title: str, hint: str, size: tuple[float, float] = (7.2, 4.8)) ->
     """Create a figure with one pair of axes, a title, and a hint on how to read it.
 
     Args:
-        title: subject of the figure.
-        hint: how to read it, in one or two sentences.
         size: in inches.
     """
     figure = Figure(figsize=size, dpi=110, layout="constrained")

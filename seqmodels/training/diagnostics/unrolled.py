@@ -5,16 +5,12 @@ Columns are time steps; floors are encoder, layers and head, from the bottom up.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from matplotlib.figure import Figure
 
+from seqmodels.model import SequenceModel
 from seqmodels.training.diagnostics.anatomy import Anatomy, LayerPart, Part, anatomy
 from seqmodels.training.diagnostics.canvas import BACKGROUND, PAINT, Canvas, Point
 from seqmodels.training.diagnostics.style import GREY
-
-if TYPE_CHECKING:
-    from seqmodels.model import SequenceModel
 
 BOX = (2.5, 0.95)  # width and height of a box
 COLUMN, FLOOR = 3.5, 1.75  # from one column or floor to the next
@@ -27,7 +23,6 @@ def unrolled_figure(model: SequenceModel, window: int | None = None, k2: int | N
     """Plot the model over three steps: boxes, sizes, parameters, and the direction of the state.
 
     Args:
-        model: any model.
         window: k1 of truncated backpropagation; if given, the carried state is drawn at the borders.
         k2: steps the gradient reaches back, if different from `window`.
     """

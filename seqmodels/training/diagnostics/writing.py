@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torchmetrics import MetricCollection
 
 from seqmodels.batch import SequenceBatch
+from seqmodels.model import SequenceModel
+from seqmodels.tasks.base import Task
 from seqmodels.tasks.plots.style import plain
 from seqmodels.training.diagnostics.board import Board
 from seqmodels.training.diagnostics.cuts import predict
@@ -16,12 +19,6 @@ from seqmodels.training.diagnostics.lag import decay_per_step, fresh_cell_curves
 from seqmodels.training.diagnostics.memory import effective_memory, memory_figure
 from seqmodels.training.diagnostics.spectrum import spectral_radii
 from seqmodels.training.diagnostics.trace import evaluating, named_cells
-
-if TYPE_CHECKING:
-    from torchmetrics import MetricCollection
-
-    from seqmodels.model import SequenceModel
-    from seqmodels.tasks.base import Task
 
 
 @dataclass(frozen=True)

@@ -54,11 +54,7 @@ class Alone(ClusterEnvironment):
 
 
 class Launched(Alone):
-    """Processes started by a launcher.
-
-    Args:
-        launch: this process's place among them.
-    """
+    """Processes started by a launcher."""
 
     def __init__(self, launch: Launch) -> None:
         super().__init__()

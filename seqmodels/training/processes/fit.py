@@ -43,10 +43,6 @@ def process_count(options: dict[str, Any]) -> int:
 def fit(trainer: pl.Trainer, learner: pl.LightningModule, data: pl.LightningDataModule, stored: str | None) -> None:
     """Train in the Trainer's number of processes, and raise errors as a single process would.
 
-    Args:
-        trainer, learner, data: see Lightning's `fit`.
-        stored: the checkpoint to resume from.
-
     Raises:
         Interrupted: a signal asked to stop; everything is saved.
         Stopped: the signal could not be handled cleanly; the last checkpoint is older.

@@ -29,9 +29,6 @@ FAILURE = 1
 class Meeting:
     """Shared state of a launch's processes, in torch's store.
 
-    Args:
-        launch: this process's place among them.
-
     Raises:
         ValueError: some did not come, or they are on several machines.
     """
