@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqmodels.data.columns.times.column import parse_times
+from seqmodels.data.columns.times.column import looks_like_time, parse_times
 from seqmodels.data.columns.times.frequency import DAY, infer_frequency
 from seqmodels.data.columns.times.numbered import Times
 from seqmodels.data.read.open import read_table
@@ -58,6 +58,24 @@ FORMATS = [
     (WEEKS, "%G-W%V"),
     (WEEKS, "%G-W%V-%u"),
     (WEEKS, "%d/%m/%Y"),
+    (DAYS, "%d %b %y"),
+    (DAYS, "%y%m%d"),
+    (DAYS, "%d%m%Y"),
+    (DAYS, "%Y%j"),
+    (DAYS, "%Y年%m月%d日"),
+    (MONTHS, "%YM%m"),
+    (MONTHS, "%Y.%m"),
+    (MONTHS, "%m.%Y"),
+    (MONTHS, "%m%Y"),
+    (HOURS, "%Y%m%dT%H%M%S"),
+    (HOURS, "%d.%m.%Y %H:%M Uhr"),
+    (HOURS, "%d.%m.%Y um %H:%M"),
+    (HOURS, "%Y-%m-%d %I %p"),
+    (HOURS, "%d/%b/%Y:%H:%M:%S +0000"),
+    (WEEKS, "%V/%G"),
+    (WEEKS, "%G%V"),
+    (WEEKS, "CW%V %G"),
+    (WEEKS, "%V.%G"),
 ]
 
 
@@ -65,9 +83,13 @@ FORMATS = [
 @pytest.mark.parametrize("order", ["in order", "backwards"])
 def test_a_column_is_read_as_it_was_written(dates: pd.DatetimeIndex, form: str, order: str) -> None:
     dates = dates if order == "in order" else dates[::-1]
-    found = read([date.strftime(form) for date in dates])
+    cells = [date.strftime(form) for date in dates]
+    found = read(cells)
     assert found.dated
     assert found.values.tolist() == dates.as_unit("ns").asi8.tolist()
+    # A part of the file, by the format that was found, is read as the whole is.
+    part = read(cells[-2:], time_format=found.time_format)
+    assert part.values.tolist() == found.values.tolist()[-2:]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +145,58 @@ def test_numbers_since_1970_are_dates_and_are_written_as_they_came(unit: str) ->
     assert clock.text(clock.after(found.values[-2].item(), 1)) == str(numbers[-1])
 
 
-@pytest.mark.parametrize("cells", [["3000", "3001"], ["202413", "202414"], ["12", "13"], ["1.5", "2.5"]])
+PERIODS = {
+    "quarters": ("{y}Q{q}", 3),
+    "quarters of two-digit years": ("{q}Q{s}", 3),
+    "quarters without a mark": ("{y}-{q}", 3),
+    "quarters after a point": ("{y}.{q}", 3),
+    "trimesters": ("{q}T{y}", 3),
+    "quarters in words": ("{q}. Quartal {y}", 3),
+    "quarters of Scandinavia": ("{y}K{q}", 3),
+    "half-years": ("{y}H{h}", 6),
+    "half-years of Spain": ("{y}S{h}", 6),
+    "months without their zero": ("{y}.{m}", 1),
+    "months that a spreadsheet took for numbers": ("{n:.10g}", 1),
+}
+
+
+@pytest.mark.parametrize("name", PERIODS)
+def test_parts_of_years(name: str) -> None:
+    form, months = PERIODS[name]
+    dates = MONTHS[::months]
+    cells = [
+        form.format(
+            y=d.year, s=f"{d.year % 100:02d}", q=d.quarter, h=d.quarter // 3 + 1, m=d.month, n=d.year + d.month / 100
+        )
+        for d in dates
+    ]
+    found = read(cells)
+    assert found.values.tolist() == dates.as_unit("ns").asi8.tolist()
+    assert read(cells, time_format=found.time_format).values.tolist() == found.values.tolist()
+
+
+def test_an_hour_that_is_24_is_the_next_day() -> None:
+    ends = HOURS + pd.Timedelta("1h")
+    cells = [f"{start:%Y%m%d}{start.hour + 1:02d}" for start in HOURS]
+    assert read(cells).values.tolist() == ends.as_unit("ns").asi8.tolist()
+    assert not read([*cells[:30], cells[30][:-2] + "25"]).written.startswith("%")
+
+
+@pytest.mark.parametrize("clock", ["{0:%H}:00-{0:%H}:59", "{0:%H}:00 - {0:%H}:59"])
+def test_from_one_time_to_another_is_no_offset(clock: str) -> None:
+    with pytest.raises(ValueError, match="line 2, column 't': expected a time like the others"):
+        read([f"{hour:%Y-%m-%d} " + clock.format(hour) for hour in HOURS])
+
+
+@pytest.mark.parametrize("cells", [["1950/51", "1951/52", "1952/53"], ["12-31", "1-2"], ["5h", "room 2"]])
+def test_what_may_be_seasons_or_scores_does_not_look_like_times(cells: list[str]) -> None:
+    assert not all(map(looks_like_time, cells))
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [["3000", "3001"], ["202413", "202414"], ["12", "13"], ["1.5", "2.5"], ["2000.5", "2001.2"], ["123456", "123458"]],
+)
 def test_other_numbers_stay_numbers(cells: list[str]) -> None:
     assert read(cells) == Times(pytest.approx(np.array(cells, float)), False, "number")  # type: ignore[comparison-overlap]
 

@@ -18,7 +18,7 @@ from seqmodels.data.read.table import Cells, Dates, Kind
 
 # Dates that DuckDB reads as everybody does, and their offset from UTC.
 ISO = r"\d{4}-\d{2}-\d{2}([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.]\d{1,6})?)?)?"
-ISO_OFFSET = r"\d{4}-\d{2}-\d{2}[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.]\d{1,6})?)?(Z|[+-]\d{2}:\d{2})"
+ISO_OFFSET = r"\d{4}-\d{2}-\d{2}[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.]\d{1,6})?)?(Z|[+-](0\d|1[0-4]):(00|15|30|45))"
 # Years that nanoseconds count in 64 bits, with any offset.
 ISO_YEARS = ("1679", "2261")
 NO_DATE = np.iinfo(np.int64).min

@@ -11,30 +11,36 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.data.columns.times.dates import (
-    DAY,
-    LONGEST,
-    OFFSET,
-    YEARS,
+from seqmodels.data.columns.times.dates import DAY, LONGEST, OFFSET, YEARS, split_time, time_of_day, tokens_of
+from seqmodels.data.columns.times.numbered import EPOCHS, Times, read_numbers
+from seqmodels.data.columns.times.orders import (
     Order,
     choose,
+    commonest_share,
+    evenness,
+    format_of,
+    has_order,
+    is_usual,
+    order_of,
     orders_of,
     read_dates,
-    split_time,
-    time_of_day,
-    tokens_of,
 )
-from seqmodels.data.columns.times.numbered import EPOCHS, Times, read_numbers
 from seqmodels.data.columns.times.zones import localise
 from seqmodels.data.files.arrays import blocks
 from seqmodels.data.read.table import Cells, Table
 from seqmodels.quoting import listed, shown
 
 # A date, a time of day, and an offset from UTC.
-WITH_OFFSET = re.compile(rf".*\d{{1,2}}:\d{{2}}.*?({OFFSET})\s*", re.IGNORECASE)
-ISO = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?")
-# The fields of a format that make a date, and what they are in an order.
-ROLES = {"Y": "y", "y": "y", "m": "m", "b": "m", "B": "m", "d": "d"}
+WITH_OFFSET = re.compile(rf"(?:.*\d{{1,2}}:\d{{2}}.*?|\d{{8}}T\d{{4,6}})({OFFSET})\s*", re.IGNORECASE)
+ISO = re.compile(
+    rf"\d{{4}}-\d{{1,2}}-\d{{1,2}}(?:[T ]\d{{1,2}}(?::\d{{2}}){{0,2}}(?:[.,]\d+)?\s*(?:{OFFSET})?)?", re.IGNORECASE
+)
+# The fields of a format that make a date.
+DATE_FIELDS = frozenset("YymbBdjVGqh")
+# Dates of digits alone, or of two numbers that look like one with decimals; and how much more even they are.
+DIGITS = tuple(map(re.compile, (r"\d{8}", r"\d{7}", r"\d{6}", r"\d{1,2}\.\d{4}", r"\d{4}\.\d{1,2}")))
+EVEN = 0.9
+YEAR_MONTH = "%Y.%m"
 
 
 def parse_times(
@@ -70,6 +76,8 @@ def parse_times(
         values = table.numbers(name, "time")
         _refuse_bad(table, name, np.flatnonzero(np.isnan(values)))
         found = read_numbers(values, table.space)
+        if not found.dated:
+            found = _Column(table, name, cells, owner).digits(values) or found
         wall = found.dated and found.written not in EPOCHS
     elif time_format is None and isinstance(cells, Cells) and (dates := cells.dates()) is not None:
         found, wall = Times(dates.values, True, "iso"), not dates.offset
@@ -90,6 +98,7 @@ class _Column:
         self.table, self.name, self.cells, self.owner = table, name, cells, owner
 
     def read(self) -> Times:
+        """Read dates with or without a time of day, or times of day alone."""
         if ISO.fullmatch(self.cells[0].strip()[:LONGEST]):
             values, bad = self._by_pandas(format="ISO8601")
             if not len(bad):
@@ -98,9 +107,9 @@ class _Column:
 
     def formatted(self, time_format: str) -> Times:
         """Read dates by a given format; a time of day may follow one that has none."""
-        roles = tuple(ROLES.get(role, "") for role in re.findall(r"%(.)", time_format))
-        if all(roles):
-            return self._by_parts(roles)
+        if DATE_FIELDS.issuperset(re.findall(r"%(.)", time_format)):
+            self.cells = _with_zeros(self.cells) if time_format == YEAR_MONTH else self.cells
+            return self._by_parts(time_format)
         values, bad = self._by_pandas(format=time_format)
         if len(bad):
             row = int(bad[0])
@@ -129,7 +138,22 @@ class _Column:
             values[rows] = read.where(~unread, None).to_numpy(dtype="datetime64[ns]").astype(np.int64)
         return values, np.concatenate(bad)
 
-    def _by_parts(self, order: Order | None = None) -> Times:
+    def digits(self, numbers: np.ndarray) -> Times | None:
+        """Read numbers such as 31122023 or 12.2023 as dates, where all are and their steps are far more even so."""
+        cells = [cell.strip() for cell in self.cells[:LONGEST]]
+        pattern = next((one for one in DIGITS if all(map(one.fullmatch, cells))), None)
+        if pattern is None or not all(pattern.fullmatch(cell.strip()) for cell in self.cells):
+            return None
+        self.cells = _with_zeros(self.cells) if pattern is DIGITS[-1] else self.cells
+        try:
+            found = self._by_parts()
+        except ValueError:
+            return None
+        even = evenness(found.values // DAY)
+        return found if even >= EVEN and even > commonest_share(np.diff(np.unique(numbers)).round(6)) else None
+
+    def _by_parts(self, time_format: str | None = None) -> Times:
+        """Read each distinct date and each distinct time of day once."""
         dates: dict[str, int] = {}
         clocks: dict[str, int] = {}
         size = len(self.cells)
@@ -147,7 +171,7 @@ class _Column:
         if list(dates) == [""]:
             _refuse_bad(self.table, self.name, np.flatnonzero(wrong[clock]))
             return Times(_past_midnight(of_day[clock], self.owner), True, "clock")
-        days, found = self._days(list(dates), date, order)
+        days, found = self._days(list(dates), date, time_format)
         unread = np.array([day is None for day in days])
         _refuse_bad(self.table, self.name, np.flatnonzero(unread[date] | wrong[clock]))
         values, starts = self.table.space.empty(size, np.int64), np.array(days, np.int64) * DAY
@@ -155,7 +179,9 @@ class _Column:
             values[rows] = starts[date[rows]] + of_day[clock[rows]]
         return Times(values, True, "iso", found)
 
-    def _days(self, dates: list[str], of_row: np.ndarray, order: Order | None) -> tuple[list[int | None], str | None]:
+    def _days(
+        self, dates: list[str], of_row: np.ndarray, time_format: str | None
+    ) -> tuple[list[int | None], str | None]:
         """Return days since 1970 of each distinct date, and their format where there was a choice."""
         tokens = [tokens_of(text) for text in dates]
         usual = tuple(kind for kind, _ in tokens[0])
@@ -163,14 +189,17 @@ class _Column:
         orders = orders_of(like) or orders_of(tokens[:1])  # one cell may be odd
         if ("d", "m", "y") in orders and "." in dates[0]:  # nobody writes the month first between points
             orders = [("d", "m", "y")]
-        if order is not None:
-            orders = [order]
+        if time_format is not None:
+            asked = order_of(time_format)
+            orders = [order for order in orders if has_order(order, asked)] or [asked]
         if not orders:
             return [None] * len(dates), None
         readings = {order: read_dates(tokens, order) for order in orders}
         changes = np.flatnonzero(np.diff(of_row, prepend=-1))
         order = choose(readings, of_row[changes].tolist(), self._unclear(dates, readings))
-        return readings[order], format_of(dates[0], order) if len(readings) > 1 else None
+        # A part of numbers may be too few to be told from numbers.
+        is_clear = is_usual(order) and sum(map(is_usual, readings)) == 1 and not self.table.is_numeric(self.name)
+        return readings[order], None if is_clear else format_of(dates[0], order)
 
     def _unclear(
         self, dates: list[str], readings: dict[Order, list[int | None]]
@@ -185,6 +214,11 @@ class _Column:
             )
 
         return error
+
+
+def _with_zeros(cells: Sequence[str]) -> Sequence[str]:
+    """Write months as 1871.10, where a program that took them for numbers wrote 1871.1 beside 1871.01."""
+    return [cell.strip().ljust(7, "0") for cell in cells] if any(cell.strip()[4:6] == ".0" for cell in cells) else cells
 
 
 def _past_midnight(times: np.ndarray, owner: np.ndarray | None) -> np.ndarray:
@@ -205,21 +239,6 @@ def _past_midnight(times: np.ndarray, owner: np.ndarray | None) -> np.ndarray:
     return found
 
 
-def format_of(date: str, order: Order) -> str:
-    """Write the format, as for `datetime.strptime`, of a date of numbers that is read in an order.
-
-    >>> format_of("01/02/2024", ("d", "m", "y"))
-    '%d/%m/%Y'
-    """
-    roles = iter(order)
-
-    def field(found: re.Match[str]) -> str:
-        role = next(roles)
-        return "%Y" if role == "y" and len(found[0]) == 4 else f"%{role}"
-
-    return re.sub(r"\d+", field, date)
-
-
 def looks_like_time(cell: str) -> bool:
     """Say whether a cell is a date, with or without a time of day, or a time of day.
 
@@ -236,7 +255,7 @@ def looks_like_time(cell: str) -> bool:
         return False
     short = all(kind == "n" and len(text) < 4 for kind, text in tokens)
     orders = [] if short and len(tokens) < 3 else orders_of([tokens])
-    return any(read_dates([tokens], order) != [None] for order in orders)
+    return any(is_usual(order) and read_dates([tokens], order) != [None] for order in orders)
 
 
 def _has_offset(cell: str) -> bool:

@@ -100,12 +100,13 @@ def _compact(values: np.ndarray, digits: int) -> np.ndarray | None:
         if day.min() < 1 or (days.astype("datetime64[M]") != months).any():
             return None
     found = days.astype(np.int64) * DAY
-    for part, limit, unit in ((hour, 24, DAY // 24), (minute, 60, DAY // 1440), (second, 60, 10**9)):
+    of_day = np.zeros_like(found)
+    for part, limit, unit in ((hour, 25, DAY // 24), (minute, 60, DAY // 1440), (second, 60, 10**9)):
         if part is not None:
             if part.max() >= limit:
                 return None
-            found = found + part * unit
-    return found
+            of_day += part * unit
+    return None if (of_day > DAY).any() else found + of_day
 
 
 def _decimal_years(values: np.ndarray) -> np.ndarray | None:
