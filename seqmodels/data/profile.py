@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqmodels.data.columns.splits.near import near_copies
 from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.encode.alphabet import kmer_names
+from seqmodels.data.files.ragged import Ragged
 from seqmodels.spec import Spec
 
 # What is read of each split, at most; the rest is left out evenly. Lengths and numbers of sequences are exact.
@@ -47,9 +49,11 @@ def profile_splits(splits: dict[str, SequenceDataset]) -> Plain:
     >>> found["train"]["classes"], found["train"]["lengths"]["median"], found["val"]["also in train"]
     ({'no': 1, 'yes': 1}, 1.5, 1)
     """
-    counted, contents = {}, {}
+    counted, contents, texts = {}, {}, {}
     for name, split in splits.items():
-        counted[name], contents[name] = _profile(split)
+        counted[name], contents[name], texts[name] = _profile(split)
+    for name, near in _near_copies(contents, texts).items():
+        counted[name]["near copies in train"] = near
     for name in splits:
         if name != "train":
             counted[name]["also in train"] = sum(key in contents["train"] for key in contents[name])
@@ -58,13 +62,28 @@ def profile_splits(splits: dict[str, SequenceDataset]) -> Plain:
     return counted
 
 
-def _profile(split: SequenceDataset) -> tuple[Plain, list[bytes]]:
-    """Count one split, and return a key for the contents of each sequence that was read whole."""
+def _near_copies(contents: dict[str, list[bytes]], texts: dict[str, list[np.ndarray]]) -> dict[str, int]:
+    """Count the sequences of tokens in each split that are near copies, and no copies, of others in training."""
+    splits = [name for name in sorted(texts, key=lambda name: name != "train") if texts[name]]
+    if "train" not in splits:
+        return {}
+    owner = near_copies(Ragged.of([text for name in splits for text in texts[name]]))
+    parts = np.split(owner, np.cumsum([len(texts[name]) for name in splits])[:-1])
+    known = set(contents["train"])
+    found = {"train": len(known) - len(set(parts[0].tolist()))}
+    for name, part in zip(splits[1:], parts[1:], strict=True):
+        new = [key not in known for key in contents[name]]
+        found[name] = int((new & (part < len(parts[0]))).sum())
+    return found
+
+
+def _profile(split: SequenceDataset) -> tuple[Plain, list[bytes], list[np.ndarray]]:
+    """Count one split; return a key for each sequence that was read whole, and its tokens where it has such."""
     spec = split.spec
     inputs: _Tokens | _Numbers = _Tokens(spec.input_size) if spec.inputs == "tokens" else _Numbers(spec.input_size)
     of_tokens = spec.targets in ("tokens", "labels")
     targets: _Tokens | _Numbers = _Tokens(spec.target_size) if of_tokens else _Numbers(spec.target_size)
-    keys, read, target_lengths = [], 0, []
+    keys, texts, read, target_lengths = [], list[np.ndarray](), 0, []
     for piece in pieces(split):
         read += piece.first
         inputs.add(piece.inputs)
@@ -74,6 +93,7 @@ def _profile(split: SequenceDataset) -> tuple[Plain, list[bytes]]:
             target_lengths.append(len(piece.targets))
         if piece.whole and not split.stream:
             keys.append(_key(piece, spec))
+            texts += [piece.inputs] if spec.inputs == "tokens" else []
     found: Plain = {"sequences": len(split), "sequences read": read}
     found |= {"steps": int(split.lengths.sum()), "steps read": inputs.steps}
     found["lengths"] = _lengths(split.lengths)
@@ -84,7 +104,7 @@ def _profile(split: SequenceDataset) -> tuple[Plain, list[bytes]]:
         found["tokens"] = inputs.named(kmer_names(spec.input_names, width) if width > 1 else spec.input_names)
     else:
         found["features"] = inputs.named(spec.input_names, spec.input_shift, spec.input_scale)
-    return {**found, **_of_targets(spec, targets), **_of_sequences(split)}, keys
+    return {**found, **_of_targets(spec, targets), **_of_sequences(split)}, keys, texts
 
 
 def _of_targets(spec: Spec, targets: _Tokens | _Numbers) -> Plain:

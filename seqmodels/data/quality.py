@@ -11,8 +11,8 @@ Plain = Mapping[str, Any]
 
 # Below these, a number measured on the split is mostly chance, or a class is hardly learned.
 FEW_SEQUENCES, FEW_STEPS, FEW_OF_CLASS = 30, 1000, 10
-# From these on, it is said: the share of one class, of unknown tokens, of padding; longest over median.
-MOST_OF_ONE, MANY_UNKNOWN, MUCH_PADDING, UNEVEN = 0.9, 0.05, 0.5, 20
+# From these on, it is said: the share of one class, of unknown tokens, of padding; longest over median; near copies.
+MOST_OF_ONE, MANY_UNKNOWN, MUCH_PADDING, UNEVEN, MANY_NEAR = 0.9, 0.05, 0.5, 20, 0.01
 NAMED = 8
 
 
@@ -53,6 +53,10 @@ def _leaks(found: Mapping[str, Plain], stream: bool) -> Iterator[str]:
     for name, split in found.items():
         if split.get("also in train"):
             yield f"{split['also in train']:,} sequences of {name} are in train too: what is learned by heart counts"
+        near = split.get("near copies in train", 0)
+        if name != "train" and near >= MANY_NEAR * split["sequences read"] and near:
+            words = f"{near:,} sequences of {name} are near copies of some in train"
+            yield f"{words}: a score there flatters (csv, fasta_labelled: data.together=near_copies)"
         if split.get("groups also in train"):
             count = split["groups also in train"]
             words = f"{count:,} group{'s are' if count > 1 else ' is'} in {name} and in train"

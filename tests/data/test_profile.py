@@ -98,3 +98,24 @@ def test_runs_of_letters_are_named_by_their_letters():
     text = "NN" + "".join("ACGTN"[i] for i in letters)
     for name, share in found.items():
         assert share * 500 == pytest.approx(sum(text[i : i + 3] == name for i in range(500)))
+
+
+def mutated(text: np.ndarray, first: int) -> np.ndarray:
+    found = text.copy()
+    found[first::40] = (found[first::40] + 1) % 4
+    return found
+
+
+def test_near_copies_are_counted_beside_copies():
+    letters = [np.random.default_rng(seed).integers(0, 4, 100 + seed) for seed in range(60)]
+    others = [np.random.default_rng(100 + seed).integers(0, 4, 150) for seed in range(20)]
+    spec = Spec("tokens", 4, "labels", 2, "sequence", tuple("ACGT"), ("a", "b"))
+    train = ArrayDataset(spec, [*letters, letters[0], mutated(letters[1], 0)], [0] * 62)
+    near = [mutated(text, first + 1) for first, text in enumerate(letters[:7])]
+    val = ArrayDataset(spec, [*others, *near, letters[9]], [0] * 28)
+    found = profile_splits({"train": train, "val": val, "test": ArrayDataset(spec, others, [0] * 20)})
+    assert [found[name]["near copies in train"] for name in found] == [1, 7, 0]
+    assert found["val"]["also in train"] == 1
+    said = "\n".join(quality_warnings(found, stream=False))
+    assert "7 sequences of val are near copies of some in train" in said
+    assert "of test are near" not in said

@@ -72,10 +72,9 @@ def _table(title: str, *columns: str) -> Table:
 
 def _counts(splits: Plain) -> Table:
     table = _table("splits", "", *splits)
-    rows = [("sequences", "sequences"), ("steps", "steps"), ("groups", "groups"), ("also in train", "also in train")]
-    for label, key in rows:
+    for key in ("sequences", "steps", "groups", "also in train", "near copies in train"):
         if any(key in split for split in splits.values()):
-            table.add_row(label, *(f"{split[key]:,}" if key in split else "" for split in splits.values()))
+            table.add_row(key, *(f"{split[key]:,}" if key in split else "" for split in splits.values()))
     for name in ("min", "median", "max"):
         table.add_row(f"length, {name}", *(f"{split['lengths'][name]:,.10g}" for split in splits.values()))
     if any("weights" in split for split in splits.values()):

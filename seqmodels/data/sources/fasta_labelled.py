@@ -9,11 +9,13 @@ from typing import Literal
 
 import numpy as np
 
+from seqmodels.data.columns.splits.near import Together, owners
 from seqmodels.data.columns.splits.shares import check_fractions, stratified
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.alphabet import Alphabet
 from seqmodels.data.encode.record_store import RecordSequences, RecordStore
 from seqmodels.data.files.find import find_file, naming
+from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.read.fasta import Piece, find_records
 from seqmodels.data.read.open import read_table
 from seqmodels.kinds import Seed, Share
@@ -41,6 +43,7 @@ class LabelledFastaSource(DataSource):
             in the header.
         alphabet, ambiguous: as for `seqmodels.data.sources.genome.GenomeSource`.
         val_fraction, test_fraction: shares of the sequences.
+        together: what is kept in one split: "copies" of a sequence, or "near_copies", which share most k-mers, too.
         seed: what the random split depends on.
         cache_dir: folder for the encoded sequences; None for the user's cache.
 
@@ -56,12 +59,13 @@ class LabelledFastaSource(DataSource):
         ambiguous: Literal["unknown", "error"] = "unknown",
         val_fraction: Share = 0.1,
         test_fraction: Share = 0.1,
+        together: Together = "copies",
         seed: Seed = 0,
         cache_dir: str | None = None,
     ) -> None:
         check_fractions(val_fraction, test_fraction)
         self.path, self.label, self.seed, self.cache_dir = path, label, seed, cache_dir
-        self.val_fraction, self.test_fraction = val_fraction, test_fraction
+        self.val_fraction, self.test_fraction, self.together = val_fraction, test_fraction, together
         self.alphabet = Alphabet(alphabet, ambiguous)
 
     def describe(self) -> str:
@@ -87,12 +91,14 @@ class LabelledFastaSource(DataSource):
             )
         classes = tuple(sorted(code))
         labels = np.array([classes.index(name) for name in code])[np.frombuffer(found, "l")]
-        _, first, owner = np.unique(store.digests, return_index=True, return_inverse=True)
-        copies = len(names) - len(first)
-        self.notes = [f"{copies:,} sequences are copies of another; copies are in one split together"] if copies else []
-        leaders, rank = np.sort(first), np.argsort(np.argsort(first))[owner]
         with naming(self.path):
+            owner, copies, near = owners(
+                store.digests, Ragged.packed(store.tokens[slice(None)], store.lengths), self.together
+            )
+            leaders, rank = np.unique(owner, return_inverse=True)
             parts = stratified(labels[leaders].tolist(), self.val_fraction, self.test_fraction, self.seed)
+        self.notes = [f"{copies:,} sequences are copies of another; copies are in one split together"] if copies else []
+        self.notes += [f"{near:,} sequences are near copies of another, and kept in its split"] if near else []
         members = {name: np.flatnonzero(np.isin(rank, part)) for name, part in parts.items()}
         spec = self._spec(classes)
         return {name: RecordSequences(spec, store, items, labels[items], names) for name, items in members.items()}

@@ -13,6 +13,7 @@ import numpy as np
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.sequences import Reading, Sequences, read_sequences
 from seqmodels.data.columns.shifted import LOOKED_AT, step_later
+from seqmodels.data.columns.splits.near import Together
 from seqmodels.data.columns.splits.sequences import given_splits, split_sequences
 from seqmodels.data.columns.targets.encoded import check_targets, has_targets, used_rows
 from seqmodels.data.columns.targets.labels import Labels
@@ -38,6 +39,7 @@ class SequenceOptions:
     val_fraction: float = 0.1
     test_fraction: float = 0.1
     seed: int = 0
+    together: Together = "copies"
 
     def ignored(self, layout: Layout) -> list[str]:
         """The options that were given and have no meaning in a layout."""
@@ -45,6 +47,7 @@ class SequenceOptions:
         there = {
             "level": how.level != "character" and kind != "text",
             "lowercase": how.lowercase and kind != "text",
+            "together": self.together != "copies" and text is None,
             "min_count": self.min_count != FEWEST_SEEN and text is None,
             "max_length": how.max_length is not None and kind == "series",
             "differences": how.differences and (kind == "series" or text is not None),
@@ -81,8 +84,8 @@ class SequenceTable:
         }
 
     @cached_property
-    def _split(self) -> tuple[dict[str, Sequences], int]:
-        """The sequences of each split, and how many are copies.
+    def _split(self) -> tuple[dict[str, Sequences], int, int]:
+        """The sequences of each split, and how many are copies and near copies.
 
         What neither a file nor the column `split` gives is taken from training, by its fraction.
         """
@@ -96,9 +99,9 @@ class SequenceTable:
             0.0 if name in given else share
             for name, share in (("val", options.val_fraction), ("test", options.test_fraction))
         )
-        parts, copies = split_sequences(main, val, test, options.seed)
+        parts, copies, near = split_sequences(main, val, test, options.seed, options.together)
         found = {name: main.select(items) for name, items in parts.items()} | given
-        return {name: found[name] for name in ("train", "val", "test") if name in found}, copies
+        return {name: found[name] for name in ("train", "val", "test") if name in found}, copies, near
 
     @cached_property
     def _store(self) -> Store | None:
@@ -190,9 +193,8 @@ class SequenceTable:
             columns = [table.numbers(name) for table in self.tables.values() for name in layout.features]
             cells = sum(int(np.isnan(column).sum()) for column in columns)
             notes += [f"{cells:,} missing numbers filled in between their neighbours"] if cells else []
-        copies = self._split[1]
-        if copies:
-            notes.append(f"{copies:,} sequences are copies of another one, and kept in its split")
+        for count, what in zip(self._split[1:], ("copies", "near copies"), strict=True):
+            notes += [f"{count:,} sequences are {what} of another one, and kept in its split"] if count else []
         notes += self._told()
         cut = sum(own.cut for own in self.sequences.values())
         return (*notes, f"{cut:,} sequences cut at {how.max_length} steps") if cut else tuple(notes)

@@ -11,6 +11,7 @@ from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.lists import unnest
 from seqmodels.data.columns.roles import Columns, name_of, names
 from seqmodels.data.columns.sequences import Reading
+from seqmodels.data.columns.splits.near import Together
 from seqmodels.data.columns.splits.shares import check_fractions
 from seqmodels.data.columns.targets.cuts import check_cuts, cut_numbers
 from seqmodels.data.columns.times.zones import check_timezone
@@ -102,6 +103,7 @@ class CSVSource(DataSource):
         missing: what becomes of a blank or infinite number: "error"; "drop" its row; "interpolate"
             between neighbours (such values are never targets, nor made from them); "end" ends a wide row.
         val_fraction, test_fraction: shares of validation and test, where they are not given.
+        together: what is kept in one split: "copies" of a text, or "near_copies", which share most runs of tokens, too.
         seed: what the random split depends on; time series are not split at random.
         cache_dir: folder for what is made of a table that does not fit in memory; None for ~/.cache.
         memory_limit: bytes of a file, or of an array made of it, from which on it is kept in files and not in memory.
@@ -153,6 +155,7 @@ class CSVSource(DataSource):
         missing: Literal["error", "drop", "interpolate", "end"] = "error",
         val_fraction: Share = 0.1,
         test_fraction: Share = 0.1,
+        together: Together = "copies",
         seed: Seed = 0,
         cache_dir: str | None = None,
         memory_limit: Annotated[int, whole(0, 1_000_000_000_000)] = MEMORY_LIMIT,
@@ -181,7 +184,7 @@ class CSVSource(DataSource):
         self.more_paths = {name: str(other) for name, other in given.items() if other is not None}
         reading = Reading(missing, differences, level, lowercase, max_length)
         shares = (val_fraction, test_fraction, seed)
-        self.sequences = SequenceOptions(reading, min_count, self.columns.weight, *shares)
+        self.sequences = SequenceOptions(reading, min_count, self.columns.weight, *shares, together)
         how = SeriesReading(transform, missing, gaps, duplicates, timezone, names(known), names(static))
         parts = names(calendar)
         self.series = SeriesOptions(how, parts, identity, history, horizon, period, relative, fold, train_steps)

@@ -80,7 +80,7 @@ class TextFromLabelSource(DataSource):
     def splits(self) -> dict[str, SequenceDataset]:
         """The data sets "train", "val" and "test"."""
         sequences = self._sequences()
-        parts, copies = split_sequences(sequences, self.val_fraction, self.test_fraction, self.seed)
+        parts, copies, _ = split_sequences(sequences, self.val_fraction, self.test_fraction, self.seed)
         lost = len(sequences.table) - len(sequences)
         self.notes = [f"{lost:,} rows left out: no label or no text (data.missing=drop)"] if lost else []
         self.notes += [f"{copies:,} texts are copies of another one, and kept in its split"] if copies else []

@@ -6,6 +6,7 @@ import numpy as np
 
 from seqmodels.data.columns.roles import SPLIT_WORDS
 from seqmodels.data.columns.sequences import Sequences
+from seqmodels.data.columns.splits.near import LARGEST_SHARE, Together, owners
 from seqmodels.data.columns.splits.shares import NAMES, by_group, number, stratified, stratified_groups
 from seqmodels.data.columns.targets.encoded import refuse_change, refuse_one_class, used_rows
 from seqmodels.data.columns.targets.labels import Labels
@@ -13,14 +14,11 @@ from seqmodels.data.files.find import naming
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.quoting import listed, shown
 
-# Above this share of all sequences, those that copies and groups hold together are parted by groups alone.
-LARGEST_SHARE = 0.5
-
 
 def split_sequences(
-    sequences: Sequences, val_fraction: float, test_fraction: float, seed: int
-) -> tuple[dict[str, np.ndarray], int]:
-    """Split sequences, and count those that are copies of an earlier one.
+    sequences: Sequences, val_fraction: float, test_fraction: float, seed: int, together: Together = "copies"
+) -> tuple[dict[str, np.ndarray], int, int]:
+    """Split sequences, and count those that are copies, and near copies, of an earlier one.
 
     Copies stay together: one in training and one in test would reward learning by heart. So do the
     members of a group, where a column tells groups. Classes have the same shares in all splits, as
@@ -31,28 +29,24 @@ def split_sequences(
     """
     refuse_one_class(sequences)
     with naming(sequences.table.path):
-        return _at_random(sequences, val_fraction, test_fraction, seed)
+        owner, copies, near = owners(sequences.inputs.digests(), sequences.inputs, together)
+        return _at_random(sequences, owner, (val_fraction, test_fraction, seed)), copies, near
 
 
-def _at_random(
-    sequences: Sequences, val_fraction: float, test_fraction: float, seed: int
-) -> tuple[dict[str, np.ndarray], int]:
+def _at_random(sequences: Sequences, owner: np.ndarray, shares: tuple[float, float, int]) -> dict[str, np.ndarray]:
     layout = sequences.layout
-    shares = val_fraction, test_fraction, seed
-    _, first, owner = np.unique(sequences.inputs.digests(), return_index=True, return_inverse=True)
-    copies, owner = len(sequences) - len(first), first[owner]  # of each sequence the first that is like it
     if layout.group is not None:
         owner = _joined(sequences.codes(layout.group)[0], owner)
     if layout.target_kind == "values":
-        return by_group(owner, *shares), copies
+        return by_group(owner, *shares)
     several = layout.target_kind == "sets" or layout.more_targets
     if layout.group is not None or several or layout.target_per == "step":
-        return stratified_groups(owner, _labels(sequences), *shares), copies
+        return stratified_groups(owner, _labels(sequences), *shares)
     codes, names = sequences.codes(layout.target)
     leaders = np.unique(owner)
     parts = stratified(codes[leaders], *shares, names, amounts=True)
     place = np.searchsorted(leaders, owner)
-    return {name: np.flatnonzero(np.isin(place, part)) for name, part in parts.items()}, copies
+    return {name: np.flatnonzero(np.isin(place, part)) for name, part in parts.items()}
 
 
 def _labels(sequences: Sequences) -> Ragged:
@@ -75,7 +69,7 @@ def _joined(groups: np.ndarray, originals: np.ndarray) -> np.ndarray:
     count = int(member.max()) + 1
     links = coo_array((np.ones(len(member)), (member, member[originals])), shape=(count, count))
     together = connected_components(links, directed=False)[1][member]
-    return together if np.bincount(together).max() <= LARGEST_SHARE * len(together) else member
+    return together if np.bincount(together).max() <= LARGEST_SHARE * len(together) else member  # else by groups alone
 
 
 def given_splits(sequences: Sequences, column: str) -> dict[str, np.ndarray]:
