@@ -1,7 +1,5 @@
 """Imports of a package, read from its source: those inside functions and under ``TYPE_CHECKING`` too."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from pathlib import Path

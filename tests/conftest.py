@@ -1,7 +1,5 @@
 """For all tests: the same random numbers in each."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

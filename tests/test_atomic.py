@@ -1,7 +1,5 @@
 """A file is written whole or not at all, and nothing is left beside it."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

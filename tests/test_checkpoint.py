@@ -1,7 +1,5 @@
 """Checkpoint files: written whole or not at all, read without running anything, refused in words."""
 
-from __future__ import annotations
-
 import errno
 import os
 import pickle

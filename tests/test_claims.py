@@ -1,7 +1,5 @@
 """A checkpoint or config that promises much is refused in words, soon, and before memory is taken for it."""
 
-from __future__ import annotations
-
 import io
 import resource
 import struct

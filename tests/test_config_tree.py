@@ -1,7 +1,5 @@
 """What may be chosen: parts as their sources tell them, and the files in configs/; every experiment is good."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 

@@ -1,7 +1,5 @@
 """docs/own_cell.md and docs/cells.md keep their word: what they show runs, and prints what they say it prints."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import re

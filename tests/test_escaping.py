@@ -1,7 +1,5 @@
 """What comes from data is shown as it is, and does nothing where it is shown."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """`import seqmodels` and all of its layers, heads and models: torch and nothing heavier, and little time."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

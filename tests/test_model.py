@@ -1,7 +1,5 @@
 """The whole model: encoders, padding, state and refusal."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

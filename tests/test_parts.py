@@ -1,7 +1,5 @@
 """One option, one place: what the source tells of a part is what the class does."""
 
-from __future__ import annotations
-
 import sys
 import time
 import types

@@ -1,7 +1,5 @@
 """What the package asks of others: safe versions, and the pinned ones are among them."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The README keeps its word: its Python runs, its commands compose, and its cell trains by its command."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import sys

@@ -1,7 +1,5 @@
 """The wheel, installed into an environment of its own, works from any folder, also with a user's own parts."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

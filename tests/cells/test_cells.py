@@ -1,7 +1,5 @@
 """What a cell says of itself, how it is initialised, and what it refuses."""
 
-from __future__ import annotations
-
 import copy
 import math
 from typing import Any

@@ -1,7 +1,5 @@
 """Every built-in cell against its equations, written again in numpy."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Heads, gains, starting weights and gates of the gated cells."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

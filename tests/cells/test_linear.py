@@ -3,8 +3,6 @@
 Their equations are in ``test_equations.py``, whole = chunks = steps in the laws.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

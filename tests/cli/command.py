@@ -1,7 +1,5 @@
 """How a command ended, and what it says of problems."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

@@ -1,7 +1,5 @@
 """Run the command in this process, and read what it prints."""
 
-from __future__ import annotations
-
 import pytest
 
 from seqmodels.cli.main import main

@@ -1,7 +1,5 @@
 """What the tests of the written pages share: the blocks of a page, and programs in a process of their own."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -4,8 +4,6 @@ The processes are forked from one that has imported everything, so that each tak
 that has no end here, nothing but the signal ends it.
 """
 
-from __future__ import annotations
-
 import importlib
 import json
 import os

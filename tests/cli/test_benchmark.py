@@ -1,7 +1,5 @@
 """`seqmodels benchmark`: contenders in turn, the figures, the tables, the flags, and a user's own cell."""
 
-from __future__ import annotations
-
 import json
 import math
 

@@ -1,7 +1,5 @@
 """Every config error: its exit code and its exact words."""
 
-from __future__ import annotations
-
 import pytest
 
 from seqmodels.cli.config.library import Library

@@ -1,7 +1,5 @@
 """`seqmodels data inspect`: the faults that `train` finds, and what is in good data."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import re

@@ -1,7 +1,5 @@
 """scripts/demo.sh: what it asks of the command on its first call, its second, and after an interruption."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

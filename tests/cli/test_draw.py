@@ -1,7 +1,5 @@
 """Handwriting from the command line: trained for a moment, drawn, predicted for, refused."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Folders that cannot be written, or are not there any more: one line, or no harm at all."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Somebody else's run or folder runs no code: plugins are named and asked for, the working folder is not searched."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """`seqmodels list`, `show`, `doctor` and the user's own configs."""
 
-from __future__ import annotations
-
 import importlib.metadata
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What `train` does before its first step: at most two composes, one open source, one reading of the file."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Every setting of every part with values that nobody means: the check answers in words, and never raises."""
 
-from __future__ import annotations
-
 import copy
 import functools
 import math

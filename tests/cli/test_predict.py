@@ -1,7 +1,5 @@
 """`seqmodels predict` on real runs: where the data may come from, and what of it is told."""
 
-from __future__ import annotations
-
 import csv
 import errno
 import io

@@ -1,7 +1,5 @@
 """`seqmodels report` and the pages of the experiments, from runs that hardly trained."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import os

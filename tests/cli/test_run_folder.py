@@ -1,7 +1,5 @@
 """Which folder a run gets, and that it is one process's at a time; and what a launcher's variables change."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

@@ -1,7 +1,5 @@
 """`seqmodels evaluate`, `predict` and `generate`: which run, with which settings."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

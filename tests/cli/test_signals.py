@@ -1,7 +1,5 @@
 """A signal ends every command in one line, in time, with what there is saved; so does a reader that goes away."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import signal

@@ -1,7 +1,5 @@
 """Help, lists and config errors come at once: without torch, Lightning or the data's libraries."""
 
-from __future__ import annotations
-
 import os
 import resource
 import subprocess

@@ -1,7 +1,5 @@
 """`seqmodels train`: what reaches the training, and what comes of how it ends."""
 
-from __future__ import annotations
-
 import datetime
 import os
 import signal

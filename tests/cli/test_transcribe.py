@@ -1,7 +1,5 @@
 """`seqmodels transcribe`: tones as words, from training to transcripts."""
 
-from __future__ import annotations
-
 import csv
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A good file of every kind, as rows and as bytes: what faults are put into."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from typing import Any, NamedTuple

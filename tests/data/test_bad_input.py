@@ -3,8 +3,6 @@
 What only one format knows is in that format's own tests; here is what all must have in common.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import re

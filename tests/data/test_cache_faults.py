@@ -1,7 +1,5 @@
 """What is kept of data on disk: a full disk, no folder at all, and what kills leave, in words and without a trace."""
 
-from __future__ import annotations
-
 import errno
 import os
 import tempfile

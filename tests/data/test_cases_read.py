@@ -3,8 +3,6 @@
 Each is read twice, whole and as a table larger than memory, with the same answer.
 """
 
-from __future__ import annotations
-
 import math
 import zipfile
 from pathlib import Path

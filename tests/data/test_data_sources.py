@@ -1,7 +1,5 @@
 """What every data source has, and how little one of the user's own needs."""
 
-from __future__ import annotations
-
 import inspect
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Genomes as streams: every letter where the file has it, no leak, and faults told by file and line."""
 
-from __future__ import annotations
-
 import gzip
 import pickle
 import sys

@@ -3,8 +3,6 @@
 What hangs or kills a process is tried in one of its own; the others in words that `told` checks.
 """
 
-from __future__ import annotations
-
 import bz2
 import gzip
 import io

@@ -1,7 +1,5 @@
 """Files made to be refused, or to be read for ever: one short message each, soon, and no memory taken for promises."""
 
-from __future__ import annotations
-
 import codecs
 import re
 import time

@@ -1,7 +1,5 @@
 """Damaged places of genes, and recordings and frames that cannot be: told at once, and no library divides by them."""
 
-from __future__ import annotations
-
 import io
 import re
 import struct

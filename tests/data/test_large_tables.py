@@ -4,8 +4,6 @@ The law is drawn over files of the tests, those that come with the package, and 
 makes files hard: quotation marks, blank lines, line ends, ragged lines, letters of many scripts.
 """
 
-from __future__ import annotations
-
 import datetime
 import gzip
 import json

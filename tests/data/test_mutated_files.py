@@ -3,8 +3,6 @@
 The mutations are drawn from a seed, so that what fails can be made again from its name.
 """
 
-from __future__ import annotations
-
 import importlib
 import multiprocessing
 import pkgutil

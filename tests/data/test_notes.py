@@ -1,7 +1,5 @@
 """What a source says that it left out is what it left out."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

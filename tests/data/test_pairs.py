@@ -1,7 +1,5 @@
 """Pairs of texts: read, split, cut into units, encoded, kept on disk, and opened again."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import pickle

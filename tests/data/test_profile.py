@@ -1,7 +1,5 @@
 """What is counted of a data set is what is in it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

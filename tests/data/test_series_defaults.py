@@ -1,7 +1,5 @@
 """What suits series where their user does not say, by the training part alone."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Pen strokes: files of every form say the same, movements draw what was drawn, splits share nothing."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Columns of times: one reading for a whole column, whatever it is written like."""
 
-from __future__ import annotations
-
 import random
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Compare an answer with a frozen one, and say in words what differs."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from typing import Any

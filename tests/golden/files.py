@@ -1,7 +1,5 @@
 """Small files of every kind that can be read, made anew each time from fixed random numbers."""
 
-from __future__ import annotations
-
 import io
 import wave
 from typing import Any, NamedTuple

@@ -3,8 +3,6 @@
 What is frozen is a promise: freeze again only where the answer changes on purpose, and look at what git shows.
 """
 
-from __future__ import annotations
-
 import hashlib
 import inspect
 import json

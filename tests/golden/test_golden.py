@@ -1,7 +1,5 @@
 """Every source says and gives what it did when `tests.golden.freeze` wrote it down."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Pooling and attention, written again with loops over rows and steps."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

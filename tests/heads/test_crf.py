@@ -1,7 +1,5 @@
 """The linear chain: against every path there is, a plain loop, and numerical gradients."""
 
-from __future__ import annotations
-
 import itertools
 
 import pytest

@@ -1,7 +1,5 @@
 """What one_to_many and encoder_decoder share: feeding, coins, stopping, learning."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

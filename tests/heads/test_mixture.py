@@ -1,7 +1,5 @@
 """The density of pen movements against SciPy's, against its own integral, and against its samples."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

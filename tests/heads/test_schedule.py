@@ -1,7 +1,5 @@
 """Schedules of scheduled sampling."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Decoding on toy models whose every sequence can be listed."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

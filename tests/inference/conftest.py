@@ -1,7 +1,5 @@
 """Tiny trained models of each kind."""
 
-from __future__ import annotations
-
 import random
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Tiny runs to use, and tables for them."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 from typing import Any

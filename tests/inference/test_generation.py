@@ -1,7 +1,5 @@
 """Texts of a trained model: what follows a prompt, and what a sequence generator makes of it."""
 
-from __future__ import annotations
-
 import inspect
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """From a checkpoint to a model: what is refused, and what is not imported."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

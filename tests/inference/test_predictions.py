@@ -1,7 +1,5 @@
 """Predictions on new files, as rows and as files; a run scored on another file."""
 
-from __future__ import annotations
-
 import csv
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """From digits to words: a small encoder-decoder is trained in seconds, and used as one would use it."""
 
-from __future__ import annotations
-
 import json
 import random
 import shutil

@@ -4,8 +4,6 @@ Nothing here is listed that can be found. A cell that this file has never heard 
 its default options; a layer class without a builder below fails `test_every_layer_is_tried`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import importlib

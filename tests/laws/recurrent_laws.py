@@ -7,8 +7,6 @@ hold anyone's cell: ``for law in LAWS: law(lambda F, H: Recurrent(MyCell(F, H)).
 B rows, T steps, F features, H units.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """Weights changed between two calls, in every way that torch knows, count at once: every cell, on every path."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from typing import Any

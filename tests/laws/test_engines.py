@@ -1,7 +1,5 @@
 """Every engine that can run a cell agrees with the reference: outputs, last state and every gradient."""
 
-from __future__ import annotations
-
 import zlib
 
 import pytest

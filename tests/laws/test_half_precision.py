@@ -1,7 +1,5 @@
 """In half precision too no row sees another, on processors that make such products in tiles above all."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

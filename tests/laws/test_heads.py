@@ -1,7 +1,5 @@
 """Laws that every head obeys, found over the registry: rows, causality, padding, gradients, refusal."""
 
-from __future__ import annotations
-
 import inspect
 import itertools
 from dataclasses import dataclass, field

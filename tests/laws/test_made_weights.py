@@ -1,7 +1,5 @@
 """Weights that are no leaves, made anew for each call from other tensors: every engine trains them as the loop does."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterator
 

@@ -1,7 +1,5 @@
 """Every cell, layer and engine obeys every law."""
 
-from __future__ import annotations
-
 import zlib
 
 import pytest

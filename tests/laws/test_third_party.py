@@ -1,7 +1,5 @@
 """Someone else's cell: registered, it is found and tried; wrong, it is caught. Proof that each law can fail."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 

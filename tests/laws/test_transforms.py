@@ -1,7 +1,5 @@
 """`torch.func` and lower precision, for every cell: forward mode, vmap, per-sample gradients, autocast."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch.autograd import forward_ad

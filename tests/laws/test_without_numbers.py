@@ -1,7 +1,5 @@
 """Every part can be built without numbers, as a checkpoint's config is before it is believed, in the same shapes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

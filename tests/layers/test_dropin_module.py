@@ -1,7 +1,5 @@
 """A drop-in is an ordinary module: copied, saved, cast, parametrised, swapped, exported and differentiated."""
 
-from __future__ import annotations
-
 import copy
 import io
 from typing import Any

@@ -1,7 +1,5 @@
 """The drop-ins against torch's own layers: values, every gradient, weights, state dicts, over all options."""
 
-from __future__ import annotations
-
 import inspect
 import itertools
 from typing import Any

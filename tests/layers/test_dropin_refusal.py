@@ -1,7 +1,5 @@
 """The drop-ins refuse what torch refuses, with the same type of error and words that say at least as much."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

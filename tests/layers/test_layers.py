@@ -1,7 +1,5 @@
 """What layers do beyond the laws: merging, widths, dropout, residuals, learned states, and what they refuse."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

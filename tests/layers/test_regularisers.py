@@ -1,7 +1,5 @@
 """Dropout, zoneout and clipping: what each does, to every registered cell, or the words in which it is refused."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import Any

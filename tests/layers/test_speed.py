@@ -1,7 +1,5 @@
 """A layer over one of torch's cells costs as much processor time as torch's own layer."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from collections.abc import Callable, Iterator

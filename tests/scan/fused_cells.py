@@ -3,8 +3,6 @@
 B rows, T steps, F features, H units.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple

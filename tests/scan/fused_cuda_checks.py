@@ -7,8 +7,6 @@ A program of its own, since the interpreter must be asked for before Triton is f
 Each check is a function below; the two drivers are tried in turn wherever both can run.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import zlib

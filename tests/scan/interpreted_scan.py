@@ -4,8 +4,6 @@ Run in a process of its own, with TRITON_INTERPRET=1: the interpreter must be as
 Triton is first imported, which another test may have done.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 

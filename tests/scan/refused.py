@@ -4,8 +4,6 @@ In a process of its own, for one that is not refused may kill it. Prints a line 
 refused in words.
 """
 
-from __future__ import annotations
-
 import itertools
 import sys
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """The cache of compiled code: what somebody else may have put there is not opened."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os

@@ -3,8 +3,6 @@
 On a machine with a GPU ``pytest -m "" tests/scan/test_fused_cuda.py`` runs all of it.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

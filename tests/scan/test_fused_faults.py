@@ -1,7 +1,5 @@
 """Whatever goes wrong with compiler, cache or processes, results are those of the plain loop, and it is said once."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

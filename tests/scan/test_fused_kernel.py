@@ -1,7 +1,5 @@
 """The compiled code gives what the plain loop gives: random cells and sizes, threads, and everything autograd does."""
 
-from __future__ import annotations
-
 import copy
 import itertools
 import random

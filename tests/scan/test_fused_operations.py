@@ -1,7 +1,5 @@
 """Every operation that a step may be made of gives torch's values and gradients."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

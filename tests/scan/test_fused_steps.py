@@ -1,7 +1,5 @@
 """A step without gradients by compiled code is the step that is written, whatever has changed since the one before."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 from collections.abc import Callable

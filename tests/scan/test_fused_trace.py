@@ -1,7 +1,5 @@
 """What can be generated, what cannot and how that is said, and that no cell is taken for another."""
 
-from __future__ import annotations
-
 import inspect
 import logging
 from collections.abc import Callable

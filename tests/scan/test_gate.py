@@ -1,7 +1,5 @@
 """What a tensor says of itself reaches compiled code: resolved, left to another engine, or refused in words."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -3,8 +3,6 @@
 B rows, T steps, W width.
 """
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

@@ -3,8 +3,6 @@
 The laws (tests/laws) try it with every cell, on few steps; here there are enough for chunks.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What a scan refuses, which engine it picks, and which roads are taken to be fast."""
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The kernel of the parallel engine for CUDA: its numbers by Triton's interpreter, and that it compiles."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Made data for every kind of target."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The plain sentence about who won."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

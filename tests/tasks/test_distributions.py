@@ -1,7 +1,5 @@
 """Outputs of forecasts: likelihoods are scipy's, scores are the integrals they stand for, extremes stay finite."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Pictures of forecasts: nothing of them lies outside."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """What is written freely, scored against the nearest of several references; rewriters as baselines."""
 
-from __future__ import annotations
-
 import copy
 import itertools
 import pickle

@@ -1,7 +1,5 @@
 """Sequences with a length of their own: tokens with a stop token, and values."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

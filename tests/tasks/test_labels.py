@@ -1,7 +1,5 @@
 """Classification and tagging: metrics against scikit-learn, baselines on data whose answer is known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Language modelling: n-gram models of known processes, sampling, derived metrics."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections import Counter, defaultdict

@@ -1,7 +1,5 @@
 """Forecasts that say how sure they are: intervals hold what they promise, metrics count in original units."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Exponential smoothing is statsmodels'; climatology finds harmonics; both read the training part alone."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Drawing with a pen: the loss is the likelihood, padding counts nothing, baselines are what they say."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Tagging with whole sequences of tags scored together, segments, and the codon baseline."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Laws of every registered task, on every kind of data that it takes."""
 
-from __future__ import annotations
-
 import copy
 import json
 import math

@@ -1,7 +1,5 @@
 """Tasks stand beside the data, not on it; what is heavy waits until it is used. Metrics add up over processes."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,7 +1,5 @@
 """Regression, forecasting and generated values: known laws, original units, scikit-learn's numbers."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Small models, tasks and batches for the tests of the diagnostics."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional

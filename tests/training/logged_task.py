@@ -1,7 +1,5 @@
 """A plugin for tests: language modelling that writes down every loss, in whichever process it is computed."""
 
-from __future__ import annotations
-
 import os
 
 import torch

@@ -1,7 +1,5 @@
 """Small whole runs for tests: a config composed as the command does it, a process that logs and can be killed."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

@@ -1,7 +1,5 @@
 """A run whose intervals are calibrated: the correction lies in the checkpoint, and everything that loads it uses it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Two processes on CPU: the same global batch, so the same losses as one process."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The callback inside real trainings: what it writes, that it changes nothing, and what it costs."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 

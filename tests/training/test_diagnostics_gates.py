@@ -1,7 +1,5 @@
 """Gate activations and saturation against values set by hand."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

@@ -1,7 +1,5 @@
 """Gradient against lag: known slopes, and equality with a loop written out by hand."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """Effective memory of models whose memory is known."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

@@ -1,7 +1,5 @@
 """Spectral radii against eigenvalues."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """Recording steps and cutting batches leaves everything as it was, and cuts where it says."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

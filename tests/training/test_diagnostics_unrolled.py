@@ -1,7 +1,5 @@
 """The picture of the model: it says what the model is, all of it inside the picture."""
 
-from __future__ import annotations
-
 import pytest
 from matplotlib.text import Text
 from torch import nn

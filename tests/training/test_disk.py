@@ -1,7 +1,5 @@
 """Disks and shared memory that are full, and what kills leave: in words, and without a trace."""
 
-from __future__ import annotations
-
 import errno
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What stands in the environment is read at use, and stored nowhere but by its name."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The log is part of the run: after any kill and resume it says what that of an uninterrupted run says, once."""
 
-from __future__ import annotations
-
 import errno
 import io
 import shutil

@@ -1,7 +1,5 @@
 """Nothing is lost: a loss that turns NaN, a full disk, a checkpoint that does not fit, Ctrl-C."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

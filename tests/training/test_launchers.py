@@ -1,7 +1,5 @@
 """Processes that a launcher makes: what its variables say, how they meet, and that they train as one process does."""
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 import os

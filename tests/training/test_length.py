@@ -1,7 +1,5 @@
 """How long a training is where trainer.max_epochs=auto says nothing."""
 
-from __future__ import annotations
-
 import pytest
 
 from seqmodels.training.length import EPOCHS, FEWEST, MOST, automatic, resolve_length

@@ -1,7 +1,5 @@
 """The table of results: whole words and numbers on a terminal of 80 columns."""
 
-from __future__ import annotations
-
 import io
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Law 11: train n = stop anywhere and resume, bit for bit; and 12: same seed, same loss."""
 
-from __future__ import annotations
-
 import json
 from contextlib import nullcontext
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The run folder, and what a run says: metrics, the best and the last checkpoint, settings that cannot work."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import json

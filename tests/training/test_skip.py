@@ -1,7 +1,5 @@
 """A skip connection fitted by ridge regression: what the model begins as, and what training leaves alone."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Law 6: before the window the gradient is exactly zero, inside it is what full BPTT gives."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import Tensor
