@@ -191,7 +191,7 @@ def build_model(config: Config, spec: Spec, task: Task) -> SequenceModel:
     if "targets" in inspect.signature(find("head", name)).parameters:
         head_options.update(targets="values" if spec.targets == "values" else "tokens", stop=spec.stop)
     if head_options.get("allowed", ...) is None:
-        head_options["allowed"] = (spec.options or {}).get("allowed")
+        head_options["allowed"] = spec.allowed
     head = make("head", name, layers.output_size, task.output_size, **head_options)
     return SequenceModel(encoder, layers, head, build_skip(options, spec, task))
 
@@ -210,7 +210,8 @@ def build_skip(options: Config, spec: Spec, task: Task) -> Skip | None:
         return None
     if spec.inputs == "tokens":
         raise ValueError("model.skip_steps needs features as inputs, and this data has tokens: set model.skip_steps=0")
-    steps = min(steps, (spec.options or {}).get("history") or steps)
+    if spec.series is not None and spec.series.history is not None:
+        steps = min(steps, spec.series.history)
     own = None if spec.target_feature is None else (spec.target_feature,)
     if options.get("skip_fit") == "ridge" and steps * spec.input_size <= MOST_INPUTS:
         own = None

@@ -100,7 +100,7 @@ def _profile(split: SequenceDataset) -> tuple[Plain, list[bytes], list[np.ndarra
     if target_lengths:
         found["target lengths"] = _lengths(np.array(target_lengths))
     if isinstance(inputs, _Tokens):
-        width = (spec.options or {}).get("kmer", 1)
+        width = 1 if spec.text is None else spec.text.kmer
         found["tokens"] = inputs.named(kmer_names(spec.input_names, width) if width > 1 else spec.input_names)
     else:
         found["features"] = inputs.named(spec.input_names, spec.input_shift, spec.input_scale)

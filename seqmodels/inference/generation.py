@@ -68,7 +68,7 @@ def unrolled(trained: Trained, prompt: str, options: Sampling, beam: int) -> str
         features, _ = trained.model.features(trained.encode(prompt).unsqueeze(0))
         head: Any = trained.model.head
         tokens = head.generate(features, None, *options, beam=beam)[0][0].tolist()
-    if "target_level" in (trained.spec.options or {}):
+    if trained.spec.pairs is not None:
         from seqmodels.tasks.decoding.texts import target_text
 
         return target_text(trained.spec, [token for token in tokens if token != trained.spec.stop])

@@ -52,7 +52,7 @@ def read_parts(
 
 def _change(config: dict[str, Any], spec: Spec, changes: Mapping[str, Any]) -> None:
     """Change settings in the config, and in the spec if it stores them as reading options."""
-    reading = (spec.options or {}).get("reading", {})
+    reading = spec.encoder.get("reading", {})
     for name, value in changes.items():
         checkpoint.change(config, name, value)
         if name in OF_A_FILE and name.removeprefix("data.") in reading:

@@ -142,7 +142,7 @@ class Model(Trained):
 
     def searching(self, beam: int | None = None, length_penalty: float | None = None) -> Model:
         """Return the same model with other search options, see `translate`."""
-        if "source_level" not in (self.spec.options or {}):
+        if self.spec.pairs is None:
             raise ValueError("this model was not trained on pairs of texts (data=pairs): there is nothing to translate")
         changes = {"beam": beam, "length_penalty": length_penalty}
         if beam == 1 and length_penalty is None:

@@ -46,6 +46,6 @@ class Trained:
 
         if self.spec.inputs != "tokens":
             raise ValueError("this model reads numbers, not text")
-        if "source_level" in (self.spec.options or {}):
+        if self.spec.pairs is not None:
             return torch.from_numpy(encode_source(self.spec, [text])[0])
         return torch.from_numpy(encode_prompt(text, self.spec))

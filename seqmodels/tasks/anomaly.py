@@ -70,7 +70,7 @@ class Anomaly(ValueTask):
     @classmethod
     def suits(cls, spec: Spec) -> bool:
         """Return whether the targets are the next value of a series and its anomaly label."""
-        return super().suits(spec) and spec.horizon == 1 and spec.target_size == 2 and "kinds" in (spec.options or {})
+        return super().suits(spec) and spec.horizon == 1 and spec.target_size == 2 and spec.anomalies is not None
 
     @property
     def monitor(self) -> tuple[str, str]:
@@ -83,7 +83,7 @@ class Anomaly(ValueTask):
     @property
     def kinds(self) -> tuple[str, ...]:
         """Names of the kinds of anomalies, from 1 on."""
-        return tuple((self.spec.options or {})["kinds"])
+        return () if self.spec.anomalies is None else self.spec.anomalies.kinds
 
     def item_loss(self, prediction: Tensor, targets: Tensor) -> Tensor:
         return super().item_loss(prediction, targets[..., :1])

@@ -121,7 +121,7 @@ class LanguageModelling(Task):
         source = None if self.temperature is None else generator
         kmer = kmer_of(self.spec)
         drawn = sample(model, prompt, self.sample_steps, self.temperature, self.top_k, self.top_p, source, kmer)
-        names, level = self.spec.target_names, (self.spec.options or {}).get("level")
+        names, level = self.spec.target_names, self.spec.level
         texts = {"prompt": prompt, "sample": drawn}
         return {title: join_tokens(tokens.tolist(), names, level) for title, tokens in texts.items()}
 

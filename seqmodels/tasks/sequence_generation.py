@@ -56,7 +56,7 @@ class SequenceGeneration(Task):
     units. Baseline: the mean of the training targets at each step.
 
     Args:
-        spec: with targets of a length of their own; ``options["references"]`` is true if rows with the
+        spec: with targets of a length of their own; ``pairs.references`` is true if rows with the
             same source are references of one another.
         temperature: sampling temperature of the samples shown; None for greedy decoding.
         shown: number of rows shown.
@@ -151,7 +151,7 @@ class SequenceGeneration(Task):
     def _scores(self) -> FreeRunning:
         from seqmodels.tasks.metrics.free_running import FreeRunning
 
-        grouped = bool((self.spec.options or {}).get("references")) and self.spec.inputs == "tokens"
+        grouped = self.spec.pairs is not None and self.spec.pairs.references
         return FreeRunning(grouped, partial(target_text, self.spec) if self.translation_scores else None)
 
     def _rows(self, made: Tensor, batch: SequenceBatch) -> list[tuple[list[int], list[int], list[int]]]:
@@ -278,7 +278,8 @@ class SequenceGeneration(Task):
         if self.spec.inputs != "tokens":
             return ""
         tokens = batch.inputs[row, : int(batch.lengths[row])].tolist()
-        return join_tokens(tokens, self.spec.input_names, (self.spec.options or {}).get("source_level")) + " -> "
+        level = None if self.spec.pairs is None else self.spec.pairs.source_level
+        return join_tokens(tokens, self.spec.input_names, level) + " -> "
 
     def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None

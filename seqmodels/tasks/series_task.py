@@ -46,7 +46,7 @@ class SeriesTask(ValueTask):
     @property
     def relative(self) -> bool:
         """Whether targets are changes from the last value."""
-        return bool((self.spec.options or {}).get("relative"))
+        return self.spec.series is not None and self.spec.series.relative
 
     def _scaled(self, values: np.ndarray, history: np.ndarray | None = None) -> np.ndarray:
         """Return values scaled like the targets; as changes from the end of the history if those are."""
@@ -64,8 +64,7 @@ class SeriesTask(ValueTask):
     def predictors(self, train: Any, evaluation: Any) -> dict[str, tuple[Predictor, int]]:
         found = super().predictors(train, evaluation)
         horizon = self.spec.target_size
-        transform = (self.spec.options or {}).get("transform")
-        if transform in CHANGES:
+        if self.spec.series is not None and self.spec.series.transform in CHANGES:
             found["no change"] = (lambda history, known: self._scaled(np.zeros((len(history), horizon)))), 1
         if self.spec.target_feature is None or self.spec.inputs != "features":
             logger.warning("last value and seasonal naive are skipped: the series is not among the inputs")

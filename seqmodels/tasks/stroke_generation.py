@@ -64,7 +64,7 @@ class StrokeGeneration(Task):
     @classmethod
     def suits(cls, spec: Spec) -> bool:
         """Return whether the targets are pen movements."""
-        return super().suits(spec) and bool((spec.options or {}).get("strokes"))
+        return super().suits(spec) and spec.strokes is not None
 
     def fit(self, prediction: Tensor, batch: SequenceBatch) -> Tensor:
         """Trim the prediction ``(B, S, 6 M + K)`` to the movements that have a target."""

@@ -144,10 +144,10 @@ class Tagging(LabelTask):
                 predicted[name] = tags.fit(train).predict(evaluation)
         else:
             predicted["logistic regression per step"] = step_regression(train, evaluation)
-        options = self.spec.options or {}
-        if options.get("alphabet") == "dna" and self.members:
+        text = self.spec.text
+        if text is not None and text.alphabet == "dna" and self.members:
             other = max(set(range(self.output_size)) - set(self.members), key=lambda tag: counts[tag], default=0)
-            windows = CodonWindows(len(self.spec.input_names), self.members, other, options.get("unit", 1))
+            windows = CodonWindows(len(self.spec.input_names), self.members, other, text.unit)
             predicted["codon composition in windows"] = windows.fit(train).predict(evaluation)
         starts = np.zeros(len(truth), dtype=bool)
         starts[np.cumsum([0, *evaluation.lengths[:-1]])] = True

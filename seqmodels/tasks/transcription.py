@@ -197,7 +197,7 @@ class Transcription(Task):
         return [self._named(row if n else []) for row, n in zip(rows, batch.lengths.tolist(), strict=True)]
 
     def _named(self, tokens: list[int]) -> dict[str, Any]:
-        names, level = self.spec.target_names, (self.spec.options or {}).get("level")
+        names, level = self.spec.target_names, self.spec.level
         return {"tokens": [name_of(names, token) for token in tokens], "text": join_tokens(tokens, names, level)}
 
     def _greedy(self, prediction: Tensor, batch: SequenceBatch) -> list[list[int]]:

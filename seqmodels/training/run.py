@@ -84,7 +84,9 @@ def _train(
     stored, over = resume_path(config), None
     if stored is not None:
         asked, content = total_updates(trainer, data), checkpoint.read(stored)
-        learner.planned = planned(stored, content, {**run_content(config, data), "total_updates": asked})
+        now = {**run_content(config, data), "total_updates": asked}
+        now["fingerprint"] = data.fingerprint_by(content[checkpoint.KEY]["spec"])
+        learner.planned = planned(stored, content, now)
         over = finished(stored, content, asked, config["early_stopping"]["patience"])
         del content  # Lightning reads the checkpoint again
     if first:

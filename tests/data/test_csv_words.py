@@ -28,7 +28,7 @@ def test_words_are_steps_and_rare_ones_unknown(tmp_path):
     splits = source.splits()
     spec = splits["train"].spec
     assert source.suggest() == {"task": "classification", "head": "many_to_one"}
-    assert spec.options["level"] == "word"
+    assert spec.level == "word"
     assert set(spec.input_names) == {UNKNOWN, *WORDS} - {","}
     # The last word of each text occurs once.
     wanted = sorted([*split_words(row[0])[:-1], UNKNOWN] for row in rows)

@@ -134,7 +134,7 @@ def test_the_structure_of_every_gene_keeps_the_grammar():
         for i, n in enumerate(split.lengths):
             tags = split.read(i, 0, int(n))[1]
             assert {STRUCTURE[tag] for tag in tags[[0, -1]]} <= {"upstream", "downstream", "exon 0", "exon 2"}
-            assert all(list(pair) in ALLOWED["structure"] for pair in set(pairwise(tags.tolist())))
+            assert all(pair in ALLOWED["structure"] for pair in set(pairwise(tags.tolist())))
 
 
 def test_structure_and_coding_say_the_same():
@@ -150,7 +150,7 @@ def test_structure_and_coding_say_the_same():
 
 def test_an_input_of_several_letters_is_the_letter_between_its_neighbours():
     single, joined = (GeneStructureSource(kmer=k, max_length=1000).splits()["val"] for k in (1, 5))
-    unit = joined.spec.options["unit"]
+    unit = joined.spec.text.unit
     for i, n in enumerate(single.lengths):
         letters, inputs = single.read(i, 0, int(n))[0], joined.read(i, 0, int(n))[0]
         assert np.array_equal(inputs // unit % 5, letters)

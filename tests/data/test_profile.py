@@ -8,7 +8,7 @@ from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.encode.alphabet import kmers
 from seqmodels.data.profile import profile_splits
 from seqmodels.data.quality import quality_warnings
-from seqmodels.spec import Spec
+from seqmodels.spec import Spec, Text
 
 LABELS = Spec("features", 2, "labels", 3, "sequence", ("u", "v"), ("a", "b", "c"))
 
@@ -90,8 +90,8 @@ def test_runs_of_letters_are_named_by_their_letters():
     """Of a genome read three letters at a time, those that are counted are those that stand in it."""
     letters = np.random.default_rng(0).integers(0, 5, 500)
     inputs = kmers(letters, 3, 5)
-    options = {"alphabet": "dna", "kmer": 3}
-    spec = Spec("tokens", 125, "tokens", 5, "step", tuple("ACGTN"), tuple("ACGTN"), options=options)
+    text = Text(alphabet="dna", kmer=3)
+    spec = Spec("tokens", 125, "tokens", 5, "step", tuple("ACGTN"), tuple("ACGTN"), text=text)
     found = profile_splits({"train": ArrayDataset(spec, [inputs], [letters])})["train"]["tokens"]["frequent"]
     text = "NN" + "".join("ACGTN"[i] for i in letters)
     for name, share in found.items():

@@ -179,7 +179,7 @@ def test_new_series_are_scaled_as_in_training_and_forecast_from_their_end():
     np.testing.assert_allclose(ahead.read(0, 0, 6)[0], scaled[3:9], rtol=1e-5)
     np.testing.assert_allclose(ahead.read(1, 0, 6)[0], scaled[-6:], rtol=1e-5)
     assert ahead.read(0, 0, 6)[1].tolist() == [0.0, 0.0, 0.0]
-    every = new_windows(new, 6, spec)
+    every = new_windows(new, spec)
     assert len(every) == 1 + 22
     np.testing.assert_allclose(every.read(0, 0, 6)[1], scaled[6:9, 0], rtol=1e-5)
     with pytest.raises(ValueError, match="last 20 rows of each series; the series 's0' has 9"):

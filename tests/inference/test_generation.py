@@ -9,7 +9,7 @@ import pytest
 from seqmodels.data.columns.words import split_words
 from seqmodels.data.encode.vocabulary import BYTE_NAMES, decode, decode_pieces, encode
 from seqmodels.inference import Model, load
-from seqmodels.spec import Spec
+from seqmodels.spec import Spec, Text
 from tests.inference.small_runs import WORDS
 
 
@@ -29,7 +29,7 @@ def test_a_text_in_pieces_is_the_whole_text(level, cut):
     text = "« Être — ou ne pas être ? », 'said' he.\n(To be: $5, or “not”!) 𝄞 "
     known = split_words(text) if level == "word" else text
     names = BYTE_NAMES if level == "byte" else tuple(dict.fromkeys([*known, "<stop>"]))
-    spec = Spec("tokens", len(names), "tokens", len(names), "step", names, names, options={"level": level})
+    spec = Spec("tokens", len(names), "tokens", len(names), "step", names, names, text=Text(level))
     tokens = encode(text, spec).tolist() * 2
     for stop in (None, tokens[20]):
         spec = replace(spec, stop=stop)

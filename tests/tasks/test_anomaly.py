@@ -66,7 +66,7 @@ def test_training_and_calibration_are_as_they_were(tmp_path):
         assert (planted[name].read(0, 0, 100)[0] == clean[name].read(0, 0, 100)[0]).all()
         assert not whole(planted[name]).targets[..., 1].any()
     kinds = whole(planted["test"]).targets[0, :, 1].int().numpy()
-    said = planted["test"].spec.options["planted"]
+    said = planted["test"].spec.anomalies.planted
     assert [KINDS[kinds[start] - 1] for start, _ in runs(kinds)] == [one["kind"] for one in said]
     times = planted["test"].origins[0]["time"]
     assert [times[start] for start, _ in runs(kinds)] == [one["time"] for one in said]
@@ -174,7 +174,7 @@ def test_baselines_are_calibrated_as_the_model_is(tmp_path):
 @pytest.mark.parametrize(("share", "count"), [(0.2, 20), (0.05, 7)])
 def test_as_many_breaks_are_planted_as_the_test_part_has_room_for(tmp_path, share, count):
     found = source(write(tmp_path), planted=None, test_fraction=share).splits()["test"]
-    assert len(found.spec.options["planted"]) == count
+    assert len(found.spec.anomalies.planted) == count
 
 
 def test_breaks_that_the_file_names(tmp_path):

@@ -13,7 +13,7 @@ import torch
 
 from seqmodels.batch import SequenceBatch
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.spec import Spec
+from seqmodels.spec import Pairs, Spec
 from seqmodels.tasks import SequenceGeneration
 from seqmodels.tasks.baselines.token_by_token import InOrder, WordByWord, shared_names
 from seqmodels.tasks.metrics.edit_distance import edit_distance
@@ -21,8 +21,8 @@ from seqmodels.tasks.metrics.free_running import FreeRunning
 
 NAMES = ("a", "b", "c", "<unk>", "<stop>")
 STOP, UNKNOWN = 4, 3
-OPTIONS = {"target_level": "character", "target_unknown": UNKNOWN, "references": True}
-SPEC = Spec("tokens", 3, "tokens", 5, "own", ("x", "y", "z"), NAMES, STOP, options=OPTIONS)
+PAIRS = Pairs("character", "character", target_unknown=UNKNOWN, references=True)
+SPEC = Spec("tokens", 3, "tokens", 5, "own", ("x", "y", "z"), NAMES, STOP, pairs=PAIRS)
 
 
 def random_rows(seed: int, count: int = 30) -> list[tuple[list[int], list[int], list[int]]]:
@@ -108,8 +108,8 @@ def test_what_the_vocabulary_lacks_is_never_right():
 
 def test_bleu_and_chrf_are_sacrebleus_with_all_references():
     names = ("the", "cat", "sat", "on", "mat", ".", "<unk>", "<stop>")
-    options = {"target_level": "symbols", "target_unknown": 6, "references": True}
-    spec = Spec("tokens", 3, "tokens", 8, "own", ("x", "y", "z"), names, 7, options=options)
+    pairs = Pairs("character", "symbols", target_unknown=6, references=True)
+    spec = Spec("tokens", 3, "tokens", 8, "own", ("x", "y", "z"), names, 7, pairs=pairs)
     rows = [([0], [0, 1, 2, 3, 0, 4, 5], [0, 1, 2, 3, 4, 5]), ([0], [0, 1, 2, 3, 0, 4, 5], [0, 1, 3, 0, 4, 5])]
     rows += [([1], [0, 4, 2, 3, 0, 1, 5], [0, 4, 2, 3, 1, 5])]
     made = ["the cat sat on the mat .", "the mat sat on the cat ."]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.spec import Spec
+from seqmodels.spec import Series, Spec
 from seqmodels.tasks import Forecasting
 from seqmodels.tasks.baselines.climatology import Climatology, calendar_columns
 from seqmodels.tasks.baselines.reading import last_stretch
@@ -25,7 +25,7 @@ def windows(values: np.ndarray, spec: Spec = SPEC, waves: np.ndarray | None = No
     inputs = scaled if waves is None else np.concatenate([scaled, waves], axis=1).astype(np.float32)
     starts = range(len(values) - HISTORY - H + 1)
     targets = [scaled[i + HISTORY : i + HISTORY + H, 0] for i in starts]
-    if (spec.options or {}).get("relative"):
+    if spec.series is not None and spec.series.relative:
         targets = [y - scaled[i + HISTORY - 1, 0] for i, y in zip(starts, targets, strict=True)]
     return ArrayDataset(spec, [inputs[i : i + HISTORY] for i in starts], targets)
 
@@ -106,7 +106,7 @@ def test_climatology_is_exact_on_a_yearly_series(relative):
         input_shift=(30.0, 0.0, 0.0), input_scale=(8.0, 1.0, 1.0),
     )  # fmt: skip
     if relative:
-        spec = replace(spec, shift=(0.0,) * H, options={"relative": True})
+        spec = replace(spec, shift=(0.0,) * H, series=Series(relative=True))
     values = 30 + 8 * np.sin(angle + 0.5)
     data = windows(values, spec, np.stack([np.sin(angle), np.cos(angle)], axis=1))
     found = Forecasting(spec).baselines(data, data)

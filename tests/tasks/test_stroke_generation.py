@@ -14,13 +14,13 @@ from seqmodels.heads.mixture import log_likelihood, mixture_size
 from seqmodels.heads.mixture_density import MixtureDensity
 from seqmodels.layers import Recurrent
 from seqmodels.model import SequenceModel, TokenEncoder
-from seqmodels.spec import Spec
+from seqmodels.spec import Spec, Strokes
 from seqmodels.tasks.baselines.strokes import linear_regression, memoryless_mixture, one_gaussian
 from seqmodels.tasks.stroke_generation import StrokeGeneration, strokes_of
 
 SPEC = Spec(
     "tokens", 2, "values", 5, "own", ("a", "b"), shift=(0.0,) * 5, scale=(3.0, 3.0, 1.0, 1.0, 1.0),
-    options={"strokes": True},
+    strokes=Strokes(),
 )  # fmt: skip
 M = 3
 

@@ -9,7 +9,7 @@ import torch
 from seqmodels.batch import SequenceBatch
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.registry import make
-from seqmodels.spec import Spec
+from seqmodels.spec import Spec, Text
 from seqmodels.tasks.baselines.codons import CodonWindows, best_threshold
 from seqmodels.tasks.baselines.markov import Markov
 from seqmodels.tasks.metrics.segments import COUNTS, count_segments, segment_scores
@@ -157,7 +157,7 @@ def coding_dataset(records: int, seed: int) -> ArrayDataset:
         coding = codons[draw.integers(0, 3, 120)].ravel()
         inputs.append(np.concatenate([draw.integers(0, 4, before), coding, draw.integers(0, 4, after)]))
         targets.append(np.repeat([0, 1, 0], [before, len(coding), after]))
-    spec = Spec("tokens", 5, "labels", 2, "step", tuple("ACGTN"), ("no", "coding"), options={"alphabet": "dna"})
+    spec = Spec("tokens", 5, "labels", 2, "step", tuple("ACGTN"), ("no", "coding"), text=Text(alphabet="dna"))
     return ArrayDataset(spec, inputs, targets)
 
 

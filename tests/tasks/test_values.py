@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from seqmodels.batch import SequenceBatch
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.spec import Spec
+from seqmodels.spec import Series, Spec
 from seqmodels.tasks import Forecasting, Regression
 from seqmodels.tasks.baselines.reading import evenly_spaced, histories, item_count
 from seqmodels.tasks.baselines.ridge import Moments, Ridge, _solve, squared_error
@@ -205,7 +205,7 @@ def test_seasonal_naive_is_skipped_in_words_where_the_history_is_too_short(caplo
 
 @pytest.mark.parametrize("transform", ["log_return", "difference", None])
 def test_a_series_of_changes_is_scored_against_no_change(transform):
-    spec = series_spec(options={"transform": transform})
+    spec = series_spec(series=Series(transform=transform))
     data = windows(np.random.default_rng(0).normal(size=80), spec)
     found = Forecasting(spec).baselines(data, data)
     assert ("no change" in found) == (transform is not None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -63,7 +64,15 @@ class SequenceDataModule(pl.LightningDataModule):
     @property
     def fingerprint(self) -> str:
         """A hash of the spec, the lengths and a sample of the contents: other data, another fingerprint."""
-        digest = hashlib.sha256(json.dumps(self.spec.to_plain(), sort_keys=True).encode())
+        return self.fingerprint_by(self.spec.to_plain())
+
+    def fingerprint_by(self, plain: dict[str, Any]) -> str:
+        """Return the fingerprint that was written beside a stored spec, if these are the same data.
+
+        An earlier version wrote the same spec in other words, and hashed those.
+        """
+        written = plain if Spec.from_plain(plain) == self.spec else self.spec.to_plain()
+        digest = hashlib.sha256(json.dumps(written, sort_keys=True).encode())
         for name, split in sorted(self.splits.items()):
             digest.update(f"{name} {len(split)}".encode())
             digest.update(np.ascontiguousarray(split.lengths, dtype="<i8").data)

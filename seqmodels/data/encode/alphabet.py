@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 
 from seqmodels.data.read.fasta import Piece, find_bytes
+from seqmodels.spec import Spec
 
 LETTERS = {"dna": "ACGTN", "protein": "ACDEFGHIKLMNPQRSTVWYX"}
 AMBIGUOUS = {"dna": "RYSWKMBDHVN", "protein": "BZJUOX"}  # letters that stand for one of several
@@ -70,6 +71,11 @@ class Alphabet:
         if self.name == "dna" and letter.upper() in "EFILPQ" and set(letters.upper()) <= amino:
             return "; this looks like protein: set data.alphabet=protein"
         return "; remove it"
+
+
+def alphabet_of(spec: Spec) -> str:
+    """Return the name of the alphabet of a data set."""
+    return "dna" if spec.text is None or spec.text.alphabet is None else spec.text.alphabet
 
 
 def kmers(tokens: np.ndarray, width: int, size: int) -> np.ndarray:

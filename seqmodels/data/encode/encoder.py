@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.sequences import Reading, Sequences
 from seqmodels.data.columns.targets.encoded import encode_targets, refuse_change, target_range, target_values, used_rows
 from seqmodels.data.columns.targets.labels import Labels, sort_labels
@@ -17,7 +18,7 @@ from seqmodels.data.files.arrays import Space
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.numbers import apply_scale, fit_scale
 from seqmodels.quoting import shown
-from seqmodels.spec import Spec
+from seqmodels.spec import Spec, Text
 
 _log = logging.getLogger(__name__)
 
@@ -34,17 +35,22 @@ def make_spec(train: Sequences, how: Reading, min_count: int = FEWEST_SEEN) -> S
         ValueError: the training part has one class or one value only.
     """
     layout = train.layout
-    options = {"layout": layout.to_plain(), **how.to_plain()}
+    encoder = {"layout": layout.to_plain(), **how.to_plain()}
     if layout.text is not None:
         names = (UNKNOWN, *frequent(train.inputs, train.tokens, min_count))
-        spec = Spec("tokens", len(names), "labels", 0, layout.target_per, names, options=options)
+        spec = Spec("tokens", len(names), "labels", 0, layout.target_per, names, text=Text(how.level), encoder=encoder)
         return _with_targets(spec, train)
     names = layout.feature_names
     names = (*names, *(f"{name} change" for name in names)) if how.differences else names
     inputs = train.inputs
     shift, scale = _fit_scale(lambda: (inputs.flat(part) for part in inputs.parts()))
-    spec = Spec("features", len(names), "labels", 0, layout.target_per, names, options=options)
+    spec = Spec("features", len(names), "labels", 0, layout.target_per, names, encoder=encoder)
     return _with_targets(replace(spec, input_shift=shift, input_scale=scale), train)
+
+
+def reading_of(spec: Spec) -> tuple[Layout, Reading]:
+    """Return how the table was read that a spec was fitted to."""
+    return Layout.from_plain(spec.encoder["layout"]), Reading.from_plain(spec.encoder)
 
 
 def _fit_scale(parts: Callable[[], Iterable[np.ndarray]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -194,7 +200,7 @@ def warn_of_unknown(sequences: Sequences, spec: Spec) -> None:
     """Say how many tokens of a new table training never saw: what is told of them rests on less."""
     if spec.inputs != "tokens":
         return
-    unit = "value" if sequences.layout.kind == "long" else (spec.options or {}).get("level", "character")
+    unit = "value" if sequences.layout.kind == "long" else spec.level or "character"
     warn_of_lost(sequences.table.path, sequences.inputs, sequences.tokens, spec.input_names, unit)
 
 

@@ -37,7 +37,7 @@ def line_end(spec: Spec) -> int:
 
 def reads_names(spec: Spec) -> bool:
     """Whether an input is one name, such as a class, and not a text of characters, bytes or words."""
-    is_text = (spec.options or {}).get("level", "character") != "character"
+    is_text = spec.level in ("byte", "word")
     return not is_text and any(len(name) > 1 and not name.startswith("<") for name in spec.input_names)
 
 

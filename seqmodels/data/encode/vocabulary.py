@@ -29,7 +29,7 @@ BYTE_NAMES = tuple(chr(b) if 32 <= b < 127 or b == 10 else f"\\x{b:02x}" for b i
 def encode(text: str, spec: Spec) -> np.ndarray:
     """The tokens of a text, int64 ``(T,)``.
 
-    >>> spec = Spec("tokens", 3, "tokens", 3, "step", ("a", "b", "c"), options={"level": "character"})
+    >>> spec = Spec("tokens", 3, "tokens", 3, "step", ("a", "b", "c"), text=Text("character"))
     >>> encode("cab", spec).tolist()
     [2, 0, 1]
 
@@ -56,7 +56,7 @@ def decode_pieces(pieces: Iterable[Sequence[int]], spec: Spec) -> Iterator[str]:
     """What `decode` gives for the tokens of all pieces together, as soon as it is known.
 
     >>> words = ("to", "be", ",")
-    >>> spec = Spec("tokens", 3, "tokens", 3, "step", words, words, options={"level": "word"})
+    >>> spec = Spec("tokens", 3, "tokens", 3, "step", words, words, text=Text("word"))
     >>> list(decode_pieces([[0], [1, 2], [0]], spec))
     ['to', ' be,', ' to', '']
     """
@@ -152,4 +152,4 @@ def describe(count: int, names: Sequence[str], level: str) -> str:
 
 
 def _level(spec: Spec) -> str:
-    return (spec.options or {}).get("level", "character")
+    return spec.level or "character"

@@ -87,7 +87,7 @@ class SeriesAhead:
 
     def levels(self, series: int, forecast: Sequence[float]) -> list[float] | None:
         """Forecast changes as values of the column itself; None where it was not transformed."""
-        transform = self.spec.options["transform"] if self.rows.levels is not None and self.spec.options else None
+        transform = None if self.spec.series is None else self.spec.series.transform
         if transform is None or self.rows.levels is None:
             return None
         last = self.rows.levels[self.own(series)[-1]]

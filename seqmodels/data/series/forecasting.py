@@ -6,7 +6,7 @@ L steps of history, H steps of horizon, F features, C columns of a context, N ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -17,8 +17,8 @@ from seqmodels.data.files.arrays import blocks
 from seqmodels.data.numbers import apply_scale, fit_scale, interpolated, scale_of
 from seqmodels.data.series.covariates import Context
 from seqmodels.data.series.rows import SeriesRows
-from seqmodels.data.series.windows import SeriesStreams, SeriesWindows, WindowStarts, window_runs
-from seqmodels.spec import Spec
+from seqmodels.data.series.windows import SeriesStreams, SeriesWindows, WindowStarts, history_of, window_runs
+from seqmodels.spec import Series, Spec
 
 # Windows of a split from which on only every second one is read, from twice as many on every fourth, and so on.
 MOST_WINDOWS = 1 << 20
@@ -31,7 +31,8 @@ def forecast_splits(
     horizon: int,
     masks: dict[str, np.ndarray],
     period: int | None = None,
-    options: dict[str, Any] | None = None,
+    encoder: Mapping[str, Any] | None = None,
+    transform: str | None = None,
     per_step: bool = False,
     relative: bool = False,
     context: Context | None = None,
@@ -47,7 +48,8 @@ def forecast_splits(
         history, horizon: L and H.
         masks: the rows of each split, from `split_rows`.
         period: steps in a season, for the baseline that repeats the last one.
-        options: kept in the spec.
+        encoder: kept in the spec.
+        transform: of the target, kept in the spec.
         per_step: streams with targets after every step, in the place of windows.
         relative: whether a target is the change from the last value to it, each step of the horizon scaled
             by itself.
@@ -60,10 +62,11 @@ def forecast_splits(
     shift, scale = fit_scale(rows.values, masks["train"])
     extra = len(context.names)
     shift, scale = shift + (0.0,) * extra, scale + (1.0,) * extra
-    spec = forecast_spec(rows, names, horizon, period, shift, scale, options, per_step)
+    spec = forecast_spec(rows, names, horizon, period, shift, scale, encoder, per_step)
+    spec = replace(spec, series=Series(history, transform, relative))
     if relative:
         change, spread = fit_changes(rows, horizon, masks["train"])
-        spec = replace(spec, shift=change, scale=spread, options={**(options or {}), "relative": True})
+        spec = replace(spec, shift=change, scale=spread)
     values = scaled(rows, context, spec)
     splits = {}
     for name, mask in masks.items():
@@ -126,7 +129,7 @@ def forecast_spec(
     period: int | None,
     shift: tuple[float, ...],
     scale: tuple[float, ...],
-    options: dict[str, Any] | None,
+    encoder: Mapping[str, Any] | None,
     per_step: bool,
 ) -> Spec:
     """Return the spec of windows in which the first feature is forecast."""
@@ -147,7 +150,7 @@ def forecast_spec(
         input_shift=shift + tuple(value for value in shift[known] for _ in range(horizon)),
         input_scale=scale + tuple(value for value in scale[known] for _ in range(horizon)),
         target_feature=0,
-        options=options,
+        encoder=encoder or {},
     )
 
 
@@ -164,19 +167,18 @@ def _refuse_short(
     )
 
 
-def new_windows(rows: SeriesRows, history: int, spec: Spec, context: Context | None = None) -> SeriesWindows:
+def new_windows(rows: SeriesRows, spec: Spec, context: Context | None = None) -> SeriesWindows:
     """Make every window, or stream, whose targets are in the rows of new series, scaled as in training.
 
     Args:
         rows: the series.
-        history: L.
         spec: from training.
         context: from training.
 
     Raises:
         ValueError: no series is long enough, or one has a name that training did not have.
     """
-    rows = rows.past()
+    rows, history = rows.past(), history_of(spec)
     values = scaled(rows, Context() if context is None else context, spec, strict=True)
     everything = np.ones(len(rows), dtype=bool)
     found = _dataset(rows, values, history, spec, everything)

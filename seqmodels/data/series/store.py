@@ -19,7 +19,7 @@ from seqmodels.data.files.cache import about, cached_folder
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.reading import SeriesReading, read_series
 from seqmodels.data.series.rows import ARRAYS, SeriesRows
-from seqmodels.data.series.windows import SeriesStreams, SeriesWindows, WindowStarts
+from seqmodels.data.series.windows import SeriesStreams, SeriesWindows, WindowStarts, history_of
 from seqmodels.spec import Spec
 
 
@@ -127,7 +127,7 @@ def opened_windows(folder: Path) -> dict[str, SeriesWindows]:
             splits[name] = SeriesStreams(values, first, stop, spec, known, plain["stream"])
         else:
             starts = WindowStarts(first, stop, plain["stride"])
-            splits[name] = SeriesWindows(values, starts, (spec.options or {})["history"], spec, known)
+            splits[name] = SeriesWindows(values, starts, history_of(spec), spec, known)
     return splits
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from seqmodels.data.series.reading import SeriesReading
 from seqmodels.data.series.rows import SeriesRows
 from seqmodels.data.series.splits import split_rows, usual_history
 from seqmodels.data.series.store import opened_windows, stored_series, write_windows
-from seqmodels.data.series.windows import SeriesWindows, WindowStarts
+from seqmodels.data.series.windows import SeriesWindows, WindowStarts, history_of
 from seqmodels.quoting import listed, shown
 from seqmodels.spec import Spec
 
@@ -169,15 +169,21 @@ class SeriesTable:
                 options.horizon,
                 self.masks,
                 options.period,
-                plain_options(self._layout_read(), options, self.history, self.context),
+                self._encoder(),
+                options.reading.transform,
                 layout.target_per == "step",
                 options.relative,
                 self.context,
             )
 
-    def _layout_read(self) -> Layout:
-        """Return the layout with the format of dates that was found, by which a new file is read too."""
-        return replace(self.layout, time_format=self.layout.time_format or self.rows.time_format)
+    def _encoder(self) -> dict[str, Any]:
+        """Return what the spec keeps to read other files alike: with the format of dates that was found."""
+        layout = replace(self.layout, time_format=self.layout.time_format or self.rows.time_format)
+        return {
+            "layout": layout.to_plain(),
+            "reading": self.options.reading.to_plain(),
+            "context": self.context.to_plain(),
+        }
 
     def _refuse_constant(self) -> None:
         """Refuse a target that has one value only in the training part."""
@@ -222,18 +228,6 @@ def input_names(layout: Layout, options: SeriesOptions, context: Context) -> tup
     return names if transform is None else (f"{transform} of {names[0]}", *names[1:])
 
 
-def plain_options(layout: Layout, options: SeriesOptions, history: int, context: Context) -> dict[str, Any]:
-    """Return what the spec keeps, to read other files alike."""
-    return {
-        "layout": layout.to_plain(),
-        "missing": options.reading.missing,
-        "transform": options.reading.transform,
-        "history": history,
-        "reading": options.reading.to_plain(),
-        "context": context.to_plain(),
-    }
-
-
 def _as_setting(value: Any) -> str:
     """Write a value as a setting.
 
@@ -243,11 +237,11 @@ def _as_setting(value: Any) -> str:
     return f"[{','.join(value)}]" if isinstance(value, list) else str(value).lower()
 
 
-def reading_of(options: Mapping[str, Any]) -> tuple[SeriesReading, Context]:
-    """Return how the training data were read, from what their spec says; older checkpoints say less."""
-    if "reading" not in options:
-        return SeriesReading(options["transform"], options["missing"]), Context()
-    return SeriesReading.from_plain(options["reading"]), Context.from_plain(options["context"])
+def reading_of(spec: Spec) -> tuple[Layout, SeriesReading, Context]:
+    """Return how the training data were read; older checkpoints tell no context."""
+    plain = spec.encoder
+    context = Context.from_plain(plain["context"]) if plain["context"] else Context()
+    return Layout.from_plain(plain["layout"]), SeriesReading.from_plain(plain["reading"]), context
 
 
 def open_series(table: Table, spec: Spec, targets: bool, cache_dir: str | None = None) -> SeriesWindows:
@@ -256,13 +250,12 @@ def open_series(table: Table, spec: Spec, targets: bool, cache_dir: str | None =
         ahead = series_ahead(table, spec, cache_dir)
         with naming(table.path):
             return ahead.windows()
-    options = spec.options or {}
-    reading, context = reading_of(options)
-    rows = stored_series(table, Layout.from_plain(options["layout"]), reading, cache_dir)
+    layout, reading, context = reading_of(spec)
+    rows = stored_series(table, layout, reading, cache_dir)
 
     def make(space: Space) -> dict[str, SeriesWindows]:
         with naming(table.path):
-            return {"new": new_windows(replace(rows, space=space), options["history"], spec, context)}
+            return {"new": new_windows(replace(rows, space=space), spec, context)}
 
     if table.space.folder is None:
         return make(rows.space)["new"]
@@ -273,7 +266,6 @@ def open_series(table: Table, spec: Spec, targets: bool, cache_dir: str | None =
 
 def series_ahead(table: Table, spec: Spec, cache_dir: str | None = None) -> SeriesAhead:
     """Return the series of another file of the same kind, or of the training data, to be forecast beyond their end."""
-    options = spec.options or {}
-    reading, context = reading_of(options)
-    rows = stored_series(table, Layout.from_plain(options["layout"]), reading, cache_dir)
-    return SeriesAhead(rows, options["history"], spec, context).ends()
+    layout, reading, context = reading_of(spec)
+    rows = stored_series(table, layout, reading, cache_dir)
+    return SeriesAhead(rows, history_of(spec), spec, context).ends()

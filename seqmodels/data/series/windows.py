@@ -111,7 +111,7 @@ class SeriesWindows(SequenceDataset):
         self.values, self.spec = values, spec
         self.horizon, self.target_feature = spec.horizon, spec.target_feature
         self.known = known
-        self.change = _Change(spec) if (spec.options or {}).get("relative") else None
+        self.change = _Change(spec) if spec.series is not None and spec.series.relative else None
 
     def _inputs(self, first: int, last: int) -> np.ndarray:
         """Return rows first to last, with what is known of the steps ahead of each."""
@@ -169,6 +169,13 @@ class SeriesStreams(SeriesWindows):
         if self.change is not None:
             targets = self.change(targets, np.asarray(self.values[first:last, self.target_feature, None]))
         return self._inputs(first, last), targets
+
+
+def history_of(spec: Spec) -> int:
+    """Return L, the steps that a window of series looks back."""
+    if spec.series is None or spec.series.history is None:
+        raise ValueError("windows over series need a spec with series.history")
+    return spec.series.history
 
 
 class _Change:

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.roles import name_of
 from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.read.open import read_table
@@ -22,7 +21,7 @@ from seqmodels.data.series.windows import SeriesStreams, SeriesWindows
 from seqmodels.data.sources.table import CSVSource
 from seqmodels.kinds import Column, ColumnNames, Count, Seed, Share, whole
 from seqmodels.registry import register
-from seqmodels.spec import Spec
+from seqmodels.spec import Anomalies, Spec
 
 # What the second number of a target means: 0 as usual, 1 to 5 a planted break, 6 one that the file names.
 NAMED = len(KINDS) + 1
@@ -139,7 +138,7 @@ class AnomalySource(DataSource):
         return f", those to be found are named by {self.label!r}" if self.label is not None else ""
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """Training, calibration ("val") and test, with the breaks' places in ``spec.options["planted"]``."""
+        """Training, calibration ("val") and test, with the breaks' places in ``spec.anomalies``."""
         table = self.source.series_table()
         if self.label in table.layout.features:
             raise ValueError(f"data.label={self.label} is among data.features, which would tell the model: name others")
@@ -148,8 +147,15 @@ class AnomalySource(DataSource):
         streams = table.with_rows(rows).splits()
         plain = to_plain(planted, [self._time(rows, one) for one in planted])
         self.notes = (*table.notes, *(f"planted: {one['kind']} from {one['time']}" for one in plain))
-        options = {"planted": plain, "label": self.label, "kinds": [*KINDS, "named"]}
-        return {name: labelled(one, breaks, rows, options) for name, one in streams.items()}
+        first = streams["train"].spec
+        spec = replace(
+            first,
+            target_size=2,
+            target_names=(first.input_names[0], "break"),
+            anomalies=Anomalies((*KINDS, "named"), tuple(plain)),
+            encoder={**first.encoder, "label": self.label},
+        )
+        return {name: LabelledStreams(one, breaks, spec, rows) for name, one in streams.items()}
 
     def _time(self, rows: SeriesRows, one: Anomaly) -> str:
         if rows.times is None or rows.clock is None:
@@ -182,32 +188,17 @@ class AnomalySource(DataSource):
         Raises:
             ValueError: as `CSVSource`; no column of breaks where the model is to be measured.
         """
-        options = spec.options or {}
-        table = read_table(path)
-        label = options["label"]
+        table, label = read_table(path), spec.encoder["label"]
         if targets and label is None:
             raise ValueError(
                 f"{path}: nothing says which of its rows are breaks, so there is nothing to measure a model by: "
                 "train with data.label=COLUMN, or use predict"
             )
-        reading, context = reading_of(options)
-        rows = read_series(table, Layout.from_plain(options["layout"]), reading)
+        layout, reading, context = reading_of(spec)
+        rows = read_series(table, layout, reading)
         known = label if label in table.columns or targets else None
-        streams = new_windows(rows, options["history"], spec, context)
-        return labelled(streams, named_breaks(table, known, rows), rows, {})
-
-
-def labelled(streams: SeriesWindows, breaks: np.ndarray, rows: SeriesRows, options: dict[str, Any]) -> LabelledStreams:
-    """Streams with breaks, and a spec that says so."""
-    spec = streams.spec
-    if options:
-        spec = replace(
-            spec,
-            target_size=2,
-            target_names=(spec.input_names[0], "break"),
-            options={**(spec.options or {}), **options},
-        )
-    return LabelledStreams(streams, breaks, spec, rows)
+        streams = new_windows(rows, spec, context)
+        return LabelledStreams(streams, named_breaks(table, known, rows), spec, rows)
 
 
 def named_breaks(table: Table, column: str | None, rows: SeriesRows) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -169,9 +169,7 @@ class ArraysSource(DataSource):
 
     def _spec(self, arrays: Arrays, train: np.ndarray, kind: str, per_step: bool) -> Spec:
         shift, scale = fit_steps(arrays, train, self.scale)
-        options: dict[str, Any] = {
-            "arrays": {**vars(self.names), "read_by": self.read_by, "missing": self.missing, "per_step": per_step},
-        }
+        how = {**vars(self.names), "read_by": self.read_by, "missing": self.missing, "per_step": per_step}
         spec = Spec(
             "features",
             arrays.feature_count,
@@ -180,7 +178,7 @@ class ArraysSource(DataSource):
             "step" if per_step else "sequence",
             input_shift=shift,
             input_scale=scale,
-            options=options,
+            encoder=how,
         )
         y = targets_of(arrays, train, per_step)
         if kind == "labels":
@@ -204,7 +202,7 @@ class ArraysSource(DataSource):
         Raises:
             ValueError: as `ArraysSource`, another number of features, or a class that training did not have.
         """
-        options = dict((spec.options or {})["arrays"])
+        options = dict(spec.encoder)
         read_by, missing, per_step = options.pop("read_by"), options.pop("missing"), options.pop("per_step")
         names = replace(Names(**options), groups=None, split=None)
         arrays = _read(path, names, read_by, targets)

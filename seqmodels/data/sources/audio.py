@@ -22,7 +22,7 @@ from seqmodels.data.numbers import apply_scale
 from seqmodels.data.read.audio import sample_rate as rate_of
 from seqmodels.kinds import Seed, Share, column, list_of, positive, speed, whole
 from seqmodels.registry import register
-from seqmodels.spec import Spec
+from seqmodels.spec import Spec, Text
 
 _log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class AudioSource(DataSource):
         named = ", ".join(spec.target_names[:8]) + (" ..." if len(spec.target_names) > 8 else "")
         what = "tokens" if spec.targets == "tokens" else "classes"
         return (
-            f"recordings in {self.path} ({counts}), {(spec.options or {})['audio']['sample_rate']} samples a second, "
+            f"recordings in {self.path} ({counts}), {spec.encoder['audio']['sample_rate']} samples a second, "
             f"{spec.input_size} features a frame, {spec.target_size} {what} ({named})"
         )
 
@@ -200,13 +200,13 @@ class AudioSource(DataSource):
             ValueError: what is wrong with a file, or a class or token that was never seen in training.
         """
         recordings = find_recordings(path, pattern, known=bool(targets))
-        features = AudioFeatures(**(spec.options or {})["audio"])
+        features = AudioFeatures(**spec.encoder["audio"])
         store = open_store(
             [recording.path for recording in recordings], features, Strictness(mismatch, stereo, silence), cache_dir
         )
         for note in notes(store, recordings, features, dropped=False):
             _log.warning("%s: %s", path, note)
-        encoder = Targets(spec.targets == "tokens", spec.target_names, str((spec.options or {})["level"]))
+        encoder = Targets(spec.targets == "tokens", spec.target_names, str(spec.encoder["level"]))
         if targets is False or (targets is None and not all(map(encoder.knows, recordings))):
             empty = np.zeros(0, np.int64) if encoder.spoken else np.zeros((), np.int64)
             everything = np.arange(len(recordings))
@@ -226,7 +226,8 @@ def make_spec(features: AudioFeatures, encoder: Targets, scale: tuple[tuple[floa
         target_names=encoder.names,
         input_shift=scale[0],
         input_scale=scale[1],
-        options={"audio": features.to_plain(), "level": encoder.level},
+        text=Text(encoder.level) if encoder.spoken else None,
+        encoder={"audio": features.to_plain(), "level": encoder.level},
     )
 
 

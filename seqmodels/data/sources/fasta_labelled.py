@@ -12,7 +12,7 @@ import numpy as np
 from seqmodels.data.columns.splits.near import Together, owners
 from seqmodels.data.columns.splits.shares import check_fractions, stratified
 from seqmodels.data.dataset import DataSource, SequenceDataset
-from seqmodels.data.encode.alphabet import Alphabet
+from seqmodels.data.encode.alphabet import Alphabet, alphabet_of
 from seqmodels.data.encode.record_store import RecordSequences, RecordStore
 from seqmodels.data.files.find import find_file, naming
 from seqmodels.data.files.ragged import Ragged
@@ -20,7 +20,7 @@ from seqmodels.data.read.fasta import Piece, find_records
 from seqmodels.data.read.open import read_table
 from seqmodels.kinds import Seed, Share
 from seqmodels.registry import register
-from seqmodels.spec import Spec
+from seqmodels.spec import Spec, Text
 
 PLACES = ("file", "folder")
 TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -113,7 +113,7 @@ class LabelledFastaSource(DataSource):
             target_shape="sequence",
             input_names=letters,
             target_names=classes,
-            options={"level": "character", "alphabet": self.alphabet.name},
+            text=Text(alphabet=self.alphabet.name),
         )
 
     @classmethod
@@ -136,7 +136,7 @@ class LabelledFastaSource(DataSource):
         Raises:
             ValueError: what is wrong with the files, or a class that was never seen in training.
         """
-        store = RecordStore(find_records(path), Alphabet((spec.options or {})["alphabet"], ambiguous), cache_dir)
+        store = RecordStore(find_records(path), Alphabet(alphabet_of(spec), ambiguous), cache_dir)
         label_of = labeller(label) if targets else None
         names, labels = [], np.zeros(len(store.lengths), np.int64)
         for item, record in enumerate(store.records()):

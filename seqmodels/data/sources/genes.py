@@ -17,7 +17,7 @@ from seqmodels.data.read.genes import CODING, NAME, SEQUENCE, Genes, read_genes
 from seqmodels.data.read.table import Table
 from seqmodels.kinds import Count, Seed, Share, whole
 from seqmodels.registry import register
-from seqmodels.spec import Spec
+from seqmodels.spec import Spec, Text
 
 LETTERS = tuple(ALPHABETS["dna"])
 TRAIN, TEST = "shipped:drosophila_genes_train.tsv.gz", "shipped:drosophila_genes_test.tsv.gz"
@@ -27,8 +27,8 @@ TAGS = {"coding": ("non-coding", "coding"), "structure": STRUCTURE}
 # Which may follow which in a gene: a codon after a codon, introns anywhere, and no end within a codon.
 ALLOWED = {
     "coding": None,
-    "structure": [
-        [STRUCTURE.index(before), STRUCTURE.index(after)]
+    "structure": tuple(
+        (STRUCTURE.index(before), STRUCTURE.index(after))
         for before, after in (
             ("upstream", "upstream"),
             ("upstream", "exon 0"),
@@ -39,7 +39,7 @@ ALLOWED = {
             *((f"intron {k}", f"intron {k}") for k in range(3)),
             *((f"intron {k}", f"exon {k}") for k in range(3)),
         )
-    ],
+    ),
 }
 
 
@@ -153,8 +153,6 @@ class GeneStructureSource(DataSource):
 def make_spec(labels: str = "coding", kmer: int = 1) -> Spec:
     """The spec of genes with such tags, of which an input joins so many letters."""
     check_kmer(kmer, "dna")
-    # `unit` is what a step's own letter is multiplied by in an input that joins several.
-    options = {"level": "character", "alphabet": "dna", "kmer": kmer, "unit": len(LETTERS) ** ((kmer - 1) // 2)}
     return Spec(
         inputs="tokens",
         input_size=len(LETTERS) ** kmer,
@@ -163,13 +161,14 @@ def make_spec(labels: str = "coding", kmer: int = 1) -> Spec:
         target_shape="step",
         input_names=LETTERS,
         target_names=TAGS[labels],
-        options={**options, "allowed": ALLOWED[labels]},
+        allowed=ALLOWED[labels],
+        text=Text("character", "dna", kmer, unit=len(LETTERS) ** ((kmer - 1) // 2)),
     )
 
 
 def _dataset(spec: Spec, letters: list[np.ndarray], targets: list[np.ndarray]) -> ArrayDataset:
     """Letters joined with their neighbours, half of them after, and tags."""
-    kmer: int = (spec.options or {})["kmer"]
+    kmer = 1 if spec.text is None else spec.text.kmer
     after, size = (kmer - 1) // 2, len(LETTERS)
     joined = [kmers(np.append(x, np.full(after, size - 1)), kmer, size)[after:] for x in letters]
     return ArrayDataset(spec, joined, targets)

@@ -11,13 +11,13 @@ import numpy as np
 
 from seqmodels.data.columns.splits.shares import by_position, check_fractions
 from seqmodels.data.dataset import DataSource, SequenceDataset
-from seqmodels.data.encode.alphabet import Alphabet, check_kmer, kmers, reverse_complement
+from seqmodels.data.encode.alphabet import Alphabet, alphabet_of, check_kmer, kmers, reverse_complement
 from seqmodels.data.encode.token_file import TokenFile, cached, write_tokens
 from seqmodels.data.files.find import naming
 from seqmodels.data.read.fasta import find_records, read_pieces
 from seqmodels.kinds import Share, whole
 from seqmodels.registry import register
-from seqmodels.spec import Spec
+from seqmodels.spec import Spec, Text
 
 
 class GenomeDataset(SequenceDataset):
@@ -40,7 +40,7 @@ class GenomeDataset(SequenceDataset):
         self.parts = np.concatenate([parts, parts]) if both else parts
         self.forward = len(parts)
         self.lengths = self.parts[:, 1] - self.parts[:, 0] - (not whole)
-        self.kmer: int = (spec.options or {})["kmer"]
+        self.kmer = 1 if spec.text is None else spec.text.kmer
 
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         low, length = max(0, start - self.kmer + 1), int(np.diff(self.parts[index])[0])
@@ -112,7 +112,7 @@ class GenomeSource(DataSource):
             target_shape="step",
             input_names=letters,
             target_names=letters,
-            options={"level": "character", "kmer": kmer, "alphabet": alphabet},
+            text=Text(alphabet=alphabet, kmer=kmer),
         )
 
     def suggest(self) -> dict[str, str]:
@@ -176,7 +176,7 @@ class GenomeSource(DataSource):
         Raises:
             ValueError: what is wrong with the files.
         """
-        alphabet = Alphabet((spec.options or {})["alphabet"], ambiguous)
+        alphabet = Alphabet(alphabet_of(spec), ambiguous)
         tokens = encode_file(path, alphabet, ambiguous, cache_dir)
         edges = np.array(tokens.about["edges"], dtype=np.int64)
         parts = clip(edges, 0, len(tokens), least=2 if targets else 1)

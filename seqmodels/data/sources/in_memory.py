@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.sequences import Reading, read_sequences
 from seqmodels.data.dataset import ArrayDataset, SequenceDataset
-from seqmodels.data.encode.encoder import encode, warn_of_unknown
+from seqmodels.data.encode.encoder import encode, reading_of, warn_of_unknown
 from seqmodels.data.numbers import apply_scale
 from seqmodels.data.read.table import Table
 from seqmodels.spec import Spec
@@ -38,12 +37,11 @@ def open_given(sequences: Sequence[Any], spec: Spec) -> SequenceDataset:
 
 
 def _texts(texts: list[str], spec: Spec) -> SequenceDataset:
-    options = spec.options or {}
-    layout = Layout.from_plain(options["layout"]) if "layout" in options else None
+    layout, how = reading_of(spec) if "layout" in spec.encoder else (None, Reading())
     if layout is None or layout.kind != "text" or layout.text is None:
         raise ValueError(f"{GIVEN}: got texts, and this model does not read a text a row: name a file of its own kind")
     table = Table(GIVEN, {layout.text: texts}, range(1, len(texts) + 1), unit="text")
-    found = read_sequences(table, layout, Reading.from_plain(options))
+    found = read_sequences(table, layout, how)
     warn_of_unknown(found, spec)
     dataset = encode(found, spec, targets=False)
     dataset.origins = None  # they have no lines
@@ -52,9 +50,9 @@ def _texts(texts: list[str], spec: Spec) -> SequenceDataset:
 
 def _steps(one: Any, place: int, spec: Spec) -> np.ndarray:
     """A sequence of numbers ``(T, F)``, scaled."""
-    options = spec.options or {}
-    of_table = options.get("layout", {}).get("kind") in ("wide", "long") and not options.get("differences")
-    of_arrays = options.get("arrays", {}).get("read_by") == "rows"
+    how = spec.encoder
+    of_table = how.get("layout", {}).get("kind") in ("wide", "long") and not how["differences"]
+    of_arrays = how.get("read_by") == "rows"
     if spec.inputs != "features" or not (of_table or of_arrays):
         raise ValueError(f"{GIVEN}: this model does not read plain numbers: name a file of the kind it was trained on")
     steps = np.asarray(one, dtype=np.float64)

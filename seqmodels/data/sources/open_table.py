@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.lists import explode
 from seqmodels.data.columns.targets.cuts import cut_numbers
 from seqmodels.data.dataset import SequenceDataset
+from seqmodels.data.encode.encoder import reading_of as sequence_reading
 from seqmodels.data.read.open import read_table, read_tables
 from seqmodels.data.read.table import Table
-from seqmodels.data.series.table import open_series
+from seqmodels.data.series.table import open_series, reading_of
 from seqmodels.data.sources.sequence_table import open_sequences
 from seqmodels.spec import Spec
 
@@ -19,11 +18,10 @@ def open_table(
     path: str, spec: Spec, targets: bool | None, cache_dir: str | None, memory_limit: int
 ) -> SequenceDataset:
     """See `seqmodels.data.sources.table.CSVSource.open`."""
-    options = spec.options or {}
-    layout, missing = Layout.from_plain(options["layout"]), options["missing"]
-    prepare = partial(prepare_table, layout=layout, missing=missing, targets=targets is not False)
-    table = prepare(read_table(path, memory_limit, cache_dir))
-    if layout.kind == "series":
+    of_series = "reading" in spec.encoder
+    layout, how = reading_of(spec)[:2] if of_series else sequence_reading(spec)
+    table = prepare_table(read_table(path, memory_limit, cache_dir), layout, how.missing, targets is not False)
+    if of_series:
         return open_series(table, spec, bool(targets), cache_dir)
     return open_sequences(table, spec, targets, cache_dir)
 

@@ -22,7 +22,7 @@ from seqmodels.data.read.pairs import Reader
 from seqmodels.kinds import Column, Count, Seed, Share, whole
 from seqmodels.quoting import shown
 from seqmodels.registry import register
-from seqmodels.spec import Spec
+from seqmodels.spec import Pairs, Spec
 
 _log = logging.getLogger(__name__)
 _KINDS = {"character": "characters", "word": "words", "symbols": "symbols", "subword": "sub-words"}
@@ -125,13 +125,12 @@ class PairsSource(DataSource):
             input_names=sides.source.names,
             target_names=sides.target_names,
             stop=len(sides.target.names),
-            options={
-                **{f"{name}_level": units.level for name, units in zip(("source", "target"), sides, strict=True)},
-                **{f"{name}_model": units.model for name, units in zip(("source", "target"), sides, strict=True)},
-                "target_unknown": sides.target.unknown,
-                "references": self.references,
-                "lowercase": self.lowercase,
-            },
+            pairs=Pairs(
+                *(sides.source.level, sides.target.level, sides.source.model, sides.target.model),
+                sides.target.unknown,
+                self.references,
+                self.lowercase,
+            ),
         )
         part = np.load(self._tokens.folder / "part.npy")
         rows = {name: np.flatnonzero(part == i) for i, name in enumerate(NAMES)}
@@ -222,11 +221,11 @@ def sides_of(spec: Spec) -> Sides:
     Raises:
         ValueError: a spec of other data.
     """
-    options = spec.options or {}
-    if "source_level" not in options:
+    pairs = spec.pairs
+    if pairs is None:
         raise ValueError("this model was not trained on pairs of texts (data=pairs)")
-    source = Units(options["source_level"], spec.input_names, options["source_model"], options["lowercase"])
-    return Sides(source, Units(options["target_level"], spec.target_names[: spec.stop], options["target_model"]))
+    source = Units(pairs.source_level, spec.input_names, pairs.source_model, pairs.lowercase)
+    return Sides(source, Units(pairs.target_level, spec.target_names[: spec.stop], pairs.target_model))
 
 
 def _notes(about: dict[str, Any], limits: Limits) -> Iterator[str]:

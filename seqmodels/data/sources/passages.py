@@ -22,7 +22,7 @@ from seqmodels.data.read.table import Table
 from seqmodels.kinds import Column, Seed, Share, list_of, whole
 from seqmodels.quoting import listed, shown
 from seqmodels.registry import register
-from seqmodels.spec import Spec
+from seqmodels.spec import Spec, Text
 
 
 @register("data", "passages")
@@ -132,8 +132,10 @@ class PassagesSource(DataSource):
         seen = Counter(character for _, _, passage in train for character in passage)
         tokens = (UNKNOWN, *sorted(character for character, count in seen.items() if count >= FEWEST_SEEN))
         classes = sort_labels({label for _, label, _ in train})
-        options = {"level": "character", "passages": {"text": self.text, "label": self.label}}
-        return Spec("tokens", len(tokens), "labels", len(classes), "sequence", tokens, classes, options=options)
+        names = {"text": self.text, "label": self.label}
+        return Spec(
+            "tokens", len(tokens), "labels", len(classes), "sequence", tokens, classes, text=Text(), encoder=names
+        )
 
     def _encode(self, spec: Spec, passages: list[tuple[str, str, str]]) -> ArrayDataset:
         dataset = encode(spec, [text for _, _, text in passages], [label for _, label, _ in passages], self.path)
@@ -147,7 +149,7 @@ class PassagesSource(DataSource):
         Raises:
             ValueError: no column of the texts, an empty text, or a label that training did not have.
         """
-        columns = (spec.options or {})["passages"]
+        columns = spec.encoder
         table = read_table(path)
         texts = read_texts(table, columns["text"])
         wanted = columns["label"] in table.columns if targets is None else targets

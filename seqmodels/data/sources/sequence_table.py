@@ -18,7 +18,7 @@ from seqmodels.data.columns.splits.sequences import given_splits, split_sequence
 from seqmodels.data.columns.targets.encoded import check_targets, has_targets, used_rows
 from seqmodels.data.columns.targets.labels import Labels
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.data.encode.encoder import encode, make_spec, refuse_weightless, warn_of_unknown
+from seqmodels.data.encode.encoder import encode, make_spec, reading_of, refuse_weightless, warn_of_unknown
 from seqmodels.data.encode.kept import keep, kept
 from seqmodels.data.encode.vocabulary import FEWEST_SEEN
 from seqmodels.data.files.arrays import Space
@@ -244,12 +244,11 @@ def open_sequences(table: Table, spec: Spec, targets: bool | None, cache_dir: st
 
     asked = [table.stamp, spec.to_plain(), targets]
     store = Store(cached_folder(cache_dir, table.path, asked, write))
-    return kept(store, "all", spec, Layout.from_plain((spec.options or {})["layout"]).sequence or table.unit)
+    return kept(store, "all", spec, reading_of(spec)[0].sequence or table.unit)
 
 
 def _opened(table: Table, spec: Spec, targets: bool | None, space: Space | None = None) -> ArrayDataset:
-    options = spec.options or {}
-    layout, how = Layout.from_plain(options["layout"]), Reading.from_plain(options)
+    layout, how = reading_of(spec)
     sequences = read_sequences(table, layout, how)
     wanted = has_targets(sequences, spec) if targets is None else targets
     if wanted:

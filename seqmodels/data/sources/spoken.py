@@ -49,20 +49,20 @@ class _Recordings:
             target_names=self.names,
             input_shift=self.shift,
             input_scale=self.scale,
-            options={"deltas": self.deltas},
+            encoder={"deltas": self.deltas},
         )
 
 
 def _encode(frames: np.ndarray, spec: Spec) -> np.ndarray:
     """Scaled features of one sequence, with their changes."""
-    deltas = int((spec.options or {})["deltas"])
+    deltas = int(spec.encoder["deltas"])
     return apply_scale(with_deltas(frames, deltas), spec.input_shift, spec.input_scale)
 
 
 def _open(path: str, spec: Spec, targets: bool | None) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
     """Encoded features of a new file, and its targets where they are wanted and there."""
     joined = read_joined(path)
-    width = spec.input_size // (int((spec.options or {})["deltas"]) + 1)
+    width = spec.input_size // (int(spec.encoder["deltas"]) + 1)
     if joined.inputs[0].shape[1] != width:
         raise ValueError(f"{path}: X has {joined.inputs[0].shape[1]} features a frame, and the model reads {width}")
     if targets and joined.targets is None:

@@ -18,7 +18,7 @@ from seqmodels.data.read.strokes import Drawing, read_drawings
 from seqmodels.kinds import Count, Seed, Share, whole
 from seqmodels.quoting import listed, shown
 from seqmodels.registry import register
-from seqmodels.spec import Spec
+from seqmodels.spec import Spec, Strokes
 
 ANY = "any"
 # What a movement holds, and the states of the pen after it.
@@ -111,7 +111,7 @@ class StrokesSource(DataSource):
             target_names=VALUES,
             shift=(0.0,) * len(VALUES),
             scale=(scale or 1.0, scale or 1.0, 1.0, 1.0, 1.0),
-            options={"strokes": True, "unit": self.unit, "points": self.points},
+            strokes=Strokes(self.unit, self.points),
         )
 
     @classmethod
@@ -126,9 +126,9 @@ class StrokesSource(DataSource):
         Raises:
             ValueError: what is wrong with the file, or a label never seen in training.
         """
-        options = spec.options or {}
-        units = [unit for drawing in read_drawings(path) for unit in _units(drawing, options["unit"])]
-        return _encode(units, spec, options["points"], path)
+        how = spec.strokes or Strokes()
+        units = [unit for drawing in read_drawings(path) for unit in _units(drawing, how.unit)]
+        return _encode(units, spec, how.points, path)
 
 
 def movements(strokes: Sequence[np.ndarray], points: int | None) -> np.ndarray:

@@ -334,6 +334,6 @@ class CSVSource(DataSource):
         Raises:
             ValueError: as `open`, and where the model was not trained on series.
         """
-        if (spec.options or {}).get("layout", {}).get("kind") != "series":
+        if spec.series is None:
             raise ValueError("this model was not trained on time series, so there is nothing to forecast: use predict")
         return series_ahead(read_table(path, memory_limit, cache_dir), spec, cache_dir)

@@ -15,7 +15,7 @@ from seqmodels.data.encode.vocabulary import UNKNOWN, Vocabulary, describe
 from seqmodels.data.files.text import find_texts
 from seqmodels.kinds import Count, Share
 from seqmodels.registry import register
-from seqmodels.spec import Spec
+from seqmodels.spec import Spec, Text
 
 
 class TextDataset(SequenceDataset):
@@ -108,8 +108,8 @@ class TextSource(DataSource):
             for part, (count, some) in about["missing"].items()
         )
         names = tuple(about["names"])
-        size, options = len(names), {"level": self.level}
-        spec = Spec("tokens", size, "tokens", size, "step", names, names, options=options)
+        size = len(names)
+        spec = Spec("tokens", size, "tokens", size, "step", names, names, text=Text(self.level))
         return {name: TextDataset(spec, self._tokens, start, stop) for name, (start, stop) in about["parts"].items()}
 
     @cached_property

@@ -21,7 +21,7 @@ from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
 from seqmodels.kinds import Column, Seed, Share
 from seqmodels.registry import register
-from seqmodels.spec import Spec
+from seqmodels.spec import Spec, Text
 
 STOP = "<stop>"
 
@@ -96,7 +96,8 @@ class TextFromLabelSource(DataSource):
             input_names=labels,
             target_names=letters,
             stop=len(letters) - 1,
-            options={"level": "character", "label": self.label, "text": self.text},
+            text=Text(),
+            encoder={"label": self.label, "text": self.text},
         )
         return {name: _encode(sequences.select(items), spec, targets=True) for name, items in parts.items()}
 
@@ -114,7 +115,7 @@ class TextFromLabelSource(DataSource):
         Raises:
             ValueError: what is wrong with the file, or a label never seen in training.
         """
-        options = spec.options or {}
+        options = spec.encoder
         table = read_table(path)
         wanted = options["text"] in table.columns if targets is None else targets
         text = options["text"] if wanted else options["label"]

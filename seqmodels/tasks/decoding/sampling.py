@@ -106,4 +106,4 @@ def join(tokens: Tensor, kmer: int, size: int) -> Tensor:
 
 def kmer_of(spec: Spec) -> int:
     """Return the number of tokens that the data join into one input, 1 by default."""
-    return int((spec.options or {}).get("kmer", 1))
+    return 1 if spec.text is None else spec.text.kmer

@@ -29,7 +29,7 @@ def check_sacrebleu() -> None:
 
 def known(spec: Spec, tokens: list[int]) -> list[int]:
     """Replace target tokens outside the vocabulary by a number of their own."""
-    unknown = (spec.options or {}).get("target_unknown")
+    unknown = None if spec.pairs is None else spec.pairs.target_unknown
     return [TRUE_UNKNOWN if token == unknown else token for token in tokens] if unknown in tokens else tokens
 
 
@@ -41,7 +41,7 @@ def target_text(spec: Spec, tokens: Sequence[int]) -> str:
     'abb'
     """
     names = {TRUE_UNKNOWN: "\ufffd", WRITTEN_UNKNOWN: "<unk>"}
-    level = (spec.options or {}).get("target_level")
+    level = None if spec.pairs is None else spec.pairs.target_level
     if not any(token < 0 for token in tokens):
         return join_tokens(tokens, spec.target_names, level)
     shown = [names[token] if token < 0 else spec.target_names[token] for token in tokens]
