@@ -1,7 +1,5 @@
 """Comparison of a model with its baselines, in a sentence."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 

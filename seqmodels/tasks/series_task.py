@@ -3,8 +3,6 @@
 H steps of horizon, L steps of history, n items, m steps in a season.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 import numpy as np

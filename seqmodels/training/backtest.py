@@ -3,8 +3,6 @@
 Source: Tashman 2000, "Out-of-sample tests of forecasting accuracy: an analysis and review", section 3.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json

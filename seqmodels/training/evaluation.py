@@ -1,7 +1,5 @@
 """Evaluation of a model and its baselines on the held-out splits."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 from typing import Any

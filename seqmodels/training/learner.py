@@ -4,8 +4,6 @@ It owns the carried state, one slot per stage. Clipping, accumulation, precision
 checkpoints and step limits belong to the Trainer.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

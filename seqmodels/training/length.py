@@ -4,8 +4,6 @@ A small set is read many times, a very large one not to its end. In between the 
 about 4000, models that train on a CPU in minutes gain little on sets of any size.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A lock that lets one process at a time use a run folder."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -1,7 +1,5 @@
 """Description of the machine of a run, without identifying it."""
 
-from __future__ import annotations
-
 import os
 import platform
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A plot and texts of a trained run, made by its task on a held-out split."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple

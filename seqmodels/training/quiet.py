@@ -1,7 +1,5 @@
 """Suppression of Lightning's tips and of its hints about deliberate choices."""
 
-from __future__ import annotations
-
 import logging
 import warnings
 

@@ -1,7 +1,5 @@
 """Reports of a run: metrics.json, config.yaml, and a table of the model and its baselines."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import math

@@ -1,7 +1,5 @@
 """Resuming from a checkpoint: locate it, check that it fits, and copy its files."""
 
-from __future__ import annotations
-
 import functools
 import json
 import shutil

@@ -1,7 +1,5 @@
 """Training runs: build, fit, evaluate the best checkpoint, score the baselines, report."""
 
-from __future__ import annotations
-
 import shlex
 import signal
 from collections.abc import Callable, Iterable

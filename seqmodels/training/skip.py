@@ -1,7 +1,5 @@
 """Skip connection fitted by ridge regression before training; the layers learn the residual."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

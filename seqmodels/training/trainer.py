@@ -1,7 +1,5 @@
 """Construction of the Learner, and of the Trainer with its callbacks, from a config."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

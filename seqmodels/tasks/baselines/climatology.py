@@ -3,8 +3,6 @@
 n items, H steps of horizon, C calendar cycles, K harmonics of each.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 # Harmonics of each calendar cycle: the full period and half of it.

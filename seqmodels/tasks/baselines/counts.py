@@ -1,7 +1,5 @@
 """Counts of integer keys."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

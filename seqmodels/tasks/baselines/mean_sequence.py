@@ -3,8 +3,6 @@
 S target steps, V values.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -3,8 +3,6 @@
 n items, F features, V classes.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from typing import Any

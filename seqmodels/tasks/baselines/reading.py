@@ -4,8 +4,6 @@ A data set here is anything with `spec`, `lengths` and `read(index, start, stop)
 items, T steps, F features, L steps of history, V values.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any

@@ -3,8 +3,6 @@
 N movements of V = 2 + K values: dx, dy and the one-hot pen state after it.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -3,8 +3,6 @@
 N sequences, n parts, T steps, F features.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from itertools import pairwise
 from typing import Any

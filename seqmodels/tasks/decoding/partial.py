@@ -3,8 +3,6 @@
 B rows, T steps, V classes.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

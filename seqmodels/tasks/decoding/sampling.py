@@ -3,8 +3,6 @@
 B rows, P tokens of a prompt.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import torch

@@ -1,7 +1,5 @@
 """Helpers of sequence generation: texts, unknown target tokens and token-by-token baselines."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 

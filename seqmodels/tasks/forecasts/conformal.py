@@ -3,8 +3,6 @@
 n items, V values per item, Q levels.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Sequence

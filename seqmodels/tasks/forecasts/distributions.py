@@ -3,8 +3,6 @@
 V values, P parameters of each, Q levels. Inputs and outputs are in the batches' scaled units.
 """
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence

@@ -3,8 +3,6 @@
 n items, D inputs, V values, P parameters of each; values in scaled units.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -3,8 +3,6 @@
 H steps of horizon, P parameters of each, Q levels; values in scaled units.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any

@@ -1,7 +1,5 @@
 """Precision, recall and delay of an anomaly detector over a whole stage."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

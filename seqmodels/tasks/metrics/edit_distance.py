@@ -1,7 +1,5 @@
 """Edit distance between sequences of tokens."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 
 

@@ -3,8 +3,6 @@
 n items, H steps of horizon, Q levels; original units.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Segments, runs of steps with certain tags such as coding regions of genes, and their scores."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import torch

@@ -3,8 +3,6 @@
 T source steps, S target steps.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

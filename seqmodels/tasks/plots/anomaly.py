@@ -1,7 +1,5 @@
 """Plot of a series with its anomalies and alarms."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

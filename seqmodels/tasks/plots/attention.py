@@ -1,7 +1,5 @@
 """Plots of classification: attention over the steps, and accuracy after the first steps."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure

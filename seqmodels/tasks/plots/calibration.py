@@ -1,7 +1,5 @@
 """Plot of the calibration of forecast quantiles."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.figure import Figure
 

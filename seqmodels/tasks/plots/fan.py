@@ -1,7 +1,5 @@
 """Fan chart: the recent past of series and their forecasts."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Plot of multilabel scores."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

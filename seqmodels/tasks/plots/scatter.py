@@ -1,7 +1,5 @@
 """Scatter plot of predicted against true values."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

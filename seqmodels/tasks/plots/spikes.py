@@ -1,7 +1,5 @@
 """Plot of token probabilities of a transcription."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

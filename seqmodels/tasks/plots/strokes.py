@@ -1,7 +1,5 @@
 """Plot of pen strokes."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

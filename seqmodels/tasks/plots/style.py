@@ -1,7 +1,5 @@
 """Common style of all plots."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

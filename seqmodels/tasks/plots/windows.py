@@ -1,7 +1,5 @@
 """Plot of forecasts in windows of series."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

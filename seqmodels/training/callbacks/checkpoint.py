@@ -5,8 +5,6 @@ windows that k2 still reaches, the position in the data (the loader's own state)
 state. With several processes each holds its own rows; the checkpoint holds all of them.
 """
 
-from __future__ import annotations
-
 import random
 import time
 from pathlib import Path

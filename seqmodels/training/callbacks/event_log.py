@@ -1,7 +1,5 @@
 """TensorBoard log of a run: flushed with every checkpoint, truncated to it on resume, never fatal."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import logging

@@ -1,7 +1,5 @@
 """Callback that writes `last.ckpt` and stops a run on a signal."""
 
-from __future__ import annotations
-
 import multiprocessing
 import shlex
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Progress bar with loss and speed; plain lines if the output is not a terminal."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

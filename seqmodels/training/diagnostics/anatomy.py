@@ -1,7 +1,5 @@
 """Description of a model's parts in words and numbers, for plotting."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

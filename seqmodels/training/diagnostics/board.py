@@ -1,7 +1,5 @@
 """TensorBoard output of diagnostics, isolated from the training."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Limit of the cost of diagnostics to a share of the run's time."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Callback that writes diagnostics of a training to TensorBoard."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Boxes and arrows for plots of a model."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from matplotlib.axes import Axes

@@ -3,8 +3,6 @@
 B rows, T steps, F features, V classes or values.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

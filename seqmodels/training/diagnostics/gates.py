@@ -3,8 +3,6 @@
 B rows, T steps, H units.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

@@ -10,8 +10,6 @@ Sources: Hochreiter 1991; Bengio, Simard & Frasconi 1994 (vanishing gradients); 
 & Bengio 2013.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import torch

@@ -1,7 +1,5 @@
 """Loss and speed between two readings."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable
 

@@ -3,8 +3,6 @@
 H units, G gates.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """Style of the figures: colours, sizes, titles and reading hints."""
 
-from __future__ import annotations
-
 import textwrap
 from typing import Any
 

@@ -3,8 +3,6 @@
 Columns are time steps; floors are encoder, layers and head, from the bottom up.
 """
 
-from __future__ import annotations
-
 from matplotlib.figure import Figure
 
 from seqmodels.model import SequenceModel

@@ -1,7 +1,5 @@
 """The TensorBoard entries of each diagnostic."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Cluster environments for Lightning, set explicitly instead of detected from environment variables."""
 
-from __future__ import annotations
-
 import os
 
 from lightning_fabric.plugins.environments import ClusterEnvironment

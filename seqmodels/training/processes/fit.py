@@ -1,7 +1,5 @@
 """Fitting in one process or several: their number, stopping them, and the errors they raise."""
 
-from __future__ import annotations
-
 import multiprocessing
 import re
 import signal

@@ -1,7 +1,5 @@
 """Detection of the launcher (torchrun, srun, mpirun) of this process, from its environment variables."""
 
-from __future__ import annotations
-
 import os
 import zlib
 from collections.abc import Mapping

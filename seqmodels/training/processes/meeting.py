@@ -1,7 +1,5 @@
 """Rendezvous of a launcher's processes: they share the run folder, and all end when one dies."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import multiprocessing
