@@ -47,7 +47,7 @@ def test_every_form_of_the_same_sequences_reads_alike(tmp_path, seed):
     found.append(together(ArraysSource(str(tmp_path / "folder")).splits()))
     found.append(together(ArraysSource(str(tmp_path / "folder" / "X.npy"), x="whatever").splits()))
     lines = [":".join(",".join(map(repr, d)) for d in part.T.tolist()) for part in np.split(x, np.cumsum(lengths)[:-1])]
-    ts = "@classLabel true 0 1 2\n@data\n" + "\n".join(f"{a}:{b}" for a, b in zip(lines, labels, strict=True))
+    ts = "@ClassLabel True 0 1 2\n@data\n" + "\n".join(f"{a}:{b}" for a, b in zip(lines, labels, strict=True))
     (tmp_path / "my.ts").write_text(ts)
     found.append(together(ArraysSource(str(tmp_path / "my.ts")).splits()))
     for other in found[1:]:

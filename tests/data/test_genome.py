@@ -68,6 +68,34 @@ def test_fastq_is_read_without_its_qualities(tmp_path):
     assert [(r.name, r.letters) for r in read_records(path)] == [("r1", b"ACGT"), ("r2", b"GG")]
 
 
+def test_fastq_may_have_letters_and_qualities_on_several_lines(tmp_path):
+    path = write(tmp_path, "@r1 x\nACGT\nAC\n+\n@@II\n@+\n\n@r2\nGG\n+r2\n!!\n", "x.fq")
+    assert [(r.name, r.line, r.letters) for r in read_records(path)] == [("r1", 1, b"ACGTAC"), ("r2", 8, b"GG")]
+
+
+def test_proteins_may_end_in_an_asterisk(tmp_path):
+    proteins = {f"p{i}": "MKLV" * (9 + i) for i in range(9)}
+    plain = genome(write(tmp_path, wrapped(proteins)), tmp_path, alphabet="protein")
+    ended = wrapped({name: letters + "*" for name, letters in proteins.items()})
+    found = genome(write(tmp_path, ended, "ended.fa"), tmp_path, alphabet="protein")
+    for name, split in plain.splits().items():
+        assert found.splits()[name].read(0, 0, 5)[0].tolist() == split.read(0, 0, 5)[0].tolist()
+        assert found.splits()[name].lengths.tolist() == split.lengths.tolist()
+    with pytest.raises(ValueError, match=r"line 2: expected letters of amino acids, got '\*' at place 5"):
+        genome(write(tmp_path, ">x\nMKLV*MK*\n", "inside.fa"), tmp_path, alphabet="protein").splits()
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n"])
+@pytest.mark.parametrize(("name", "text"), [("x.fa", ">x y\nACGT\nAC\n>z\nGG"), ("x.fq", "@r\nACGT\n+\nIIII\n")])
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_every_line_end_is_one(tmp_path, monkeypatch, end, name, text, size):
+    monkeypatch.setattr(bio_files, "read_bytes", lambda path: (data[i : i + size] for i in range(0, len(data), size)))
+    data = text.encode()
+    whole = list(read_records(tmp_path / name))
+    data = text.replace("\n", end).encode()
+    assert list(read_records(tmp_path / name)) == whole
+
+
 def test_each_target_is_the_letter_after_its_input_and_parts_do_not_overlap(tmp_path):
     records = {"a": random_letters(0, 300), "b": random_letters(1, 90), "c": random_letters(2, 110)}
     source = genome(write(tmp_path, wrapped(records)), tmp_path, val_fraction=0.2, test_fraction=0.1)
@@ -152,7 +180,8 @@ def test_new_files_are_read_to_their_last_letter_by_record(tmp_path):
         (">x\nACGT\nAC-T\n", r"x.fa, line 3: expected letters of DNA, got '-' at place 3; remove it"),
         (">x\nACGT\n>y\nMKLVEF*\n", r"line 4: .*got 'L' .*looks like protein: set data.alphabet=protein"),
         ("@r\nACGT\n+\nIII\n", r"line 4: expected 4 qualities, one for each letter, got 3"),
-        ("@r\nACGT\nACGT\n+\nIIIIIIII\n", r"line 3: expected '\+', got 'ACGT'"),
+        ("@r\nACGT\n@s\nACGT\n+\nIIII\n", r"line 3: expected '\+', got '@s'"),
+        ("@r\nACGT\nAC\n+\nIIII\nI\n", r"line 6: expected 6 qualities, one for each letter, got 5"),
         ("@r\nACGT\n+\n", r"line 1: the record is cut short"),
         ("@r\nAC\n+\nII\nr2\nAC\n+\nII\n", r"line 5: expected '@' and a name, got 'r2'"),
         ("LOCUS       x 8 bp DNA linear INV 01-JAN-2000\nORIGIN\n        1 acgtacgt\n", "cut short: expected '//'"),

@@ -53,14 +53,17 @@ class Alphabet:
         Raises:
             ValueError: a letter that is not in the alphabet, and in which line it is.
         """
-        tokens: np.ndarray = self._table[np.frombuffer(piece.letters, np.uint8)]
+        letters = (
+            piece.letters.removesuffix(b"*") if self.name == "protein" else piece.letters
+        )  # where translation ends
+        tokens: np.ndarray = self._table[np.frombuffer(letters, np.uint8)]
         wrong = np.flatnonzero(tokens == NONE)
         if len(wrong):
-            letter = piece.letters[wrong[0] : wrong[0] + 1].decode("latin-1")
+            letter = letters[wrong[0] : wrong[0] + 1].decode("latin-1")
             words = "letters of DNA" if self.name == "dna" else "letters of amino acids"
             known = np.flatnonzero(self._table != NONE).astype(np.uint8).tobytes()
             line, place = find_bytes(piece.path, piece.line, known) or (piece.line, int(wrong[0]) + 1)
-            cure = self._cure(letter, piece.letters)
+            cure = self._cure(letter, letters)
             raise ValueError(f"{piece.path}, line {line}: expected {words}, got {letter!r} at place {place}{cure}")
         return tokens
 

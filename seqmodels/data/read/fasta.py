@@ -125,10 +125,19 @@ def find_bytes(path: Path, line: int, known: bytes) -> tuple[int, int] | None:
     return None
 
 
+def _chunks(path: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file with one line end, whichever of the three it has."""
+    ended = False
+    for chunk in read_bytes(path):
+        text = chunk.removeprefix(b"\n") if ended else chunk
+        ended = chunk.endswith(b"\r")
+        yield text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in text else text
+
+
 def _lines(path: Path, cut: bool) -> Iterator[Line]:
     """Yield the lines of a file; with `cut`, one too long for memory that is no header comes in parts."""
     number, begins, rest = 1, True, b""
-    for chunk in read_bytes(path):
+    for chunk in _chunks(path):
         *whole, rest = (rest + chunk).split(b"\n")
         for text in whole:
             yield number, begins, text.removeprefix(MARK) if number == 1 else text
@@ -170,27 +179,31 @@ def _words(header: bytes) -> str:
 
 
 def _fastq(path: Path, lines: Iterator[Line]) -> Iterator[Piece]:
-    """Yield records of four lines: name, letters, a plus sign, and a quality for each letter."""
+    """Yield records of a name, letters, a plus sign and a quality for each letter, on as many lines as the letters."""
     texts = ((number, text.strip()) for number, _, text in lines)
     for number, header in texts:
         if not header:
             continue
         if not header.startswith(b"@"):
             raise ValueError(f"{path}, line {number}: expected '@' and a name, got {header[:20].decode('latin-1')!r}")
-        rest = [text for _, text in itertools.islice(texts, 3)]
-        if len(rest) < 3:
-            raise ValueError(f"{path}, line {number}: the record is cut short: expected letters, '+' and qualities")
-        letters, plus, quality = rest
+        cut = ValueError(f"{path}, line {number}: the record is cut short: expected letters, '+' and qualities")
+        letters, (at, plus) = list[bytes](), next(texts, (number, b"+"))
+        while not letters or plus[:1] not in (b"+", b"@"):
+            letters.append(plus)
+            if (line := next(texts, None)) is None:
+                raise cut
+            at, plus = line
         if not plus.startswith(b"+"):
+            raise ValueError(f"{path}, line {at}: expected '+', got {plus[:20].decode('latin-1')!r}")
+        size, qualities = sum(map(len, letters)), list(itertools.islice(texts, len(letters)))
+        if len(qualities) < len(letters):
+            raise cut
+        found = sum(len(text) for _, text in qualities)
+        if found != size:
             raise ValueError(
-                f"{path}, line {number + 2}: expected '+', got {plus[:20].decode('latin-1')!r}; records must have "
-                "four lines each: letters that are wrapped should be put on one line"
+                f"{path}, line {qualities[-1][0]}: expected {size} qualities, one for each letter, got {found}"
             )
-        if len(quality) != len(letters):
-            raise ValueError(
-                f"{path}, line {number + 3}: expected {len(letters)} qualities, one for each letter, got {len(quality)}"
-            )
-        yield Piece(_words(header), path, number, letters)
+        yield Piece(_words(header), path, number, b"".join(letters))
 
 
 def read_genbank(path: Path) -> Iterator[tuple[Piece, Any]]:
@@ -203,7 +216,7 @@ def read_genbank(path: Path) -> Iterator[tuple[Piece, Any]]:
         from Bio import SeqIO
     except ImportError:
         raise ValueError(f"{path}: GenBank needs Biopython: pip install 'seqmodels[bio]'") from None
-    text = b"".join(read_bytes(path)).decode("latin-1")
+    text = b"".join(_chunks(path)).decode("latin-1")
     lines = text.split("\n")
     starts = [number for number, line in enumerate(lines, 1) if line.startswith("LOCUS")]
     ends = [number for number, line in enumerate(lines, 1) if line.rstrip() == "//"]

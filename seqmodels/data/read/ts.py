@@ -101,7 +101,7 @@ def read_header(path: str, text: list[str]) -> Header:
 
 def _header(path: str, found: dict[str, list[str]], first: int) -> Header:
     def says(key: str) -> bool:
-        return found.get(key, ["false"])[:1] == ["true"]
+        return [word.lower() for word in found.get(key, [])[:1]] == ["true"]
 
     if says("@timestamps"):
         raise ValueError(f"{path}: @timeStamps true is not read here; write evenly spaced values without their times")
