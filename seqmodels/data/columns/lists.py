@@ -1,4 +1,4 @@
-"""Rows that hold whole sequences in lists, written out: a row for each step, as in the long layout.
+"""List columns, rows that hold whole sequences, written out: a row for each step, as in the long layout.
 
 row  label  x            row  label  x
 1    up     [3, 4]   ->  1    up     3

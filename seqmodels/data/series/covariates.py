@@ -1,4 +1,4 @@
-"""What else a forecast may know: the calendar, properties of a series, its name, its last change.
+"""What else a forecast may know: the calendar, static covariates, the name of a series, its last change.
 
 N rows, C columns.
 """
