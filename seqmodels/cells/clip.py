@@ -21,7 +21,6 @@ torch.library.impl("seqmodels::clip_gradient", "CompositeExplicitAutograd", lamb
 def clip_gradient(x: Tensor, limit: float) -> Tensor:
     """Return `x`; its gradient is clamped elementwise to [-limit, limit].
 
-    >>> import torch
     >>> x = torch.zeros(2, requires_grad=True)
     >>> torch.autograd.grad(clip_gradient(x, 1.0) @ torch.tensor([0.5, 3.0]), x)
     (tensor([0.5000, 1.0000]),)

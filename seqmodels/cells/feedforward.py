@@ -25,9 +25,7 @@ class NoState(NamedTuple):
 class FeedforwardCell(Cell):
     """Feedforward layer in place of a cell: the baseline that recurrence must beat.
 
-    >>> import torch
-    >>> cell = FeedforwardCell(3, 5)
-    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y, state = FeedforwardCell(3, 5)(torch.ones(2, 3))
     >>> y.shape, state
     (torch.Size([2, 5]), NoState())
 

@@ -16,7 +16,6 @@ KINDS = ("additive", "dot")
 def masked_softmax(scores: Tensor, valid: Tensor) -> Tensor:
     """Return the softmax over the valid entries of the last axis; zeros for rows without any.
 
-    >>> import torch
     >>> masked_softmax(torch.zeros(2, 3), torch.tensor([[True, True, False], [False] * 3])).tolist()
     [[0.5, 0.5, 0.0], [0.0, 0.0, 0.0]]
     """

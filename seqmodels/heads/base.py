@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from seqmodels.batch import step_mask
+from seqmodels.cells.product import Linear
+from seqmodels.kinds import Share
 from seqmodels.scan import keep, prepare_lengths
 from seqmodels.spec import TargetShape
 
@@ -20,7 +22,6 @@ class Head(nn.Module):
 
     A subclass sets `target_shape` and implements `forward`. Classes are predicted as logits.
 
-    >>> import torch
     >>> class SumHead(Head):
     ...     target_shape = "sequence"
     ...     def forward(self, features, lengths=None, teacher=None):
@@ -89,6 +90,27 @@ class Head(nn.Module):
             raise ValueError(
                 f"teacher is only for heads that feed on their own output; {type(self).__name__} does not: leave it out"
             )
+
+
+class LinearHead(Head):
+    """Linear layer shared by all steps, after dropout.
+
+    Args:
+        input_size: F.
+        output_size: V.
+        dropout: dropout probability on the features.
+    """
+
+    def __init__(self, input_size: int, output_size: int, dropout: Share = 0.0) -> None:
+        super().__init__(input_size, output_size)
+        self.dropout = nn.Dropout(dropout)
+        self.output = Linear(input_size, output_size)
+
+    def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
+        """Return ``(B, T, V)``; predictions in the padding are meaningless."""
+        self.refuse_teacher(teacher)
+        features, _ = self.prepare(features, lengths)
+        return self.output(self.dropout(features))
 
 
 def last_step(features: Tensor, valid: Tensor) -> Tensor:

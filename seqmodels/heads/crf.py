@@ -8,8 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from seqmodels.cells.product import Linear
-from seqmodels.heads.base import Head
+from seqmodels.heads.base import LinearHead
 from seqmodels.kinds import Share, list_of, whole
 from seqmodels.registry import register
 
@@ -21,7 +20,7 @@ FORBIDDEN = -1e4
 
 
 @register("head", "crf")
-class LinearChainCRF(Head):
+class LinearChainCRF(LinearHead):
     """Linear-chain CRF: potentials of tags and of neighbouring tags.
 
         potential_t[i, j] = (W x_t + b)_j + 10 transition[i, j] + 10 end_j at the last step
@@ -32,7 +31,6 @@ class LinearChainCRF(Head):
     probabilities (forward-backward) from the potentials by `seqmodels.heads.chain`. P is defined for whole
     sequences only: no training on windows with a carried state. The factor 10 is `SCALE`.
 
-    >>> import torch
     >>> LinearChainCRF(4, 3)(torch.zeros(2, 5, 4)).shape
     torch.Size([2, 5, 3, 3])
 
@@ -60,9 +58,7 @@ class LinearChainCRF(Head):
         allowed: Annotated[Sequence[Sequence[int]], list_of(list_of(whole(0), "[0, 1]", length=2), "[[0, 1], [1, 0]]")]
         | None = None,
     ) -> None:
-        super().__init__(input_size, output_size)
-        self.dropout = nn.Dropout(dropout)
-        self.output = Linear(input_size, output_size)
+        super().__init__(input_size, output_size, dropout)
         self.transition = nn.Parameter(torch.zeros(output_size, output_size))
         self.start = nn.Parameter(torch.zeros(output_size))
         self.end = nn.Parameter(torch.zeros(output_size))

@@ -11,15 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from seqmodels.batch import step_mask
-from seqmodels.cells.product import Linear
-from seqmodels.heads.base import Head, check_size
+from seqmodels.heads.base import LinearHead, check_size
 from seqmodels.heads.decoding.search import Hypotheses
 from seqmodels.kinds import Share
 from seqmodels.registry import register
 
 
 @register("head", "ctc")
-class CTC(Head):
+class CTC(LinearHead):
     """Linear layer at every step, over tokens and the blank.
 
     A path assigns a token or the blank to each step; merging repeated tokens and removing blanks
@@ -27,7 +26,6 @@ class CTC(Head):
 
         p(y | x) = sum over paths that collapse to y of prod_t p_t(path_t)
 
-    >>> import torch
     >>> head = CTC(4, 3)
     >>> head(torch.zeros(2, 5, 4)).shape
     torch.Size([2, 5, 3])
@@ -46,16 +44,8 @@ class CTC(Head):
     unaligned = True
 
     def __init__(self, input_size: int, output_size: int, dropout: Share = 0.0) -> None:
-        super().__init__(input_size, output_size)
+        super().__init__(input_size, output_size, dropout)
         self.blank = output_size - 1
-        self.dropout = nn.Dropout(dropout)
-        self.output = Linear(input_size, output_size)
-
-    def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
-        """Return logits ``(B, T, V)``; those in the padding are meaningless."""
-        self.refuse_teacher(teacher)
-        features, _ = self.prepare(features, lengths)
-        return self.output(self.dropout(features))
 
     @torch.no_grad()
     def generate(self, features: Tensor, lengths: Tensor | None = None, beam: int = 1) -> tuple[Tensor, Tensor]:

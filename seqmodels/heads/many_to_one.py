@@ -19,7 +19,6 @@ from seqmodels.scan import keep
 class ManyToOne(Head):
     """Pooling over the valid steps of each row, then a linear layer.
 
-    >>> import torch
     >>> head = ManyToOne(4, 3, pooling="attention")
     >>> head(torch.zeros(2, 5, 4), lengths=torch.tensor([5, 2])).shape
     torch.Size([2, 3])

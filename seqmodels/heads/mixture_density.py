@@ -49,7 +49,6 @@ class MixtureDensity(DecoderHead):
     a cell would otherwise have to add up. The density of a movement is conditioned on the true ones before
     it: the likelihood of a drawing is their product.
 
-    >>> import torch
     >>> head = MixtureDensity(4, 5, components=3, hidden_sizes=[8])
     >>> head(torch.zeros(2, 1, 4), teacher=torch.zeros(2, 7, 5)).shape
     torch.Size([2, 7, 21])

@@ -49,12 +49,18 @@ class Layer(nn.Module):
         Raises:
             ValueError: a wrong shape, dtype or value; the message names the argument.
         """
-        raise NotImplementedError
+        return self._run(inputs, state, lengths, reset, every=False)
 
     def unroll(
         self, inputs: Tensor, state: State = None, lengths: Tensor | None = None, reset: Tensor | None = None
     ) -> tuple[Tensor, State]:
         """Run as `forward` by the plain loop; return the states after *all* steps, leaves ``(B, T, ...)``."""
+        return self._run(inputs, state, lengths, reset, every=True)
+
+    def _run(
+        self, inputs: Tensor, state: State, lengths: Tensor | None, reset: Tensor | None, every: bool
+    ) -> tuple[Tensor, State]:
+        """Run as `forward`, or as `unroll` if the states of `every` step are wanted."""
         raise NotImplementedError
 
     def states(

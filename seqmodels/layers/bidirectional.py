@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -18,7 +16,6 @@ class Bidirectional(Layer):
     The state is the pair (forward state, backward state). It is not carried from window to
     window: the backward layer would need the next window.
 
-    >>> import torch
     >>> from seqmodels.cells import GRUCell
     >>> layer = Bidirectional(Recurrent(GRUCell(3, 5)), Recurrent(GRUCell(3, 5), reverse=True))
     >>> y, (state, backward_state) = layer(torch.zeros(2, 7, 3))
@@ -53,28 +50,15 @@ class Bidirectional(Layer):
     def explain(self, inputs: Tensor | None = None, reset: Tensor | None = None) -> str:
         return "\n".join(layer.explain(inputs, reset) for layer in (self.forward_layer, self.backward_layer))
 
-    def forward(
-        self, inputs: Tensor, state: State = None, lengths: Tensor | None = None, reset: Tensor | None = None
-    ) -> tuple[Tensor, State]:
-        return self._run(self.forward_layer, self.backward_layer, inputs, state, lengths, reset)
-
-    def unroll(
-        self, inputs: Tensor, state: State = None, lengths: Tensor | None = None, reset: Tensor | None = None
-    ) -> tuple[Tensor, State]:
-        return self._run(self.forward_layer.unroll, self.backward_layer.unroll, inputs, state, lengths, reset)
-
     def _run(
-        self,
-        run_forward: Callable[..., tuple[Tensor, State]],
-        run_backward: Callable[..., tuple[Tensor, State]],
-        inputs: Tensor,
-        state: State,
-        lengths: Tensor | None,
-        reset: Tensor | None,
+        self, inputs: Tensor, state: State, lengths: Tensor | None, reset: Tensor | None, every: bool
     ) -> tuple[Tensor, State]:
         before = split_state(state, ["forward state", "backward state"])
-        y, last = run_forward(inputs, before[0], lengths, reset)
-        y_backward, last_backward = run_backward(inputs, before[1], lengths, reset)
+        layers = (self.forward_layer, self.backward_layer)
+        runs = [layer.unroll if every else layer for layer in layers]
+        (y, last), (y_backward, last_backward) = (
+            run(inputs, one, lengths, reset) for run, one in zip(runs, before, strict=True)
+        )
         y = y + y_backward if self.merge == "sum" else torch.cat((y, y_backward), dim=-1)
         return y, (last, last_backward)
 

@@ -18,7 +18,6 @@ from seqmodels.state import State
 class Recurrent(Layer):
     """Run a cell over time.
 
-    >>> import torch
     >>> from seqmodels.cells import GRUCell
     >>> layer = Recurrent(GRUCell(3, 5))
     >>> y, state = layer(torch.zeros(2, 7, 3))
@@ -84,19 +83,15 @@ class Recurrent(Layer):
         options = _in_words(self.regularisers)
         return f"{type(self.cell).__name__}{options and f' with {options}'}: {name} ({reason})"
 
-    def forward(
-        self, inputs: Tensor, state: State = None, lengths: Tensor | None = None, reset: Tensor | None = None
+    def _run(
+        self, inputs: Tensor, state: State, lengths: Tensor | None, reset: Tensor | None, every: bool
     ) -> tuple[Tensor, State]:
         cell, inputs = self._regularised(inputs)
-        outputs, state = scan(cell, inputs, state, lengths, reset, self.engine, self.reverse)
+        if every:
+            outputs, state = scan_states(cell, inputs, state, lengths, reset, self.reverse)
+        else:
+            outputs, state = scan(cell, inputs, state, lengths, reset, self.engine, self.reverse)
         return self.regularisers.on_outputs(outputs, self.training), state
-
-    def unroll(
-        self, inputs: Tensor, state: State = None, lengths: Tensor | None = None, reset: Tensor | None = None
-    ) -> tuple[Tensor, State]:
-        cell, inputs = self._regularised(inputs)
-        outputs, states = scan_states(cell, inputs, state, lengths, reset, self.reverse)
-        return self.regularisers.on_outputs(outputs, self.training), states
 
     def _regularised(self, inputs: Tensor) -> tuple[Cell, Tensor]:
         if not self.regularisers.active():

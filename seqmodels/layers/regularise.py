@@ -21,7 +21,6 @@ from seqmodels.cells.regularised import keep_mask, regularise
 class Regularisers:
     """Dropout, zoneout and clipping of a recurrent layer, as probabilities (0 for none) unless noted.
 
-    >>> import torch
     >>> from seqmodels.cells import LSTMCell
     >>> from seqmodels.layers import Recurrent
     >>> layer = Recurrent(LSTMCell(3, 5), regularisers=Regularisers(recurrent_dropout=0.25, zoneout_c=0.1))

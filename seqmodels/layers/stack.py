@@ -62,16 +62,6 @@ class Stack(Layer):
     def explain(self, inputs: Tensor | None = None, reset: Tensor | None = None) -> str:
         return "\n".join(layer.explain(inputs, reset) for layer in self._parts())
 
-    def forward(
-        self, inputs: Tensor, state: State = None, lengths: Tensor | None = None, reset: Tensor | None = None
-    ) -> tuple[Tensor, State]:
-        return self._run(inputs, state, lengths, reset, every=False)
-
-    def unroll(
-        self, inputs: Tensor, state: State = None, lengths: Tensor | None = None, reset: Tensor | None = None
-    ) -> tuple[Tensor, State]:
-        return self._run(inputs, state, lengths, reset, every=True)
-
     def _run(
         self, inputs: Tensor, state: State, lengths: Tensor | None, reset: Tensor | None, every: bool
     ) -> tuple[Tensor, State]:

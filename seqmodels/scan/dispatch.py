@@ -43,7 +43,6 @@ def scan(
 ) -> tuple[Tensor, State]:
     """Run `cell` over all steps of `inputs`.
 
-    >>> import torch
     >>> from seqmodels.cells import LSTMCell
     >>> outputs, state = scan(LSTMCell(3, 5), torch.zeros(2, 7, 3), lengths=torch.tensor([7, 4]))
     >>> outputs.shape, state.c.shape

@@ -63,7 +63,6 @@ class GatedCell(Gates):
     A subclass names its `gates` (the blocks of H rows in the weights, in order) and implements
     `update` in plain PyTorch, without Python branches on values:
 
-    >>> import torch
     >>> from seqmodels.cells import GatedCell, HiddenState
     >>> class LeakyCell(GatedCell):
     ...     gates = ("a", "n")
@@ -71,8 +70,7 @@ class GatedCell(Gates):
     ...         a, n = (u + r).chunk(2, dim=-1)
     ...         a = torch.sigmoid(a)
     ...         return HiddenState((1 - a) * state.h + a * torch.tanh(n))
-    >>> cell = LeakyCell(3, 5)
-    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y, state = LeakyCell(3, 5)(torch.ones(2, 3))
     >>> y.shape
     torch.Size([2, 5])
 

@@ -23,9 +23,7 @@ from seqmodels.registry import register
 class ElmanCell(GatedCell):
     """Simple recurrent cell (Elman 1990); with ``init="identity"`` and relu, an IRNN.
 
-    >>> import torch
-    >>> cell = ElmanCell(3, 5)
-    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y, state = ElmanCell(3, 5)(torch.ones(2, 3))
     >>> y.shape, torch.equal(y, state.h)
     (torch.Size([2, 5]), True)
 

@@ -28,9 +28,7 @@ from seqmodels.registry import register
 class GRUCell(GatedCell):
     """Gated recurrent unit, the reset gate applied after or before the recurrent product.
 
-    >>> import torch
-    >>> cell = GRUCell(3, 5, reset_gate="before")
-    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y, state = GRUCell(3, 5, reset_gate="before")(torch.ones(2, 3))
     >>> y.shape
     torch.Size([2, 5])
 

@@ -27,9 +27,8 @@ from seqmodels.registry import register
 class IndRNNCell(GatedCell):
     """Independently recurrent cell (Li et al. 2018), for stacks of several layers.
 
-    >>> import torch
     >>> cell = IndRNNCell(3, 5, longest_dependency=100)
-    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y, state = cell(torch.ones(2, 3))
     >>> y.shape, cell.weight_hh.shape, bool((cell.weight_hh <= 2 ** (1 / 100)).all())
     (torch.Size([2, 5]), torch.Size([5, 1]), True)
 

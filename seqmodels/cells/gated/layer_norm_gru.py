@@ -32,9 +32,7 @@ from seqmodels.registry import register
 class LayerNormGRUCell(GatedCell):
     """Gated recurrent unit with layer-normalised input and recurrent products.
 
-    >>> import torch
-    >>> cell = LayerNormGRUCell(3, 5)
-    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y, state = LayerNormGRUCell(3, 5)(torch.ones(2, 3))
     >>> y.shape
     torch.Size([2, 5])
 

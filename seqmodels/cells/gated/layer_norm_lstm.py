@@ -30,9 +30,7 @@ from seqmodels.registry import register
 class LayerNormLSTMCell(GatedCell):
     """Long short-term memory with layer-normalised input product, recurrent product and memory.
 
-    >>> import torch
-    >>> cell = LayerNormLSTMCell(3, 5, forget_bias=1.0)
-    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y, state = LayerNormLSTMCell(3, 5, forget_bias=1.0)(torch.ones(2, 3))
     >>> state.h.shape, state.c.shape
     (torch.Size([2, 5]), torch.Size([2, 5]))
 

@@ -40,9 +40,7 @@ class LSTMState(NamedTuple):
 class LSTMCell(GatedCell):
     """Long short-term memory, optionally with peepholes, coupled gates and projection.
 
-    >>> import torch
-    >>> cell = LSTMCell(3, 5, peephole=True, forget_bias=1.0)
-    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y, state = LSTMCell(3, 5, peephole=True, forget_bias=1.0)(torch.ones(2, 3))
     >>> state.h.shape, state.c.shape
     (torch.Size([2, 5]), torch.Size([2, 5]))
 

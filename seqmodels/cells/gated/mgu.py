@@ -23,9 +23,8 @@ from seqmodels.registry import register
 class MGUCell(GatedCell):
     """Minimal gated unit (Zhou et al. 2016), with the gate applied after the recurrent product.
 
-    >>> import torch
     >>> cell = MGUCell(3, 5)
-    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y, state = cell(torch.ones(2, 3))
     >>> y.shape, cell.weight_hh.shape
     (torch.Size([2, 5]), torch.Size([10, 5]))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from seqmodels.cells.base import Cell, HiddenState
 
@@ -18,23 +18,19 @@ from seqmodels.cells.base import Cell, HiddenState
 class LinearCell(Cell):
     """Cell with a diagonal linear recurrence: each unit reads only its own past.
 
-    A subclass implements `project` and `coefficients` in plain PyTorch, without Python branches
-    on values, and `readout` if the output is not h itself:
+    A subclass implements `coefficients` in plain PyTorch, without Python branches on values, `project` if that is
+    not the layer `linear`, and `readout` if the output is not h itself:
 
-    >>> import torch
     >>> from seqmodels.cells import LinearCell
     >>> class AverageCell(LinearCell):
     ...     def __init__(self, input_size, hidden_size):
     ...         super().__init__(input_size, hidden_size)
     ...         self.linear = torch.nn.Linear(input_size, hidden_size)
     ...         self.rate = torch.nn.Parameter(torch.zeros(hidden_size))
-    ...     def project(self, x):
-    ...         return self.linear(x)
     ...     def coefficients(self, u):
     ...         a = torch.sigmoid(self.rate)
     ...         return a, (1 - a) * u
-    >>> cell = AverageCell(3, 5)
-    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y, state = AverageCell(3, 5)(torch.ones(2, 3))
     >>> y.shape, torch.equal(y, state.h)
     (torch.Size([2, 5]), True)
 
@@ -45,6 +41,12 @@ class LinearCell(Cell):
 
     state_type = HiddenState
     complex: ClassVar[bool] = False
+    linear: nn.Module
+
+    def project(self, x: Tensor) -> Tensor:
+        """Compute the input product, by default of the layer `linear`."""
+        u: Tensor = self.linear(x)
+        return u
 
     def coefficients(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the factor a and the addend b from projected input ``(..., U)``, pointwise.

@@ -28,9 +28,7 @@ from seqmodels.registry import register
 class LRUCell(LinearCell):
     """Linear recurrent unit (Orvieto et al. 2023) with complex state ``[real | imaginary]``, ``(B, 2H)``.
 
-    >>> import torch
-    >>> cell = LRUCell(3, 5, r_min=0.9)
-    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y, state = LRUCell(3, 5, r_min=0.9)(torch.ones(2, 3))
     >>> y.shape, state.h.shape
     (torch.Size([2, 5]), torch.Size([2, 10]))
 

@@ -26,9 +26,7 @@ from seqmodels.registry import register
 class MinGRUCell(LinearCell):
     """Minimal gated recurrent unit (Feng et al. 2024).
 
-    >>> import torch
-    >>> cell = MinGRUCell(3, 5)
-    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y, state = MinGRUCell(3, 5)(torch.ones(2, 3))
     >>> y.shape, torch.equal(y, state.h)
     (torch.Size([2, 5]), True)
 
@@ -54,9 +52,6 @@ class MinGRUCell(LinearCell):
             if not bias:
                 raise ValueError("forget_bias needs biases: build the cell with bias=True")
             nn.init.constant_(self.linear.bias[:hidden_size], -forget_bias)
-
-    def project(self, x: Tensor) -> Tensor:
-        return self.linear(x)
 
     def coefficients(self, u: Tensor) -> tuple[Tensor, Tensor]:
         z, n = u.chunk(2, dim=-1)

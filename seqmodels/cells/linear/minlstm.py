@@ -26,9 +26,7 @@ from seqmodels.registry import register
 class MinLSTMCell(LinearCell):
     """Minimal long short-term memory (Feng et al. 2024), with normalised gates.
 
-    >>> import torch
-    >>> cell = MinLSTMCell(3, 5)
-    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y, state = MinLSTMCell(3, 5)(torch.ones(2, 3))
     >>> y.shape, torch.equal(y, state.h)
     (torch.Size([2, 5]), True)
 
@@ -55,9 +53,6 @@ class MinLSTMCell(LinearCell):
                 raise ValueError("forget_bias needs biases: build the cell with bias=True")
             nn.init.constant_(self.linear.bias[:hidden_size], -forget_bias)
             nn.init.constant_(self.linear.bias[hidden_size : 2 * hidden_size], forget_bias)
-
-    def project(self, x: Tensor) -> Tensor:
-        return self.linear(x)
 
     def coefficients(self, u: Tensor) -> tuple[Tensor, Tensor]:
         i, f, g = self._gates(u)

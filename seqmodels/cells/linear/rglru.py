@@ -31,9 +31,7 @@ from seqmodels.registry import register
 class RGLRUCell(LinearCell):
     """Real-gated linear recurrent unit (De et al. 2024).
 
-    >>> import torch
-    >>> cell = RGLRUCell(3, 5)
-    >>> y, state = cell.step(cell.project(torch.ones(2, 3)), cell.initial_state(2, torch.ones(1)))
+    >>> y, state = RGLRUCell(3, 5)(torch.ones(2, 3))
     >>> y.shape, torch.equal(y, state.h)
     (torch.Size([2, 5]), True)
 
@@ -69,9 +67,6 @@ class RGLRUCell(LinearCell):
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         return {**super().weight_shapes(), "a_logit": (self.hidden_size,)}
-
-    def project(self, x: Tensor) -> Tensor:
-        return self.linear(x)
 
     def coefficients(self, u: Tensor) -> tuple[Tensor, Tensor]:
         r, i, v = u.chunk(3, dim=-1)

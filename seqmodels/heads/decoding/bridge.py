@@ -26,7 +26,6 @@ Sizes = Annotated[Sequence[int], list_of(whole(1, WIDE), "[128]")]
 class Bridge(nn.Module):
     """Initial state of any layers from features: ``tanh(W m + b)``, split into the state's fields.
 
-    >>> import torch
     >>> bridge = Bridge(3, make_layers(2, {"name": "gru"}, [4, 5], dropout=0.0))
     >>> [field.h.shape for field in bridge(torch.zeros(1, 3))]
     [torch.Size([1, 4]), torch.Size([1, 5])]

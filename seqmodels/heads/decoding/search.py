@@ -46,7 +46,6 @@ def unroll(
 ) -> Iterator[tuple[Tensor, Tensor, State]]:
     """Run a model on items chosen from its own predictions.
 
-    >>> import torch
     >>> def count(items, state):  # the next token is the one after
     ...     return torch.eye(5)[items + 1], state
     >>> walk = unroll(count, torch.tensor([0]), (), 10, lambda prediction, t: prediction.argmax(-1), stop=3)
@@ -83,7 +82,6 @@ def sampler(
 ) -> Callable[[Tensor], Tensor]:
     """Return a function that samples tokens ``(B,)`` from logits ``(B, V)``.
 
-    >>> import torch
     >>> sampler()(torch.tensor([[0.0, 3.0, 1.0]])).tolist()
     [1]
     >>> pick = sampler(temperature=1.0, top_k=2, generator=torch.Generator().manual_seed(0))
@@ -143,7 +141,6 @@ def _at_least_float(logits: Tensor) -> Tensor:
 def cut_at_stop(tokens: Tensor, stop: int | None, limits: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Truncate each row after its first stop token or at its maximum length.
 
-    >>> import torch
     >>> cut_at_stop(torch.tensor([[1, 9, 4, 4], [3, 2, 9, 5]]), stop=9)
     (tensor([[1, 9, 9],
             [3, 2, 9]]), tensor([2, 3]))
