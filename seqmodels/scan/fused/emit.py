@@ -9,56 +9,28 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from seqmodels.scan.fused.loops import Writer
+from seqmodels.scan.fused.loops import Results, Writer
 from seqmodels.scan.step_graph.graph import Leaf, Node
 from seqmodels.scan.step_graph.step import Backward, Step
 
 #: Fields of `struct problem`, one per argument of a call, in order: name and C type.
 PROBLEM: dict[str, str] = {
-    "steps": "long",
-    "rows": "long",
-    "units": "long",
-    "padded": "long",
-    "head": "long",
-    "panel_rows": "long",
-    "threads": "long",
-    "by_units": "long",
-    "saving": "long",
-    "state_gradient": "long",
-    "u_step": "long",
-    "u_row": "long",
-    "input_step": "long",
-    "features": "long",
-    "noise_step": "long",
-    "noise_row": "long",
-    "kept_row": "long",
-    "product_row": "long",
-    "order": "const int64_t *",
-    "lengths": "const int64_t *",
-    "reset": "const uint8_t *",
-    "u": "const real *",
-    "input_weight": "const real *",
-    "packed_input": "real *",
-    "input_products": "real *",
-    "noise": "const real *",
-    "weight": "const real *",
-    "packed": "real *",
-    "products": "real *",
-    "inputs": "real *",
-    "fresh": "const real *",
-    "kept": "real *",
-    "extra": "real *",
-    "kept_numbers": "real *",
-    "scratch": "real *",
-    "prepared": "real *",
-    "zeros": "const real *",
-    "numbers": "const real *",
-    "input_gradient": "real *",
-    "product_gradient": "real *",
-    "carried": "real *",
-    "fresh_gradient": "real *",
-    "sums": "real *",
-    "row_sums": "real *",
+    name: kind
+    for kind, names in (
+        ("long", "steps rows units padded head panel_rows threads by_units saving state_gradient"),
+        ("long", "u_step u_row input_step features noise_step noise_row kept_row product_row"),
+        ("const int64_t *", "order lengths"),
+        ("const uint8_t *", "reset"),
+        ("const real *", "u input_weight"),
+        ("real *", "packed_input input_products"),
+        ("const real *", "noise weight"),
+        ("real *", "packed products inputs"),
+        ("const real *", "fresh"),
+        ("real *", "kept extra kept_numbers scratch prepared"),
+        ("const real *", "zeros numbers"),
+        ("real *", "input_gradient product_gradient carried fresh_gradient sums row_sums"),
+    )
+    for name in names.split()
 }
 
 
@@ -97,7 +69,7 @@ def emit(step: Step, backward: Backward, double: bool, vectors: str, sequence: s
     writer = Writer(kept, sums, row_sums, step)
     forward_stores = {f"h->after[{field}] + j": node for field, node in enumerate(step.next)}
     saving = {writer.kept_at(slot): node for slot, node in enumerate(backward.kept)}
-    forward, levels = writer.function("forward_row", forward_stores, saving, backward.kept_numbers)
+    forward, levels = writer.function("forward_row", Results(forward_stores, saving, backward.kept_numbers))
     backward_stores: dict[str, Node | None] = {
         f"h->du + {block} * p->padded + j": node for block, node in enumerate(backward.inputs)
     }
@@ -106,16 +78,16 @@ def emit(step: Step, backward: Backward, double: bool, vectors: str, sequence: s
             (f"h->dr + {block} * p->padded + j", node) for block, node in enumerate(backward.products)
         )
     backward_stores.update((f"h->carried[{field}] + j", node) for field, node in enumerate(backward.states))
-    back, back_levels = writer.function("backward_row", backward_stores, {}, (), sums=backward.tensors)
+    back, back_levels = writer.function("backward_row", Results(backward_stores, sums=backward.tensors))
     through: dict[str, Node | None] = {
         f"h->carried[{field}] + j": node for field, node in enumerate(backward.through_product) if node is not None
     }
     functions = [forward, back]
     if step.gates:
-        sums_of_input = backward.tensors_of_product_input
-        functions.append(writer.function("input_backward_row", through, {}, (), sums=sums_of_input, onto=True)[0])
+        handed = Results(through, sums=backward.tensors_of_product_input, onto=True)
+        functions.append(writer.function("input_backward_row", handed)[0])
         if not plain and step.product_input is not None:
-            functions.append(writer.function("input_row", {"h->input + j": step.product_input}, {}, ())[0])
+            functions.append(writer.function("input_row", Results({"h->input + j": step.product_input}))[0])
     extra, numbers = len(backward.kept) - kept, len(backward.kept_numbers)
     shape = Shape(kept, extra, numbers, writer.scratch, len(writer.prepared), separate, plain, sums, row_sums)
     head = [f"#define DOUBLE {int(double)}", vectors, _defines(step, shape, levels, back_levels), _structs()]

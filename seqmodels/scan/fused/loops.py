@@ -3,10 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from seqmodels.scan.step_graph.graph import Leaf, Node, needed
 from seqmodels.scan.step_graph.operations import OPERATIONS
 from seqmodels.scan.step_graph.step import Step
+
+
+class Results(NamedTuple):
+    """What one function computes.
+
+    Fields:
+        stores: results by destination; None stores 0.
+        saving: values to save by destination, stored on request.
+        numbers: saved scalars of the row.
+        sums: gradients to sum over rows, by source and block.
+        onto: whether to add results to the destination.
+    """
+
+    stores: Mapping[str, Node | None]
+    saving: Mapping[str, Node] = MappingProxyType({})
+    numbers: Sequence[Node] = ()
+    sums: Mapping[tuple[int, int], Node] = MappingProxyType({})
+    onto: bool = False
+
+    def nodes(self) -> list[Node]:
+        stored = [node for node in self.stores.values() if node]
+        return [*stored, *self.saving.values(), *self.numbers, *self.sums.values()]
 
 
 class Writer:
@@ -27,27 +51,9 @@ class Writer:
             return f"h->kept + {slot} * p->padded + j"
         return f"h->extra + {slot - self._kept} * p->padded + j"
 
-    def function(
-        self,
-        name: str,
-        stores: Mapping[str, Node | None],
-        saving: Mapping[str, Node],
-        numbers: Sequence[Node],
-        sums: Mapping[tuple[int, int], Node] | None = None,
-        onto: bool = False,
-    ) -> tuple[str, int]:
-        """Return the text of one function and its number of loops.
-
-        Args:
-            name: name of the function.
-            stores: results by destination; None stores 0.
-            saving: values to save by destination, stored on request.
-            numbers: saved scalars of the row.
-            sums: gradients to sum over rows, by source and block.
-            onto: whether to add results to the destination.
-        """
-        sums = sums or {}
-        results = [*[node for node in stores.values() if node], *saving.values(), *numbers, *sums.values()]
+    def function(self, name: str, made: Results) -> tuple[str, int]:
+        """Return the text of one function and its number of loops."""
+        results = made.nodes()
         nodes = needed(results)
         level: dict[int, int] = {}
         for node in nodes:
@@ -57,7 +63,7 @@ class Writer:
         lines = _Loops(self, nodes, level, last)
         for depth in range(last + 1):
             lines.numbers(depth)
-            lines.loop(depth, stores, saving, numbers, sums, onto)
+            lines.loop(depth, made)
         body = "\n".join(lines.text)
         argument = ", const int saving" if name == "forward_row" else ""
         head = f"INLINE void {name}(const struct problem *p, const struct row *h, long j0, long j1{argument}) {{"
@@ -152,15 +158,7 @@ class _Loops:
                 self._outside.add(node.index)
                 self.text.append(f"  const vec v{node.index} = {self._value(node)};")
 
-    def loop(
-        self,
-        depth: int,
-        stores: Mapping[str, Node | None],
-        saving: Mapping[str, Node],
-        numbers: Sequence[Node],
-        sums: Mapping[tuple[int, int], Node],
-        onto: bool,
-    ) -> None:
+    def loop(self, depth: int, results: Results) -> None:
         totals = [n for n in self._nodes if n.operation == "sum" and self._level[n.index] == depth + 1]
         final = depth == self._last
         self.text += [f"  vec total{node.index} = splat(0);" for node in totals]
@@ -170,41 +168,34 @@ class _Loops:
             self._make(node.args[0], made)
             self.text.append(f"    total{node.index} += v_first(v{node.args[0].index}, p->units - j);")
         if final:
-            self._finish(made, stores, saving, sums, onto)
+            self._finish(made, results)
         else:
             self._store_costly(made, depth)
         self.text.append("  }")
         for node in totals:
             self._outside.add(node.index)
             self.text.append(f"  const vec v{node.index} = splat(v_total(total{node.index}));")
-        if final and numbers:
-            kept = [f"h->numbers[{slot}] = v{node.index}[0];" for slot, node in enumerate(numbers)]
+        if final and results.numbers:
+            kept = [f"h->numbers[{slot}] = v{node.index}[0];" for slot, node in enumerate(results.numbers)]
             self.text.append(f"  if (saving) {{ {' '.join(kept)} }}")
 
-    def _finish(
-        self,
-        made: set[int],
-        stores: Mapping[str, Node | None],
-        saving: Mapping[str, Node],
-        sums: Mapping[tuple[int, int], Node],
-        onto: bool,
-    ) -> None:
-        for node in (*stores.values(), *saving.values(), *sums.values()):
+    def _finish(self, made: set[int], results: Results) -> None:
+        for node in (*results.stores.values(), *results.saving.values(), *results.sums.values()):
             if node is not None:
                 self._make(node, made)
         lines = []
-        for at, node in stores.items():
+        for at, node in results.stores.items():
             value = "splat(0)" if node is None else f"v{node.index}"
             masked = at.startswith(("h->du", "h->dr"))
             lines.append(
-                f"    add_to({at}, {value});" if onto
+                f"    add_to({at}, {value});" if results.onto
                 else f"    store_units({at}, {value}, p->units - j);" if masked
                 else f"    store({at}, {value});"
             )  # fmt: skip
-        if saving:
-            kept = " ".join(f"store({at}, v{node.index});" for at, node in saving.items())
+        if results.saving:
+            kept = " ".join(f"store({at}, v{node.index});" for at, node in results.saving.items())
             lines.append(f"    if (saving) {{ {kept} }}")
-        lines += [self._writer.add_sum(key, f"v{node.index}", node.kind) for key, node in sums.items()]
+        lines += [self._writer.add_sum(key, f"v{node.index}", node.kind) for key, node in results.sums.items()]
         self.text += lines
 
     def _make(self, node: Node, made: set[int]) -> None:
