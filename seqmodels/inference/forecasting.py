@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,27 +18,38 @@ if TYPE_CHECKING:
     from seqmodels.data.series.ahead import SeriesAhead
 
 
-def series_ahead(trained: Trained, path: str | Path | None) -> SeriesAhead:
-    """Read the series to forecast from a file, or from the training data."""
-    source: Any = find("data", trained.config["data"]["name"])
-    if not hasattr(source, "ahead"):
-        raise ValueError("this model was not trained on time series, so there is nothing to forecast: use predict")
-    found: SeriesAhead = source.ahead(str(path or trained.config["data"]["path"]), trained.spec)
-    return found
+class Forecasts(Trained):
+    """Forecasts of a trained model."""
 
+    def forecast(self, path: str | Path | None = None, steps: int | None = None) -> Iterator[dict[str, Any]]:
+        """Forecast each series of a file beyond its end, one row per series and step.
 
-def forecast(trained: Trained, ahead: SeriesAhead, steps: int | None) -> Iterator[dict[str, Any]]:
-    """Yield one row per series and step, for `steps` steps or the model's horizon."""
-    from seqmodels.data.series.ahead import roll
+        Args:
+            path: a file of the kind the model was trained on; None for the training data. Future covariates
+                stand in rows after the last target.
+            steps: number of steps; None for the model's horizon. Beyond it the model continues from its own
+                forecast, and its intervals are too narrow.
 
-    return roll(ahead, partial(_last_decoded, trained), trained.spec.horizon or 1 if steps is None else steps)
+        Raises:
+            ValueError: errors in the file; a model that was not trained on series.
+        """
+        from seqmodels.data.series.ahead import roll
 
+        return roll(self.ahead(path), self._last_decoded, self.spec.horizon or 1 if steps is None else steps)
 
-def _last_decoded(trained: Trained, dataset: SequenceDataset) -> list[dict[str, Any]]:
-    """Return the decoded forecast at the end of each series."""
-    from seqmodels.data.batches.collate import collate
+    def ahead(self, path: str | Path | None = None) -> SeriesAhead:
+        """Read the series to `forecast` from a file, or from the training data."""
+        source: Any = find("data", self.config["data"]["name"])
+        if not hasattr(source, "ahead"):
+            raise ValueError("this model was not trained on time series, so there is nothing to forecast: use predict")
+        found: SeriesAhead = source.ahead(str(path or self.config["data"]["path"]), self.spec)
+        return found
 
-    rows = [np.array([[one, 0, int(steps), 1]]) for one, steps in enumerate(dataset.lengths)]
-    batches = (collate(dataset, row) for row in rows)
-    with torch.inference_mode():
-        return [trained.task.decode(predict_batch(trained, batch)[0], batch)[0] for batch in batches]
+    def _last_decoded(self, dataset: SequenceDataset) -> list[dict[str, Any]]:
+        """Return the decoded forecast at the end of each series."""
+        from seqmodels.data.batches.collate import collate
+
+        rows = [np.array([[one, 0, int(steps), 1]]) for one, steps in enumerate(dataset.lengths)]
+        batches = (collate(dataset, row) for row in rows)
+        with torch.inference_mode():
+            return [self.task.decode(predict_batch(self, batch)[0], batch)[0] for batch in batches]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from seqmodels.batch import SequenceBatch
@@ -26,23 +27,26 @@ def predictions(
     trained: Trained, dataset: SequenceDataset, batch_size: int, top: int | None
 ) -> Iterator[dict[str, Any]]:
     """Yield one dict or more per sequence of a data set, or per window of a stream."""
-    from seqmodels.data.batches.collate import collate
-    from seqmodels.data.batches.plan import make_plan
-
-    if dataset.stream:
-        plan = make_plan(dataset.lengths, 1, STREAM_WINDOW, stream=True)
-    else:
-        plan = make_plan(dataset.lengths, batch_size)
     state: State = None
     with torch.inference_mode():
-        for index in range(len(plan)):
-            rows = plan[index]
-            rows = rows[rows[:, 0] >= 0]
-            batch = collate(dataset, rows)
+        for rows, batch in batches(dataset, batch_size):
             prediction, state = predict_batch(trained, batch, state if dataset.stream else None)
             for sequence, decoded in zip(rows[:, 0], _decoded(trained, prediction, batch, top), strict=True):
                 origin = dataset.origins[sequence] if dataset.origins else {}
                 yield from trained.task.rows({**origin, **decoded})
+
+
+def batches(dataset: SequenceDataset, batch_size: int) -> Iterator[tuple[np.ndarray, SequenceBatch]]:
+    """Yield the rows of the plan and the batch of each step; a stream comes one window at a time."""
+    from seqmodels.data.batches.collate import collate
+    from seqmodels.data.batches.plan import make_plan
+
+    size, window = (1, STREAM_WINDOW) if dataset.stream else (batch_size, None)
+    plan = make_plan(dataset.lengths, size, window, stream=dataset.stream)
+    for index in range(len(plan)):
+        rows = plan[index]
+        rows = rows[rows[:, 0] >= 0]
+        yield rows, collate(dataset, rows)
 
 
 def predict_batch(trained: Trained, batch: SequenceBatch, state: State = None) -> tuple[torch.Tensor, State]:
