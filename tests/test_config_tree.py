@@ -22,7 +22,7 @@ from seqmodels.parts import shipped
 from seqmodels.registry import find
 from seqmodels.scan import ENGINES
 from seqmodels.tasks.forecasts.predictive import OUTPUTS
-from seqmodels.tasks.values import LOSSES
+from seqmodels.tasks.values import ERRORS
 from seqmodels.training.optimizers import OPTIMIZERS, SCHEDULERS, make_optimizer, make_scheduler
 
 LIBRARY = Library()
@@ -170,7 +170,7 @@ def test_the_rules_speak_of_settings_that_exist():
     [
         ("cell", "init", SCHEMES),
         ("head", "teacher_schedule", SCHEDULES),
-        ("task", "loss", LOSSES),
+        ("task", "loss", ERRORS),
         ("task", "output", OUTPUTS),
         ("data", "alphabet", LETTERS),
     ],

@@ -68,6 +68,11 @@ class Task:
         return self.spec.target_size
 
     @property
+    def names(self) -> list[str]:
+        """Names of the classes."""
+        return [name_of(self.spec.target_names, index) for index in range(self.spec.target_size)]
+
+    @property
     def monitor(self) -> tuple[str, str]:
         """Metric monitored by checkpoints and early stopping, and its mode "min" or "max"."""
         return "loss", "min"
@@ -261,11 +266,6 @@ def join_tokens(tokens: Sequence[int], names: tuple[str, ...], level: str | None
     return text.replace("\u2581", " ").strip() if level == "subword" else text
 
 
-def check_range(name: str, value: Any, low: float, high: float = float("inf"), whole: bool = False) -> Any:
-    """Return `value`; raise ValueError unless it is a number from `low` to below `high`."""
-    fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool) and low <= value < high
-    if not fits:
-        kind = "a whole number" if whole else "a number"
-        limit = f"at least {low}" if high == float("inf") else f"from {low} to below {high}"
-        raise ValueError(f"{name} must be {kind}, {limit}, got {value!r}")
-    return value
+def last_step(values: Tensor, lengths: Tensor) -> Tensor:
+    """Return the values ``(B, T, ...)`` at each row's last real step, ``(B, ...)``; the first of empty rows."""
+    return values[torch.arange(len(values), device=values.device), (lengths - 1).clamp(min=0)]

@@ -16,10 +16,10 @@ from seqmodels.batch import SequenceBatch
 from seqmodels.kinds import between, list_of, positive, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec
-from seqmodels.tasks.base import real_items
+from seqmodels.tasks.base import last_step, real_items
 from seqmodels.tasks.baselines.reading import evenly_spaced, histories, item_count
 from seqmodels.tasks.forecasts.distributions import NegativeBinomial, Point, pinball
-from seqmodels.tasks.forecasts.predictive import Predictive, check_counts, check_levels, make_output
+from seqmodels.tasks.forecasts.predictive import OUTPUTS, Predictive, check_counts, check_levels
 from seqmodels.tasks.series_task import SeriesTask
 from seqmodels.tasks.values import Predictor
 
@@ -88,7 +88,7 @@ class Forecasting(SeriesTask):
     ) -> None:
         super().__init__(spec, loss, huber_delta, ridge_window)
         self.shown = shown
-        made = make_output(output, spec, self.error, check_levels(quantiles))
+        made = OUTPUTS[output](spec, self.error, check_levels(quantiles))
         self.predictive = Predictive(made, spec.target_size, quantiles, interval, conformal)
         self.calibrates = conformal
         self._naive_error: float | None = None
@@ -146,12 +146,8 @@ class Forecasting(SeriesTask):
         if not self.relative:
             return 0.0
         series = self.series(batch.inputs.detach())
-        return self._last_of(series, batch)[real_items(batch, self.spec)].unsqueeze(-1)
-
-    def _last_of(self, series: Tensor, batch: SequenceBatch) -> Tensor:
-        if self.spec.target_shape == "step":
-            return series
-        return series[torch.arange(len(series)), (batch.lengths - 1).clamp(min=0)]
+        ends = series if self.spec.target_shape == "step" else last_step(series, batch.lengths)
+        return ends[real_items(batch, self.spec)].unsqueeze(-1)
 
     def _count(
         self,
@@ -211,8 +207,8 @@ class Forecasting(SeriesTask):
         """Return unscaled forecasts ``(B, H, ...)`` of each row's last step as values of the series."""
         if not self.relative:
             return values
-        last = batch.inputs[torch.arange(len(values)), (batch.lengths - 1).clamp(min=0)]
-        return values + self.series(last.detach()).view(-1, *[1] * (values.dim() - 1))
+        last = last_step(self.series(batch.inputs.detach()), batch.lengths)
+        return values + last.view(-1, *[1] * (values.dim() - 1))
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
         """Return each row's forecast, H numbers from its last step on; none for rows of length 0.
@@ -245,9 +241,7 @@ class Forecasting(SeriesTask):
 
     def _last(self, values: Tensor, batch: SequenceBatch) -> Tensor:
         """Return the values ``(B, ...)`` at each row's last real step."""
-        if self.spec.target_shape == "sequence":
-            return values
-        return values[torch.arange(len(values)), (batch.lengths - 1).clamp(min=0)]
+        return values if self.spec.target_shape == "sequence" else last_step(values, batch.lengths)
 
     def plots(
         self, prediction: Tensor, batch: SequenceBatch, metrics: MetricCollection | None = None

@@ -15,7 +15,7 @@ from torch.nn import functional
 from seqmodels.batch import SequenceBatch
 from seqmodels.kinds import Share
 from seqmodels.spec import Spec
-from seqmodels.tasks.base import Task, name_of
+from seqmodels.tasks.base import Task
 from seqmodels.tasks.baselines.reading import labels
 
 if TYPE_CHECKING:
@@ -127,11 +127,6 @@ class LabelTask(Task):
 
     def _by_name(self, shares: list[float], tags: list[int]) -> dict[str, float]:
         return {self.names[tag]: share for share, tag in zip(shares, tags, strict=True)}
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the classes."""
-        return [name_of(self.spec.target_names, index) for index in range(self.output_size)]
 
 
 def accuracy(confusion: Tensor) -> Tensor:

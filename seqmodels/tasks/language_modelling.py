@@ -15,7 +15,7 @@ from seqmodels.heads.decoding.search import sampler
 from seqmodels.kinds import Count, list_of, positive, up_to_one, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec
-from seqmodels.tasks.base import Task, join_tokens, name_of
+from seqmodels.tasks.base import Task, join_tokens, last_step, name_of
 from seqmodels.tasks.baselines.markov import MOST_LETTERS, Markov, last_letters
 from seqmodels.tasks.baselines.ngram import Ngram
 from seqmodels.tasks.baselines.reading import NewestTokens, step_items
@@ -102,8 +102,7 @@ class LanguageModelling(Task):
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
         """Return the most likely tokens after each row's last step, with their probabilities."""
-        rows = torch.arange(len(prediction), device=prediction.device)
-        last = prediction.detach()[rows, (batch.lengths - 1).clamp(min=0)].float().softmax(-1)
+        last = last_step(prediction.detach(), batch.lengths).float().softmax(-1)
         best = last.topk(min(LIKELIEST, self.output_size))
         decoded: list[dict[str, Any]] = []
         found = zip(best.indices.tolist(), best.values.tolist(), batch.lengths.tolist(), strict=True)

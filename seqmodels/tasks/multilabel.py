@@ -16,7 +16,7 @@ from seqmodels.batch import SequenceBatch
 from seqmodels.kinds import between
 from seqmodels.registry import register
 from seqmodels.spec import Spec
-from seqmodels.tasks.base import Task, name_of
+from seqmodels.tasks.base import Task
 from seqmodels.tasks.baselines.multilabel import label_regression, label_sets
 
 if TYPE_CHECKING:
@@ -74,11 +74,6 @@ class Multilabel(Task):
     @property
     def monitor(self) -> tuple[str, str]:
         return "mean_average_precision", "max"
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the classes."""
-        return [name_of(self.spec.target_names, index) for index in range(self.output_size)]
 
     def prepare(self, train: Any) -> None:
         """Count the labels if the loss is balanced."""

@@ -3,14 +3,12 @@
 H steps of horizon, L steps of history, n items, m steps in a season.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from seqmodels.kinds import positive, whole
-from seqmodels.spec import Spec
 from seqmodels.tasks.baselines.climatology import Climatology, calendar_columns
 from seqmodels.tasks.baselines.reading import evenly_spaced, histories, last_stretch, sequences
 from seqmodels.tasks.baselines.smoothing import LEAST_STEPS, MOST_STEPS, Smoothing
@@ -27,15 +25,7 @@ MOST_SEQUENCES = 2000
 class SeriesTask(ValueTask):
     """Abstract task with the next H values of a series as targets (see `Forecasting`)."""
 
-    def __init__(
-        self,
-        spec: Spec,
-        loss: Literal["mse", "mae", "huber"] = "mse",
-        huber_delta: Annotated[float, positive] = 1.0,
-        ridge_window: Annotated[int, whole(1, 100_000)] = 256,
-    ) -> None:
-        super().__init__(spec, loss, huber_delta, ridge_window)
-        self._smoothing: tuple[Any, Smoothing] | None = None
+    _smoothing: tuple[Any, Smoothing] | None = None  # with the data that it is fitted to
 
     def series(self, inputs: Tensor) -> Tensor:
         """Return the series being forecast, ``(..., F)`` to ``(...)``, in original units."""

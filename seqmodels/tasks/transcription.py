@@ -234,10 +234,9 @@ class Transcription(Task):
         if int(counts[row]) < 0:
             return {}
         shown = prediction.detach()[row, : int(batch.lengths[row])].float().softmax(-1).cpu()
-        names = [name_of(self.spec.target_names, token) for token in range(self.spec.target_size)]
         made = self.decode(prediction[row : row + 1], batch._replace(lengths=batch.lengths[row : row + 1]))[0]["text"]
         truth = self._named(self._truth(batch)[row])["text"]
-        return {"tokens over the steps": spikes_figure(shown, names, truth, made)}
+        return {"tokens over the steps": spikes_figure(shown, self.names, truth, made)}
 
 
 def steps_needed(targets: Tensor, lengths: Tensor) -> Tensor:

@@ -36,7 +36,6 @@ ERRORS: dict[str, Callable[..., Tensor]] = {
     "mae": functional.l1_loss,
     "huber": functional.huber_loss,
 }
-LOSSES = tuple(ERRORS)
 # Ridge regression: maximum numbers of inputs and of training items.
 MOST_INPUTS, MOST_ITEMS = 1024, 200_000
 

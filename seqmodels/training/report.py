@@ -76,12 +76,17 @@ def _cell(value: float) -> str:
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e8 else f"{value:.4g}"
 
 
+def say(console: Console, words: str) -> None:
+    """Print words as they are, in lines of any length."""
+    console.print(words, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_results(metrics: dict[str, Any], comparisons: dict[str, str], console: Console) -> None:
     """Print the table and the comparison in words for each evaluated split."""
     for split, comparison in comparisons.items():
         console.print()
         console.print(result_table(split, metrics[split], metrics["baseline"].get(split, {})))
-        console.print(comparison, markup=False, highlight=False, soft_wrap=True)
+        say(console, comparison)
 
 
 def write_config(config: dict[str, Any], path: Path) -> None:

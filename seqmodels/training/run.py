@@ -35,7 +35,7 @@ from seqmodels.training.machine import machine
 from seqmodels.training.processes import launchers
 from seqmodels.training.processes.fit import fit
 from seqmodels.training.quiet import quieten
-from seqmodels.training.report import print_results, write_config, write_json
+from seqmodels.training.report import print_results, say, write_config, write_json
 from seqmodels.training.resume import bring_along, finished, planned, refuse_unlike, resume_path, scored
 from seqmodels.training.trainer import build_learner, make_trainer, run_content
 
@@ -74,10 +74,10 @@ def _train(
     config: dict[str, Any], run_dir: Path, console: Console, first: bool, source: DataSource | None
 ) -> dict[str, Any]:
     """Train; only the first of a launcher's processes writes and prints."""
-    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     config = resolved(config, strict=True)
-    _, data, learner, taken_for = assemble(config, say, source)
-    say(f"{config['name']}: {parameter_count(learner.model):,} parameters, {amount(data)}; run folder {run_dir}")
+    tell = partial(say, console)
+    _, data, learner, taken_for = assemble(config, tell, source)
+    tell(f"{config['name']}: {parameter_count(learner.model):,} parameters, {amount(data)}; run folder {run_dir}")
     trainer = make_trainer(config, run_dir, learner, data, console)
     stored, over = resume_path(config), None
     if stored is not None:
@@ -97,10 +97,10 @@ def _train(
     if over is None:
         _fit(trainer, learner, data, stored, run_dir)
     else:
-        say(f"{stored} has nothing left to train: {over}")
+        tell(f"{stored} has nothing left to train: {over}")
         done = scored(run_dir)
         if done is not None:
-            say(f"Results: {run_dir / 'metrics.json'}")
+            tell(f"Results: {run_dir / 'metrics.json'}")
             return done
     if not first:
         return {}
@@ -193,12 +193,8 @@ def report(
     if isinstance(trainer.logger, RunLog):
         trainer.logger.log_results(config, metrics)
     print_results(metrics, comparisons, console)
-    console.print(
-        f"\nResults: {run_dir / 'metrics.json'}\nWatch it: tensorboard --logdir {shlex.quote(str(run_dir))}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    results = run_dir / "metrics.json"
+    say(console, f"\nResults: {results}\nWatch it: tensorboard --logdir {shlex.quote(str(run_dir))}")
     return metrics
 
 
@@ -255,12 +251,7 @@ def evaluate(
     if known:
         trained.task.prepare(data.splits["train"])
     else:
-        console.print(
-            f"{trained.config['data']['path']}, the training data, is gone: no baselines",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        say(console, f"{trained.config['data']['path']}, the training data, is gone: no baselines")
     learner = Learner(trained.model, trained.task, window=trained.config["training"]["window"])
     metrics, comparisons = score(learner, data, trained.config["trainer"], baselines=known)
     print_results(metrics, comparisons, console)

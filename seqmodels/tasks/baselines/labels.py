@@ -30,25 +30,47 @@ def ngram_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> n
         A label for each sequence of `evaluation`; None if `train` has only one label or no n-gram
         that occurs twice.
     """
-    from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
 
-    share = min(1.0, MOST_TOKENS / int(np.sum(train.lengths)))
-    chosen = evenly_spaced(len(train.lengths), max(1, int(share * len(train.lengths))))
+    chosen = affordable(train)
     known = train_labels[chosen]
-    if len(np.unique(known)) < 2:
-        return None
-    counter = CountVectorizer(analyzer="char", ngram_range=(1, 4), lowercase=False, min_df=2)
-    try:
-        counts = counter.fit_transform(as_text(inputs) for inputs, _ in sequences(train, chosen))
-    except ValueError:  # scikit-learn's error for an empty vocabulary
+    counts = ngram_counts(train, chosen, evaluation) if len(np.unique(known)) > 1 else None
+    if counts is None:
         return None
     model = OneVsRestClassifier(LogisticRegression(C=1.0, solver="liblinear"))
+    return fitted(model, counts[0], known).predict(counts[1])
+
+
+def affordable(train: Any) -> np.ndarray:
+    """Return evenly spaced indices of sequences that hold about `MOST_TOKENS` together."""
+    share = min(1.0, MOST_TOKENS / int(np.sum(train.lengths)))
+    return evenly_spaced(len(train.lengths), max(1, int(share * len(train.lengths))))
+
+
+def ngram_counts(train: Any, chosen: np.ndarray, evaluation: Any) -> tuple[Any, Any] | None:
+    """Count the 1- to 4-grams that occur twice in the chosen training sequences; None if there are none."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    counter = CountVectorizer(analyzer="char", ngram_range=(1, 4), lowercase=False, min_df=2)
+    try:
+        known = counter.fit_transform(as_text(inputs) for inputs, _ in sequences(train, chosen))
+    except ValueError:  # scikit-learn's error for an empty vocabulary
+        return None
+    return known, counter.transform(as_text(inputs) for inputs, _ in sequences(evaluation))
+
+
+def fitted(model: Any, inputs: Any, targets: Any) -> Any:
+    """Fit a model of scikit-learn without its warnings: a fit that is stopped early is still a baseline."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a fit that is stopped early is still a baseline
-        model.fit(counts, known)
-    return model.predict(counter.transform(as_text(inputs) for inputs, _ in sequences(evaluation)))
+        warnings.simplefilter("ignore")
+        return model.fit(inputs, targets)
+
+
+def standardised(known: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both in units of the deviations of `known` from its means."""
+    mean, deviation = known.mean(0), known.std(0) + 1e-9
+    return (known - mean) / deviation, (asked - mean) / deviation
 
 
 def place_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> np.ndarray | None:
@@ -70,10 +92,7 @@ def place_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> n
         return np.eye(size, dtype=np.float32)[[inputs for inputs, _ in sequences(dataset, indices)]]
 
     known, asked = (x.reshape(len(x), -1) for x in (describe(train, chosen), describe(evaluation)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a fit that is stopped early is still a baseline
-        model = LogisticRegression(C=1.0, max_iter=1000).fit(known, train_labels[chosen])
-    return model.predict(asked)
+    return fitted(LogisticRegression(C=1.0, max_iter=1000), known, train_labels[chosen]).predict(asked)
 
 
 def as_text(tokens: np.ndarray) -> str:
@@ -98,8 +117,7 @@ def nearest_neighbour(train: Any, train_labels: np.ndarray, evaluation: Any) -> 
     known = np.stack([describe(inputs) for inputs, _ in sequences(train, chosen)])
     asked = np.stack([describe(inputs) for inputs, _ in sequences(evaluation)])
     if not whole:
-        mean, deviation = known.mean(0), known.std(0) + 1e-9
-        known, asked = (known - mean) / deviation, (asked - mean) / deviation
+        known, asked = standardised(known, asked)
     return KNeighborsClassifier(1).fit(known, train_labels[chosen]).predict(asked)
 
 
@@ -196,8 +214,5 @@ def step_regression(train: Any, evaluation: Any) -> np.ndarray | None:
     steps, tags = next(joined(((x[::stride], y[::stride]) for x, y in sequences(train)), most=2**62))
     if len(np.unique(tags)) < 2:
         return None
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a fit that is stopped early is still a baseline
-        model.fit(steps, tags)
+    model = fitted(make_pipeline(StandardScaler(), LogisticRegression(max_iter=200)), steps, tags)
     return np.concatenate([model.predict(inputs) for inputs, _ in sequences(evaluation)])

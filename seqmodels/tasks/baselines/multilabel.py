@@ -3,14 +3,13 @@
 n items, F features, V classes.
 """
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from seqmodels.tasks.baselines.labels import MOST_STEPS, MOST_TOKENS, as_text, statistics
-from seqmodels.tasks.baselines.reading import evenly_spaced, neighbourhoods, sequences
+from seqmodels.tasks.baselines.labels import MOST_STEPS, affordable, fitted, ngram_counts, standardised, statistics
+from seqmodels.tasks.baselines.reading import neighbourhoods, sequences
 
 
 def label_sets(dataset: Any) -> np.ndarray:
@@ -39,34 +38,19 @@ def label_regression(train: Any, known: np.ndarray, evaluation: Any) -> np.ndarr
 def _probability(inputs: Any, holds: np.ndarray, asked: Any) -> np.ndarray:
     from sklearn.linear_model import LogisticRegression
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a fit that is stopped early is still a baseline
-        model = LogisticRegression(C=1.0, solver="liblinear" if inputs.shape[1] > 1000 else "lbfgs", max_iter=200)
-        return model.fit(inputs, holds > 0.5).predict_proba(asked)[:, 1]
+    model = LogisticRegression(C=1.0, solver="liblinear" if inputs.shape[1] > 1000 else "lbfgs", max_iter=200)
+    return fitted(model, inputs, holds > 0.5).predict_proba(asked)[:, 1]
 
 
 def _per_sequence(train: Any, evaluation: Any) -> tuple[np.ndarray, Any, Any]:
     """Return the training indices, their features, and those of the evaluation sequences."""
-    share = min(1.0, MOST_TOKENS / int(np.sum(train.lengths)))
-    chosen = evenly_spaced(len(train.lengths), max(1, int(share * len(train.lengths))))
+    chosen = affordable(train)
     if train.spec.inputs == "tokens":
-        return chosen, *_runs(train, chosen, evaluation)
-    return chosen, *_standardised(
+        return chosen, *(ngram_counts(train, chosen, evaluation) or (None, evaluation.lengths))
+    return chosen, *standardised(
         np.stack([statistics(inputs) for inputs, _ in sequences(train, chosen)]),
         np.stack([statistics(inputs) for inputs, _ in sequences(evaluation)]),
     )
-
-
-def _runs(train: Any, chosen: np.ndarray, evaluation: Any) -> tuple[Any, Any]:
-    """Return counts of the 1- to 4-grams that occur twice; None if there are none."""
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    counter = CountVectorizer(analyzer="char", ngram_range=(1, 4), lowercase=False, min_df=2)
-    try:
-        counts = counter.fit_transform(as_text(inputs) for inputs, _ in sequences(train, chosen))
-    except ValueError:  # scikit-learn's error for an empty vocabulary
-        return None, evaluation.lengths
-    return counts, counter.transform(as_text(inputs) for inputs, _ in sequences(evaluation))
 
 
 def _per_step(train: Any, evaluation: Any) -> tuple[np.ndarray, Any, Any]:
@@ -81,13 +65,8 @@ def _per_step(train: Any, evaluation: Any) -> tuple[np.ndarray, Any, Any]:
 
     inputs, asked = (np.concatenate([describe(x) for x, _ in sequences(data)]) for data in (train, evaluation))
     if train.spec.inputs == "features":
-        return chosen, *_standardised(inputs[chosen], asked)
+        return chosen, *standardised(inputs[chosen], asked)
     from sklearn.preprocessing import OneHotEncoder
 
     encoder = OneHotEncoder(handle_unknown="ignore").fit(inputs[chosen])
     return chosen, encoder.transform(inputs[chosen]), encoder.transform(asked)
-
-
-def _standardised(known: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    mean, deviation = known.mean(0), known.std(0) + 1e-9
-    return (known - mean) / deviation, (asked - mean) / deviation

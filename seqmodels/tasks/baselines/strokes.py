@@ -3,7 +3,6 @@
 N movements of V = 2 + K values: dx, dy and the one-hot pen state after it.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -56,10 +55,9 @@ def _before(movements: np.ndarray) -> np.ndarray:
 
 def _normal(errors: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Return the log-density of errors ``(N, 2)`` with mean 0."""
-    covariance = covariance + RIDGE * np.eye(2)
-    distance = np.einsum("na,ab,nb->n", errors, np.linalg.inv(covariance), errors)
-    result: np.ndarray = -0.5 * (distance + math.log(np.linalg.det(covariance))) - math.log(2 * math.pi)
-    return result
+    from scipy.stats import multivariate_normal
+
+    return multivariate_normal.logpdf(errors, cov=covariance + RIDGE * np.eye(2))
 
 
 def _pen(

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from seqmodels.spec import Spec
-from seqmodels.tasks.base import check_range
 from seqmodels.tasks.baselines.reading import histories
 from seqmodels.tasks.forecasts.conformal import corrected, corrections, pairs
 from seqmodels.tasks.forecasts.distributions import (
@@ -26,21 +25,16 @@ from seqmodels.tasks.forecasts.distributions import (
     pinball,
 )
 
-OUTPUTS = ("point", "quantiles", "gaussian", "student_t", "negative_binomial")
+# Predictive distributions by name: made of the data's scales, the error of points, and levels of quantiles.
+OUTPUTS: dict[str, Callable[[Spec, Callable[..., Tensor], tuple[float, ...]], Output]] = {
+    "point": lambda spec, error, levels: Point(error),
+    "quantiles": lambda spec, error, levels: Quantiles(levels),
+    "gaussian": lambda spec, error, levels: Gaussian(),
+    "student_t": lambda spec, error, levels: StudentT(),
+    "negative_binomial": lambda spec, error, levels: NegativeBinomial(spec.shift, spec.scale),
+}
 # Decimal digits of levels, so that 0.5 - 0.8 / 2 is 0.1.
 DIGITS = 9
-
-
-def make_output(name: str, spec: Spec, error: Callable[..., Tensor], levels: tuple[float, ...]) -> Output:
-    """Build the predictive distribution of a model's outputs."""
-    made: dict[str, Callable[[], Output]] = {
-        "point": lambda: Point(error),
-        "quantiles": lambda: Quantiles(levels),
-        "gaussian": Gaussian,
-        "student_t": StudentT,
-        "negative_binomial": lambda: NegativeBinomial(spec.shift, spec.scale),
-    }
-    return made[name]()
 
 
 def check_counts(output: NegativeBinomial, train: Any) -> None:
@@ -76,14 +70,13 @@ class Predictive:
         correction: ``(H, Q)``, see `seqmodels.tasks.forecasts.conformal`; None if not calibrated.
 
     Raises:
-        ValueError: levels out of range or order, or too few for the interval.
+        ValueError: levels that do not rise, or too few for the interval.
     """
 
     def __init__(
         self, output: Output, horizon: int, quantiles: Sequence[float], interval: float, conformal: bool = False
     ) -> None:
-        given = check_levels(quantiles)
-        share = check_range("interval", interval, 1e-6, 1.0)
+        given, share = check_levels(quantiles), interval
         ends = [round(0.5 + side * share / 2, DIGITS) for side in (-1, 1)]
         if isinstance(output, Quantiles) and not given[0] <= ends[0] <= ends[1] <= given[-1]:
             raise ValueError(
@@ -155,12 +148,8 @@ class Predictive:
 
 
 def check_levels(levels: Sequence[float]) -> tuple[float, ...]:
-    """Return quantile levels, validated and rounded.
-
-    Raises:
-        ValueError: not between 0 and 1, or not increasing.
-    """
-    found = tuple(round(check_range("quantiles", level, 1e-6, 1.0), DIGITS) for level in levels)
+    """Return quantile levels, rounded; raise ValueError unless they rise."""
+    found = tuple(round(level, DIGITS) for level in levels)
     if not found or any(a >= b for a, b in pairwise(found)):
         wanted = "quantiles must be a rising list of levels between 0 and 1, such as [0.1, 0.5, 0.9]"
         raise ValueError(f"{wanted}, got {list(levels)}")

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from seqmodels.terminal import Screen
 from seqmodels.training.learner import Learner
+from seqmodels.training.report import say
 
 
 class RunProgress(ProgressBar):
@@ -83,12 +84,8 @@ class RunProgress(ProgressBar):
         found = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
         shown = "  ".join(f"{name} {value:.4g}" for name, value in found.items())
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
-        (self._bar.console if self._bar else self.console).print(
-            f"[{minutes:02d}:{seconds:02d}] step {trainer.global_step}: {shown}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        console = self._bar.console if self._bar else self.console
+        say(console, f"[{minutes:02d}:{seconds:02d}] step {trainer.global_step}: {shown}")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._close(trainer)

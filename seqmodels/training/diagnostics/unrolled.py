@@ -202,13 +202,7 @@ class _Plot:
         self.canvas.arrow((x, self.y(floor) + BOX[1] / 2), (x, self.y(floor + 1) - 0.36 - 0.3))
         self.canvas.circle((x, self.y(floor + 1) - 0.3), "output", label)
 
-    def _one_to_many(self) -> None:
-        self._decoder()
-
     def _encoder_decoder(self) -> None:
-        self._decoder()
-
-    def _decoder(self) -> None:
         """Draw the head's cells unrolled to the right of the layers, each fed the previous output."""
         canvas, half = self.canvas, BOX[0] / 2
         y = self.y(1 + len(self.layers))
@@ -230,6 +224,8 @@ class _Plot:
                 canvas.path(way, GREY, dashed=True)
         if self.parts.attention:
             self._attention(xs, y)
+
+    _one_to_many = _encoder_decoder
 
     def _attention(self, xs: list[float], y: float) -> None:
         bar, roof = y + 1.3, y + 1.95

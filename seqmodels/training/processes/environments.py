@@ -1,19 +1,12 @@
 """Cluster environments for Lightning, set explicitly instead of detected from environment variables."""
 
-import os
-
-from lightning_fabric.plugins.environments import ClusterEnvironment
-from lightning_fabric.plugins.environments.lightning import find_free_network_port
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
 
 from seqmodels.training.processes.launchers import Launch
 
 
-class Alone(ClusterEnvironment):
+class Alone(LightningEnvironment):
     """Processes that Lightning starts itself, if any, on this machine."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._rank, self._size, self._port = 0, 1, 0
 
     @property
     def creates_processes_externally(self) -> bool:
@@ -25,30 +18,15 @@ class Alone(ClusterEnvironment):
 
     @property
     def main_port(self) -> int:
-        self._port = self._port or find_free_network_port()
-        return self._port
-
-    @staticmethod
-    def detect() -> bool:
-        return True
-
-    def world_size(self) -> int:
-        return self._size
-
-    def set_world_size(self, size: int) -> None:
-        self._size = size
-
-    def global_rank(self) -> int:
-        return self._rank
-
-    def set_global_rank(self, rank: int) -> None:
-        self._rank = rank
-
-    def local_rank(self) -> int:
-        return int(os.environ.get("LOCAL_RANK", 0))  # set by Lightning in the processes it starts
+        if self._main_port < 0:
+            self._main_port = find_free_network_port()
+        return self._main_port
 
     def node_rank(self) -> int:
         return 0
+
+    def teardown(self) -> None:
+        pass
 
 
 class Launched(Alone):
@@ -56,7 +34,8 @@ class Launched(Alone):
 
     def __init__(self, launch: Launch) -> None:
         super().__init__()
-        self._rank, self._size, self._port, self._address = launch.rank, launch.size, launch.port, launch.address
+        self._global_rank, self._world_size, self._main_port = launch.rank, launch.size, launch.port
+        self._address = launch.address
 
     @property
     def creates_processes_externally(self) -> bool:
@@ -67,4 +46,4 @@ class Launched(Alone):
         return self._address
 
     def local_rank(self) -> int:
-        return self._rank
+        return self._global_rank
