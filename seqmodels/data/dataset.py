@@ -124,11 +124,6 @@ class Origins(Sequence[dict[str, Any]]):
 
     >>> Origins("line", [2, 3])[1], list(Origins("name", [0, 1, 0], ["ann", "bob"]))[2]
     ({'line': 3}, {'name': 'ann'})
-
-    Args:
-        name: of what `places` are.
-        places: ``(N,)``, lines or rows; or numbers among `names`.
-        names: what the numbers stand for.
     """
 
     def __init__(self, name: str, places: Sequence[int] | np.ndarray, names: Sequence[str] | None = None) -> None:

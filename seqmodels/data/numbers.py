@@ -48,15 +48,12 @@ def fit_scale(rows: np.ndarray, keep: np.ndarray | None = None) -> tuple[tuple[f
 
 
 def scale_of(parts: Callable[[], Iterable[np.ndarray]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return what `fit_scale` returns, of rows that are given block by block, and gone through twice.
+    """Return what `fit_scale` returns, of rows given block by block, the same blocks at each of two calls.
 
     >>> scale_of(lambda: [np.array([[1.0]]), np.array([[np.nan], [3.0]])])
     ((2.0,), (1.0,))
 
     Deviations are taken from the mean of all blocks, so that a large level does not swallow a small spread.
-
-    Args:
-        parts: gives the blocks ``(n, F)``, the same ones in the same order at each call; one at least.
     """
     count = total = squares = np.zeros(())
     for rows in parts():

@@ -17,7 +17,7 @@ NAMED = 8
 
 
 def quality_warnings(found: Mapping[str, Plain], stream: bool, padding: float = 0.0) -> list[str]:
-    """List what a person should look at before training.
+    """List what a person should look at before training; `padding` is a share of a batch's steps.
 
     >>> lengths = {"min": 5, "median": 5.0, "max": 5, "histogram": [40]}
     >>> split = {"sequences": 40, "steps": 200, "lengths": lengths, "classes": {"yes": 39, "no": 1}}
@@ -25,11 +25,6 @@ def quality_warnings(found: Mapping[str, Plain], stream: bool, padding: float = 
     no validation split: the last weights are kept, not the best (data.val_fraction=0.1)
     39 of 40 targets in train are 'yes' (98 %): accuracy says little; try task.class_weights=balanced
     few in train of the class 'no' (1)
-
-    Args:
-        found: as `seqmodels.data.profile.profile_splits` counts.
-        stream: whether the sequences are one long stream each.
-        padding: share of the training batches' steps that only pad.
     """
     return [words for rule in (_splits, _leaks, _targets, _inputs) for words in rule(found, stream)] + [
         *_lengths(found["train"], padding)

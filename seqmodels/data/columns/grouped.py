@@ -59,17 +59,7 @@ def together(owner: np.ndarray, counts: np.ndarray, space: Space) -> np.ndarray:
 
 
 def sort_within(rows: np.ndarray, starts: np.ndarray, times: np.ndarray, space: Space) -> bool:
-    """Sort the rows of each owner by time, in place and stably; return whether a row moved.
-
-    Args:
-        rows: int ``(N,)``, places in `times`, from `together`.
-        starts: from `bounds`.
-        times: ``(N,)``, in the order of the file.
-        space: for what is needed in between.
-
-    Returns:
-        Whether a row changed its place.
-    """
+    """Sort the rows of each owner by time, in place and stably; return whether a row moved."""
     moved = False
     for low, high in _batches(starts):
         first, last = int(starts[low]), int(starts[high])

@@ -59,11 +59,7 @@ def unnest(table: Table, asked: Columns, missing: str) -> tuple[Table, Columns, 
 
 
 def explode(table: Table, chosen: tuple[str, ...], missing: str) -> Table:
-    """Return a row for each step of the chosen lists; all other columns are repeated.
-
-    Raises:
-        ValueError: as `unnest`.
-    """
+    """Return a row for each step of the chosen lists; all other columns are repeated."""
     for name in chosen:
         if name not in table.lists:
             raise ValueError(

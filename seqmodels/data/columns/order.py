@@ -145,11 +145,7 @@ def _refuse_repeats(table: Table, order: Order, option: str, time_column: str | 
 
 
 def refuse_missing(table: Table, names: tuple[str, ...], rows: np.ndarray, absent: np.ndarray) -> None:
-    """Refuse missing cells, bool ``(rows, names)``, and name the first.
-
-    Raises:
-        ValueError: there is one.
-    """
+    """Refuse missing cells, bool ``(rows, names)``, and name the first."""
     found, count = None, 0
     for part in blocks(len(rows)):
         where, column = np.nonzero(absent[part])

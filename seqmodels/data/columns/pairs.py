@@ -16,9 +16,6 @@ def guess_level(texts: Sequence[str]) -> str:
     ('character', 'symbols')
     >>> guess_level(["Where is the station?", "Go on, then turn left."])
     'subword'
-
-    Returns:
-        "symbols" where blanks part a few short signs, "subword" for sentences, else "character".
     """
     pieces = [text.split() for text in texts]
     count = sum(map(len, pieces))

@@ -53,11 +53,7 @@ def _writable(cache: Path) -> Path:
 
 
 def _passing(cache: str, reason: str) -> Path:
-    """Return a folder in the place of a cache, that goes when this process ends.
-
-    Raises:
-        ValueError: there is no room for that either.
-    """
+    """Return a folder in the place of a cache, that goes when this process ends."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="seqmodels-"))
     except OSError as error:
@@ -77,11 +73,7 @@ def _passing(cache: str, reason: str) -> Path:
 
 
 class PassingFolder:
-    """A folder in the cache that goes when the last that refers to this goes, or with the process.
-
-    Args:
-        cache_dir: as for `cache_folder`.
-    """
+    """A folder in the cache that goes when the last that refers to this goes, or with the process."""
 
     def __init__(self, cache_dir: str | None = None) -> None:
         stack = contextlib.ExitStack()

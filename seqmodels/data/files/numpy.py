@@ -42,11 +42,7 @@ class Header(NamedTuple):
 
 @contextmanager
 def in_words() -> Iterator[None]:
-    """Put what NumPy and zipfile stumble over, of many kinds, into one line of words.
-
-    Raises:
-        ValueError: whatever was raised.
-    """
+    """Put what NumPy and zipfile stumble over, of many kinds, into one line of words."""
     try:
         yield
     except Exception as error:
@@ -101,11 +97,7 @@ def _checked(array: np.ndarray) -> np.ndarray:
 
 
 class Archive:
-    """The arrays of a .npz file.
-
-    Raises:
-        ValueError: it is none.
-    """
+    """The arrays of a .npz file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -131,11 +123,7 @@ class Archive:
         return info.file_size
 
     def read(self, name: str) -> np.ndarray:
-        """Read an array.
-
-        Raises:
-            ValueError: it is damaged, or as `read_header`.
-        """
+        """Read an array."""
         with self.open(name) as file:
             header = read_header(file, self.size(name))
             found, place = bytearray(header.bytes), 0
@@ -148,11 +136,7 @@ class Archive:
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
-        """Open the bytes of an array, header and all.
-
-        Raises:
-            ValueError: they are damaged, or far more than the file's.
-        """
+        """Open the bytes of an array, header and all."""
         self.size(name)
         with in_words(), zipfile.ZipFile(self.path) as archive, archive.open(self.members[name]) as file:
             yield file

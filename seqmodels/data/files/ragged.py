@@ -184,12 +184,6 @@ class RaggedWriter:
     >>> writer.add(np.array([4, 7, 1]), np.array([1, 2]))
     >>> [x.tolist() for x in writer.close()]
     [[4], [7, 1]]
-
-    Args:
-        space: for the values.
-        dtype: of the values.
-        shape: of one value.
-        name: of the file of values, where it is to be found again; None for any.
     """
 
     def __init__(self, space: Space, dtype: Any, shape: tuple[int, ...] = (), name: str | None = None) -> None:

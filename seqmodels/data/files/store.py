@@ -27,9 +27,6 @@ class StoreWriter:
     ...     store.about["size"], store.array("speed").tolist(), store.ragged("steps")[0].tolist()
     (7, [1.5, 2.0], [1, 2])
 
-    Args:
-        folder: to be filled.
-
     Attributes:
         space: for arrays that are to be filled in place; `put` them when they are.
     """
@@ -66,9 +63,6 @@ class StoreWriter:
 
 class Store:
     """What a `StoreWriter` has written.
-
-    Args:
-        folder: as written.
 
     Attributes:
         about: the plain values kept with the arrays.

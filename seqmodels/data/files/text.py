@@ -16,11 +16,7 @@ SUFFIXES = (".txt", ".txt.gz")
 
 
 def find_texts(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
-    """Find the files that `path` names: one, all in a folder and below it that end so, or those that fit a pattern.
-
-    Raises:
-        ValueError: there are none.
-    """
+    """Find the files that `path` names: one, all in a folder and below it that end so, or those that fit a pattern."""
     if kind_of(expanded(path)) == FOLDER:
         if not (found := files_below(expanded(path), lambda name: name.endswith(suffixes))):
             raise ValueError(

@@ -140,11 +140,7 @@ class ZippedText(io.BufferedIOBase):
 
 
 def text_in_zip(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    """Return the one text in an archive.
-
-    Raises:
-        ValueError: there is none, or more than one.
-    """
+    """Return the one text in an archive; refuse none, or more than one."""
     found = [own for own in archive.infolist() if own.filename.lower().endswith(IN_ZIP) and _is_own(own.filename)]
     if len(found) != 1:
         names = listed([own.filename for own in found]) if found else "none"

@@ -21,11 +21,7 @@ def is_pattern(path: str | Path) -> bool:
 
 
 def files_below(folder: Path, wanted: Callable[[str], bool]) -> list[Path]:
-    """List the files of wanted names in a folder and below it, in order; links to folders are not followed.
-
-    Raises:
-        ValueError: there is too much in it.
-    """
+    """List the files of wanted names in a folder and below it, in order; links to folders are not followed."""
     found = _walk(str(folder), [ANY], below=True)
     return sorted(Path(path) for path in found if wanted(os.path.basename(path)))
 

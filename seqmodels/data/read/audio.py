@@ -78,11 +78,7 @@ def _pieces(path: Path, file: Any) -> Iterator[np.ndarray]:
 
 
 def sample_rate(path: Path) -> int:
-    """Read the samples a second from the file's header.
-
-    Raises:
-        ValueError: as for `read_waveform`.
-    """
+    """Read the samples a second from the file's header."""
     soundfile = _soundfile()
     _refuse_broken(path)
     try:

@@ -73,12 +73,7 @@ def system_fault(error: Exception) -> int | None:
 
 @contextmanager
 def telling(path: str, kind: str) -> Iterator[None]:
-    """Say what DuckDB finds wrong with a file of some kind.
-
-    Raises:
-        OSError: the disk is full.
-        ValueError: the file cannot be read.
-    """
+    """Say what DuckDB finds wrong with a file of some kind."""
     import duckdb
 
     try:
@@ -94,13 +89,7 @@ def telling(path: str, kind: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Part:
-    """Rows that DuckDB reads, in order: what follows FROM, an expression of a row's number, and how many.
-
-    Fields:
-        source: what follows FROM.
-        row: an expression, the number of a row in it.
-        rows: how many there are.
-    """
+    """Rows that DuckDB reads, in order: what follows FROM, an expression of a row's number, and how many."""
 
     source: str
     row: str
@@ -144,37 +133,20 @@ class Store:
         )
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
-        """Return the rows that a query finds.
-
-        Raises:
-            ValueError: the file cannot be read.
-        """
+        """Return the rows that a query finds."""
         with telling(self.path, self.kind):
             found: list[tuple[Any, ...]] = self.connection.cursor().execute(query).fetchall()
             return found
 
     def stream(self, query: str) -> Iterator[Any]:
-        """Yield what a query finds as data frames of about `BLOCK` rows.
-
-        Raises:
-            ValueError: the file cannot be read.
-        """
+        """Yield what a query finds as data frames of about `BLOCK` rows."""
         with telling(self.path, self.kind):
             cursor = self.connection.cursor().execute(query)
             while len(frame := cursor.fetch_df_chunk(VECTORS)):
                 yield frame
 
     def kept(self, name: str, dtype: Any, fill: Callable[[np.ndarray], None]) -> np.ndarray:
-        """Return an array with a number for each row, which is made once and kept.
-
-        Args:
-            name: of its file.
-            dtype: of the numbers.
-            fill: sets them, in an array of nothing in particular.
-
-        Raises:
-            ValueError: the disk is full.
-        """
+        """Return an array with a number for each row, filled by `fill` once and kept under a name."""
         path = self.folder / name
         if not path.exists():
             try:

@@ -29,16 +29,12 @@ class Gene(NamedTuple):
 
 
 def cut_genes(places: Sequence[tuple[int, Spans]], length: int) -> list[Gene]:
-    """Return the genes of a record, by what is coding in it.
+    """Return the genes of a record of so many letters, by strand (1, -1) and coding parts (from 0, ends excluded).
 
     A gene more than half of which is coding in a longer one too, such as another reading of it, is left out.
 
     >>> cut_genes([(1, [(10, 20)]), (-1, [(40, 50), (55, 60)])], length=70)[1]
     Gene(start=30, stop=70, reverse=True, coding=[(10, 15), (20, 30)])
-
-    Args:
-        places: of each gene its strand, 1 or -1, and its coding parts, from 0, ends excluded.
-        length: letters in the record.
     """
     kept = _apart(places, length)
     starts, stops = (np.sort([span[side] for _, spans in kept for span in spans]) for side in (0, 1))

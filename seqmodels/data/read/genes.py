@@ -17,12 +17,7 @@ NAME, SEQUENCE, CODING = "name", "sequence", "cds_1based_inclusive"
 
 
 class Genes(Table):
-    """A table of genes, and in words what became of records that hold several.
-
-    Args:
-        path, columns, lines: as for `Table`.
-        notes: what `data inspect` says.
-    """
+    """A table of genes, and in words what became of records that hold several."""
 
     def __init__(self, path: str, columns: dict[str, list[str]], lines: list[int], notes: Sequence[str] = ()) -> None:
         super().__init__(path, columns, lines)

@@ -26,15 +26,7 @@ LOOKED_AT = 1000  # cells that tell whether a column may be of numbers
 
 
 class StoredCells(Cells):
-    """A column that lies in a `Store`.
-
-    Args:
-        store: of its table.
-        key: a name for what is kept of it, letters and digits.
-        text: an SQL expression, its cells as text.
-        number: an SQL expression, its cells as numbers; None where they have to be read from text.
-        word: an SQL expression, whether a cell is a word, of a column without numbers.
-    """
+    """A column that lies in a `Store`, by SQL: its cells as text, as numbers, and whether a cell is a word."""
 
     def __init__(self, store: Store, key: str, text: str, number: str | None = None, word: str | None = None) -> None:
         self.store, self.key, self.text, self.number, self.word = store, key, text, number, word

@@ -210,9 +210,6 @@ class Table:
         >>> Table("a.csv", {"shop": ["b", "a", "b"]}, [2, 3, 4]).codes("shop")
         (array([0, 1, 0], dtype=int32), ['b', 'a'])
 
-        Returns:
-            int32 ``(rows,)``, the number of each row's cell, in `space`; and the cells by their number.
-
         Raises:
             ValueError: no column has that name.
         """

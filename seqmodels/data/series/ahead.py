@@ -193,11 +193,7 @@ class SeriesAhead:
         return own
 
     def check(self, steps: int) -> None:
-        """Refuse to forecast so many steps, whole horizons, where what is known ahead does not reach so far.
-
-        Raises:
-            ValueError: how many rows there are, and how many are needed.
-        """
+        """Refuse to forecast so many steps, whole horizons, where what is known ahead does not reach so far."""
         horizon = self.spec.horizon or 1
         for one in range(len(self.names) if self.rows.known else 0):
             self._future(one, -(-steps // horizon) * horizon)
@@ -252,21 +248,13 @@ class SeriesAhead:
 def roll(
     ahead: SeriesAhead, predict: Callable[[SeriesWindows], list[dict[str, Any]]], steps: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield forecasts of so many steps for each series, one row per series and step.
+    """Yield forecasts of `steps` steps for each series, one row per series and step.
 
     Beyond the model's horizon its own forecast is taken for what happened, again and again.
-
-    Args:
-        ahead: the series.
-        predict: from one window per series to what the task decodes, with lists over the H steps of a horizon.
-        steps: how far ahead.
 
     Yields:
         "series" where there are many, "step", "time" where the file has times, and what the task decodes. Of a
         transformed target also its "level".
-
-    Raises:
-        ValueError: as `SeriesAhead.windows` and `SeriesAhead.extended`.
     """
     ahead.check(steps)
     horizon, start = ahead.spec.horizon or 1, ahead

@@ -30,7 +30,7 @@ class Anomaly(NamedTuple):
 def inject(
     values: np.ndarray, rows: np.ndarray, count: int, usual: float, period: int | None, seed: int
 ) -> tuple[np.ndarray, list[Anomaly]]:
-    """Inject anomalies of all kinds, in turn, evenly spread over some rows.
+    """Inject `count` anomalies of all kinds, in turn, evenly spread over neighbouring rows of ``(N,)`` values.
 
     - spike: one or two values far off;
     - level_shift: all values higher, or lower, by the same amount;
@@ -41,14 +41,6 @@ def inject(
     >>> values, breaks = inject(np.arange(500.0), np.arange(100, 500), 5, 1.0, None, seed=0)
     >>> [one.kind for one in breaks], bool((values[:100] == np.arange(100)).all())
     (['spike', 'level_shift', 'drift', 'flat_line', 'changed_season'], True)
-
-    Args:
-        values: float ``(N,)``; not changed.
-        rows: int, neighbouring rows to plant in.
-        count: breaks.
-        usual: D.
-        period: rows in a season.
-        seed: the same seed, the same breaks.
 
     Raises:
         ValueError: too few rows for so many breaks.

@@ -94,11 +94,7 @@ class Context:
         return (*names, *(f"series={name}" for name in self.identity or ()))
 
     def columns(self, rows: SeriesRows, strict: bool) -> Callable[[slice], np.ndarray]:
-        """Return what makes the columns of a part of some rows, float64 ``(n, C)``, scaled.
-
-        Args:
-            rows: the series.
-            strict: whether a name that was not there in training is refused; else it has zeros.
+        """Return what makes the columns of a part of some rows, float64 ``(n, C)``, scaled; unknown names are zeros.
 
         Raises:
             ValueError: such a name, in words; a calendar without dates, from what is returned.

@@ -37,12 +37,6 @@ def infer_defaults(rows: SeriesRows, train: np.ndarray, horizon: int, period: in
     >>> rows = SeriesRows(sales[:, None], np.zeros(120, int), month, ("",), clock=monthly, dated=True)
     >>> infer_defaults(rows, np.ones(120, bool), horizon=12)
     {'period': 12, 'history': 24, 'relative': True, 'calendar': ['month']}
-
-    Args:
-        rows: the series.
-        train: bool ``(N,)``.
-        horizon: H.
-        period: m where the user named it.
     """
     longest = int(counted(rows.series, len(rows.names), train).max(initial=0))
     found = usual_period(rows.clock, longest) if period is None else period

@@ -81,11 +81,6 @@ def fit_changes(rows: SeriesRows, horizon: int, wanted: np.ndarray) -> tuple[tup
     >>> rows = SeriesRows(np.array([[1.0], [3.0], [7.0]]), np.zeros(3, int), None, ("",))
     >>> fit_changes(rows, 2, np.ones(3, bool))
     ((3.0, 6.0), (1.0, 1.0))
-
-    Args:
-        rows: the series.
-        horizon: H.
-        wanted: bool ``(N,)``, the rows between which changes count.
     """
     return scale_of(lambda: (changes_ahead(rows, horizon, wanted, part) for part in blocks(len(rows))))
 
@@ -170,11 +165,6 @@ def _refuse_short(
 def new_windows(rows: SeriesRows, spec: Spec, context: Context | None = None) -> SeriesWindows:
     """Make every window, or stream, whose targets are in the rows of new series, scaled as in training.
 
-    Args:
-        rows: the series.
-        spec: from training.
-        context: from training.
-
     Raises:
         ValueError: no series is long enough, or one has a name that training did not have.
     """
@@ -187,17 +177,7 @@ def new_windows(rows: SeriesRows, spec: Spec, context: Context | None = None) ->
 
 
 def scaled(rows: SeriesRows, context: Context, spec: Spec, strict: bool = False) -> np.ndarray:
-    """Return the rows' values and the columns of their context, float32 ``(N, F + C)``, without gaps and scaled.
-
-    Args:
-        rows: the series.
-        context: of the training part.
-        spec: with the scales.
-        strict: as for `Context.columns`.
-
-    Raises:
-        ValueError: as `Context.columns`.
-    """
+    """Return the rows' values and the columns of their context, float32 ``(N, F + C)``, without gaps and scaled."""
     width = rows.values.shape[1] + len(context.names)
     found = rows.space.empty((len(rows), width), np.float32)
     for part, values in _with_context(rows, context, strict):

@@ -62,10 +62,6 @@ def find_gaps(times: np.ndarray, series: np.ndarray, clock: Frequency) -> Gaps:
 
     >>> find_gaps(np.array([0, 10, 40]), np.zeros(3, int), Frequency("fixed", 10, dated=False))
     Gaps(gaps=1, steps=2, first=1, crowded=0, first_crowded=-1)
-
-    Args:
-        times, series: ``(N,)`` each.
-        clock: the step.
     """
     found = Gaps()
     for part, steps in _steps(times, series, clock):
@@ -97,14 +93,6 @@ def notes(
     >>> times, clock = np.array([0, 10, 40]), Frequency("fixed", 10, dated=False)
     >>> notes(times, clock, find_gaps(times, np.zeros(3, int), clock), [2, 3, 4].__getitem__, "t", "fill")
     ["1 gap in 't' of 2 steps of 10 in all, the first after line 3 (10): filled"]
-
-    Args:
-        times: ``(N,)``.
-        clock: the step.
-        found: the gaps.
-        line: gives the line of the file on which a row is.
-        column: of the times.
-        gaps: what is done, as for `resample`.
     """
     done = {"fill": "filled", "split": "no window reaches over one", "allow": "read as if there were none"}[gaps]
     words, count = [], found.gaps
@@ -125,15 +113,7 @@ def notes(
 def refuse(
     times: np.ndarray, clock: Frequency, found: Gaps, line: Callable[[int], int], column: str, path: str
 ) -> None:
-    """Refuse series with gaps.
-
-    Args:
-        times, clock, found, line, column: as for `notes`.
-        path: of the file.
-
-    Raises:
-        ValueError: always; what was expected after which time.
-    """
+    """Refuse series with gaps: say what was expected after which time."""
     row = min(place for place in (found.first + 1, found.first_crowded) if place > 0)
     raise ValueError(
         f"{path}, line {line(row)}: expected the time {clock.text(clock.after(times[row - 1], 1))} in "
@@ -144,18 +124,12 @@ def refuse(
 
 
 def resample(times: np.ndarray, series: np.ndarray, clock: Frequency, gaps: str, space: Space) -> Resampled:
-    """Fill the gaps of series, or split the series at them, leaving out rows that are too close to others.
+    """Fill gaps ("fill") or split the series at them ("split"), leaving out rows too close to others.
 
     >>> clock = Frequency("fixed", 10, dated=False)
     >>> filled = resample(np.array([0, 10, 40]), np.zeros(3, int), clock, "fill", Space())
     >>> filled.keep.tolist(), filled.times.tolist()
     ([0, 1, -1, -1, 2], [0, 10, 20, 30, 40])
-
-    Args:
-        times, series: ``(N,)`` each.
-        clock: the step.
-        gaps: "fill" (put in rows without values) or "split" (no window reaches over a gap).
-        space: for the result.
 
     Raises:
         ValueError: too many rows to put in.

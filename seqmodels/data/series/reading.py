@@ -65,11 +65,6 @@ def read_series(table: Table, layout: Layout, reading: SeriesReading, space: Spa
     With known columns, the rows of a series after its last target are its future: their known values
     must be there, and nothing else need be.
 
-    Args:
-        table: of any size.
-        layout, reading: what its columns mean, and how they are read.
-        space: for the rows; None for the table's.
-
     Raises:
         ValueError: as `order_rows` and `resample`; a missing value where those are errors; a value of 0 or
             less where logarithms are taken; a static column that changes within a series.
@@ -161,12 +156,6 @@ def _without_missing(
 def without_gaps(table: Table, column: str | None, gaps: str, rows: SeriesRows) -> tuple[SeriesRows, list[str]]:
     """Deal with missing time stamps, and say what was done.
 
-    Args:
-        table: of the rows.
-        column: of the times, or None.
-        gaps: what is to be done.
-        rows: the series.
-
     Raises:
         ValueError: a gap, where they are errors; too many rows to put in.
     """
@@ -217,11 +206,7 @@ def transformed(rows: SeriesRows, transform: str | None) -> SeriesRows:
 
 
 def static_cells(table: Table, column: str, order: Order) -> tuple[str, ...]:
-    """Return the one value that each series has in a column; blanks do not count.
-
-    Raises:
-        ValueError: two values in one series, or none.
-    """
+    """Return the one value, which there must be, of each series in a column; blanks do not count."""
     values, names = table.codes(column, "static")
     blank = np.array([not name.strip() for name in names])
     first = np.full(len(order.names), -1)  # the row that says it
@@ -248,11 +233,7 @@ def static_cells(table: Table, column: str, order: Order) -> tuple[str, ...]:
 
 
 def refuse_logarithm(table: Table, name: str, target: np.ndarray, rows: np.ndarray) -> None:
-    """Name the first value that has no logarithm, if any.
-
-    Raises:
-        ValueError: there is one.
-    """
+    """Refuse values that have no logarithm, and name the first."""
     bad = np.flatnonzero(target <= 0)
     if len(bad):
         raise ValueError(

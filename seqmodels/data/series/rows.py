@@ -103,10 +103,6 @@ def changes(rows: SeriesRows, part: slice) -> np.ndarray:
     >>> rows = SeriesRows(np.array([[1.0], [3.0], [6.0]]), np.zeros(3, int), None, ("",))
     >>> changes(rows, slice(0, 3)).tolist(), changes(rows, slice(2, 3)).tolist()
     ([nan, 2.0, 3.0], [3.0])
-
-    Args:
-        rows: the series.
-        part: of which rows.
     """
     low = max(part.start - 1, 0)
     found = np.diff(rows.values[low : part.stop, 0])

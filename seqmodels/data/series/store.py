@@ -24,11 +24,7 @@ from seqmodels.spec import Spec
 
 
 def stored_series(table: Table, layout: Layout, reading: SeriesReading, cache_dir: str | None) -> SeriesRows:
-    """Return the series of a table; those of one that does not fit in memory lie in the cache, or are put there.
-
-    Raises:
-        ValueError: as `read_series`; the cache cannot be written.
-    """
+    """Return the series of a table; those of one that does not fit in memory lie in the cache, or are put there."""
     if table.space.folder is None:
         return read_series(table, layout, reading)
 
@@ -84,13 +80,7 @@ def _opened(folder: Path, space: Space) -> SeriesRows:
 
 
 def write_windows(make: Callable[[Space], dict[str, SeriesWindows]], like: Space, folder: Path) -> dict[str, Any]:
-    """Write the windows or streams of splits, which share their values; return the rest as plain values.
-
-    Args:
-        make: gives them, with arrays in a space.
-        like: of which size arrays may be in memory.
-        folder: to write to.
-    """
+    """Write the windows or streams of splits, which share their values; return the rest as plain values."""
     with _workspace(folder, like) as space:
         splits = make(space)
         one = next(iter(splits.values()))
@@ -135,9 +125,6 @@ def write_array(array: np.ndarray, path: Path) -> list[Any]:
     """Put an array into a file; return its type and shape, by which `read_array` opens it.
 
     A file that holds it already is linked, not copied.
-
-    Raises:
-        OSError: the disk is full.
     """
     plain = [array.dtype.str, list(array.shape)]
     if isinstance(array, Mapped) and not isinstance(array.base, np.ndarray) and array.filename is not None:

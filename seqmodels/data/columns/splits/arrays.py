@@ -30,14 +30,6 @@ def split_arrays(
     copies of one sequence together, each class in the same shares everywhere. Where the test split is named, the
     rest is shared out between training and validation by `val_fraction` alone, in the same way.
 
-    Args:
-        arrays: all sequences.
-        kept: those that are to be in a split.
-        labels: of each of all its class, or None.
-        test_groups: names of groups that are for test.
-        val_fraction, test_fraction, seed: as for `splits.by_ratio`.
-        has_test: whether the test split comes from another file.
-
     Raises:
         ValueError: an unknown split or group, a split without a sequence, or too few sequences.
     """

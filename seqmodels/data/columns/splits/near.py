@@ -27,12 +27,7 @@ LARGEST_SHARE = 0.5
 
 
 def owners(digests: np.ndarray, sequences: Ragged, together: Together) -> tuple[np.ndarray, int, int]:
-    """Return for each sequence the first that it must not be parted from, and how many are copies and near copies.
-
-    Args:
-        digests: ``(N,)``, equal for copies.
-        sequences: their tokens, read for near copies only.
-        together: what must not be parted.
+    """Return for each sequence the first it must not be parted from, and count copies and near copies.
 
     Raises:
         ValueError: most of the sequences are near copies of one another.

@@ -117,13 +117,6 @@ def stratified(
 ) -> dict[str, np.ndarray]:
     """Split at random, each label in the same shares everywhere; indices sorted.
 
-    Args:
-        labels: of each item.
-        val_fraction, test_fraction: shares of the items.
-        seed: of the draw.
-        names: of the labels, where they are numbers.
-        amounts: whether labels that are numbers may be amounts, so that an error says how to learn them as such.
-
     >>> parts = stratified(["a"] * 20 + ["b"] * 10)
     >>> [int((items < 20).sum()) for items in parts.values()]
     [16, 2, 2]
@@ -164,12 +157,6 @@ def stratified_groups(
 
     Group by group, the largest first, to where it brings the counts n of items and of each label
     closest to those wanted, w: the split in which the sum of (n - w)^2 / w falls most.
-
-    Args:
-        groups: of each item, what it must not be parted from.
-        labels: of each item the numbers of all labels that it has; none, one or many.
-        val_fraction, test_fraction: shares of the items.
-        seed: decides between groups that fit alike.
 
     >>> parts = stratified_groups("aabbccddee", Ragged.of([[0]] * 6 + [[1]] * 4), 0.0, 0.4)
     >>> {name: len(items) for name, items in parts.items()}

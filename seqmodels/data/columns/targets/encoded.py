@@ -78,11 +78,7 @@ def _lacking(rows: Ragged, blank: np.ndarray) -> np.ndarray:
 
 
 def refuse_change(sequences: Sequences, column: str, cure: str) -> None:
-    """Refuse a column that is not the same in all rows of a sequence.
-
-    Raises:
-        ValueError: it changes.
-    """
+    """Refuse a column that is not the same in all rows of a sequence."""
     rows, table = sequences.rows, sequences.table
     if len(rows) == int(rows.lengths.sum()):  # one row each
         return
@@ -126,11 +122,7 @@ def used_rows(sequences: Sequences) -> Ragged:
 
 
 def refuse_one_class(sequences: Sequences) -> None:
-    """Refuse labels or values that are all the same, or sets that are all empty.
-
-    Raises:
-        ValueError: they are.
-    """
+    """Refuse labels or values that are all the same, or sets that are all empty."""
     table, layout = sequences.table, sequences.layout
     column = f"{table.path}, column {listed(layout.targets, quoted=True)}"
     if layout.target_kind == "values":
@@ -172,17 +164,7 @@ def target_values(table: Table, layout: Layout, rows: np.ndarray) -> np.ndarray:
 def encode_targets(
     sequences: Sequences, spec: Spec, targets: bool, space: Space, name: str | None = None
 ) -> Ragged | np.ndarray:
-    """Encode labels as numbers of classes, sets as a 0 or 1 for each, values scaled.
-
-    Args:
-        sequences: to be encoded.
-        spec: classes and scales.
-        targets: false for zeros.
-        space: for the result.
-        name: of its file, if it comes into one.
-
-    Returns:
-        One target per sequence ``(N,)`` or ``(N, V)``; or one per step.
+    """Encode labels as numbers, sets as a 0 or 1 for each, values scaled: per sequence or per step.
 
     Raises:
         ValueError: a label is none of the spec's.

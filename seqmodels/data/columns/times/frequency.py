@@ -158,17 +158,10 @@ def _length_of(dates: np.ndarray) -> np.ndarray:
 def infer_frequency(
     times: np.ndarray, series: np.ndarray, dated: bool, timezone: str | None = None, written: str = "iso"
 ) -> Frequency | None:
-    """Infer the step that most time stamps are apart; None where no series has two.
+    """Infer the step that most time stamps, in order within each series, are apart; None for none.
 
     >>> infer_frequency(np.array([0, 10, 20, 40]), np.zeros(4, int), dated=False, written="number").size
     10
-
-    Args:
-        times: ``(N,)``, in order within each series.
-        series: int ``(N,)``, the series of each.
-        dated: whether they are dates.
-        timezone: in which days and months are counted; None for UTC.
-        written: how the file writes them.
     """
     size = _commonest(np.diff(part)[np.diff(whose) == 0] for part, whose in _neighbours(times, series))
     if size is None:

@@ -155,11 +155,6 @@ def choose(
 ) -> Order:
     """Choose the order that reads all of a column, with the most even steps, in order in the file, as is usual.
 
-    Args:
-        readings: days of each distinct date, in every order.
-        parts: the distinct date of each row, or of a stretch of rows.
-        unclear: makes the error for orders between which nothing decides.
-
     Raises:
         ValueError: two orders do as well and differ.
     """

@@ -14,11 +14,7 @@ from seqmodels.data.files.arrays import blocks
 
 
 def check_timezone(name: str) -> None:
-    """Refuse a zone that does not exist.
-
-    Raises:
-        ValueError: such a name.
-    """
+    """Refuse a zone that does not exist."""
     import zoneinfo
 
     try:

@@ -21,11 +21,7 @@ ARROW_SUFFIXES = (".parquet", *SUFFIXES)
 
 
 def need_pyarrow(path: str) -> ModuleType:
-    """Import pyarrow.
-
-    Raises:
-        ValueError: it is not installed.
-    """
+    """Import pyarrow, or say how to install it."""
     try:
         import pyarrow
     except ImportError:
@@ -106,9 +102,6 @@ def from_batches(
         key: plain values that tell their contents from others.
         memory_limit, cache_dir: as for `seqmodels.data.read.open.read_table`; None to keep all in memory.
         classes: names that the whole numbers of a column stand for.
-
-    Raises:
-        ValueError: as `from_arrow`.
     """
     import pyarrow as pa
 

@@ -69,11 +69,7 @@ def _named(path: str, file: Path) -> str:
 
 
 def _parquet(connection: Any, path: str, file: Path, place: Path) -> tuple[tuple[Column, ...], int]:
-    """Return the columns of a Parquet file, and how many rows it has.
-
-    Raises:
-        ValueError: far more of them than the file can hold.
-    """
+    """Return the columns of a Parquet file, and how many rows it has."""
     where = pattern(place)
     (rows,) = connection.execute(f"SELECT num_rows FROM parquet_file_metadata({where})").fetchone()
     sizes = f"SELECT coalesce(sum(total_uncompressed_size), 0)::BIGINT FROM parquet_metadata({where})"

@@ -64,11 +64,7 @@ class Relation:
     numbered: bool = False
 
     def check(self) -> None:
-        """Refuse columns of one name, and no rows.
-
-        Raises:
-            ValueError: there are.
-        """
+        """Refuse columns of one name, and no rows."""
         again = sorted(name for name, n in Counter(column.name for column in self.columns).items() if n > 1)
         if again:
             raise ValueError(f"{self.path}: column names must differ, got {listed(again, quoted=True)} more than once")
@@ -97,12 +93,6 @@ def read_relation(
     relation: Relation, key: Sequence[object], memory_limit: int, cache_dir: str | None, large: bool | None = None
 ) -> Table:
     """Read a relation as a table.
-
-    Args:
-        relation: to be read.
-        key: plain values that tell its contents from others.
-        memory_limit, cache_dir: as for `seqmodels.data.read.open.read_table`.
-        large: whether it does not fit in memory; None to measure it.
 
     Raises:
         ValueError: no rows, two columns of one name, lists of steps that differ in width, or the disk is full.
@@ -256,11 +246,7 @@ def _step_columns(store: Store, steps: Mapping[str, Column], key: str = "") -> d
 
 
 def _width(store: Store, column: Column) -> int:
-    """Return the numbers in each step of a column of lists of lists; 1 of other lists.
-
-    Raises:
-        ValueError: the steps differ.
-    """
+    """Return the numbers in each step of a column of lists of lists; 1 of other lists."""
     if not column.element.is_list:
         return 1
     steps = f"SELECT row, coalesce(len(step), 0) AS width FROM ({store.rows(f'unnest({column.value}) AS step')})"

@@ -18,14 +18,7 @@ _ZONED = r"TIMESTAMP WITH TIME ZONE|TIMESTAMPTZ(?:_NS)?"
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a relation.
-
-    Fields:
-        name: of it.
-        value: an SQL expression.
-        kind: its type in DuckDB's words.
-        classes: names of classes that its whole numbers stand for.
-    """
+    """A column of a relation: an SQL expression, its type in DuckDB, and names its whole numbers stand for."""
 
     name: str
     value: str

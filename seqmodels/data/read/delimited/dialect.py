@@ -58,14 +58,10 @@ class Dialect:
 
 
 def find_dialect(path: str, start: str) -> Dialect:
-    """Tell how a file is written from its beginning.
+    """Tell how a file is written from its first `START` characters.
 
     >>> find_dialect("a.csv", "# made by hand\\n\\nday;sales;;\\n1;2,5;;\\n").names
     ('day', 'sales')
-
-    Args:
-        path: of the file, named in errors.
-        start: its first `START` characters.
 
     Raises:
         ValueError: two columns have one name, or the first line holds no names.
@@ -196,9 +192,6 @@ def refuse_data(path: str, line: int, first: Sequence[str], below: Sequence[Sequ
 
     It is where a date, or numbers that do not rise, stand above others of their columns; or where a
     word of a column with a few words that come again stands at its top.
-
-    Raises:
-        ValueError: it is.
     """
     rows = [row for row in below if len(row) >= len(first)]
     numbers = [number for cell in first if (number := _number(cell)) is not None]

@@ -40,11 +40,7 @@ FILE = "columns.parquet"
 
 
 def read_large_lines(path: str, memory_limit: int, cache_dir: str | None) -> Table:
-    """Read a file as `seqmodels.data.read.delimited.whole.read_lines` does, without ever holding all of it.
-
-    Raises:
-        ValueError: as `read_lines`, or the disk is full.
-    """
+    """Read a file as `seqmodels.data.read.delimited.whole.read_lines` does, without ever holding all of it."""
     key = stamp(path)
     folder = cached_folder(cache_dir, path, ["lines", key], lambda folder: _write(path, folder), "columns")
     found, passing = about(folder), PassingFolder(cache_dir)
@@ -75,12 +71,7 @@ class FirstPass:
 
 
 class LazyLines(Sequence[int]):
-    """The line on which each row ends, looked up in the file when the first is asked for.
-
-    Args:
-        path, dialect: of the file.
-        store: where they are kept.
-    """
+    """The line on which each row ends, looked up in the file when the first is asked for."""
 
     def __init__(self, path: str, dialect: Dialect, store: Store) -> None:
         self.path, self.dialect, self.store = path, dialect, store
@@ -114,11 +105,7 @@ class LazyLines(Sequence[int]):
 
 
 def _first_pass(path: str, copy: Path | None) -> FirstPass:
-    """Look through a file, and write it out unpacked if there is a place for it.
-
-    Raises:
-        ValueError: as `text_pieces`.
-    """
+    """Look through a file, and write it out unpacked if there is a place for it."""
     found, lines, last, returns, pairs = FirstPass(), 0, "", 0, 0
     with open(copy or "/dev/null", "w", encoding="utf-8", newline="") as file:
         for piece in text_pieces(path):

@@ -15,11 +15,7 @@ from seqmodels.data.read.table import Table
 
 
 class Lines:
-    """The lines of a text, each with its end, of which the quotation marks are counted as they go by.
-
-    Args:
-        pieces: of the text.
-    """
+    """The lines of a text, each with its end, of which the quotation marks are counted as they go by."""
 
     def __init__(self, pieces: Iterable[str]) -> None:
         self.quotes = 0
@@ -135,11 +131,7 @@ def _rows_of(path: str, dialect: Dialect, lines: Lines) -> Iterator[tuple[list[s
 
 
 def _refuse_open_quote(path: str, dialect: Dialect, lines: Lines, first: int, line: int) -> None:
-    """Refuse a last row, from line `first` to `line`, that a quotation mark holds together which is never closed.
-
-    Raises:
-        ValueError: it is one.
-    """
+    """Refuse a last row, from line `first` to `line`, with a quotation mark that is never closed."""
     if dialect.quoting == csv.QUOTE_MINIMAL and line > first and lines.all_quotes() % 2:
         raise ValueError(
             f"{path}, line {first}: a cell begins with a quotation mark that nothing closes; close it, or remove it"
