@@ -10,7 +10,7 @@ import signal
 import sys
 
 from seqmodels import stopping
-from seqmodels.cli import help
+from seqmodels.cli import help, light
 from seqmodels.cli.errors import FAILURE, USAGE, ConfigError, is_out_of_memory
 from seqmodels.quoting import suggest
 from seqmodels.training.processes import launchers
@@ -50,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     if is_process:
         # Processes that are started later would look for modules in the working folder first.
         os.environ.setdefault("PYTHONSAFEPATH", "1")
+        light.install()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     title = "seqmodels" + (f" {arguments[0]}" if arguments and arguments[0] in VERBS else "")
     stopped = True

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import EarlyStopping
 from rich.console import Console
 
@@ -56,6 +57,8 @@ def make_trainer(
     callbacks.append(LastCheckpoint(run_dir / "checkpoints" / "last.ckpt", config["checkpoint"]["every_n_steps"]))
     launched = launchers.found()
     options["strategy"] = strategy(options, launched)
+    if options["deterministic"] is False and not torch.are_deterministic_algorithms_enabled():
+        options["deterministic"] = None  # to say it again would load torch's compiler
     every = options["val_check_interval"]
     if isinstance(every, int) and options["check_val_every_n_epoch"] is not None:
         # Lightning refuses an interval longer than an epoch.

@@ -258,7 +258,7 @@ def test_rounds_stretch_to_the_budget_and_it_is_said_once(tmp_path, caplog, monk
             now[0] += 1.0
 
     monkeypatch.setattr("seqmodels.training.diagnostics.callback.Budget", Slow)
-    monkeypatch.setattr("seqmodels.training.diagnostics.callback.write_round", write_round)
+    monkeypatch.setattr("seqmodels.training.diagnostics.writing.write_round", write_round)
     with caplog.at_level(logging.INFO, "seqmodels"):
         fit(tmp_path, [Tick(), Diagnostics(every_n_steps=5, budget=0.2)], steps=200)
     # A tenth of the time for rounds of 2 s, with 1 s per update: every 20 s of time, or 18 updates.

@@ -5,12 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from seqmodels.escaping import on_screen
 from seqmodels.training.diagnostics.cuts import NotApplicableError
-from seqmodels.training.diagnostics.style import figure_pixels
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +37,9 @@ class Board:
             stride = -(-flat.numel() // HISTOGRAM_VALUES)
             self.writer.add_histogram(tag, flat[::stride].cpu().numpy(), self.update)
 
-    def figure(self, tag: str, figure: Figure) -> None:
+    def figure(self, tag: str, figure: Any) -> None:
+        from seqmodels.training.diagnostics.style import figure_pixels  # with Matplotlib, as the figure
+
         self.writer.add_image(tag, figure_pixels(figure), self.update, dataformats="HWC")
 
     def text(self, tag: str, words: str) -> None:

@@ -11,9 +11,8 @@ from seqmodels import checkpoint
 from seqmodels.batch import SequenceBatch
 from seqmodels.training.diagnostics.board import Board
 from seqmodels.training.diagnostics.budget import Budget
+from seqmodels.training.diagnostics.cuts import Slice
 from seqmodels.training.diagnostics.meter import Meter, total_norm
-from seqmodels.training.diagnostics.unrolled import unrolled_figure
-from seqmodels.training.diagnostics.writing import Slice, write_round, write_shown
 
 
 class Diagnostics(pl.Callback):
@@ -83,7 +82,7 @@ class Diagnostics(pl.Callback):
         self._meter = Meter(update)
         self._first = self._logged = self._considered = update
         self._at_update: dict[str, Any] = {}
-        self._any_round = False
+        self._any_round = self._undrawn = False
         self._noted: set[str] = set()
         self._to_show: SequenceBatch | None = None
         self._validation_began = 0.0
@@ -93,17 +92,13 @@ class Diagnostics(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self._start(trainer.global_step)
         self._board = _board(trainer, pl_module, self._noted)
-        board, restored = self._at(trainer), self._restored
+        restored = self._restored
         if restored is not None:
             with checkpoint.damage(Path(str(trainer.ckpt_path))):
                 self._restore(restored)
             self._restored = None
-        elif board is not None and self.enabled:
-            window, k2 = getattr(pl_module, "window", None), getattr(pl_module, "k2", None)
-            with self._round_budget.spending(typical=False):
-                board.attempt(
-                    "model", lambda: board.figure("model/unrolled", unrolled_figure(pl_module.model, window, k2))
-                )
+        else:
+            self._undrawn = self.enabled
 
     def on_before_optimizer_step(self, trainer: pl.Trainer, pl_module: Any, optimizer: torch.optim.Optimizer) -> None:
         # The norm before clipping: Lightning clips after this hook.
@@ -120,6 +115,8 @@ class Diagnostics(pl.Callback):
         update = trainer.global_step
         # Lightning has divided the loss by the number of accumulated batches.
         self._meter.add(batch, outputs["loss"] * trainer.accumulate_grad_batches)
+        if self._undrawn:
+            self._draw_model(self._board, pl_module)
         if update % self._log_every(trainer) == 0 and update != self._logged:
             self._log(trainer, pl_module)
         if self.enabled and update % self.every_n_steps == 0 and update != self._considered:
@@ -211,13 +208,24 @@ class Diagnostics(pl.Callback):
             board.scalar(f"train/{key}", float(value))
         self._at_update = {}
 
+    def _draw_model(self, board: Board, learner: Any) -> None:
+        """Draw the model unrolled, after the first batch: nobody waits for a picture before the training begins."""
+        from seqmodels.training.diagnostics.unrolled import unrolled_figure  # Matplotlib takes a while to load
+
+        self._undrawn, board.update = False, self._first
+        window, k2 = getattr(learner, "window", None), getattr(learner, "k2", None)
+        with self._round_budget.spending(typical=False):
+            board.attempt("model", lambda: board.figure("model/unrolled", unrolled_figure(learner.model, window, k2)))
+
     def _round(self, trainer: pl.Trainer, learner: Any) -> None:
         board = self._at(trainer)
         if board is None or learner.last_batch is None:
             return
+        from seqmodels.training.diagnostics import writing
+
         self._any_round = True
         with self._round_budget.spending():
-            write_round(board, learner.model, learner.task, learner.last_batch, self.slice)
+            writing.write_round(board, learner.model, learner.task, learner.last_batch, self.slice)
         board.scalar("diagnostics/seconds_per_round", self._round_budget.expected)
         self._meter.pause(self._round_budget.expected)
 
@@ -237,10 +245,12 @@ class Diagnostics(pl.Callback):
         board, batch = self._at(trainer), self._to_show
         if board is None or batch is None:
             return
+        from seqmodels.training.diagnostics import writing
+
         self._to_show = None
         metrics = getattr(learner, "metrics", {}).get("val")  # of the whole validation, for confusion matrices
         with self._shown_budget.spending():
-            write_shown(board, learner.model, learner.task, batch, metrics)
+            writing.write_shown(board, learner.model, learner.task, batch, metrics)
 
 
 def _board(trainer: pl.Trainer, learner: Any, noted: set[str]) -> Board | None:

@@ -4,6 +4,7 @@ B rows, T steps, F features, V classes or values.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,6 +13,16 @@ from torch import Tensor
 from seqmodels.batch import SequenceBatch
 from seqmodels.model import SequenceModel
 from seqmodels.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Size of the inspected part of a batch; see `Diagnostics`."""
+
+    rows: int
+    steps: int
+    lags: int
+    samples: int
 
 
 class NotApplicableError(ValueError):

@@ -1,6 +1,5 @@
 """The TensorBoard entries of each diagnostic."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,22 +10,12 @@ from seqmodels.model import SequenceModel
 from seqmodels.tasks.base import Task
 from seqmodels.tasks.plots.style import plain
 from seqmodels.training.diagnostics.board import Board
-from seqmodels.training.diagnostics.cuts import predict
+from seqmodels.training.diagnostics.cuts import Slice, predict
 from seqmodels.training.diagnostics.gates import gate_activations, saturation
 from seqmodels.training.diagnostics.lag import decay_per_step, fresh_cell_curves, gradient_by_lag, gradient_lag_figure
 from seqmodels.training.diagnostics.memory import effective_memory, memory_figure
 from seqmodels.training.diagnostics.spectrum import spectral_radii
 from seqmodels.training.diagnostics.trace import evaluating, named_cells
-
-
-@dataclass(frozen=True)
-class Slice:
-    """Size of the inspected part of a batch; see `Diagnostics`."""
-
-    rows: int
-    steps: int
-    lags: int
-    samples: int
 
 
 def write_round(board: Board, model: SequenceModel, task: Task, batch: SequenceBatch, size: Slice) -> None:
