@@ -212,6 +212,41 @@ def test_air_quality(tmp_path):
     assert "left out, without a name and blank: 2 at the ends of lines" in described
 
 
+def panel(time: str, clocks: list[str], names: list[str], by_time: bool) -> str:
+    """Rows of a time, what it is of, and a number."""
+    rows = [(place, name, clock) for place, clock in enumerate(clocks) for name in names]
+    rows = rows if by_time else sorted(rows, key=lambda row: (row[1], row[0]))
+    return f"{time},of,y\n" + "".join(f"{clock},{name},{place % 7}.5\n" for place, name, clock in rows)
+
+
+@pytest.mark.parametrize("by_time", [True, False])
+@pytest.mark.parametrize("names", [["a", "b"], ["1", "2", "3"]])
+@pytest.mark.parametrize("memory_limit", [None, 0])
+def test_the_column_that_tells_series_apart_is_named_first(tmp_path, by_time, names, memory_limit):
+    path = tmp_path / "my.csv"
+    more = {} if memory_limit is None else {"memory_limit": memory_limit, "cache_dir": str(tmp_path / "cache")}
+
+    def refused(text: str, **options: str) -> str:
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r"data\.series=of") as error:
+            CSVSource(str(path), "y", **more, **options).splits()
+        return str(error.value)
+
+    days = [str(np.datetime64("2024-01-01") + i) for i in range(60)]
+    assert "repeated in all); name the series with data.series=of, or" in refused(panel("day", days, names, by_time))
+    assert "'step' comes again for each 'of'" in refused(panel("step", list(map(str, range(60))), names, by_time))
+    hours = [f"2023-10-{28 + i // 24} {i % 24:02d}:00" for i in range(60)]
+    hours.insert(27, hours[26])  # clocks put back
+    assert "'time' comes again" in refused(panel("time", hours, names, by_time), timezone="Europe/Berlin")
+
+
+@pytest.mark.parametrize("columns", ["year,month", "step,quarter", "hour,weekday"])
+def test_parts_of_a_time_name_no_series(tmp_path, columns):
+    rows = [f"{2000 + i // 4},{i % 4 + 1},{i % 7}.5" for i in range(240)]
+    (tmp_path / "my.csv").write_text("\n".join([f"{columns},y", *rows, ""]))
+    assert "rows in the order of the file" in CSVSource(str(tmp_path / "my.csv"), "y").describe()
+
+
 @pytest.mark.parametrize("name", ["Unnamed: 0", "rownames", "", "nr"])
 def test_a_column_that_numbers_the_rows_is_no_feature(tmp_path, name):
     random = np.random.default_rng(0)

@@ -6,9 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from seqmodels.data.columns.roles import NAMES_OF_TIME
 from seqmodels.data.files.arrays import blocks
 from seqmodels.data.files.ragged import mix
 from seqmodels.data.read.table import Table
+
+FEW, NEARLY = 0.1, 0.98  # of the rows
+# What a column of parts of a time is called, which names no series.
+PARTS_OF_TIME = NAMES_OF_TIME | {"quarter", "season", "minute", "second", "weekday", "day_of_week", "dow", "yr", "hr"}
 
 
 def count_distinct(table: Table, names: Sequence[str]) -> int:
@@ -50,10 +55,23 @@ def told_apart_by(table: Table, time: str, others: Sequence[str]) -> str | None:
     >>> told_apart_by(Table("a.csv", columns, [2, 3, 4, 5]), "day", ["sales", "shop"])
     'shop'
     """
+    nearly_all = NEARLY * len(table)  # clocks that are put back repeat an hour of each
+    if count_distinct(table, [time]) >= nearly_all:
+        return None
     for name in others:
-        if count_distinct(table, [name]) * 2 <= len(table) and count_distinct(table, [time, name]) == len(table):
+        if name.lower() in PARTS_OF_TIME or not 1 < (found := count_distinct(table, [name])) <= len(table) / 2:
+            continue
+        if _may_name(table, name, found) and count_distinct(table, [time, name]) >= nearly_all:
             return name
     return None
+
+
+def _may_name(table: Table, name: str, count: int) -> bool:
+    """Say whether a column may name things: by words, or by a few whole numbers."""
+    if not table.is_numeric(name) or table.kind(name).text:
+        return True
+    numbers = table.numbers(name)
+    return count <= FEW * len(table) and all((numbers[part] % 1 == 0).all() for part in blocks(len(numbers)))
 
 
 def _keys(table: Table, name: str) -> np.ndarray:

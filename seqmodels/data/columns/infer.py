@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from seqmodels.data.columns.distinct import count_distinct
+from seqmodels.data.columns.distinct import count_distinct, told_apart_by
 from seqmodels.data.columns.guess import LayoutKind, infer_kind
 from seqmodels.data.columns.roles import (
     Columns,
@@ -163,10 +163,24 @@ def _check_meaning(asked: Columns, kind: str) -> None:
 def _series(table: Table, asked: Columns) -> Layout:
     table.numbers(asked.target, "target")
     time = _infer_time(table, asked, asked.series)
+    if time is None and asked.series is None and asked.layout is None:
+        _refuse_several(table, asked)
     features, notes = _features(table, asked, [time] if time else [])
     names = (asked.target, *features)
     notes = (f"rows in the order of {repr(time) if time else 'the file'}", *notes)
     return Layout("series", asked.target, "values", "sequence", names, names, time, asked.series, notes=notes)
+
+
+def _refuse_several(table: Table, asked: Columns) -> None:
+    """Refuse to take series one below another, whose times are numbers that come again, for one."""
+    for time in time_columns(table, asked):
+        others = [name for name in other_columns(table, asked) if name not in (time, *(asked.features or ()))]
+        if (name := told_apart_by(table, time, others)) is not None:
+            raise ValueError(
+                f"{table.path}: {shown(time)} comes again for each {shown(name)}; name the series with "
+                f"data.series={listed([name])}, or say data.layout=series to take the rows as one, in the order of "
+                "the file"
+            )
 
 
 def _wide(table: Table, asked: Columns) -> Layout:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from seqmodels.data.columns.distinct import told_apart_by
 from seqmodels.data.columns.grouped import bounds, counted, index_type, sort_within, together
 from seqmodels.data.columns.times.column import parse_times
 from seqmodels.data.files.arrays import Space, blocks, gather
 from seqmodels.data.read.table import Table
-from seqmodels.quoting import shown
+from seqmodels.quoting import listed, shown
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ def order_rows(
     """
     space, count = table.space if space is None else space, len(table)
     owner, names = _owners(table, owner_column, option)
+    if timezone is not None and time_column is not None and owner_column is None and duplicates == "error":
+        _refuse_several(table, time_column, timezone)
     read = None if time_column is None else parse_times(table, time_column, timezone, time_format, owner)
     times = None if read is None else read.values
     counts = counted(owner, len(names))
@@ -117,6 +120,21 @@ def _without_repeats(order: Order, times: np.ndarray, duplicates: str) -> Order:
     return replace(order, rows=rows[:kept], owner=owner[:kept], times=times[:kept], repeated=len(rows) - kept)
 
 
+def _series_among(table: Table, time: str) -> str | None:
+    """Find the column that names the series, where each has its own times."""
+    return told_apart_by(table, time, [name for name in table.columns if name != time])
+
+
+def _refuse_several(table: Table, time: str, timezone: str) -> None:
+    """Refuse times that clocks may have shown twice where they are those of many series."""
+    apart = _series_among(table, time)
+    if apart is not None:
+        raise ValueError(
+            f"data.timezone={timezone}: {shown(time)} comes again for each {shown(apart)}: name the series with "
+            f"data.series={listed([apart])}"
+        )
+
+
 def _refuse_repeats(table: Table, order: Order, option: str, time_column: str | None) -> None:
     if order.times is None or time_column is None:
         return
@@ -130,12 +148,14 @@ def _refuse_repeats(table: Table, order: Order, option: str, time_column: str | 
         return
     one, other = sorted(order.rows[first : first + 2].tolist())
     name = order.names[order.owner[first]]
-    cure = f"remove one of the two {table.unit}s"
+    apart = None if name else _series_among(table, time_column)
+    cure = f"name the series with data.series={listed([apart])}, or " if apart else ""
+    cure += f"remove one of the two {table.unit}s"
     if option == "series":
         cure += ", or keep one with data.duplicates=first or last"
     if order.dated:
         cure += ", or, where clocks were put back, write times with their offset from UTC"
-    if not name:
+    if not name and not apart:
         cure += ", or, if the file holds many series, name the column that tells them apart with data.series=COLUMN"
     raise ValueError(
         f"{table.place(other, time_column)}: the time {shown(table.columns[time_column][other])}"
