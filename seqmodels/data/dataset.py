@@ -12,46 +12,8 @@ from typing import Any, overload
 import numpy as np
 
 from seqmodels.data.files.ragged import Ragged
+from seqmodels.dataset import SequenceDataset
 from seqmodels.spec import Spec
-
-
-class SequenceDataset(ABC):
-    """Some sequences, each readable from any step to any other.
-
-    Attributes:
-        spec: what inputs and targets are.
-        lengths: int64 ``(N,)``, the steps in each sequence, each at least 1.
-        stream: whether the sequences are one long stream each, which may be cut into as many
-            rows as a batch has (a text), or whole things that must stay whole (a name).
-        origins: of each sequence where it is from, as column names and values, to stand beside its
-            prediction; None where there is nothing to tell.
-        weights: float ``(N,)``, how much each sequence counts in the loss; None where all count the same.
-        groups: of each sequence the name of what must not be in two splits, such as its writer; None where
-            the data know of no such thing.
-        original: the sequences that these are varied copies of, which baselines learn from; None where
-            these are the ones there are.
-    """
-
-    spec: Spec
-    lengths: np.ndarray
-    stream: bool = False
-    origins: Sequence[dict[str, Any]] | None = None
-    weights: np.ndarray | None = None
-    groups: Sequence[str] | None = None
-    original: SequenceDataset | None = None
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    @abstractmethod
-    def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Read steps ``start`` to ``stop`` of one sequence.
-
-        Returns:
-            inputs: tokens ``(stop - start,)`` int64 or features ``(stop - start, F)`` float32.
-            targets: the same steps' targets where ``spec.target_shape`` is "step"; else the whole
-                sequence's: a label ``()``, values ``(V,)``, or a sequence ``(S,)`` / ``(S, V)``.
-        """
 
 
 class ArrayDataset(SequenceDataset):

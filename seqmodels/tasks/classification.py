@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from seqmodels.batch import SequenceBatch
+from seqmodels.dataset import first_steps
 from seqmodels.kinds import Share, list_of, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec
 from seqmodels.tasks.base import name_of
 from seqmodels.tasks.baselines.labels import nearest_neighbour, ngram_regression, place_regression, stretched_neighbour
 from seqmodels.tasks.baselines.reading import labels
-from seqmodels.tasks.decoding.partial import Concatenated, PartialPrediction, Truncated, predict_partial
+from seqmodels.tasks.decoding.partial import Concatenated, PartialPrediction, predict_partial
 from seqmodels.tasks.labels import LabelTask, confusion_of
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Classification(LabelTask):
     def _predict_simply(self, train: Any, evaluation: Any) -> dict[str, Sequence[np.ndarray | None]]:
         """Predict labels by simple methods, from whole sequences and from the first steps of each."""
         known = labels(train)
-        parts = [evaluation, *(Truncated(evaluation, steps) for steps in self.lengths)]
+        parts = [evaluation, *(first_steps(evaluation, steps) for steps in self.lengths)]
         majority = np.full(len(evaluation.lengths), int(np.bincount(known).argmax()))
         found: dict[str, Sequence[np.ndarray | None]] = {"majority class": [majority] * len(parts)}
         if self.spec.inputs == "tokens":  # counted once for all lengths
@@ -121,7 +122,7 @@ class Classification(LabelTask):
             places: list[np.ndarray | None] = [place_regression(train, known, evaluation), *[None] * len(self.lengths)]
             found["logistic regression on places"] = places
             return {**found, "n-grams with logistic regression": split}
-        seen = [train, *(Truncated(train, steps) for steps in self.lengths)]
+        seen = [train, *(first_steps(train, steps) for steps in self.lengths)]
         methods = {"nearest neighbour": nearest_neighbour, "nearest neighbour, stretched": stretched_neighbour}
         for name, method in methods.items():
             found[name] = [method(one, known, part) for one, part in zip(seen, parts, strict=True)]

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from seqmodels.batch import SequenceBatch
+from seqmodels.dataset import evenly_spaced
 from seqmodels.kinds import between, list_of, positive, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec
 from seqmodels.tasks.base import last_step, real_items
-from seqmodels.tasks.baselines.reading import evenly_spaced, histories, item_count
+from seqmodels.tasks.baselines.reading import histories, item_count
 from seqmodels.tasks.forecasts.distributions import NegativeBinomial, Point, pinball
 from seqmodels.tasks.forecasts.predictive import OUTPUTS, Predictive, check_counts, check_levels
 from seqmodels.tasks.series_task import SeriesTask

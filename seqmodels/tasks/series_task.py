@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqmodels.dataset import evenly_spaced
 from seqmodels.tasks.baselines.climatology import Climatology, calendar_columns
-from seqmodels.tasks.baselines.reading import evenly_spaced, histories, last_stretch, sequences
+from seqmodels.tasks.baselines.reading import histories, item_count, last_stretch, sequences
 from seqmodels.tasks.baselines.smoothing import LEAST_STEPS, MOST_STEPS, Smoothing
-from seqmodels.tasks.values import Predictor, ValueTask, logger, undo
+from seqmodels.tasks.values import MOST_ITEMS, Predictor, ValueTask, logger, undo
 
 # Targets that are changes: their simplest forecast is no change.
 CHANGES = ("difference", "log_return")
@@ -78,7 +79,7 @@ class SeriesTask(ValueTask):
             return None
         total, count = 0.0, 0
         for inputs, _ in sequences(train, evenly_spaced(len(train.lengths), MOST_SEQUENCES)):
-            series = self.series(torch.from_numpy(inputs).double())
+            series = self.series(torch.tensor(inputs, dtype=torch.float64))
             total += float((series[m:] - series[:-m]).abs().sum())
             count += max(len(series) - m, 0)
         return total / count if count and total else None
@@ -109,7 +110,8 @@ class SeriesTask(ValueTask):
         columns = [column for pair in calendar_columns(self.spec.input_names) for column in pair]
         if not columns:
             return {}
-        parts = [(x[:, -1], self._reached(self.unscale(torch.tensor(y)).numpy(), x)) for x, _, y in histories(train, 1)]
+        read = histories(train, 1, -(-item_count(train) // MOST_ITEMS))
+        parts = [(x[:, -1], self._reached(self.unscale(torch.tensor(y)).numpy(), x)) for x, _, y in read]
         waves, targets = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
         usual = Climatology(waves[:, columns], targets)
 

@@ -96,8 +96,9 @@ class ValueTask(Task):
     def predictors(self, train: Any, evaluation: Any) -> dict[str, tuple[Predictor, int]]:
         """Return the baselines in scaled units, each with its number of steps of history."""
         found: dict[str, tuple[Predictor, int]] = {}
-        total = sum(targets.sum(0, dtype=np.float64) for *_, targets in histories(train, 1))
-        mean = total / item_count(train)
+        stride = -(-item_count(train) // MOST_ITEMS)
+        total = sum(targets.sum(0, dtype=np.float64) for *_, targets in histories(train, 1, stride))
+        mean = total / item_count(train, stride)
         found["mean of train"] = (lambda history, known: np.broadcast_to(mean, (len(history), len(mean)))), 1
         width = self.spec.input_size
         if width > MOST_INPUTS:
@@ -105,7 +106,6 @@ class ValueTask(Task):
             return found
         longest = int(np.max(train.lengths))
         steps = max(1, min(self.ridge_window, longest, MOST_INPUTS // width))
-        stride = -(-item_count(train) // MOST_ITEMS)
         items = ((history.reshape(len(history), -1), y) for history, _, y in histories(train, steps, stride))
         ridge = Ridge.fit(items, item_count(train, stride))
         found["ridge regression"] = (lambda history, known: ridge.predict(history.reshape(len(history), -1))), steps

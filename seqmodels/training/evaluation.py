@@ -12,8 +12,7 @@ from lightning_fabric.utilities import move_data_to_device
 from seqmodels import checkpoint
 from seqmodels.data.batches.module import SequenceDataModule
 from seqmodels.data.dataset import SequenceDataset
-from seqmodels.tasks.baselines.reading import Subset
-from seqmodels.tasks.decoding.partial import Truncated
+from seqmodels.dataset import first_steps, some_sequences
 from seqmodels.training.learner import Learner
 from seqmodels.training.processes.environments import Alone
 from seqmodels.training.truncation import Carried
@@ -32,7 +31,7 @@ def score(
     Args:
         baselines: whether there is a training split to fit them on.
     """
-    train = data.splits["train"].original or data.splits["train"]
+    train = data.fitted
     scores: dict[str, Any] = {"val": None, "test": None, "baseline": {}}
     comparisons: dict[str, str] = {}
     for split in ("val", "test"):
@@ -44,16 +43,16 @@ def score(
     return scores, comparisons
 
 
-def _some(held: SequenceDataset, split: str) -> Any:
+def _some(held: SequenceDataset, split: str) -> SequenceDataset:
     """Return the part of a split to score baselines on: all, or a subset of very many sequences or steps."""
     steps, own = int(np.sum(held.lengths)), len(held)
     if held.spec.target_shape == "step" and held.spec.targets == "values" and steps > MOST_FORECASTS >= own:
         _log.warning("baselines are scored on the first %d of the %d %s steps", MOST_FORECASTS, steps, split)
-        return Truncated(held, MOST_FORECASTS // own)
+        return first_steps(held, MOST_FORECASTS // own)
     if own <= MOST_SCORED:
         return held
     _log.warning("baselines are scored on %d of the %d %s sequences, evenly spread", MOST_SCORED, own, split)
-    return Subset(held, MOST_SCORED)
+    return some_sequences(held, MOST_SCORED)
 
 
 def calibrate(learner: Learner, data: SequenceDataModule, path: Path) -> None:

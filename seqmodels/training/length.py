@@ -7,11 +7,19 @@ about 4000, models that train on a CPU in minutes gain little on sets of any siz
 import math
 from typing import Any
 
+import numpy as np
+
+from seqmodels.data.batches.module import SequenceDataModule
+
 AUTO = "auto"
 # Minimum and maximum number of updates, and epochs of a set in between.
 FEWEST, MOST, EPOCHS = 600, 4000, 30
 # Minimum updates between two validations for short epochs, and maximum for long ones.
 RARE, OFTEN = 20, 1000
+# Steps of scoring, and of fitting simple methods, that take about as long as one step of training.
+SCORED, FITTED = 3, 8
+# Minimum number of sequences, and of steps of streams, that a split is scored on.
+LEAST_SEQUENCES, LEAST_STEPS = 2048, 1 << 17
 
 
 def automatic(updates: int) -> dict[str, int]:
@@ -48,3 +56,28 @@ def resolve_length(trainer: dict[str, Any], batches: int) -> dict[str, Any]:
     unset = {"val_check_interval": None, "check_val_every_n_epoch": 1}
     own = {name for name, value in unset.items() if trainer.get(name, value) != value}
     return {**trainer, **{name: value for name, value in found.items() if name not in own}}
+
+
+def limit_scoring(config: dict[str, Any], data: SequenceDataModule) -> list[str]:
+    """Limit scoring and baselines to take no longer than a short training; return notes on it.
+
+    A training that ends within its first epoch would else be a small part of the run on a very large data set.
+    Splits with a limit of the user's own, as of ``trainer.limit_val_batches``, stay as they are.
+
+    Args:
+        config: the whole config.
+        data: is changed.
+    """
+    batches = len(data.train_dataloader())
+    trainer = resolve_length(config["trainer"], batches)
+    trained = trainer["max_steps"] * (trainer.get("accumulate_grad_batches") or 1)
+    if not 0 < trained < batches:
+        return []
+    every = trainer["val_check_interval"]
+    validations = math.ceil(trained / every) if isinstance(every, int) else 1
+    lengths = data.splits["train"].lengths
+    least = LEAST_STEPS if data.splits["train"].stream else LEAST_SEQUENCES * float(np.mean(lengths))
+    read = float(np.sum(lengths)) * trained / batches
+    unlimited = [name for name in ("val", "test") if trainer[f"limit_{name}_batches"] is None]
+    scored = SCORED * read / (validations + 2)
+    return data.limit(int(max(least, FITTED * read)), int(max(least, scored)), unlimited)

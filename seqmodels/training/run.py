@@ -30,6 +30,7 @@ from seqmodels.training.callbacks.event_log import RunLog
 from seqmodels.training.callbacks.last_checkpoint import Interrupted, go_on_with, where_saved
 from seqmodels.training.evaluation import calibrate, score
 from seqmodels.training.learner import Learner, total_updates
+from seqmodels.training.length import limit_scoring
 from seqmodels.training.lock import held
 from seqmodels.training.machine import machine
 from seqmodels.training.processes import launchers
@@ -151,6 +152,8 @@ def assemble(config: dict[str, Any], say: Callable[[str], Any], source: DataSour
         say(f"- {note}")
     if len(notes) > MOST_NOTES:
         say(f"- and {len(notes) - MOST_NOTES} more, which seqmodels data inspect lists")
+    for note in limit_scoring(config, data):
+        say(f"- {note}")
     refuse_unwatched(config, data)
     return Assembled(source, data, build_learner(config, data), taken_for)
 

@@ -30,7 +30,7 @@ def build_learner(config: dict[str, Any], data: SequenceDataModule) -> Learner:
     task.prepare(data.splits["train"])
     training, model = config["training"], build_model(config, data.spec, task)
     if config["model"].get("skip_fit") == "ridge":  # older configs have none
-        fit_skip(model, task, data.splits["train"], data.splits.get("val"))
+        fit_skip(model, task, data.fitted, data.splits.get("val"))
     return Learner(
         model,
         task,

@@ -13,7 +13,8 @@ from seqmodels.data.numbers import fit_scale
 from seqmodels.data.read.delimited import large
 from seqmodels.data.series import forecasting
 from seqmodels.data.sources.table import CSVSource
-from seqmodels.tasks.baselines.reading import Subset, last_stretch
+from seqmodels.dataset import some_sequences
+from seqmodels.tasks.baselines.reading import last_stretch
 from tests.data.csv_examples import write
 
 
@@ -177,12 +178,12 @@ def test_too_many_windows_are_thinned_evenly_and_it_says_so(tmp_path, monkeypatc
     assert 50 < len(train) <= 100
     values = last_stretch(train, 60)[:, 0]
     np.testing.assert_array_equal(values[-60:], train.values[0:1000][: train.starts[-1] + 24, 0][-60:])
-    assert any("train: 776 windows, of which each 8th is read" in note for note in source.notes)
+    assert any("train: 776 windows, of which one in 8 is read" in note for note in source.notes)
 
 
 def test_some_of_many_windows_are_evenly_spread(tmp_path):
     train = CSVSource(write(tmp_path, one(), ONE), target="sales").splits()["train"]
-    some = Subset(train, 50)
+    some = some_sequences(train, 50)
     assert len(some.lengths) == 50
     assert np.ptp(np.diff(some.indices)) <= 1
     np.testing.assert_array_equal(some.read(49, 0, 24)[0], train.read(len(train) - 1, 0, 24)[0])

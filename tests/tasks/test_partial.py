@@ -7,11 +7,12 @@ import torch
 from seqmodels.batch import SequenceBatch
 from seqmodels.build import build_layers
 from seqmodels.data.dataset import ArrayDataset
+from seqmodels.dataset import first_steps
 from seqmodels.heads.many_to_one import ManyToOne
 from seqmodels.model import SequenceModel, TokenEncoder
 from seqmodels.spec import Spec
 from seqmodels.tasks.classification import Classification
-from seqmodels.tasks.decoding.partial import Concatenated, Truncated, predict_partial
+from seqmodels.tasks.decoding.partial import Concatenated, predict_partial
 
 SPEC = Spec("tokens", 5, "labels", 3, "sequence", tuple("abcde"), ("x", "y", "z"))
 LAYERS = {
@@ -108,7 +109,7 @@ def test_baselines_decide_at_the_same_places(kind):
 
 def test_views_read_what_they_should():
     data = ArrayDataset(SPEC, [np.arange(n) % 5 for n in (4, 2, 5)], [0, 1, 2])
-    first = Truncated(data, 3)
+    first = first_steps(data, 3)
     assert first.lengths.tolist() == [3, 2, 3]
     joined = Concatenated([data, first])
     assert joined.lengths.tolist() == [4, 2, 5, 3, 2, 3]

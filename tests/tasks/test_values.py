@@ -12,9 +12,10 @@ from torch.nn import functional
 
 from seqmodels.batch import SequenceBatch
 from seqmodels.data.dataset import ArrayDataset
+from seqmodels.dataset import evenly_spaced
 from seqmodels.spec import Series, Spec
 from seqmodels.tasks import Forecasting, Regression
-from seqmodels.tasks.baselines.reading import evenly_spaced, histories, item_count
+from seqmodels.tasks.baselines.reading import histories, item_count
 from seqmodels.tasks.baselines.ridge import Moments, Ridge, _solve, squared_error
 from tests.tasks.task_parts import make_batch, make_prediction
 

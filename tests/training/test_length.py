@@ -1,8 +1,21 @@
 """How long a training is where trainer.max_epochs=auto says nothing."""
 
+import numpy as np
 import pytest
 
-from seqmodels.training.length import EPOCHS, FEWEST, MOST, automatic, resolve_length
+from seqmodels.data.batches.module import SequenceDataModule
+from seqmodels.data.dataset import ArrayDataset
+from seqmodels.spec import Spec
+from seqmodels.training.length import (
+    EPOCHS,
+    FEWEST,
+    LEAST_SEQUENCES,
+    LEAST_STEPS,
+    MOST,
+    automatic,
+    limit_scoring,
+    resolve_length,
+)
 
 TRAINER = {"max_epochs": "auto", "max_steps": -1, "val_check_interval": None, "check_val_every_n_epoch": 1}
 
@@ -37,3 +50,60 @@ def test_updates_are_counted_not_batches():
     accumulated = resolve_length({**TRAINER, "accumulate_grad_batches": 4}, 4 * 2000)
     assert accumulated["max_epochs"] == resolve_length(TRAINER, 2000)["max_epochs"]
     assert accumulated["val_check_interval"] == 4 * resolve_length(TRAINER, 2000)["val_check_interval"]
+
+
+def module(stream: bool = False, batch_size: int = 4) -> SequenceDataModule:
+    """100,000 sequences of two steps, and half as many to score on; or streams of as many steps."""
+    if stream:
+        spec, steps = Spec("tokens", 5, "tokens", 5, "step"), [1_000_000, 500_000]
+        splits = [ArrayDataset(spec, [np.arange(n) % 5], [np.arange(n) % 5], stream=True) for n in steps]
+        return SequenceDataModule({"train": splits[0], "val": splits[1]}, batch_size, window=10)
+    spec = Spec("features", 1, "labels", 2, "sequence")
+    splits = [ArrayDataset(spec, np.arange(2.0 * n).reshape(n, 2, 1), [0] * n) for n in (100_000, 50_000, 50_000)]
+    return SequenceDataModule(dict(zip(("train", "val", "test"), splits, strict=True)), batch_size)
+
+
+def limited(data: SequenceDataModule, **trainer: object) -> list[str]:
+    unset = {"limit_val_batches": None, "limit_test_batches": None, "accumulate_grad_batches": 1}
+    return limit_scoring({"trainer": {**TRAINER, **unset, **trainer}}, data)
+
+
+def test_a_short_training_is_scored_on_part_of_the_splits():
+    data = module()
+    whole = data.fingerprint
+    notes = limited(data, max_steps=1000)
+    assert "val: scored on 6,000 of its 100,000 steps" in notes[0]
+    assert len(notes) == 2
+    val = data.splits["val"]
+    assert len(val) == 3000  # three times the sequences trained on, over two validations and the two scores
+    firsts = [float(val.read(i, 0, 1)[0][0, 0]) for i in range(len(val))]
+    assert firsts[0] == 0
+    assert firsts[-1] == 99_998
+    assert np.ptp(np.diff(firsts)) <= 2  # evenly spread
+    assert (len(data.splits["train"]), len(data.fitted), data.fingerprint) == (100_000, 32_000, whole)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "expected"),
+    [
+        ({"max_steps": 1}, [LEAST_SEQUENCES, LEAST_SEQUENCES]),
+        ({"max_steps": 1, "limit_val_batches": 1.0}, [50_000, LEAST_SEQUENCES]),
+        ({"max_steps": 1000, "limit_test_batches": 7}, [3000, 50_000]),
+        ({"max_steps": 1000, "accumulate_grad_batches": 2}, [6000, 6000]),
+        ({"max_steps": 1000, "val_check_interval": 100}, [1000 * 4 * 3 // 12] * 2),
+        ({"max_steps": 30_000}, [50_000, 50_000]),
+        ({"max_epochs": 1}, [50_000, 50_000]),
+    ],
+)
+def test_how_much_is_scored(trainer, expected):
+    data = module()
+    limited(data, **trainer)
+    assert [len(data.splits[name]) for name in ("val", "test")] == [max(n, LEAST_SEQUENCES) for n in expected]
+
+
+def test_a_stream_is_scored_on_pieces_of_it():
+    data = module(stream=True)
+    assert "131,072 of its 500,000 steps" in limited(data, max_steps=2)[0]
+    loader = data.val_dataloader()
+    assert sum(int(batch.lengths.sum()) for batch in loader) == LEAST_STEPS
+    assert len(loader) == -(-LEAST_STEPS // 40)

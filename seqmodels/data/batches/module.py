@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytorch_lightning as pl
 
 from seqmodels.data.batches.loader import PlanLoader
 from seqmodels.data.dataset import SequenceDataset
+from seqmodels.dataset import part_of
 from seqmodels.spec import Spec
 
 # How much of each split the fingerprint reads: places spread over its steps, and how many around each.
@@ -56,10 +58,35 @@ class SequenceDataModule(pl.LightningDataModule):
         super().__init__()
         _check(splits, batch_size, window)
         _check_random(splits, window, random_window)
-        self.splits = splits
+        self.splits, self.whole = splits, splits
+        self._most_fitted: int | None = None
         self.batch_size, self.window, self.random_window = batch_size, window, random_window
         self.workers, self.seed = workers, seed
         self.spec: Spec = splits["train"].spec
+
+    @property
+    def fitted(self) -> SequenceDataset:
+        """What simple methods are fitted to: the training split as it is in the files, or a part of it."""
+        train = self.whole["train"].original or self.whole["train"]
+        return train if self._most_fitted is None else part_of(train, self._most_fitted, self.batch_size)
+
+    def limit(self, fitted: int, scored: int, names: Iterable[str]) -> list[str]:
+        """Limit what simple methods are fitted to, and the held-out splits; return notes on the splits that shrink.
+
+        Args:
+            fitted: about how many steps, evenly spread, simple methods are fitted to.
+            scored: about how many are left of each of the splits.
+            names: of the splits.
+        """
+        self._most_fitted = fitted
+        limited = {name: part_of(self.whole[name], scored, self.batch_size) for name in names if name in self.whole}
+        self.splits = {**self.whole, **limited}
+        return [
+            f"{name}: scored on {int(split.lengths.sum()):,} of its {int(self.whole[name].lengths.sum()):,} steps, "
+            f"evenly spread, as the training is short; on all with trainer.limit_{name}_batches=1.0"
+            for name, split in limited.items()
+            if split is not self.whole[name]
+        ]
 
     @property
     def fingerprint(self) -> str:
@@ -73,7 +100,7 @@ class SequenceDataModule(pl.LightningDataModule):
         """
         written = plain if Spec.from_plain(plain) == self.spec else self.spec.to_plain()
         digest = hashlib.sha256(json.dumps(written, sort_keys=True).encode())
-        for name, split in sorted(self.splits.items()):
+        for name, split in sorted(self.whole.items()):
             digest.update(f"{name} {len(split)}".encode())
             digest.update(np.ascontiguousarray(split.lengths, dtype="<i8").data)
             for part in _sample(split):

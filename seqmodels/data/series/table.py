@@ -152,7 +152,7 @@ class SeriesTable:
             splits = self._splits(self.rows.space)
         starts = {name: split.starts for name, split in splits.items()}
         self._thinned = tuple(
-            f"{name}: {one.found:,} windows, of which each {one.stride}th is read"
+            f"{name}: {one.found:,} windows, of which one in {one.stride} is read"
             for name, one in starts.items()
             if isinstance(one, WindowStarts) and one.stride > 1
         )

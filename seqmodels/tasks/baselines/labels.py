@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from seqmodels.dataset import evenly_spaced
 from seqmodels.tasks.baselines.counts import Counts, look_up
-from seqmodels.tasks.baselines.reading import evenly_spaced, joined, sequences, step_items
+from seqmodels.tasks.baselines.reading import joined, sequences, step_items
 
 # Limits on the training data, so that no baseline takes longer than seconds.
 MOST_TOKENS, MOST_NEIGHBOURS, MOST_STEPS = 2_000_000, 20_000, 50_000

@@ -11,17 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from seqmodels.dataset import Part
+
 # Maximum number of items, and of numbers, per chunk.
 ITEMS, NUMBERS = 1 << 18, 1 << 22
-
-
-def evenly_spaced(count: int, most: int) -> np.ndarray:
-    """Return at most `most` evenly spaced indices from 0 to count - 1.
-
-    >>> evenly_spaced(10, 4).tolist()
-    [0, 3, 6, 9]
-    """
-    return np.arange(count) if count <= most else np.linspace(0, count - 1, most).round().astype(np.int64)
 
 
 def labels(dataset: Any) -> np.ndarray:
@@ -47,6 +40,8 @@ def last_stretch(dataset: Any, most: int) -> np.ndarray:
     Windows that overlap by all but one step, or as their `starts` say, are joined; of whole sequences it is
     the last.
     """
+    while isinstance(dataset, Part):
+        dataset = dataset.dataset
     last, starts = len(dataset.lengths) - 1, getattr(dataset, "starts", None)
     newest = dataset.read(last, max(0, int(dataset.lengths[last]) - most), int(dataset.lengths[last]))[0]
     steps = [newest]
@@ -86,24 +81,6 @@ def step_items(dataset: Any, before: int, after: int = 0) -> Iterator[tuple[np.n
                 yield neighbourhoods(inputs, before, after, border)[items], targets[items]
 
     return joined(parts())
-
-
-class Subset:
-    """Evenly spaced subset of the sequences of a data set.
-
-    Args:
-        dataset: the data set.
-        most: maximum number of sequences.
-    """
-
-    def __init__(self, dataset: Any, most: int) -> None:
-        self.dataset, self.spec, self.indices = dataset, dataset.spec, evenly_spaced(len(dataset.lengths), most)
-        self.lengths = np.asarray(dataset.lengths)[self.indices]
-
-    def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """As the data set's own."""
-        found: tuple[np.ndarray, np.ndarray] = self.dataset.read(int(self.indices[index]), start, stop)
-        return found
 
 
 class NewestTokens:
@@ -171,7 +148,7 @@ def histories(dataset: Any, steps: int, stride: int = 1) -> Iterator[tuple[np.nd
     if dataset.spec.target_shape == "sequence":
         parts = (
             (_last(_features(dataset, inputs), steps)[None], np.array([min(steps, len(inputs))]), targets[None])
-            for inputs, targets in sequences(dataset, range(0, len(dataset.lengths), stride))
+            for inputs, targets in _ends(dataset, steps, stride)
         )
     else:
         parts = (
@@ -180,6 +157,13 @@ def histories(dataset: Any, steps: int, stride: int = 1) -> Iterator[tuple[np.nd
             for part in _per_step(_features(dataset, inputs), targets, steps, stride, size)
         )
     return joined(parts, size)
+
+
+def _ends(dataset: Any, steps: int, stride: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the last inputs and the targets of every `stride`-th sequence."""
+    for i in range(0, len(dataset.lengths), stride):
+        stop = int(dataset.lengths[i])
+        yield dataset.read(i, max(0, stop - steps), stop)
 
 
 def _features(dataset: Any, inputs: np.ndarray) -> np.ndarray:

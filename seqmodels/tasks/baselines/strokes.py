@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.tasks.baselines.reading import evenly_spaced
+from seqmodels.dataset import evenly_spaced
 
 # Maximum number of movements for a mixture, and the regularization of covariances.
 MOST, RIDGE = 20_000, 1e-6

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.tasks.baselines.reading import evenly_spaced, sequences
+from seqmodels.dataset import evenly_spaced
+from seqmodels.tasks.baselines.reading import sequences
 
 ROUNDS = 5
 MOST_PAIRS, MOST_STEPS, MOST_CELLS = 20_000, 60, 6_000_000

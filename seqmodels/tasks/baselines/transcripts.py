@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.tasks.baselines.reading import evenly_spaced, sequences
+from seqmodels.dataset import evenly_spaced
+from seqmodels.tasks.baselines.reading import sequences
 
 # Maximum number of training sequences, and steps to which each part is resampled.
 MOST_SEQUENCES, CUT_STEPS = 4000, 8

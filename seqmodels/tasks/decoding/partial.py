@@ -44,18 +44,6 @@ def predict_partial(model: Any, inputs: Tensor, lengths: Tensor, after: tuple[in
     return PartialPrediction(model.head(features, lengths), found, attention)
 
 
-class Truncated:
-    """Data set truncated to the first steps of each sequence."""
-
-    def __init__(self, dataset: Any, steps: int) -> None:
-        self.dataset, self.spec = dataset, dataset.spec
-        self.lengths = np.minimum(dataset.lengths, steps)
-
-    def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Read steps as the data set does."""
-        return self.dataset.read(index, start, stop)
-
-
 class Concatenated:
     """Concatenation of data sets."""
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from seqmodels.dataset import evenly_spaced
 from seqmodels.spec import Spec
 from seqmodels.tasks.base import join_tokens
-from seqmodels.tasks.baselines.reading import evenly_spaced, sequences
+from seqmodels.tasks.baselines.reading import sequences
 from seqmodels.tasks.baselines.token_by_token import InOrder, WordByWord, shared_names, training_pairs
 
 # Numbers of unknown tokens in targets and in generated text; they differ, so that unknown is never correct.
