@@ -28,7 +28,8 @@ def test_the_data_are_what_they_were(case: str, module_folder: Path, monkeypatch
     monkeypatch.chdir(folder)
     frozen = json.loads(file_of(case).read_text())
     frozen["spec"] = Spec.from_plain(frozen["spec"]).to_plain()  # frozen with all options in one dict
-    found = list(differences(frozen, answer(case)))
+    # copies are turned and zoomed in float32, whose last digits differ from one processor to another
+    found = list(differences(frozen, answer(case), close=1e-5 if case == "experiment digit_pixels" else 1e-6))
     if found:
         pytest.fail(in_words(f"{case} differs from what is frozen", found), pytrace=False)
 
