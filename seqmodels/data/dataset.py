@@ -7,13 +7,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
+from seqmodels.data.files.lazy import LazySequence
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.dataset import SequenceDataset
 from seqmodels.spec import Spec
+
+# What people call the splits.
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev", "eval"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 
 
 class ArrayDataset(SequenceDataset):
@@ -81,7 +89,7 @@ class ArrayDataset(SequenceDataset):
         return np.asarray(self.targets) if of_sequences else None
 
 
-class Origins(Sequence[dict[str, Any]]):
+class Origins(LazySequence[dict[str, Any]]):
     """Where each sequence is from, as a dict that is made when it is asked for.
 
     >>> Origins("line", [2, 3])[1], list(Origins("name", [0, 1, 0], ["ann", "bob"]))[2]
@@ -94,15 +102,7 @@ class Origins(Sequence[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self.places)
 
-    @overload
-    def __getitem__(self, index: int) -> dict[str, Any]: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
-
-    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def item(self, index: int) -> dict[str, Any]:
         place = int(self.places[index])
         return {self.name: place if self.names is None else self.names[place]}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqmodels.data.columns.splits.shares import NAMES
+from seqmodels.data.dataset import SPLIT_WORDS
 from seqmodels.data.files.find import FILE, FOLDER, expanded, find_file, kind_of
 from seqmodels.data.files.walk import files_below
 from seqmodels.data.read.audio import SUFFIXES
@@ -17,9 +18,6 @@ from seqmodels.data.read.table import Table
 from seqmodels.quoting import PATH, shown
 
 MANIFESTS = (".csv", ".tsv")
-# Folders that stand for a split where there are no others beside them.
-SPLIT_FOLDERS = {"train": "train", "training": "train", "test": "test", "testing": "test", "dev": "val", "val": "val"}
-SPLIT_FOLDERS |= {"valid": "val", "validation": "val"}
 # Files that a message names, at most.
 NAMED = 3
 
@@ -93,12 +91,12 @@ def _of_folder(root: Path, pattern: str | None, known: bool) -> list[Recording]:
             r"to a regular expression such as '(?P<label>\d)_(?P<speaker>\w+)_\d+' for their names, or name a manifest "
             "with the columns path and label or text"
         )
-    given = all(names[0].lower() in SPLIT_FOLDERS and len(names) > 2 for names in parts)
+    given = all(names[0].lower() in SPLIT_WORDS and len(names) > 2 for names in parts)
     return [_by_folders(file, names, given) for file, names in zip(files, parts, strict=True)]
 
 
 def _by_folders(file: Path, names: Sequence[str], given: bool) -> Recording:
-    split = SPLIT_FOLDERS[names[0].lower()] if given else None
+    split = SPLIT_WORDS[names[0].lower()] if given else None
     folders = names[1:-1] if given else names[:-1]
     return Recording(
         file,

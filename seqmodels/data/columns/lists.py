@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import overload
 
 import numpy as np
 
 from seqmodels.data.columns.roles import Columns
 from seqmodels.data.files.arrays import blocks
+from seqmodels.data.files.lazy import LazySequence
 from seqmodels.data.number_text import to_numbers
 from seqmodels.data.read.table import Cells, Kind, Table
 from seqmodels.quoting import listed, shown
@@ -104,7 +104,7 @@ def _owners(table: Table, lengths: np.ndarray) -> np.ndarray:
     return owner
 
 
-class _Lines(Sequence[int]):
+class _Lines(LazySequence[int]):
     """The line of the row that each step is of."""
 
     def __init__(self, lines: Sequence[int], owner: np.ndarray) -> None:
@@ -113,19 +113,11 @@ class _Lines(Sequence[int]):
     def __len__(self) -> int:
         return len(self.owner)
 
-    @overload
-    def __getitem__(self, index: int) -> int: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[int]: ...
-
-    def __getitem__(self, index: int | slice) -> int | list[int]:
-        if isinstance(index, slice):
-            return [self.lines[row] for row in self.owner[index].tolist()]
+    def item(self, index: int) -> int:
         return self.lines[int(self.owner[index])]
 
 
-class _Rows(Sequence[str]):
+class _Rows(LazySequence[str]):
     """The line of each row as text."""
 
     def __init__(self, lines: Sequence[int]) -> None:
@@ -134,14 +126,8 @@ class _Rows(Sequence[str]):
     def __len__(self) -> int:
         return len(self.lines)
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        return [str(line) for line in self.lines[index]] if isinstance(index, slice) else str(self.lines[index])
+    def item(self, index: int) -> str:
+        return str(self.lines[index])
 
 
 class _Repeated(Cells):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqmodels.data.columns.times.column import looks_like_time
+from seqmodels.data.dataset import SPLIT_WORDS
 from seqmodels.data.files.arrays import blocks
 from seqmodels.data.read.table import Table
 
@@ -17,12 +18,6 @@ NAMES_OF_TIME = {"time", "date", "datetime", "timestamp", "ds", "t", "step", "da
 NAMES_OF_ROWS = {"", "id", "index", "row", "rows", "rowname", "rownames", "row_names", "row.names", "rowid", "rownum"}
 FEWEST_COUNTED = 20  # rows
 NAMES_OF_LABELS = {"label", "labels", "class", "classes", "category", "tag"}
-# What people call the splits.
-SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev", "eval"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
-}
 # Cells that are looked at, and words in a cell that make it a sentence.
 LOOKED_AT, FEWEST_WORDS = 1000, 4
 # Whole numbers are taken for classes up to so many different ones.

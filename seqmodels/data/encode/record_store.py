@@ -10,11 +10,10 @@ import hashlib
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 
-from seqmodels.data.dataset import SequenceDataset
+from seqmodels.data.dataset import Origins, SequenceDataset
 from seqmodels.data.encode.alphabet import Alphabet
 from seqmodels.data.encode.token_file import TokenFile, cached, write_tokens
 from seqmodels.data.read.fasta import Piece, read_records
@@ -72,32 +71,11 @@ class RecordSequences(SequenceDataset):
         self.spec, self.tokens, self.labels = spec, store.tokens, labels
         self.lengths = store.lengths[items]
         self.starts = (np.cumsum(store.lengths) - store.lengths)[items]
-        self.origins = Named([names[i] for i in items.tolist()])
+        self.origins = Origins("record", items, names)
 
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         first = int(self.starts[index])
         return self.tokens[slice(first + start, first + stop)].astype(np.int64), self.labels[index]
-
-
-class Named(Sequence[dict[str, str]]):
-    """Of each record its name, as a dict that is made when it is asked for."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = names
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    @overload
-    def __getitem__(self, index: int) -> dict[str, str]: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[dict[str, str]]: ...
-
-    def __getitem__(self, index: int | slice) -> dict[str, str] | list[dict[str, str]]:
-        if isinstance(index, slice):
-            return [{"record": name} for name in self.names[index]]
-        return {"record": self.names[index]}
 
 
 def _write(folder: Path, files: Sequence[Path], alphabet: Alphabet) -> TokenFile:

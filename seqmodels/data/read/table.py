@@ -7,16 +7,16 @@ a column becomes numbers only when it is asked for as numbers.
 from __future__ import annotations
 
 import itertools
-import operator
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 import numpy as np
 
 from seqmodels.data.files.arrays import Space, blocks
+from seqmodels.data.files.lazy import LazySequence
 from seqmodels.data.number_text import to_numbers, to_truth
 from seqmodels.data.read.delimited.dialect import names_by_place
 from seqmodels.quoting import listed, nearest, shown
@@ -51,7 +51,7 @@ class Dates(NamedTuple):
     offset: bool
 
 
-class Cells(Sequence[str]):
+class Cells(LazySequence[str]):
     """A column that is not in memory: its cells are read when they are asked for, in blocks."""
 
     @abstractmethod
@@ -80,23 +80,13 @@ class Cells(Sequence[str]):
     def __iter__(self) -> Iterator[str]:
         return itertools.chain.from_iterable(self.pieces())
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
+    def item(self, index: int) -> str:
+        return self._range(index, index + 1)[0]
 
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            start, stop, step = index.indices(len(self))
-            if step != 1:
-                return [self[i] for i in range(start, stop, step)]
-            return self._range(start, stop) if start < stop else []
-        place = operator.index(index)
-        place += len(self) if place < 0 else 0
-        if not 0 <= place < len(self):
-            raise IndexError(f"row {index} of {len(self)}")
-        return self._range(place, place + 1)[0]
+    def items(self, places: range) -> list[str]:
+        if places.step != 1:
+            return super().items(places)
+        return self._range(places.start, places.stop) if places else []
 
 
 @dataclass(frozen=True)

@@ -17,18 +17,16 @@ without them, a stream can have them too, and its last step alone tells a baseli
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import overload
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.files.arrays import blocks
+from seqmodels.data.files.lazy import LazySequence
 from seqmodels.spec import Spec
 
 
-class WindowStarts(Sequence[int]):
+class WindowStarts(LazySequence[int]):
     """First rows of windows, as runs of neighbouring rows, so that their number takes no memory.
 
     >>> starts = WindowStarts(np.array([0, 10]), np.array([3, 12]))
@@ -53,16 +51,8 @@ class WindowStarts(Sequence[int]):
     def __len__(self) -> int:
         return -(-self.found // self.stride)
 
-    @overload
-    def __getitem__(self, index: int) -> int: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[int]: ...
-
-    def __getitem__(self, index: int | slice) -> int | list[int]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        place = range(len(self))[index] * self.stride
+    def item(self, index: int) -> int:
+        place = index * self.stride
         run = int(np.searchsorted(self._before, place, side="right")) - 1
         return int(self.first[run]) + place - int(self._before[run])
 

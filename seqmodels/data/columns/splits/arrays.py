@@ -8,10 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from seqmodels.data.columns.splits.shares import NAMES, by_group, by_ratio, stratified
+from seqmodels.data.dataset import SPLIT_WORDS
 from seqmodels.data.files.find import naming
 from seqmodels.data.read.arrays import Arrays
-
-GIVEN = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
 def split_arrays(
@@ -54,10 +53,10 @@ def given_splits(arrays: Arrays) -> dict[str, np.ndarray]:
     """Return the splits that the `split` array names: in words, or 0, 1, 2 for train, val and test."""
     split = np.asarray(arrays.split)
     words = [NAMES[int(s)] if split.dtype.kind in "iu" and 0 <= s < len(NAMES) else str(s).lower() for s in split]
-    wrong = next((i for i, word in enumerate(words) if word not in GIVEN), None)
+    wrong = next((i for i, word in enumerate(words) if word not in SPLIT_WORDS), None)
     if wrong is not None:
         raise ValueError(f"{arrays.place(wrong)}: data.split must say train, val or test, got {words[wrong]!r}")
-    found = np.array([GIVEN[word] for word in words])
+    found = np.array([SPLIT_WORDS[word] for word in words])
     if not (found == "train").any():
         raise ValueError(f"{arrays.path}: data.split gives no sequence to train on")
     return {name: np.flatnonzero(found == name) for name in NAMES if (found == name).any()}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqmodels.data.columns.roles import SPLIT_WORDS
 from seqmodels.data.columns.sequences import Sequences
 from seqmodels.data.columns.splits.near import LARGEST_SHARE, Together, owners
 from seqmodels.data.columns.splits.shares import NAMES, by_group, number, stratified, stratified_groups
 from seqmodels.data.columns.targets.encoded import refuse_change, refuse_one_class, used_rows
 from seqmodels.data.columns.targets.labels import Labels
+from seqmodels.data.dataset import SPLIT_WORDS
 from seqmodels.data.files.find import naming
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.quoting import listed, shown

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from seqmodels.data.dataset import SPLIT_WORDS
 from seqmodels.data.files.find import FOLDER, expanded, kind_of
 from seqmodels.data.read.columnar.arrow import from_batches
 from seqmodels.data.read.table import Table
 
 DATASETS = "datasets:"
 PIECE = 4_000_000  # bytes handed over at once
-# What the library's data sets call their splits.
-_SPLITS = {"train": "train", "validation": "val", "valid": "val", "val": "val", "dev": "val", "test": "test"}
 
 
 def read_datasets(path: str, memory_limit: int, cache_dir: str | None) -> dict[str, Table]:
@@ -33,7 +32,7 @@ def read_datasets(path: str, memory_limit: int, cache_dir: str | None) -> dict[s
         if wanted not in splits:
             raise ValueError(f"{path}: there is no split {wanted!r}; there are {', '.join(splits)}")
         return {"train": _table(splits[wanted], path, memory_limit, cache_dir)}
-    wanted_too = {_SPLITS[key]: (own, f"{path}@{key}") for key, own in splits.items() if key in _SPLITS}
+    wanted_too = {SPLIT_WORDS[key]: (own, f"{path}@{key}") for key, own in splits.items() if key in SPLIT_WORDS}
     found = {name: _table(*own, memory_limit, cache_dir) for name, own in wanted_too.items()}
     if "train" not in found:
         known, first = ", ".join(splits), next(iter(splits))

@@ -6,18 +6,19 @@ DuckDB reads what it reads as the csv module does; any other file goes through t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
 from seqmodels.data.files.arrays import BLOCK
 from seqmodels.data.files.cache import PassingFolder, about, cached_folder, stamp
 from seqmodels.data.files.find import find_file, text_pieces
+from seqmodels.data.files.lazy import LazySequence
 from seqmodels.data.files.unpack import is_packed
 from seqmodels.data.number_text import SAMPLE, Style, styles_of
 from seqmodels.data.read.database import (
@@ -70,7 +71,7 @@ class FirstPass:
     even: bool = True
 
 
-class LazyLines(Sequence[int]):
+class LazyLines(LazySequence[int]):
     """The line on which each row ends, looked up in the file when the first is asked for."""
 
     def __init__(self, path: str, dialect: Dialect, store: Store) -> None:
@@ -90,15 +91,8 @@ class LazyLines(Sequence[int]):
     def __iter__(self) -> Iterator[int]:
         return map(int, self._lines)
 
-    @overload
-    def __getitem__(self, index: int) -> int: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[int]: ...
-
-    def __getitem__(self, index: int | slice) -> int | list[int]:
-        found: int | list[int] = self._lines[index].tolist()
-        return found
+    def item(self, index: int) -> int:
+        return int(self._lines[index])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self._lines, dtype)
