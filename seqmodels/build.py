@@ -24,7 +24,8 @@ from seqmodels.spec import Spec
 
 if TYPE_CHECKING:
     from seqmodels.data.batches.module import SequenceDataModule
-    from seqmodels.data.dataset import DataSource, SequenceDataset
+    from seqmodels.data.sources.base import DataSource
+    from seqmodels.dataset import SequenceDataset
     from seqmodels.tasks.base import Task
 
 Config = Mapping[str, Any]
@@ -39,13 +40,14 @@ def build_source(config: Config) -> DataSource:
     Raises:
         ValueError: an unknown source or option, or a class of another kind.
     """
-    from seqmodels.data.dataset import DataSource
+    from seqmodels.data.sources.base import DataSource
 
     options = dict(config["data"])
     name = options.pop("name")
     source = make("data", name, **options)
     if not isinstance(source, DataSource):
-        raise ValueError(f"data={name}: {type(source).__name__} must derive from seqmodels.data.dataset.DataSource")
+        own = type(source).__name__
+        raise ValueError(f"data={name}: {own} must derive from seqmodels.data.sources.base.DataSource")
     return source
 
 

@@ -5,16 +5,16 @@ T steps of a sequence, F features, S target steps, V values.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from seqmodels.spec import Spec
 
 
-class SequenceDataset(ABC):
+class SequenceDataset(Protocol):
     """Some sequences, each readable from any step to any other.
 
     Attributes:
@@ -81,7 +81,11 @@ class Part(SequenceDataset):
     """
 
     def __init__(
-        self, dataset: Any, indices: np.ndarray, starts: np.ndarray | None = None, stops: np.ndarray | None = None
+        self,
+        dataset: SequenceDataset,
+        indices: np.ndarray,
+        starts: np.ndarray | None = None,
+        stops: np.ndarray | None = None,
     ) -> None:
         self.dataset, self.indices, self.spec = dataset, indices, dataset.spec
         self.first = np.zeros(len(indices), np.int64) if starts is None else starts
@@ -91,8 +95,7 @@ class Part(SequenceDataset):
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Read steps as the data set does."""
         first = int(self.first[index])
-        found: tuple[np.ndarray, np.ndarray] = self.dataset.read(int(self.indices[index]), first + start, first + stop)
-        return found
+        return self.dataset.read(int(self.indices[index]), first + start, first + stop)
 
     @property
     def labels(self) -> np.ndarray | None:
@@ -116,12 +119,12 @@ class Part(SequenceDataset):
         return None if self.dataset.origins is None else [self.dataset.origins[i] for i in self.indices.tolist()]
 
 
-def some_sequences(dataset: Any, most: int) -> Part:
+def some_sequences(dataset: SequenceDataset, most: int) -> Part:
     """Return at most `most` sequences of a data set, evenly spread."""
     return Part(dataset, evenly_spaced(len(dataset.lengths), most))
 
 
-def first_steps(dataset: Any, steps: int) -> Part:
+def first_steps(dataset: SequenceDataset, steps: int) -> Part:
     """Return the first steps of each sequence of a data set."""
     return Part(dataset, np.arange(len(dataset.lengths)), stops=np.minimum(dataset.lengths, steps))
 

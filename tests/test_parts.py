@@ -23,7 +23,8 @@ from typing import Annotated, Literal
 import numpy as np
 
 from seqmodels.spec import Spec
-from seqmodels.data.dataset import ArrayDataset, DataSource
+from seqmodels.data.dataset import ArrayDataset
+from seqmodels.data.sources.base import DataSource
 from seqmodels.kinds import whole
 from seqmodels.registry import register
 

@@ -16,7 +16,7 @@ from seqmodels.environment import resolved
 from seqmodels.registry import import_plugins
 
 if TYPE_CHECKING:
-    from seqmodels.data.dataset import DataSource
+    from seqmodels.data.sources.base import DataSource
 
 # Data that are one endless stream: cut into windows of this many steps, unless chosen otherwise.
 # All other data may look at their file and say which task and head suit them.

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqmodels.data.columns.splits.near import near_copies
-from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.encode.alphabet import kmer_names
 from seqmodels.data.files.ragged import Ragged
+from seqmodels.dataset import SequenceDataset
 from seqmodels.spec import Spec
 
 # What is read of each split, at most; the rest is left out evenly. Lengths and numbers of sequences are exact.

@@ -14,8 +14,8 @@ from seqmodels.inference.trained import Trained
 from seqmodels.registry import find
 
 if TYPE_CHECKING:
-    from seqmodels.data.dataset import SequenceDataset
     from seqmodels.data.series.ahead import SeriesAhead
+    from seqmodels.dataset import SequenceDataset
 
 
 class Forecasts(Trained):

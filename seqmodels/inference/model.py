@@ -18,7 +18,7 @@ from seqmodels.inference.streaming import decisions
 from seqmodels.inference.translation import Translation
 
 if TYPE_CHECKING:
-    from seqmodels.data.dataset import SequenceDataset
+    from seqmodels.dataset import SequenceDataset
 
 
 class Model(Forecasts, Generation, Translation):

@@ -17,7 +17,7 @@ from seqmodels.inference.trained import Trained
 from seqmodels.state import State
 
 if TYPE_CHECKING:
-    from seqmodels.data.dataset import SequenceDataset
+    from seqmodels.dataset import SequenceDataset
 
 # Steps per window of a stream.
 STREAM_WINDOW = 1024

@@ -15,7 +15,7 @@ from seqmodels.inference.trained import Trained
 from seqmodels.state import State
 
 if TYPE_CHECKING:
-    from seqmodels.data.dataset import SequenceDataset
+    from seqmodels.dataset import SequenceDataset
 
 
 def decisions(trained: Trained, dataset: SequenceDataset, every: int) -> Iterator[dict[str, Any]]:

@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from seqmodels.batch import SequenceBatch
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import above_0_below_1, list_of, positive, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec
@@ -65,7 +66,7 @@ class Anomaly(ValueTask):
         self.calibrates = True
         self.detector: Detector | None = None
         self.baseline_detectors: dict[str, Detector] = {}
-        self._train: Any = None
+        self._train: SequenceDataset | None = None
 
     @classmethod
     def suits(cls, spec: Spec) -> bool:
@@ -119,7 +120,7 @@ class Anomaly(ValueTask):
         inputs = undo(batch.inputs, self.spec.input_shift, self.spec.input_scale)
         return inputs[..., self.spec.target_feature or 0]
 
-    def prepare(self, train: Any) -> None:
+    def prepare(self, train: SequenceDataset) -> None:
         """Keep the training split, from which the baselines are made."""
         self._train = train
 
@@ -142,7 +143,7 @@ class Anomaly(ValueTask):
                 for name, (predictor, steps) in self.predictors(self._train, kept).items()
             }
 
-    def _fitted(self, predictor: Predictor, steps: int, dataset: Any) -> Detector:
+    def _fitted(self, predictor: Predictor, steps: int, dataset: SequenceDataset) -> Detector:
         return Detector.fit([errors for errors, _ in self._errors(predictor, steps, dataset)], self.spans, self.rate)
 
     def state(self) -> dict[str, Any]:
@@ -155,7 +156,7 @@ class Anomaly(ValueTask):
         self.detector = Detector.from_plain(state["detector"]) if "detector" in state else None
         self.baseline_detectors = {name: Detector.from_plain(one) for name, one in state.get("baselines", {}).items()}
 
-    def predictors(self, train: Any, evaluation: Any) -> dict[str, tuple[Predictor, int]]:
+    def predictors(self, train: SequenceDataset, evaluation: SequenceDataset) -> dict[str, tuple[Predictor, int]]:
         found = super().predictors(train, evaluation)
         del found["mean of train"]
         found["no change"] = (lambda history, known: self._change(history[:, -1:], history)), 1
@@ -175,13 +176,15 @@ class Anomaly(ValueTask):
         before = np.where(known[:, None, None] >= season, history[:, :1], history[:, -1:])
         return self._change(before, history)
 
-    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
+    def baselines(self, train: SequenceDataset, evaluation: SequenceDataset) -> dict[str, dict[str, float]]:
         return {
             name: self._score(predictor, steps, evaluation, self.baseline_detectors.get(name))
             for name, (predictor, steps) in self.predictors(train, evaluation).items()
         }
 
-    def _score(self, predictor: Predictor, steps: int, evaluation: Any, detector: Detector | None) -> dict[str, float]:
+    def _score(
+        self, predictor: Predictor, steps: int, evaluation: SequenceDataset, detector: Detector | None
+    ) -> dict[str, float]:
         """Return the metrics of a baseline; of its forecasts only if it has no detector."""
         counts, scale, sizes = Counts({}), self.spec.scale[0], []
         for errors, kinds in self._errors(predictor, steps, evaluation):
@@ -192,7 +195,9 @@ class Anomaly(ValueTask):
         forecast = {"mae": float(np.abs(errors).mean()), "mse": float((errors**2).mean())}
         return self.summary({**forecast, **({} if detector is None else counts.summary(self.kinds))})
 
-    def _errors(self, predictor: Predictor, steps: int, dataset: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _errors(
+        self, predictor: Predictor, steps: int, dataset: SequenceDataset
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return errors and kinds ``(n,)`` of each sequence."""
         parts = [(y[:, 0] - predictor(x, known)[:, 0], y[:, 1]) for x, known, y in histories(dataset, steps)]
         errors, kinds = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -241,7 +246,7 @@ class Anomaly(ValueTask):
         return {"anomaly": anomaly_figure(errors, kinds, values, self.detector, self.kinds)}
 
 
-class JoinedWindows:
+class JoinedWindows(SequenceDataset):
     """Data set of whole sequences, joined from the windows of batches.
 
     >>> import torch
@@ -269,7 +274,7 @@ class JoinedWindows:
         return [sequence for row in self._rows.values() for sequence in row]
 
     @property
-    def lengths(self) -> np.ndarray:
+    def lengths(self) -> np.ndarray:  # type: ignore[override]
         """Number of steps of each sequence."""
         return np.array([sum(len(inputs) for inputs, _ in parts) for parts in self._parts], dtype=np.int64)
 

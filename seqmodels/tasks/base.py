@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from seqmodels.batch import SequenceBatch, step_mask
+from seqmodels.dataset import SequenceDataset
 from seqmodels.registry import find, names
 from seqmodels.spec import Spec
 from seqmodels.tasks.comparison import compare
@@ -77,7 +78,7 @@ class Task:
         """Metric monitored by checkpoints and early stopping, and its mode "min" or "max"."""
         return "loss", "min"
 
-    def prepare(self, train: Any) -> None:
+    def prepare(self, train: SequenceDataset) -> None:
         """Compute statistics of the training split for loss and metrics; none by default."""
 
     def calibrate(self, batches: Iterable[tuple[Tensor, SequenceBatch]]) -> None:
@@ -156,7 +157,7 @@ class Task:
         """Return the numbers to log from the computed metrics and the mean loss ("loss")."""
         return {name: float(value) for name, value in values.items()}
 
-    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
+    def baselines(self, train: SequenceDataset, evaluation: SequenceDataset) -> dict[str, dict[str, float]]:
         """Return the metrics on `evaluation` of simple methods fitted to `train`.
 
         Args:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from seqmodels.batch import SequenceBatch
-from seqmodels.dataset import first_steps
+from seqmodels.dataset import SequenceDataset, first_steps
 from seqmodels.kinds import Share, list_of, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec
@@ -97,7 +97,7 @@ class Classification(LabelTask):
             predicted, truth = self.real(prediction, batch)
             metrics[_at(steps)].update((predicted.argmax(-1) == truth).float())
 
-    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
+    def baselines(self, train: SequenceDataset, evaluation: SequenceDataset) -> dict[str, dict[str, float]]:
         truth = labels(evaluation)
         scores: dict[str, dict[str, float]] = {}
         for name, predicted in self._predict_simply(train, evaluation).items():
@@ -110,7 +110,9 @@ class Classification(LabelTask):
                     scores[name][_at(steps)] = float((values == truth).mean())
         return scores
 
-    def _predict_simply(self, train: Any, evaluation: Any) -> dict[str, Sequence[np.ndarray | None]]:
+    def _predict_simply(
+        self, train: SequenceDataset, evaluation: SequenceDataset
+    ) -> dict[str, Sequence[np.ndarray | None]]:
         """Predict labels by simple methods, from whole sequences and from the first steps of each."""
         known = labels(train)
         parts = [evaluation, *(first_steps(evaluation, steps) for steps in self.lengths)]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from seqmodels.batch import SequenceBatch
-from seqmodels.dataset import evenly_spaced
+from seqmodels.dataset import SequenceDataset, evenly_spaced
 from seqmodels.kinds import between, list_of, positive, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec
@@ -172,7 +172,9 @@ class Forecasting(SeriesTask):
     def _unscale_quantiles(self, quantiles: Tensor) -> Tensor:
         return self.unscale(quantiles.transpose(-1, -2)).transpose(-1, -2)
 
-    def score(self, predictor: Predictor, steps: int, train: Any, evaluation: Any) -> dict[str, float]:
+    def score(
+        self, predictor: Predictor, steps: int, train: SequenceDataset, evaluation: SequenceDataset
+    ) -> dict[str, float]:
         if not self.predictive.has_interval:
             return super().score(predictor, steps, train, evaluation)
         stride = -(-item_count(train) // MOST_ITEMS)
@@ -190,7 +192,7 @@ class Forecasting(SeriesTask):
             self._count(metrics, forecast, truth, forecast.unsqueeze(-1) + named, crps, ends)
         return self.summary(metrics.compute())
 
-    def prepare(self, train: Any) -> None:
+    def prepare(self, train: SequenceDataset) -> None:
         """Compute the scale of MASE from the training split, if a season fits into its sequences.
 
         Raises:

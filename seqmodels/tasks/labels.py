@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqmodels.batch import SequenceBatch
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Share
 from seqmodels.spec import Spec
 from seqmodels.tasks.base import Task
@@ -57,7 +58,7 @@ class LabelTask(Task):
     def monitor(self) -> tuple[str, str]:
         return "accuracy", "max"
 
-    def prepare(self, train: Any) -> None:
+    def prepare(self, train: SequenceDataset) -> None:
         """Count the classes if the loss is balanced."""
         if self.class_weights == "balanced":
             counts = torch.from_numpy(np.bincount(labels(train), minlength=self.output_size)).double()

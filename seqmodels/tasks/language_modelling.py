@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqmodels.batch import SequenceBatch
+from seqmodels.dataset import SequenceDataset
 from seqmodels.heads.decoding.search import sampler
 from seqmodels.kinds import Count, list_of, positive, up_to_one, whole
 from seqmodels.registry import register
@@ -86,7 +87,7 @@ class LanguageModelling(Task):
         named = super().summary(values)
         return {**named, "bits": named["loss"] / math.log(2), "perplexity": perplexity(named["loss"])}
 
-    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
+    def baselines(self, train: SequenceDataset, evaluation: SequenceDataset) -> dict[str, dict[str, float]]:
         found = {}
         if kmer_of(self.spec) > 1:
             train, evaluation = NewestTokens(train), NewestTokens(evaluation)

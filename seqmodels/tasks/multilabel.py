@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqmodels.batch import SequenceBatch
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import between
 from seqmodels.registry import register
 from seqmodels.spec import Spec
@@ -75,7 +76,7 @@ class Multilabel(Task):
     def monitor(self) -> tuple[str, str]:
         return "mean_average_precision", "max"
 
-    def prepare(self, train: Any) -> None:
+    def prepare(self, train: SequenceDataset) -> None:
         """Count the labels if the loss is balanced."""
         if self.class_weights == "balanced":
             share = torch.from_numpy(label_sets(train).mean(0)).double()
@@ -132,7 +133,7 @@ class Multilabel(Task):
         metrics.update(torch.from_numpy(probabilities).float(), torch.from_numpy(truth).long())
         return self.summary(metrics.compute())
 
-    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
+    def baselines(self, train: SequenceDataset, evaluation: SequenceDataset) -> dict[str, dict[str, float]]:
         known, truth = label_sets(train), label_sets(evaluation)
         predicted = {"label frequencies": np.broadcast_to(known.mean(0), truth.shape).copy()}
         predicted["logistic regression"] = label_regression(train, known, evaluation)

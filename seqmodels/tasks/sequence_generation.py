@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqmodels.batch import SequenceBatch
+from seqmodels.dataset import SequenceDataset
 from seqmodels.heads.decoding.search import sampler
 from seqmodels.kinds import Share, not_negative, positive, whole
 from seqmodels.registry import register
@@ -183,7 +184,7 @@ class SequenceGeneration(Task):
         """Return targets or predictions ``(..., V)`` in original units."""
         return undo(values, self.spec.shift, self.spec.scale)
 
-    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
+    def baselines(self, train: SequenceDataset, evaluation: SequenceDataset) -> dict[str, dict[str, float]]:
         if not self.of_tokens:
             return {"mean of train": self._mean_baseline(train, evaluation)}
         found = {}
@@ -202,7 +203,7 @@ class SequenceGeneration(Task):
         written = compare_by(model, baselines, (("bleu", "max"), ("chrf", "max"), ("token_error_rate", "min")))
         return written or compare(model, baselines, ("loss" if self.of_tokens else "rmse", "min"))
 
-    def _mean_baseline(self, train: Any, evaluation: Any) -> dict[str, float]:
+    def _mean_baseline(self, train: SequenceDataset, evaluation: SequenceDataset) -> dict[str, float]:
         targets = [evaluation.read(i, 0, 1)[1] for i in range(len(evaluation.lengths))]
         mean, metrics = mean_sequence(train, max(map(len, targets))), self.metrics()
         for target in targets:

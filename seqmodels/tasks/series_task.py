@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqmodels.dataset import evenly_spaced
+from seqmodels.dataset import SequenceDataset, evenly_spaced
 from seqmodels.tasks.baselines.climatology import Climatology, calendar_columns
 from seqmodels.tasks.baselines.reading import histories, item_count, last_stretch, sequences
 from seqmodels.tasks.baselines.smoothing import LEAST_STEPS, MOST_STEPS, Smoothing
@@ -50,7 +50,7 @@ class SeriesTask(ValueTask):
         reached: np.ndarray = values + last if self.relative else values
         return reached
 
-    def predictors(self, train: Any, evaluation: Any) -> dict[str, tuple[Predictor, int]]:
+    def predictors(self, train: SequenceDataset, evaluation: SequenceDataset) -> dict[str, tuple[Predictor, int]]:
         found = super().predictors(train, evaluation)
         horizon = self.spec.target_size
         if self.spec.series is not None and self.spec.series.transform in CHANGES:
@@ -72,7 +72,7 @@ class SeriesTask(ValueTask):
         ahead = np.arange(self.spec.target_size)
         return np.where(known[:, None] >= season, series[:, ahead % season], series[:, -1:])
 
-    def naive_error(self, train: Any) -> float | None:
+    def naive_error(self, train: SequenceDataset) -> float | None:
         """Return the mean absolute error of the seasonal naive forecast; None if no season fits into the sequences."""
         m = self.spec.period
         if m is None or self.spec.target_feature is None:
@@ -84,7 +84,7 @@ class SeriesTask(ValueTask):
             count += max(len(series) - m, 0)
         return total / count if count and total else None
 
-    def _smoothed(self, train: Any) -> dict[str, tuple[Predictor, int]]:
+    def _smoothed(self, train: SequenceDataset) -> dict[str, tuple[Predictor, int]]:
         """Return exponential smoothing, if statsmodels is installed and the series can be fitted."""
         longest = int(np.max(train.lengths))
         if longest < LEAST_STEPS:
@@ -105,7 +105,7 @@ class SeriesTask(ValueTask):
 
         return {"exponential smoothing": (predict, min(longest, max(SMOOTHED, 4 * (smoothing.period or 0))))}
 
-    def _usual(self, train: Any) -> dict[str, tuple[Predictor, int]]:
+    def _usual(self, train: SequenceDataset) -> dict[str, tuple[Predictor, int]]:
         """Return harmonic climatology, if the calendar is among the inputs."""
         columns = [column for pair in calendar_columns(self.spec.input_names) for column in pair]
         if not columns:

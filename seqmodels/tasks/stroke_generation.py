@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from seqmodels.batch import SequenceBatch
+from seqmodels.dataset import SequenceDataset
 from seqmodels.heads.mixture import log_likelihood
 from seqmodels.kinds import positive, whole
 from seqmodels.registry import register
@@ -91,7 +92,7 @@ class StrokeGeneration(Task):
         states = truth.shape[-1] - 2
         metrics.update((predicted[:, -states:].argmax(-1) == truth[:, 2:].argmax(-1)).float())
 
-    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
+    def baselines(self, train: SequenceDataset, evaluation: SequenceDataset) -> dict[str, dict[str, float]]:
         known, truth = drawn(train), drawn(evaluation)
         found = {
             "one Gaussian": one_gaussian(known, truth),

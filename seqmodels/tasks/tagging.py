@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from seqmodels.batch import SequenceBatch
+from seqmodels.dataset import SequenceDataset
 from seqmodels.heads import chain
 from seqmodels.kinds import Share, tags
 from seqmodels.registry import register
@@ -134,7 +135,7 @@ class Tagging(LabelTask):
         counts = {name: named.pop(name) for name in COUNTS if name in named}
         return {**named, **segment_scores(counts)} if counts else named
 
-    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
+    def baselines(self, train: SequenceDataset, evaluation: SequenceDataset) -> dict[str, dict[str, float]]:
         truth, counts = labels(evaluation), np.bincount(labels(train), minlength=self.output_size)
         majority = int(counts.argmax())
         predicted: dict[str, np.ndarray | None] = {"majority tag": np.full(len(truth), majority)}

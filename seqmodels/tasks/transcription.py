@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqmodels.batch import SequenceBatch, step_mask
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec
@@ -171,7 +172,7 @@ class Transcription(Task):
                 named[f"{prefix}exact"] = float(values[f"{prefix}exact"]) / float(values[f"{prefix}rows"])
         return named
 
-    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
+    def baselines(self, train: SequenceDataset, evaluation: SequenceDataset) -> dict[str, dict[str, float]]:
         known, truth = transcripts(train), transcripts(evaluation)
         made = {
             "most frequent sequence": [most_frequent(known)] * len(truth),
@@ -249,6 +250,6 @@ def steps_needed(targets: Tensor, lengths: Tensor) -> Tensor:
     return lengths + alike.sum(1)
 
 
-def transcripts(dataset: Any) -> list[list[int]]:
+def transcripts(dataset: SequenceDataset) -> list[list[int]]:
     """Return the targets of all sequences of a data set."""
     return [dataset.read(i, 0, 1)[1].tolist() for i in range(len(dataset.lengths))]

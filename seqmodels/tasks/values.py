@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqmodels.batch import SequenceBatch
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import positive, whole
 from seqmodels.spec import Spec
 from seqmodels.tasks.base import Task
@@ -87,13 +88,13 @@ class ValueTask(Task):
         """Return targets or predictions ``(..., V)`` in original units."""
         return undo(values, self.spec.shift, self.spec.scale)
 
-    def baselines(self, train: Any, evaluation: Any) -> dict[str, dict[str, float]]:
+    def baselines(self, train: SequenceDataset, evaluation: SequenceDataset) -> dict[str, dict[str, float]]:
         return {
             name: self.score(predictor, steps, train, evaluation)
             for name, (predictor, steps) in self.predictors(train, evaluation).items()
         }
 
-    def predictors(self, train: Any, evaluation: Any) -> dict[str, tuple[Predictor, int]]:
+    def predictors(self, train: SequenceDataset, evaluation: SequenceDataset) -> dict[str, tuple[Predictor, int]]:
         """Return the baselines in scaled units, each with its number of steps of history."""
         found: dict[str, tuple[Predictor, int]] = {}
         stride = -(-item_count(train) // MOST_ITEMS)
@@ -111,7 +112,9 @@ class ValueTask(Task):
         found["ridge regression"] = (lambda history, known: ridge.predict(history.reshape(len(history), -1))), steps
         return found
 
-    def score(self, predictor: Predictor, steps: int, train: Any, evaluation: Any) -> dict[str, float]:
+    def score(
+        self, predictor: Predictor, steps: int, train: SequenceDataset, evaluation: SequenceDataset
+    ) -> dict[str, float]:
         """Return the metrics of a baseline on `evaluation`."""
         metrics = self.metrics()
         for history, known, targets in histories(evaluation, steps):

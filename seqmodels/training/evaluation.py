@@ -11,8 +11,7 @@ from lightning_fabric.utilities import move_data_to_device
 
 from seqmodels import checkpoint
 from seqmodels.data.batches.module import SequenceDataModule
-from seqmodels.data.dataset import SequenceDataset
-from seqmodels.dataset import first_steps, some_sequences
+from seqmodels.dataset import SequenceDataset, first_steps, some_sequences
 from seqmodels.training.learner import Learner
 from seqmodels.training.processes.environments import Alone
 from seqmodels.training.truncation import Carried
@@ -37,8 +36,8 @@ def score(
     for split in ("val", "test"):
         if split in data.splits and options[f"limit_{split}_batches"] != 0:
             scores[split] = evaluate_split(learner, data, split, options)
-            held = _some(data.splits[split], split) if baselines else None
-            scores["baseline"][split] = learner.task.baselines(train, held) if baselines else {}
+            found = learner.task.baselines(train, _some(data.splits[split], split)) if baselines else {}
+            scores["baseline"][split] = found
             comparisons[split] = learner.task.compare(scores[split], scores["baseline"][split])
     return scores, comparisons
 

@@ -21,7 +21,7 @@ from seqmodels.build import (
     parameter_count,
 )
 from seqmodels.data.batches.module import SequenceDataModule
-from seqmodels.data.dataset import DataSource
+from seqmodels.data.sources.base import DataSource
 from seqmodels.environment import hide, resolved
 from seqmodels.inference import load
 from seqmodels.registry import import_plugins

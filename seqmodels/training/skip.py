@@ -1,17 +1,16 @@
 """Skip connection fitted by ridge regression before training; the layers learn the residual."""
 
-from typing import Any
-
 import torch
 from torch import nn
 
+from seqmodels.dataset import SequenceDataset
 from seqmodels.model import SequenceModel
 from seqmodels.tasks.base import Task
 from seqmodels.tasks.forecasting import Forecasting
 from seqmodels.tasks.forecasts.linear_start import ridge_start
 
 
-def fit_skip(model: SequenceModel, task: Task, train: Any, held_out: Any) -> None:
+def fit_skip(model: SequenceModel, task: Task, train: SequenceDataset, held_out: SequenceDataset | None) -> None:
     """Fix the skip connection to ridge regression and zero the head's output layer.
 
     Training then starts from the regression's predictions, with intervals from its errors.

@@ -7,7 +7,8 @@ import pytest
 
 from seqmodels import registry
 from seqmodels.build import build_data, build_evaluation, build_source, open_data, suggestions
-from seqmodels.data.dataset import ArrayDataset, DataSource
+from seqmodels.data.dataset import ArrayDataset
+from seqmodels.data.sources.base import DataSource
 from seqmodels.spec import Spec
 
 SPEC = Spec("tokens", 3, "labels", 2, "sequence")

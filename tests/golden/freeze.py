@@ -17,7 +17,7 @@ import numpy as np
 import seqmodels
 from seqmodels.build import build_source, open_data
 from seqmodels.cli.config.library import Library
-from seqmodels.data.dataset import SequenceDataset
+from seqmodels.dataset import SequenceDataset
 from seqmodels.registry import find
 from tests.golden.files import FILES, STAND_INS
 from tests.training.runs import compose_config

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from seqmodels.data.dataset import SequenceDataset
+from seqmodels.dataset import SequenceDataset
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from seqmodels.batch import SequenceBatch
-from seqmodels.data.dataset import SequenceDataset
+from seqmodels.dataset import SequenceDataset
 from seqmodels.spec import Spec
 
 

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from seqmodels.batch import SequenceBatch
 from seqmodels.data.batches.collate import collate
 from seqmodels.data.batches.plan import Plan, make_plan
-from seqmodels.data.dataset import SequenceDataset
+from seqmodels.dataset import SequenceDataset
 from seqmodels.stopping import follow_parent, starting
 
 # How workers are started. Forking would copy this process's threads' locks, held for ever in the copy;

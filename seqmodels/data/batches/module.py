@@ -12,8 +12,7 @@ import numpy as np
 import pytorch_lightning as pl
 
 from seqmodels.data.batches.loader import PlanLoader
-from seqmodels.data.dataset import SequenceDataset
-from seqmodels.dataset import part_of
+from seqmodels.dataset import SequenceDataset, part_of
 from seqmodels.spec import Spec
 
 # How much of each split the fingerprint reads: places spread over its steps, and how many around each.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from seqmodels.data.columns.arrays_check import fill
-from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.numbers import apply_scale
 from seqmodels.data.read.arrays import Arrays
+from seqmodels.dataset import SequenceDataset
 from seqmodels.spec import Spec
 
 # Classes that a message lists, at most.

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.encode.token_file import TokenFile
 from seqmodels.data.encode.tokenizer import Units
+from seqmodels.dataset import SequenceDataset
 from seqmodels.spec import Spec
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from seqmodels.data.dataset import Origins, SequenceDataset
+from seqmodels.data.dataset import Origins
 from seqmodels.data.encode.alphabet import Alphabet
 from seqmodels.data.encode.token_file import TokenFile, cached, write_tokens
 from seqmodels.data.read.fasta import Piece, read_records
+from seqmodels.dataset import SequenceDataset
 from seqmodels.spec import Spec
 
 HEADERS, LENGTHS, DIGESTS = "headers", "lengths.npy", "digests.npy"

@@ -20,9 +20,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from seqmodels.data.dataset import SequenceDataset
 from seqmodels.data.files.arrays import blocks
 from seqmodels.data.files.lazy import LazySequence
+from seqmodels.dataset import SequenceDataset
 from seqmodels.spec import Spec
 
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from seqmodels.data.columns.roles import name_of
-from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.anomalies import KINDS, LEAST_SHARE, Anomaly, inject, to_plain
@@ -18,7 +17,9 @@ from seqmodels.data.series.reading import read_series
 from seqmodels.data.series.rows import SeriesRows
 from seqmodels.data.series.table import SeriesTable, reading_of
 from seqmodels.data.series.windows import SeriesStreams, SeriesWindows
+from seqmodels.data.sources.base import DataSource
 from seqmodels.data.sources.table import CSVSource
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Column, ColumnNames, Count, Seed, Share, whole
 from seqmodels.registry import register
 from seqmodels.spec import Anomalies, Spec

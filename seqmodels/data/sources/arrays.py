@@ -15,11 +15,12 @@ from seqmodels.data.columns.shifted import LOOKED_AT, step_later
 from seqmodels.data.columns.splits.arrays import split_arrays
 from seqmodels.data.columns.splits.shares import check_fractions
 from seqmodels.data.columns.targets.labels import sort_labels
-from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.arrays import ArraySequences, label_names, targets_of
 from seqmodels.data.numbers import fit_scale
 from seqmodels.data.read.arrays import Arrays, Names, read_arrays
 from seqmodels.data.read.ts import read_ts
+from seqmodels.data.sources.base import DataSource
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Count, Seed, Share, column, list_of, not_negative, whole
 from seqmodels.quoting import listed
 from seqmodels.registry import register

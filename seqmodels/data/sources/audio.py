@@ -14,12 +14,13 @@ import numpy as np
 
 from seqmodels.data.columns.audio_list import Recording, find_recordings
 from seqmodels.data.columns.splits.audio import SplitOptions, split_recordings
-from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.audio_features import SMALLEST, AudioFeatures
 from seqmodels.data.encode.audio_store import FeatureStore, Strictness, notes, open_store
 from seqmodels.data.encode.audio_targets import Targets
 from seqmodels.data.numbers import apply_scale
 from seqmodels.data.read.audio import sample_rate as rate_of
+from seqmodels.data.sources.base import DataSource
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Seed, Share, column, list_of, positive, speed, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec, Text

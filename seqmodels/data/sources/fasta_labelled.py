@@ -11,13 +11,14 @@ import numpy as np
 
 from seqmodels.data.columns.splits.near import Together, owners
 from seqmodels.data.columns.splits.shares import check_fractions, stratified
-from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.alphabet import Alphabet, alphabet_of
 from seqmodels.data.encode.record_store import RecordSequences, RecordStore
 from seqmodels.data.files.find import find_file, naming
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.read.fasta import Piece, find_records
 from seqmodels.data.read.open import read_table
+from seqmodels.data.sources.base import DataSource
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Seed, Share
 from seqmodels.registry import register
 from seqmodels.spec import Spec, Text

@@ -8,13 +8,15 @@ from typing import Annotated, Literal
 import numpy as np
 
 from seqmodels.data.columns.splits.shares import by_group, check_fractions
-from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
+from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.encode.alphabet import LETTERS as ALPHABETS
 from seqmodels.data.encode.alphabet import Alphabet, check_kmer, kmers
 from seqmodels.data.files.find import find_file, naming
 from seqmodels.data.read.fasta import Piece
 from seqmodels.data.read.genes import CODING, NAME, SEQUENCE, Genes, read_genes
 from seqmodels.data.read.table import Table
+from seqmodels.data.sources.base import DataSource
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Count, Seed, Share, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec, Text

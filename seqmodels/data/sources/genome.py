@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from seqmodels.data.columns.splits.shares import by_position, check_fractions
-from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.alphabet import Alphabet, alphabet_of, check_kmer, kmers, reverse_complement
 from seqmodels.data.encode.token_file import TokenFile, cached, write_tokens
 from seqmodels.data.files.find import naming
 from seqmodels.data.read.fasta import find_records, read_pieces
+from seqmodels.data.sources.base import DataSource
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Share, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec, Text

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from seqmodels.data.columns.sequences import Reading, read_sequences
-from seqmodels.data.dataset import ArrayDataset, SequenceDataset
+from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.encode.encoder import encode, reading_of, warn_of_unknown
 from seqmodels.data.numbers import apply_scale
 from seqmodels.data.read.table import Table
+from seqmodels.dataset import SequenceDataset
 from seqmodels.spec import Spec
 
 # What errors call sequences that are in no file.

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import numpy as np
 
-from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
+from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.encode.vocabulary import encode
 from seqmodels.data.files.find import read_text
+from seqmodels.data.sources.base import DataSource
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import whole
 from seqmodels.spec import Spec
 

@@ -12,13 +12,14 @@ import numpy as np
 
 from seqmodels.data.columns.pairs import LOOKED_AT, suggest_settings
 from seqmodels.data.columns.splits.shares import NAMES, check_fractions
-from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.pairs import Origins, PairDataset
 from seqmodels.data.encode.pairs_store import Limits, Sides, build_pairs, encode_pairs
 from seqmodels.data.encode.token_file import TokenFile, cached
 from seqmodels.data.encode.tokenizer import Units
 from seqmodels.data.encode.vocabulary import UNKNOWN, describe
 from seqmodels.data.read.pairs import Reader
+from seqmodels.data.sources.base import DataSource
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Column, Count, Seed, Share, whole
 from seqmodels.quoting import shown
 from seqmodels.registry import register

@@ -12,13 +12,15 @@ from seqmodels.data.columns.roles import name_of
 from seqmodels.data.columns.splits.shares import by_group, check_fractions
 from seqmodels.data.columns.targets.labels import sort_labels
 from seqmodels.data.columns.words import Characters
-from seqmodels.data.dataset import ArrayDataset, DataSource, Origins, SequenceDataset
+from seqmodels.data.dataset import ArrayDataset, Origins
 from seqmodels.data.encode.encoder import warn_of_lost
 from seqmodels.data.encode.vocabulary import FEWEST_SEEN, UNKNOWN, Vocabulary
 from seqmodels.data.files.find import naming
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
+from seqmodels.data.sources.base import DataSource
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Column, Seed, Share, list_of, whole
 from seqmodels.quoting import listed, shown
 from seqmodels.registry import register

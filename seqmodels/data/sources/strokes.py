@@ -12,9 +12,11 @@ from typing import Annotated, Literal
 import numpy as np
 
 from seqmodels.data.columns.splits.shares import by_group, check_fractions
-from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
+from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.files.find import naming
 from seqmodels.data.read.strokes import Drawing, read_drawings
+from seqmodels.data.sources.base import DataSource
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Count, Seed, Share, whole
 from seqmodels.quoting import listed, shown
 from seqmodels.registry import register

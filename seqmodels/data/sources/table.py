@@ -15,7 +15,6 @@ from seqmodels.data.columns.splits.near import Together
 from seqmodels.data.columns.splits.shares import check_fractions
 from seqmodels.data.columns.targets.cuts import check_cuts, cut_numbers
 from seqmodels.data.columns.times.zones import check_timezone
-from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.vocabulary import FEWEST_SEEN
 from seqmodels.data.files.arrays import MEMORY_LIMIT
 from seqmodels.data.read.open import read_table
@@ -25,8 +24,10 @@ from seqmodels.data.series.covariates import Calendar
 from seqmodels.data.series.options import SeriesOptions, infer_layout
 from seqmodels.data.series.reading import SeriesReading
 from seqmodels.data.series.table import SeriesTable, series_ahead
+from seqmodels.data.sources.base import DataSource
 from seqmodels.data.sources.open_table import open_table, prepare_table, whole_tables
 from seqmodels.data.sources.sequence_table import SequenceOptions, SequenceTable
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Column, ColumnNames, Count, Seed, Share, any_number, fold, list_of, whole
 from seqmodels.quoting import listed
 from seqmodels.registry import register

@@ -8,11 +8,12 @@ from typing import Any, Literal
 import numpy as np
 
 from seqmodels.data.columns.splits.shares import check_fractions
-from seqmodels.data.dataset import DataSource, SequenceDataset
 from seqmodels.data.encode.text_tokens import build_tokens, encode_tokens
 from seqmodels.data.encode.token_file import TokenFile, cached
 from seqmodels.data.encode.vocabulary import UNKNOWN, Vocabulary, describe
 from seqmodels.data.files.text import find_texts
+from seqmodels.data.sources.base import DataSource
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Count, Share
 from seqmodels.registry import register
 from seqmodels.spec import Spec, Text

@@ -13,12 +13,14 @@ from seqmodels.data.columns.splits.sequences import split_sequences
 from seqmodels.data.columns.splits.shares import check_fractions
 from seqmodels.data.columns.targets.encoded import check_targets, encode_targets
 from seqmodels.data.columns.targets.labels import sort_labels
-from seqmodels.data.dataset import ArrayDataset, DataSource, SequenceDataset
+from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.encode.encoder import frequent, origins, warn_of_lost
 from seqmodels.data.encode.vocabulary import FEWEST_SEEN, UNKNOWN
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
+from seqmodels.data.sources.base import DataSource
+from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Column, Seed, Share
 from seqmodels.registry import register
 from seqmodels.spec import Spec, Text

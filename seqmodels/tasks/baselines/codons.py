@@ -6,11 +6,11 @@ T letters of a record; a hexamer is six letters, two codons.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from seqmodels.dataset import SequenceDataset
 from seqmodels.tasks.baselines.reading import sequences
 
 RUN = 6
@@ -42,7 +42,7 @@ class CodonWindows:
         self.odds = np.zeros(size**RUN)
         self.width, self.threshold = WIDTHS[0], 0.0
 
-    def fit(self, train: Any) -> CodonWindows:
+    def fit(self, train: SequenceDataset) -> CodonWindows:
         """Count the hexamers, then choose width and threshold; return self."""
         coding, other = np.ones((2, self.size**RUN))
         for inputs, tags in sequences(train):
@@ -62,7 +62,7 @@ class CodonWindows:
         _, self.threshold, self.width = max(tried)
         return self
 
-    def predict(self, evaluation: Any) -> np.ndarray:
+    def predict(self, evaluation: SequenceDataset) -> np.ndarray:
         """Return a tag for each letter of all records."""
         return np.concatenate([self._tags(inputs) for inputs, _ in sequences(evaluation)])
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.dataset import evenly_spaced
+from seqmodels.dataset import SequenceDataset, evenly_spaced
 from seqmodels.tasks.baselines.counts import Counts, look_up
 from seqmodels.tasks.baselines.reading import joined, sequences, step_items
 
@@ -22,7 +22,9 @@ MOST_NUMBERS = 4096
 STRETCHED_STEPS = 16
 
 
-def ngram_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> np.ndarray | None:
+def ngram_regression(
+    train: SequenceDataset, train_labels: np.ndarray, evaluation: SequenceDataset
+) -> np.ndarray | None:
     """Predict labels by logistic regression on counts of 1- to 4-grams, with the two ends marked.
 
     One against the rest, with an L2 penalty of 1.
@@ -43,13 +45,13 @@ def ngram_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> n
     return fitted(model, counts[0], known).predict(counts[1])
 
 
-def affordable(train: Any) -> np.ndarray:
+def affordable(train: SequenceDataset) -> np.ndarray:
     """Return evenly spaced indices of sequences that hold about `MOST_TOKENS` together."""
     share = min(1.0, MOST_TOKENS / int(np.sum(train.lengths)))
     return evenly_spaced(len(train.lengths), max(1, int(share * len(train.lengths))))
 
 
-def ngram_counts(train: Any, chosen: np.ndarray, evaluation: Any) -> tuple[Any, Any] | None:
+def ngram_counts(train: SequenceDataset, chosen: np.ndarray, evaluation: SequenceDataset) -> tuple[Any, Any] | None:
     """Count the 1- to 4-grams that occur twice in the chosen training sequences; None if there are none."""
     from sklearn.feature_extraction.text import CountVectorizer
 
@@ -74,7 +76,9 @@ def standardised(known: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.n
     return (known - mean) / deviation, (asked - mean) / deviation
 
 
-def place_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> np.ndarray | None:
+def place_regression(
+    train: SequenceDataset, train_labels: np.ndarray, evaluation: SequenceDataset
+) -> np.ndarray | None:
     """Predict labels by logistic regression on the one-hot token at each position.
 
     Returns:
@@ -89,7 +93,7 @@ def place_regression(train: Any, train_labels: np.ndarray, evaluation: Any) -> n
     if (lengths != steps).any() or steps * size > MOST_NUMBERS or len(np.unique(train_labels[chosen])) < 2:
         return None
 
-    def describe(dataset: Any, indices: Any = None) -> np.ndarray:
+    def describe(dataset: SequenceDataset, indices: Any = None) -> np.ndarray:
         return np.eye(size, dtype=np.float32)[[inputs for inputs, _ in sequences(dataset, indices)]]
 
     known, asked = (x.reshape(len(x), -1) for x in (describe(train, chosen), describe(evaluation)))
@@ -103,7 +107,7 @@ def as_text(tokens: np.ndarray) -> str:
     return "\x02" + "".join(map(chr, codes.tolist())) + "\x03"
 
 
-def nearest_neighbour(train: Any, train_labels: np.ndarray, evaluation: Any) -> np.ndarray:
+def nearest_neighbour(train: SequenceDataset, train_labels: np.ndarray, evaluation: SequenceDataset) -> np.ndarray:
     """Return the label of the nearest training sequence, for each sequence of `evaluation`.
 
     Sequences of equal length are compared step by step, others by mean, deviation, first and last
@@ -127,7 +131,9 @@ def statistics(inputs: np.ndarray) -> np.ndarray:
     return np.concatenate([inputs.mean(0), inputs.std(0), inputs[0], inputs[-1], [np.log(len(inputs))]])
 
 
-def stretched_neighbour(train: Any, train_labels: np.ndarray, evaluation: Any) -> np.ndarray | None:
+def stretched_neighbour(
+    train: SequenceDataset, train_labels: np.ndarray, evaluation: SequenceDataset
+) -> np.ndarray | None:
     """Return the label of the nearest training sequence after resampling all to the same number of steps.
 
     Returns:
@@ -168,7 +174,7 @@ class ContextTags:
         self.widths, self.vocabulary, self.target_size, self.majority = widths, vocabulary, target_size, majority
         self._tables: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def fit(self, train: Any) -> ContextTags:
+    def fit(self, train: SequenceDataset) -> ContextTags:
         """Count all steps of `train`; return self."""
         counts = [Counts() for _ in self.widths]
         widest = self.widths[0]
@@ -178,7 +184,7 @@ class ContextTags:
         self._tables = [_most_frequent(table, self.target_size) for table in counts]
         return self
 
-    def predict(self, evaluation: Any) -> np.ndarray:
+    def predict(self, evaluation: SequenceDataset) -> np.ndarray:
         """Return a tag for each step of all sequences of `evaluation`."""
         widest = self.widths[0]
         found = []
@@ -205,7 +211,7 @@ def _most_frequent(counts: Counts, size: int) -> tuple[np.ndarray, np.ndarray]:
     return first[0], tag[order][first[1]]
 
 
-def step_regression(train: Any, evaluation: Any) -> np.ndarray | None:
+def step_regression(train: SequenceDataset, evaluation: SequenceDataset) -> np.ndarray | None:
     """Predict a tag for each step by logistic regression on its features; None if `train` has one tag only."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

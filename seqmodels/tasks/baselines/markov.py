@@ -5,10 +5,11 @@ V letters, k letters of context, n items.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from seqmodels.dataset import SequenceDataset
 from seqmodels.tasks.baselines.counts import look_up
 
 # Maximum number of letters, the last of the training split, to bound memory and time.
@@ -120,7 +121,7 @@ class Markov:
             counts = np.bincount(place, counts).astype(np.int64)
 
 
-def last_letters(dataset: Any, most: int | None = None) -> list[np.ndarray]:
+def last_letters(dataset: SequenceDataset, most: int | None = None) -> list[np.ndarray]:
     """Return the letters of each sequence, final target included; of all about the last `most`.
 
     Inputs are letters, or letters joined with those before them, the newest as the lowest digit.

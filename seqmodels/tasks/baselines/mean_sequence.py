@@ -3,12 +3,12 @@
 S target steps, V values.
 """
 
-from typing import Any
-
 import numpy as np
 
+from seqmodels.dataset import SequenceDataset
 
-def mean_sequence(train: Any, steps: int) -> np.ndarray:
+
+def mean_sequence(train: SequenceDataset, steps: int) -> np.ndarray:
     """Return the training mean at each step ``(S, V)``; the overall mean for steps without data.
 
     >>> from types import SimpleNamespace

@@ -8,18 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from seqmodels.dataset import SequenceDataset
 from seqmodels.tasks.baselines.labels import MOST_STEPS, affordable, fitted, ngram_counts, standardised, statistics
 from seqmodels.tasks.baselines.reading import neighbourhoods, sequences
 
 
-def label_sets(dataset: Any) -> np.ndarray:
+def label_sets(dataset: SequenceDataset) -> np.ndarray:
     """Return the labels of each sequence or step as float ``(n, V)`` of 0 and 1."""
     if dataset.spec.target_shape == "sequence":
         return np.stack([dataset.read(i, 0, 1)[1] for i in range(len(dataset.lengths))])
     return np.concatenate([targets for _, targets in sequences(dataset)])
 
 
-def label_regression(train: Any, known: np.ndarray, evaluation: Any) -> np.ndarray:
+def label_regression(train: SequenceDataset, known: np.ndarray, evaluation: SequenceDataset) -> np.ndarray:
     """Predict probabilities ``(n, V)`` on `evaluation` by a logistic regression per label (L2 penalty 1).
 
     Args:
@@ -42,7 +43,7 @@ def _probability(inputs: Any, holds: np.ndarray, asked: Any) -> np.ndarray:
     return fitted(model, inputs, holds > 0.5).predict_proba(asked)[:, 1]
 
 
-def _per_sequence(train: Any, evaluation: Any) -> tuple[np.ndarray, Any, Any]:
+def _per_sequence(train: SequenceDataset, evaluation: SequenceDataset) -> tuple[np.ndarray, Any, Any]:
     """Return the training indices, their features, and those of the evaluation sequences."""
     chosen = affordable(train)
     if train.spec.inputs == "tokens":
@@ -53,7 +54,7 @@ def _per_sequence(train: Any, evaluation: Any) -> tuple[np.ndarray, Any, Any]:
     )
 
 
-def _per_step(train: Any, evaluation: Any) -> tuple[np.ndarray, Any, Any]:
+def _per_step(train: SequenceDataset, evaluation: SequenceDataset) -> tuple[np.ndarray, Any, Any]:
     """Return the same for steps: features, or the one-hot token and its two neighbours."""
     chosen = np.arange(0, int(np.sum(train.lengths)), max(1, int(np.sum(train.lengths)) // MOST_STEPS))
     describe: Callable[[np.ndarray], np.ndarray] = np.asarray

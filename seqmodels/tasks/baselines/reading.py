@@ -6,18 +6,17 @@ items, T steps, F features, L steps of history, V values.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from seqmodels.dataset import Part
+from seqmodels.dataset import Part, SequenceDataset
 
 # Maximum number of items, and of numbers, per chunk.
 ITEMS, NUMBERS = 1 << 18, 1 << 22
 
 
-def labels(dataset: Any) -> np.ndarray:
+def labels(dataset: SequenceDataset) -> np.ndarray:
     """Return the label of each sequence, or of each step of all sequences, int64."""
     if dataset.spec.target_shape == "sequence":
         known = getattr(dataset, "labels", None)  # known without reading the files one by one
@@ -28,13 +27,15 @@ def labels(dataset: Any) -> np.ndarray:
     return np.concatenate([dataset.read(i, 0, int(n))[1] for i, n in enumerate(dataset.lengths)])
 
 
-def sequences(dataset: Any, indices: Iterable[int] | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def sequences(
+    dataset: SequenceDataset, indices: Iterable[int] | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield inputs and targets of whole sequences."""
     for i in range(len(dataset.lengths)) if indices is None else indices:
         yield dataset.read(int(i), 0, int(dataset.lengths[i]))
 
 
-def last_stretch(dataset: Any, most: int) -> np.ndarray:
+def last_stretch(dataset: SequenceDataset, most: int) -> np.ndarray:
     """Return features ``(T, F)`` of the last contiguous stretch of a data set, at most `most` steps.
 
     Windows that overlap by all but one step, or as their `starts` say, are joined; of whole sequences it is
@@ -67,7 +68,7 @@ def neighbourhoods(tokens: np.ndarray, before: int, after: int, border: int) -> 
     return sliding_window_view(np.pad(tokens, (before, after), constant_values=border), before + 1 + after)
 
 
-def step_items(dataset: Any, before: int, after: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
+def step_items(dataset: SequenceDataset, before: int, after: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
     """Yield token contexts ``(n, before + 1 + after)`` and targets ``(n,)`` of all steps in chunks."""
 
     def parts() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -83,10 +84,10 @@ def step_items(dataset: Any, before: int, after: int = 0) -> Iterator[tuple[np.n
     return joined(parts())
 
 
-class NewestTokens:
+class NewestTokens(SequenceDataset):
     """Data set whose inputs are tokens joined with those before them, read as the newest tokens."""
 
-    def __init__(self, dataset: Any) -> None:
+    def __init__(self, dataset: SequenceDataset) -> None:
         self.dataset, self.lengths = dataset, dataset.lengths
         self.spec = replace(dataset.spec, input_size=dataset.spec.target_size)
 
@@ -96,7 +97,7 @@ class NewestTokens:
         return inputs % self.spec.input_size, targets
 
 
-def target_items(dataset: Any, before: int) -> Iterator[tuple[np.ndarray, ...]]:
+def target_items(dataset: SequenceDataset, before: int) -> Iterator[tuple[np.ndarray, ...]]:
     """Yield contexts ``(n, before)`` and tokens ``(n,)`` of all target sequences in chunks."""
 
     def parts() -> Iterator[tuple[np.ndarray, ...]]:
@@ -123,14 +124,14 @@ def joined(parts: Iterable[tuple[np.ndarray, ...]], most: int = ITEMS) -> Iterat
         yield tuple(np.concatenate(arrays) for arrays in zip(*held, strict=True))
 
 
-def item_count(dataset: Any, stride: int = 1) -> int:
+def item_count(dataset: SequenceDataset, stride: int = 1) -> int:
     """Return the number of targets, or the number that `histories` yields with this stride."""
     if dataset.spec.target_shape == "sequence":
         return -(-len(dataset.lengths) // stride)
     return int((-(-np.asarray(dataset.lengths) // stride)).sum())
 
 
-def histories(dataset: Any, steps: int, stride: int = 1) -> Iterator[tuple[np.ndarray, ...]]:
+def histories(dataset: SequenceDataset, steps: int, stride: int = 1) -> Iterator[tuple[np.ndarray, ...]]:
     """Yield the last L inputs before each target, with the targets, in chunks.
 
     Shorter histories are padded with their first step. Tokens become one-hot features.
@@ -159,14 +160,14 @@ def histories(dataset: Any, steps: int, stride: int = 1) -> Iterator[tuple[np.nd
     return joined(parts, size)
 
 
-def _ends(dataset: Any, steps: int, stride: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _ends(dataset: SequenceDataset, steps: int, stride: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the last inputs and the targets of every `stride`-th sequence."""
     for i in range(0, len(dataset.lengths), stride):
         stop = int(dataset.lengths[i])
         yield dataset.read(i, max(0, stop - steps), stop)
 
 
-def _features(dataset: Any, inputs: np.ndarray) -> np.ndarray:
+def _features(dataset: SequenceDataset, inputs: np.ndarray) -> np.ndarray:
     return np.eye(dataset.spec.input_size)[inputs] if inputs.ndim == 1 else inputs
 
 

@@ -3,17 +3,15 @@
 N movements of V = 2 + K values: dx, dy and the one-hot pen state after it.
 """
 
-from typing import Any
-
 import numpy as np
 
-from seqmodels.dataset import evenly_spaced
+from seqmodels.dataset import SequenceDataset, evenly_spaced
 
 # Maximum number of movements for a mixture, and the regularization of covariances.
 MOST, RIDGE = 20_000, 1e-6
 
 
-def drawn(data: Any) -> list[np.ndarray]:
+def drawn(data: SequenceDataset) -> list[np.ndarray]:
     """Return the movements ``(S, V)`` of each drawing, float64."""
     return [np.asarray(data.read(i, 0, 1)[1], np.float64) for i in range(len(data.lengths))]
 

@@ -6,11 +6,10 @@ N pairs, L source tokens, M target tokens, V target tokens in the vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
-from seqmodels.dataset import evenly_spaced
+from seqmodels.dataset import SequenceDataset, evenly_spaced
 from seqmodels.tasks.baselines.reading import sequences
 
 ROUNDS = 5
@@ -20,7 +19,7 @@ CHUNK_SHARES = (0.1, 0.8, 0.1)  # initial probabilities of 0, 1 or 2 target toke
 Pair = tuple[np.ndarray, np.ndarray]
 
 
-def training_pairs(train: Any, stop: int | None) -> list[Pair]:
+def training_pairs(train: SequenceDataset, stop: int | None) -> list[Pair]:
     """Return evenly spaced training pairs without stop tokens; long and empty ones are left out."""
     pairs = ((s, t[t != stop]) for s, t in sequences(train, evenly_spaced(len(train.lengths), MOST_PAIRS)))
     return [(s, t) for s, t in pairs if 0 < len(s) <= MOST_STEPS and 0 < len(t) <= MOST_STEPS]

@@ -5,11 +5,10 @@ N sequences, n parts, T steps, F features.
 
 from collections import Counter
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
-from seqmodels.dataset import evenly_spaced
+from seqmodels.dataset import SequenceDataset, evenly_spaced
 from seqmodels.tasks.baselines.reading import sequences
 
 # Maximum number of training sequences, and steps to which each part is resampled.
@@ -36,7 +35,7 @@ def mean_token_run(known: list[list[int]]) -> list[int]:
     return [counts.most_common(1)[0][0]] * mean if counts else []
 
 
-def equal_parts(train: Any, known: list[list[int]], evaluation: Any) -> list[list[int]]:
+def equal_parts(train: SequenceDataset, known: list[list[int]], evaluation: SequenceDataset) -> list[list[int]]:
     """Label equal parts of each sequence by their nearest neighbours; its length gives their number.
 
     Training sequences are cut into as many parts as they have tokens.

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
+from seqmodels.dataset import SequenceDataset
+
 
 class PartialPrediction(NamedTuple):
     """Prediction with its partial predictions and attention.
@@ -44,10 +46,10 @@ def predict_partial(model: Any, inputs: Tensor, lengths: Tensor, after: tuple[in
     return PartialPrediction(model.head(features, lengths), found, attention)
 
 
-class Concatenated:
+class Concatenated(SequenceDataset):
     """Concatenation of data sets."""
 
-    def __init__(self, datasets: list[Any]) -> None:
+    def __init__(self, datasets: list[SequenceDataset]) -> None:
         self.datasets, self.spec = datasets, datasets[0].spec
         self.lengths = np.concatenate([dataset.lengths for dataset in datasets])
         self.starts = np.cumsum([0, *(len(dataset.lengths) for dataset in datasets)])

@@ -1,11 +1,10 @@
 """Helpers of sequence generation: texts, unknown target tokens and token-by-token baselines."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
-from seqmodels.dataset import evenly_spaced
+from seqmodels.dataset import SequenceDataset, evenly_spaced
 from seqmodels.spec import Spec
 from seqmodels.tasks.base import join_tokens
 from seqmodels.tasks.baselines.reading import sequences
@@ -48,7 +47,7 @@ def target_text(spec: Spec, tokens: Sequence[int]) -> str:
     return ("" if letters else " ").join(shown).replace("\u2581", " ").strip()
 
 
-def rewriters(train: Any, spec: Spec) -> dict[str, Write]:
+def rewriters(train: SequenceDataset, spec: Spec) -> dict[str, Write]:
     """Return the token-by-token baselines fitted to the training split, by name."""
     pairs = training_pairs(train, spec.stop)
     found: dict[str, Write] = {
@@ -61,7 +60,7 @@ def rewriters(train: Any, spec: Spec) -> dict[str, Write]:
     return found
 
 
-def rewritten(write: Write, dataset: Any, spec: Spec) -> Iterator[tuple[list[int], list[int], list[int]]]:
+def rewritten(write: Write, dataset: SequenceDataset, spec: Spec) -> Iterator[tuple[list[int], list[int], list[int]]]:
     """Yield source, generated and true tokens of each row."""
     for source, target in sequences(dataset, evenly_spaced(len(dataset.lengths), MOST_ROWS)):
         yield source.tolist(), write(source), known(spec, target[target != spec.stop].tolist())

@@ -5,10 +5,10 @@ n items, D inputs, V values, P parameters of each; values in scaled units.
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
+from seqmodels.dataset import SequenceDataset
 from seqmodels.tasks.baselines.reading import histories, item_count
 from seqmodels.tasks.baselines.ridge import Ridge
 from seqmodels.tasks.forecasts.distributions import FLOOR, Gaussian, NegativeBinomial, Output, Quantiles, StudentT
@@ -20,7 +20,7 @@ MOST_ITEMS, FEW_ITEMS = 200_000, 30
 
 
 def ridge_start(
-    output: Output, train: Any, held_out: Any, steps: int, features: Sequence[int]
+    output: Output, train: SequenceDataset, held_out: SequenceDataset | None, steps: int, features: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a linear map to a model's outputs that forecasts like ridge regression.
 
@@ -36,7 +36,7 @@ def ridge_start(
     """
     stride = -(-item_count(train) // MOST_ITEMS)
 
-    def items(data: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def items(data: SequenceDataset) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for history, _, targets in histories(data, steps, stride):
             yield history[..., list(features)].reshape(len(history), -1), targets
 

@@ -5,12 +5,12 @@ H steps of horizon, P parameters of each, Q levels; values in scaled units.
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from seqmodels.dataset import SequenceDataset
 from seqmodels.spec import Spec
 from seqmodels.tasks.baselines.reading import histories
 from seqmodels.tasks.forecasts.conformal import corrected, corrections, pairs
@@ -37,7 +37,7 @@ OUTPUTS: dict[str, Callable[[Spec, Callable[..., Tensor], tuple[float, ...]], Ou
 DIGITS = 9
 
 
-def check_counts(output: NegativeBinomial, train: Any) -> None:
+def check_counts(output: NegativeBinomial, train: SequenceDataset) -> None:
     """Validate that training targets are counts.
 
     Raises:
