@@ -1,7 +1,5 @@
 """The command line of one verb: a few flags, and Hydra's overrides."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import NoReturn

@@ -3,8 +3,6 @@
 Exit code 2: the command line or the config. Exit code 1: the data, or the run itself. 128 + n: stopped by signal n.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """What the verbs' flags have in common: rules of numbers, files to write, rows as output."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import re

@@ -4,8 +4,6 @@ Lightning and torch's optimizers load torch's compiler, and torchmetrics loads S
 before the first step.
 """
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import sys

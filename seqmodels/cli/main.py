@@ -1,7 +1,5 @@
 """The entry point: finds the verb, and turns whatever goes wrong into one short message."""
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import importlib

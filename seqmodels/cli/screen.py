@@ -1,7 +1,5 @@
 """Printing: colours where there is a terminal, plain text where there is none."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from rich.console import Console

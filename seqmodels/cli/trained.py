@@ -1,7 +1,5 @@
 """The trained run that a verb is about: found, and its changed settings checked."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -15,8 +15,6 @@ The one place of an option is its constructor's signature, and its line in the d
 `seqmodels show`, the check of a config and the constructor itself take name, default, choices and range from there.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 import re

@@ -1,7 +1,5 @@
 """Options of a part, as its constructor's signature and docstring tell them."""
 
-from __future__ import annotations
-
 import functools
 import re
 import types

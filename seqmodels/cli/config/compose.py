@@ -1,7 +1,5 @@
 """Composing a config with Hydra, beside the schema that says which settings there are."""
 
-from __future__ import annotations
-
 import functools
 import itertools
 from collections.abc import Iterator

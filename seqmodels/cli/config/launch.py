@@ -1,7 +1,5 @@
 """Hydra's own machinery: run folders, sweepers, launchers, and its flags."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

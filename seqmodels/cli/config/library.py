@@ -3,8 +3,6 @@
 Read as text only, so that listing them needs neither Hydra nor torch.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Configs of runs that are there already."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import cast
 

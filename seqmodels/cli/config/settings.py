@@ -1,7 +1,5 @@
 """Settings by their dotted names: parsed, listed, changed, and changed as they are stored."""
 
-from __future__ import annotations
-
 import os.path
 from collections.abc import Iterator, Set
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """What a config must be before its settings are looked at: names with values, not endless, and its parts named."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

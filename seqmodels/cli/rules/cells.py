@@ -1,7 +1,5 @@
 """What a cell can be told, and what a regulariser can act on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from seqmodels.cli.config.settings import Plain

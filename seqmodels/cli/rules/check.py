@@ -1,7 +1,5 @@
 """One pass over a composed config that finds every problem in it, before anything heavy is imported."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator
 from typing import Any

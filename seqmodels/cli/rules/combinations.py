@@ -4,8 +4,6 @@ What a part says of itself in class attributes (`target_shape` of a head, `keep_
 source. A rule is a generator of messages ``setting: what is wrong: cure``, and is named below.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from seqmodels.cli.config.settings import Plain

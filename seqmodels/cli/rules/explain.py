@@ -1,7 +1,5 @@
 """Settings in words: an option's meaning, and what it may be."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from seqmodels.cli.config.library import Library

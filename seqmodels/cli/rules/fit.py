@@ -1,7 +1,5 @@
 """Which heads, tasks and models go together."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from seqmodels.cli.config.settings import Plain

@@ -1,7 +1,5 @@
 """What a head allows of the rest, and its own options among one another."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from seqmodels.cli.config.settings import Plain

@@ -4,8 +4,6 @@ Options of parts (data sources, tasks, cells, heads) have their rules in their c
 settings in `table.py`. A setting that has none must have the type of its default.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from seqmodels.cli.config.library import PLACES

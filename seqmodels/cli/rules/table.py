@@ -1,7 +1,5 @@
 """Say what each setting may be that is not an option of a part."""
 
-from __future__ import annotations
-
 from seqmodels.kinds import (
     Rule,
     all_text,

@@ -1,7 +1,5 @@
 """Windows, splits, optimizer, schedule and trainer among one another."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from seqmodels.cli.config.settings import Plain

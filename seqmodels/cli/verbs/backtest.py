@@ -1,7 +1,5 @@
 """`seqmodels backtest`: train anew for each fold, walking forward through the test part of series."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`seqmodels data inspect`: what the data were taken for and what is in them, before any training."""
 
-from __future__ import annotations
-
 import json
 import math
 from typing import Any

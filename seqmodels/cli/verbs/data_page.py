@@ -1,7 +1,5 @@
 """What `seqmodels data inspect` prints, for a terminal of 80 columns."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from rich.console import Console

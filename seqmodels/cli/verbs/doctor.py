@@ -1,7 +1,5 @@
 """`seqmodels doctor`: what is installed, what is missing, and which engine each cell would take."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import platform

@@ -1,7 +1,5 @@
 """`seqmodels list`: what there is to choose from, one line each."""
 
-from __future__ import annotations
-
 from rich.text import Text
 
 from seqmodels.cli.arguments import config_parser

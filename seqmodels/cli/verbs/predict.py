@@ -1,7 +1,5 @@
 """`seqmodels predict`: predictions for new data, written as they are made."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import tempfile

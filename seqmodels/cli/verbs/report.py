@@ -1,7 +1,5 @@
 """`seqmodels report`: a page on a run, with its picture, its result and how to use it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The page on a run, as Markdown. It names no folder and no machine, only what kind of machine."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """`seqmodels evaluate` and `generate`."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

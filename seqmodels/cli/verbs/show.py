@@ -1,7 +1,5 @@
 """`seqmodels show`: the composed config."""
 
-from __future__ import annotations
-
 import sys
 
 import yaml

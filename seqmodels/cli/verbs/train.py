@@ -1,7 +1,5 @@
 """`seqmodels train`: one run, or with -m one for each combination of values."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import traceback

@@ -1,7 +1,5 @@
 """`seqmodels transcribe`: what is said in new recordings."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

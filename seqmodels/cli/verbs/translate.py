@@ -1,7 +1,5 @@
 """`seqmodels translate`: what a model that was trained on pairs makes of a text, or of each line of a file."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator
 from operator import itemgetter
