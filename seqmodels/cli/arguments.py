@@ -18,7 +18,7 @@ class Parser(argparse.ArgumentParser):
         raise ConfigError(message)
 
     def overrides(self, arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
-        """The flags, and what is left: overrides, in their order.
+        """Return the flags, and the overrides that are left, in order.
 
         Raises:
             ConfigError: flags that do not exist, all together.
@@ -40,7 +40,7 @@ def _unknown_flag(word: str, known: list[str]) -> str:
 
 
 def config_parser() -> Parser:
-    """The parser of every verb that composes a config."""
+    """Return the parser of every verb that composes a config."""
     parser = Parser()
     parser.add_argument("--config-dir", "-cd", type=Path)
     parser.add_argument("--config-name", "-cn", default="train")

@@ -22,7 +22,7 @@ class ConfigError(Exception):
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory was refused, to Python or to torch, which has no class for it on the CPU.
+    """Return whether memory was refused, to Python or to torch, which has no class for it on the CPU.
 
     >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
     (True, True)
@@ -33,7 +33,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def in_words(error: Exception) -> str:
-    """An error of Hydra, OmegaConf or the YAML reader, as one short problem."""
+    """Return an error of Hydra, OmegaConf or the YAML reader as one short problem."""
     missing = getattr(error, "missing_cfg_file", None)
     if missing:
         group, _, option = str(missing).rpartition("/")
@@ -52,7 +52,7 @@ def in_words(error: Exception) -> str:
 
 
 def no_option(group: str, option: str, options: Iterable[str], where: str = "") -> str:
-    """The problem of a choice that does not exist."""
+    """Return the problem of a choice that does not exist."""
     options = sorted(options)
     if not group:
         return f"{where}there is no config called {option!r}{suggest(option, options)}"
@@ -60,6 +60,6 @@ def no_option(group: str, option: str, options: Iterable[str], where: str = "") 
 
 
 def _where(error: Exception) -> str:
-    """``In 'experiment/x': `` where Hydra says in which file the choice was made."""
+    """Return ``In 'experiment/x': `` where Hydra says in which file the choice was made."""
     found = re.match(r"In '([^']+)': ", str(error))
     return f"{found.group(1)}.yaml: " if found and found.group(1) not in ("train", "hydra/config") else ""

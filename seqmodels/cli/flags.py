@@ -22,7 +22,7 @@ _C1 = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def wrong_values(flags: argparse.Namespace, rules: Mapping[str, Rule]) -> list[str]:
-    """What is wrong with the flags that were given and have a rule.
+    """Say what is wrong with the flags that were given and have a rule.
 
     >>> from seqmodels.kinds import whole
     >>> wrong_values(argparse.Namespace(beam=0, top_k=None), {"beam": whole(1), "top_k": whole(1)})
@@ -36,7 +36,7 @@ def wrong_values(flags: argparse.Namespace, rules: Mapping[str, Rule]) -> list[s
 
 
 def wrong_source(flag: str, path: str | Path, several: bool = False) -> list[str]:
-    """What is wrong with the file that a flag names; with `several`, a folder or a pattern may be named too.
+    """Say what is wrong with the file that a flag names; with `several`, also with a folder or a pattern.
 
     >>> wrong_source("--input", "none.csv")[0][:35]
     "--input: there is no file 'none.csv"
@@ -55,7 +55,7 @@ def wrong_source(flag: str, path: str | Path, several: bool = False) -> list[str
 
 
 def wrong_target(flag: str, path: Path | None, endings: tuple[str, ...] = ()) -> list[str]:
-    """What is wrong with the place where a flag has a file written; nothing where it was not given.
+    """Say what is wrong with the place where a flag has a file written, if it was given.
 
     >>> wrong_target("output", Path("predictions.txt"), TABLES)
     ['--output: must end in .csv or .jsonl, got predictions.txt']
@@ -70,7 +70,7 @@ def wrong_target(flag: str, path: Path | None, endings: tuple[str, ...] = ()) ->
 
 
 def as_json(row: dict[str, Any]) -> str:
-    """A row as one line."""
+    """Return a row as one line."""
     return _C1.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(row, ensure_ascii=False))
 
 

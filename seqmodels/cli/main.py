@@ -125,7 +125,7 @@ def _say_stopped(title: str, number: int) -> int:
 
 
 def explain(error: Exception) -> str:
-    """An error outside the config in words: ours as it is, others with their kind."""
+    """Say what went wrong outside the config: our errors as they are, others with their kind."""
     if isinstance(error, ValueError) or (isinstance(error, OSError) and error.strerror is None):
         return str(error)
     if isinstance(error, OSError):

@@ -1,10 +1,7 @@
 """From a command line's overrides to a config that is known to be good."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from seqmodels.cli.config.compose import Composition, compose, forced, select
 from seqmodels.cli.config.library import Library
@@ -14,9 +11,6 @@ from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.rules.check import check
 from seqmodels.environment import resolved
 from seqmodels.registry import import_plugins
-
-if TYPE_CHECKING:
-    from seqmodels.data.sources.base import DataSource
 
 # Data that are one endless stream: cut into windows of this many steps, unless chosen otherwise.
 # All other data may look at their file and say which task and head suit them.
@@ -42,45 +36,13 @@ RECIPES = {
 FIXED = ("model.", "task.", "seed", "training.batch_size", "training.window", "training.random_window", "training.k2")
 
 
-class Prepared(NamedTuple):
-    """A composed config, and all that was found out about it.
-
-    Fields:
-        config: the settings, as plain values.
-        choices: the option chosen in each group.
-        run_dir: the folder for the run.
-        notes: what was chosen for the user, in words.
-        problems: what is wrong, in words; a config with problems must not be run.
-        written: the settings as they are to be run with and stored: what stands in the environment is only named.
-        asks_hydra: as in a `Composition`.
-        source: the data's, where it was opened to see what suits it; the run goes on with it.
-    """
-
-    config: Plain
-    choices: dict[str, str | None]
-    run_dir: Path
-    notes: list[str]
-    problems: list[str]
-    written: Plain = {}  # noqa: RUF012  never changed
-    asks_hydra: bool = False
-    source: DataSource | None = None
-
-    def all_problems(self, wrong: list[str]) -> list[str]:
-        """The problems, after those of the overrides themselves, less what follows from these."""
-        absent = tuple(problem.split(":")[0].replace("/", ".") + "." for problem in wrong)
-        return list(dict.fromkeys([*wrong, *(p for p in self.problems if not p.startswith(absent))]))
-
-
-def prepare(library: Library, overrides: list[str], config_name: str = "train") -> Prepared:
+def prepare(library: Library, overrides: list[str], config_name: str = "train") -> Composition:
     """Compose one job's config, take what the data suggests, and check it all.
 
     Args:
         library: the config files there are.
-        overrides: one job's, as `seqmodels.cli.config.compose.jobs` returns them.
+        overrides: one job's, as `jobs` returns them.
         config_name: the primary config.
-
-    Returns:
-        The config and its problems; an empty config where it cannot be composed at all.
 
     Raises:
         ValueError: data that cannot be read, where the data is asked for a suggestion.
@@ -88,10 +50,10 @@ def prepare(library: Library, overrides: list[str], config_name: str = "train") 
     try:
         return _prepare(library, overrides, config_name)
     except ConfigError as error:
-        return Prepared({}, {}, Path(), [], list(error.problems))
+        return Composition({}, {}, {}, Path(), {}, [], list(error.problems))
 
 
-def _prepare(library: Library, overrides: list[str], config_name: str) -> Prepared:
+def _prepare(library: Library, overrides: list[str], config_name: str) -> Composition:
     composition = compose(library, overrides, config_name)
     config = composition.config
     if config["resume"] is not None:
@@ -103,21 +65,17 @@ def _prepare(library: Library, overrides: list[str], config_name: str) -> Prepar
         found = [*_of_stream(config["data"], chosen), *_recipe(parts, chosen, composition, library)]
         return _taking(found, library, overrides, config_name)
     if chosen >= {"task", "model/head"}:
-        return _prepared(composition, library)
+        return _checked(composition, library)
     problems = check(composition, library, decided=False)
     if problems:
-        return Prepared(
-            config, composition.choices, composition.run_dir, [*composition.renamed], problems, composition.written
-        )
+        return composition._replace(problems=problems)
     from seqmodels.build import amended_source, build_source, suggestions
 
     import_plugins(config["plugins"])
     source = build_source(config)
     parts = _reconciled(suggestions(source), config)
-    free = [
-        name for name in parts if name not in {*chosen, "recipe"} and not ("task" in chosen and name[:5] == "task.")
-    ]
-    found = [f"{name}={parts[name]}" for name in free]
+    taken = {*chosen, "recipe"}
+    found = [f"{n}={parts[n]}" for n in parts if n not in taken and not ("task" in chosen and n[:5] == "task.")]
     cut = chosen & {"training.window", "training.k2"}  # a recipe reads whole sequences from both ends
     found += [] if cut else _recipe(parts, chosen, composition, library)
     prepared = _taking(found, library, overrides, config_name)
@@ -127,7 +85,7 @@ def _prepare(library: Library, overrides: list[str], config_name: str) -> Prepar
 
 
 def _reconciled(parts: dict[str, str], config: Plain) -> dict[str, str]:
-    """What suits series, less what cannot go with what the user said."""
+    """Return what suits series, less what cannot go with what the user said."""
     if parts.get("task") != "forecasting":
         return parts
     if select(config, "task.output") == "negative_binomial":  # counts are levels, and their changes none
@@ -137,7 +95,7 @@ def _reconciled(parts: dict[str, str], config: Plain) -> dict[str, str]:
 
 
 def _of_stream(data: Plain, chosen: set[str]) -> list[str]:
-    """Settings that suit a stream, where nothing else says them."""
+    """Return the settings that suit a stream, where nothing else says them."""
     found = [] if "training.window" in chosen else [f"training.window={STREAM_WINDOW[data['name']]}"]
     if data.get("level") == "word" and not chosen & {"data.min_count", "data.max_size"}:
         # Of a word that occurs once little is learned, and how unknown words behave nothing unless some are unknown.
@@ -145,15 +103,14 @@ def _of_stream(data: Plain, chosen: set[str]) -> list[str]:
     return found
 
 
-def _taking(found: list[str], library: Library, overrides: list[str], config_name: str) -> Prepared:
-    """The config with what was found to suit the data, which any override of the user's goes before."""
-    forced_ones = [forced(library, one) for one in found]
-    composition = compose(library, [*forced_ones, *overrides], config_name)
-    return _prepared(composition, library, " ".join(found))
+def _taking(found: list[str], library: Library, overrides: list[str], config_name: str) -> Composition:
+    """Compose with what was found to suit the data, which any override of the user's goes before."""
+    composition = compose(library, [*(forced(library, one) for one in found), *overrides], config_name)
+    return _checked(composition, library, " ".join(found))
 
 
 def _recipe(parts: dict[str, str], chosen: set[str], composition: Composition, library: Library) -> list[str]:
-    """The recipe of the data, or else of the task and head, where nothing else says how to train."""
+    """Return the recipe of the data, or else of the task and head, where nothing else says how to train."""
     recipe = parts.get("recipe") or RECIPES.get((parts.get("task", ""), parts.get("model/head", "")))
     others = [group for group in ("task", "model/head") if composition.choices[group] != parts.get(group)]
     if recipe is None or "recipe" in chosen or composition.choices.get("experiment") or chosen & set(others):
@@ -169,15 +126,13 @@ def _recipe(parts: dict[str, str], chosen: set[str], composition: Composition, l
     return found
 
 
-def _prepared(composition: Composition, library: Library, taken: str = "") -> Prepared:
-    notes = [*composition.renamed] + ([f"data={composition.choices['data']}: taking {taken}"] if taken else [])
-    problems = check(composition, library)
-    made = composition.config, composition.choices, composition.run_dir, notes, problems, composition.written
-    return Prepared(*made, asks_hydra=composition.asks_hydra)
+def _checked(composition: Composition, library: Library, taken: str = "") -> Composition:
+    notes = [f"data={composition.choices['data']}: taking {taken}"] if taken else []
+    return composition._replace(notes=[*composition.notes, *notes], problems=check(composition, library))
 
 
 def _chosen(composition: Composition, library: Library, overrides: list[str], config_name: str) -> set[str]:
-    """The groups and settings that the command line or the experiment chose."""
+    """Return the groups and settings that the command line or the experiment chose."""
     chosen = names(overrides)
     experiment = composition.choices.get("experiment")
     files = [("experiment", experiment)] if experiment else []
@@ -192,33 +147,33 @@ def _chosen(composition: Composition, library: Library, overrides: list[str], co
     return chosen
 
 
-def _resumed(composition: Composition, library: Library, overrides: list[str], config_name: str) -> Prepared:
-    """The config of the run that is resumed, unless the command chooses parts anew; and its folder."""
+def _resumed(composition: Composition, library: Library, overrides: list[str], config_name: str) -> Composition:
+    """Return the config of the run that is resumed, unless the command chooses parts anew; and its folder."""
     try:
         folder = run_folder(Path(str(composition.config["resume"])), "resume")
     except ConfigError as error:
-        prepared = _prepared(composition, library)
+        prepared = _checked(composition, library)
         return prepared._replace(problems=[*error.problems, *prepared.problems])
     given = names(overrides)
     if not given & {"run_dir", "hydra.run.dir"}:
         composition = composition._replace(run_dir=folder)
-    saved, trusted = saved_config(folder, Path(str(composition.config["resume"]))), composition.config["plugins"]
+    resume = composition.config["resume"]
+    saved, trusted = saved_config(folder, Path(str(resume))), composition.config["plugins"]
     if given & library.groups():  # the command of a new run, which may be the one that began this
         anew = _prepare(library, [*overrides, "++resume=null"], config_name)
-        resume = {"resume": composition.config["resume"]}
-        config, written = {**anew.config, **resume}, {**anew.written, **resume}
+        config, written = {**anew.config, "resume": resume}, {**anew.written, "resume": resume}
         prepared = anew._replace(config=config, written=written, run_dir=composition.run_dir)
     else:
         config = {**amend(saved, overrides), "plugins": trusted}
         written = amend_written(saved, overrides, config)
-        prepared = _prepared(composition._replace(config=config, schema=saved, written=written), library)
+        prepared = _checked(composition._replace(config=config, schema=saved, written=written), library)
     problems = [*untrusted(saved, trusted, folder), *prepared.problems]
     problems = problems or [*_changed(saved, prepared.config), *_lost(prepared.config, folder)]
     return prepared._replace(problems=problems)
 
 
 def untrusted(saved: Plain, trusted: list[str], folder: Path) -> list[str]:
-    """The problem of a run made of parts from packages that the user has not named: a run imports nothing itself."""
+    """Return the problem of a run with parts from packages that the user has not named: it imports none itself."""
     missing = [str(name) for name in saved.get("plugins") or [] if name not in trusted]
     if not missing:
         return []
@@ -227,7 +182,7 @@ def untrusted(saved: Plain, trusted: list[str], folder: Path) -> list[str]:
 
 
 def _lost(config: Plain, folder: Path) -> list[str]:
-    """Data that a run was trained on, and that are no longer where they were."""
+    """Return the problem of data that are no longer where a run was trained on them."""
     path = select(config, "data.path")
     if not isinstance(path, str) or re.search(r"^\w+:|[*?\[]", path) or Path(path).expanduser().exists():
         return []
@@ -237,7 +192,7 @@ def _lost(config: Plain, folder: Path) -> list[str]:
 
 
 def _changed(saved: Plain, config: Plain) -> list[str]:
-    """What a resumed run cannot change: what its weights and its place in the data depend on."""
+    """Return the problems of changes to what a resumed run's weights and its place in the data depend on."""
     before = dict(settings(resolved(saved)))
     return [
         f"{path}: cannot change in a run that is resumed: it was {before.get(path)!r}, is {value!r}"

@@ -11,7 +11,7 @@ from seqmodels.terminal import Screen
 
 
 def console(stderr: bool = False) -> Console:
-    """A console that never wraps what is piped elsewhere."""
+    """Return a console that never wraps what is piped elsewhere."""
     return Screen(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
 
 

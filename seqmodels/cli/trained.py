@@ -26,7 +26,7 @@ class Asked(NamedTuple):
 
 
 def read_run(parser: Parser, arguments: list[str]) -> Asked:
-    """Flags, the run, and the overrides, which are checked against the run's own config."""
+    """Read flags, the run, and overrides, which are checked against the run's own config."""
     flags, rest = parser.overrides(arguments)
     named = bool(rest) and ("=" not in rest[0] or Path(rest[0]).exists())
     run = Path(rest[0]) if named else newest_run()
@@ -36,7 +36,7 @@ def read_run(parser: Parser, arguments: list[str]) -> Asked:
     folder = run_folder(run, "RUN")
     saved = saved_config(folder)
     library = Library()
-    changed = Composition(amend(saved, overrides, library.groups()), saved, {}, folder)
+    changed = Composition(amend(saved, overrides, library.groups()), saved, {}, folder, {}, [], [])
     problems = check(changed, library) if overrides else []
     if problems:
         raise ConfigError(*problems)
@@ -45,7 +45,7 @@ def read_run(parser: Parser, arguments: list[str]) -> Asked:
 
 
 def newest_run(root: Path = Path("runs")) -> Path:
-    """The run under `root` that was started last.
+    """Return the run under `root` that was started last.
 
     Raises:
         ConfigError: there is none.

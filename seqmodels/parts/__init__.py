@@ -70,7 +70,7 @@ class Part(NamedTuple):
 
     @property
     def renamed(self) -> Mapping[str, str]:
-        """Former names of options, which still work, and the present ones."""
+        """Return former names of options, which still work, and the present ones."""
         found: Mapping[str, str] = self.attributes.get("renamed", MappingProxyType({}))
         return found
 

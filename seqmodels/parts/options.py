@@ -75,7 +75,7 @@ def rule_of(annotation: Any) -> Rule | None:
 
 
 def is_strict(annotation: Any) -> bool:
-    """Whether an annotation names choices or a kind of value, and not only a type."""
+    """Return whether an annotation names choices or a kind of value, and not only a type."""
     if get_origin(annotation) in (Union, types.UnionType):
         return all(is_strict(one) for one in get_args(annotation) if one is not type(None))
     return get_origin(annotation) in (Annotated, Literal)

@@ -25,12 +25,12 @@ class ClassSource(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The class's name."""
+        """Return the class's name."""
         return self.node.name
 
     @property
     def doc(self) -> str:
-        """The class's docstring, empty where it has none."""
+        """Return the class's docstring, empty where it has none."""
         return ast.get_docstring(self.node) or ""
 
     def line(self) -> list[ClassSource]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seqmodels import checkpoint
-from seqmodels.cli.rules.combinations import combinations
+from seqmodels.cli.rules.check import combinations
 from seqmodels.inference import load
 from seqmodels.training.run import evaluate, train
 from tests.training.runs import compose_config

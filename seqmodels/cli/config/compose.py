@@ -24,33 +24,41 @@ from seqmodels.registry import import_plugins, known
 
 
 class Composition(NamedTuple):
-    """A composed config, everything resolved to plain values.
+    """A composed config as plain values, and all that was found out about it.
 
     Fields:
-        config: the settings.
-        schema: the same choices with no value changed: every setting there is, with its default.
+        config: the settings; empty where they cannot be composed at all.
+        schema: every setting there is with its default, for the same choices.
         choices: the option chosen in each group.
-        run_dir: where Hydra would put the run.
+        run_dir: the folder for the run.
         written: the settings as stored: what stands in the environment is only named.
-        renamed: settings that were given by a former name, in words.
+        notes: what was chosen for the user, or given by a former name, in words.
+        problems: what is wrong, in words; a config with problems must not be run.
         asks_hydra: whether Hydra has something of its own to do in the run: callbacks, logging, another folder.
+        source: the data's, where it was opened to see what suits it; the run goes on with it.
     """
 
     config: Plain
     schema: Plain
     choices: dict[str, str | None]
     run_dir: Path
-    written: Plain = {}  # noqa: RUF012  never changed
-    renamed: tuple[str, ...] = ()
+    written: Plain
+    notes: list[str]
+    problems: list[str]
     asks_hydra: bool = False
+    source: Any = None
+
+    def all_problems(self, wrong: list[str]) -> list[str]:
+        """Return the problems, after those of the overrides themselves, less what follows from these."""
+        absent = tuple(problem.split(":")[0].replace("/", ".") + "." for problem in wrong)
+        return list(dict.fromkeys([*wrong, *(p for p in self.problems if not p.startswith(absent))]))
 
 
 def jobs(library: Library, overrides: list[str], multirun: bool = False) -> tuple[list[list[str]], list[str]]:
-    """The overrides of each job (with `multirun`, of each combination), and what is wrong with them.
+    """Return the overrides of each job (with `multirun`, of each combination), and what is wrong with them.
 
-    Value overrides come back in Hydra's force-add form: a name that does not exist then composes,
-    and is found with all others by the check. For the same reason an override that cannot be
-    used is left out.
+    Unknown names are made to compose, and overrides that cannot be used are left out, so that the check finds all
+    problems together.
     """
     _import_plugins(library, overrides)
     problems: list[str] = []
@@ -71,7 +79,7 @@ def jobs(library: Library, overrides: list[str], multirun: bool = False) -> tupl
 
 
 def _import_plugins(library: Library, overrides: list[str]) -> None:
-    """Import the packages that the command names, so that their parts are choices like any other."""
+    """Import the packages that the command names, whose parts are choices like any other."""
     for raw in overrides:
         if raw.lstrip("+").startswith("plugins="):
             with suppress(ConfigError, ValueError):  # said when the settings are checked, or the run begins
@@ -81,42 +89,37 @@ def _import_plugins(library: Library, overrides: list[str]) -> None:
                 library.plugins += packages
 
 
-def _line(override: Override) -> str:
-    """An override as it was written."""
-    return override.input_line or ""
-
-
 def _variants(override: Override) -> Iterator[str]:
-    """Each value of a sweep as an override of its own; sweeps over intervals are the sweeper's."""
+    """Yield each value of a sweep as an override of its own; sweeps over intervals are the sweeper's."""
     if not override.is_sweep_override():
-        yield _line(override)
+        yield override.input_line or ""
     elif override.is_discrete_sweep():
         for value in override.sweep_string_iterator():
             yield f"{override.get_key_element()}={value}"
 
 
 def _choice_problems(library: Library, override: Override) -> list[str]:
-    group = override.key_or_group
+    group, line = override.key_or_group, override.input_line or ""
     if group == "hydra.searchpath":
         return ["hydra.searchpath: give your folder of configs with --config-dir DIR"]
     if group not in library.groups():
         return []
+    options = ", ".join(library.options(group))
     if override.is_delete():
-        return [f"~{group}: cannot be left out; choose from: {', '.join(library.options(group))}"]
+        return [f"~{group}: cannot be left out; choose from: {options}"]
     if override.is_add() or override.is_force_add():
-        return [f"{_line(override)}: {group} is chosen without a plus: {_line(override).lstrip('+')}"]
+        return [f"{line}: {group} is chosen without a plus: {line.lstrip('+')}"]
     option = override.value()
     if option is None:
-        return [f"{group}: cannot be null; choose from: {', '.join(library.options(group))}, or leave it out"]
+        return [f"{group}: cannot be null; choose from: {options}, or leave it out"]
     if isinstance(option, dict | list):
-        return [f"{_line(override)}: choose one option by name: {', '.join(library.options(group))}"]
-    if not library.has(group, str(option)):
-        return [no_option(group, str(option), library.options(group))]
-    return []
+        return [f"{line}: choose one option by name: {options}"]
+    known = library.has(group, str(option))
+    return [] if known else [no_option(group, str(option), library.options(group))]
 
 
 def forced(library: Library, raw: str) -> str:
-    """An override so that it composes, whether or not there is a setting of that name."""
+    """Return an override in Hydra's force-add form: it composes, whether or not there is a setting of that name."""
     override = parse(raw)
     key = override.key_or_group
     if override.is_delete() or key.split(".")[0] == "hydra" or key.startswith("hydra/") or key in library.groups():
@@ -130,9 +133,8 @@ def compose(library: Library, overrides: list[str], config_name: str = "train") 
     Raises:
         ConfigError: what Hydra cannot compose.
     """
-    path = search_path(library)
     with _hydra(library), reworded():
-        composed = hydra_compose(config_name, [*path, *overrides], return_hydra_config=True)
+        composed = hydra_compose(config_name, [*search_path(library), *overrides], return_hydra_config=True)
         # `${hydra:...}` in a config is read from here.
         HydraConfig.instance().set_config(composed)
         config = to_plain(composed)
@@ -143,10 +145,10 @@ def compose(library: Library, overrides: list[str], config_name: str = "train") 
     wrong = wrong_shape(config)
     if wrong is not None:
         raise ConfigError(wrong)
-    schema = make_schema(library, choices, config)
-    renamed = tuple(dict.fromkeys([*under_present_names(config), *under_present_names(written)]))
+    schema = _make_schema(library, choices, config)
+    notes = list(dict.fromkeys([*_under_present_names(config), *_under_present_names(written)]))
     config, written = _filled(config, schema), _filled(written, schema)
-    return Composition(config, schema, choices, run_dir, written, renamed, asks_hydra)
+    return Composition(config, schema, choices, run_dir, written, notes, [], asks_hydra)
 
 
 def _asks_hydra(own: DictConfig) -> bool:
@@ -156,7 +158,7 @@ def _asks_hydra(own: DictConfig) -> bool:
     return bool(own.callbacks or own.output_subdir or job.chdir or job.env_set or job.env_copy or logging != {"none"})
 
 
-def make_schema(library: Library, choices: dict[str, str | None], config: Plain) -> Plain:
+def _make_schema(library: Library, choices: dict[str, str | None], config: Plain) -> Plain:
     """Return every setting there is with its default, for the parts and files that are chosen."""
     top = library.read("", "train")
     schema = {key: value for key, value in top.items() if key not in ("defaults", "hydra", "run_dir")}
@@ -166,15 +168,15 @@ def make_schema(library: Library, choices: dict[str, str | None], config: Plain)
         holder = schema
         for name in above:
             holder = holder.setdefault(name, {})
-        holder[key] = {
-            **holder.get(key, {}),
-            **_readable(library.read(group, _template(library, group, option, config))),
-        }
+        content = library.read(group, _template(library, group, option, config))
+        # A value that Hydra puts in is none of the file's.
+        own = {name: None if isinstance(one, str) and "${" in one else one for name, one in content.items()}
+        holder[key] = {**holder.get(key, {}), **own}
     _open_cells(library, config, schema)
     return schema
 
 
-def under_present_names(config: Plain) -> Iterator[str]:
+def _under_present_names(config: Plain) -> Iterator[str]:
     """Move settings of parts from former names to present ones, and yield each in words."""
     for place, kind in PLACES.items():
         holder = select(config, place)
@@ -187,13 +189,8 @@ def under_present_names(config: Plain) -> Iterator[str]:
                 yield f"{place}.{old} is called {place}.{new} now"
 
 
-def _readable(content: Plain) -> Plain:
-    """Return a file's settings, without the values that Hydra would put in."""
-    return {key: None if isinstance(value, str) and "${" in value else value for key, value in content.items()}
-
-
 def search_path(library: Library) -> list[str]:
-    """The override by which Hydra finds the user's own folder."""
+    """Return the override by which Hydra finds the user's own folder."""
     return [] if library.extra is None else [f"hydra.searchpath=['file://{library.extra.resolve()}']"]
 
 
@@ -210,7 +207,7 @@ def offer_parts(library: Library) -> None:
 
 @contextmanager
 def _hydra(library: Library) -> Iterator[None]:
-    """Hydra's composing, set up unless a job of Hydra's own is under way."""
+    """Set Hydra's composing up, unless a job of Hydra's own is under way."""
     offer_parts(library)
     if GlobalHydra.instance().is_initialized():
         yield
@@ -224,19 +221,16 @@ def _hydra(library: Library) -> Iterator[None]:
 
 
 def _template(library: Library, group: str, option: str, config: Plain) -> str:
-    """The option that says which settings there are: the user's own files follow ours."""
+    """Return the option that says which settings there are: the user's own files follow ours."""
     if library.is_shipped(group, option):
         return option
     part = select(config, group.replace("/", "."))
     name = part.get("name") if isinstance(part, dict) else None
-    for ours in (name, "default"):
-        if isinstance(ours, str) and library.is_shipped(group, ours):
-            return ours
-    return option
+    return next((ours for ours in (str(name), "default") if library.is_shipped(group, ours)), option)
 
 
 def _open_cells(library: Library, config: Plain, schema: Plain) -> None:
-    """A head's own cell has the settings of the cell that it names."""
+    """Give a head's own cell the settings of the cell that it names."""
     name = select(config, "model.head.cell.name")
     has_cell = isinstance(select(schema, "model.head.cell"), dict)
     if has_cell and isinstance(name, str) and library.has("model/cell", name):
@@ -244,7 +238,7 @@ def _open_cells(library: Library, config: Plain, schema: Plain) -> None:
 
 
 def _filled(config: Any, schema: Any) -> Any:
-    """`config` with the default of every setting that it leaves out."""
+    """Return `config` with the default of every setting that it leaves out."""
     if not isinstance(config, dict) or not isinstance(schema, dict):
         return config
     filled = {key: _filled(config[key], value) if key in config else value for key, value in schema.items()}

@@ -29,7 +29,7 @@ def add_hydra_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def hydra_flags(flags: argparse.Namespace) -> list[str]:
-    """Those that were given, as Hydra reads them."""
+    """Return those that were given, as Hydra reads them."""
     given: list[str] = []
     for flag in _INFORMING:
         value = getattr(flags, flag.strip("-").replace("-", "_"))
@@ -74,7 +74,7 @@ def hydra(library: Library, config_name: str, arguments: list[str], job: Callabl
 
 
 def current_job() -> tuple[list[str], Path]:
-    """The overrides and the folder of the job that Hydra is running."""
+    """Return the overrides and the folder of the job that Hydra is running."""
     from hydra.core.hydra_config import HydraConfig
 
     config = HydraConfig.get()
@@ -82,6 +82,6 @@ def current_job() -> tuple[list[str], Path]:
 
 
 def quoted(name: str, path: Path) -> str:
-    """An override with a path in it, whatever characters the path has."""
+    """Return an override with a path in it, whatever characters the path has."""
     text = str(path).replace("'", "\\'")
     return f"{name}='{text}'"

@@ -25,7 +25,7 @@ WHOLE = {"experiment": "an experiment", "recipe": "a recipe"}
 
 
 def config_folder() -> Path:
-    """Where seqmodels keeps its own configs: in the installed package, else in the checkout."""
+    """Return where seqmodels keeps its own configs: in the installed package, else in the checkout."""
     package = Path(__file__).resolve().parents[2]
     for folder in (package / "configs", package.parent / "configs"):
         if (folder / MARKER).is_file():
@@ -34,7 +34,7 @@ def config_folder() -> Path:
 
 
 def describe(file: Path) -> str:
-    """A config file in one line: its first comment that is not for Hydra."""
+    """Return a config file in one line: its first comment that is not for Hydra."""
     for line in file.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             break

@@ -11,7 +11,7 @@ from seqmodels.yaml_file import read_yaml
 
 
 def run_folder(path: Path, name: str) -> Path:
-    """The folder of a run, given it or a checkpoint in it.
+    """Return the folder of a run, given it or a checkpoint in it.
 
     Raises:
         ConfigError: nothing there.
@@ -24,7 +24,7 @@ def run_folder(path: Path, name: str) -> Path:
 
 
 def saved_config(folder: Path, checkpoint: Path | None = None) -> Plain:
-    """The config of a run.
+    """Return the config of a run.
 
     Args:
         folder: the run's.
@@ -58,7 +58,6 @@ def _check_saved(saved: object, file: Path) -> None:
 
 
 def _stored_config(path: Path) -> Plain:
-    """The config in a checkpoint."""
     from seqmodels.checkpoint import KEY, locate, read
 
     file = locate(path, "last")

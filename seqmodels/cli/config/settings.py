@@ -19,7 +19,7 @@ Plain = dict[str, Any]
 
 
 def settings(config: Plain, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted path and value of every setting that is not itself a group of settings.
+    """Yield dotted path and value of every setting that is not itself a group of settings.
 
     >>> list(settings({"model": {"hidden_sizes": [3], "cell": {"name": "gru"}}}))
     [('model.hidden_sizes', [3]), ('model.cell.name', 'gru')]
@@ -32,17 +32,17 @@ def settings(config: Plain, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def names(overrides: list[str]) -> set[str]:
-    """The groups and settings that overrides are about."""
+    """Return the groups and settings that overrides are about."""
     return {parse(override).key_or_group for override in overrides}
 
 
 def is_sweep(override: str) -> bool:
-    """Whether an override gives several values."""
+    """Return whether an override gives several values."""
     return bool(parse(override).is_sweep_override())
 
 
 def amend(saved: Plain, overrides: list[str], groups: Set[str] = frozenset()) -> Plain:
-    """A saved config with value overrides applied.
+    """Return a saved config with value overrides applied.
 
     >>> amend({"training": {"batch_size": 32}}, ["training.batch_size=4"])
     {'training': {'batch_size': 4}}
@@ -71,7 +71,7 @@ def amend(saved: Plain, overrides: list[str], groups: Set[str] = frozenset()) ->
 
 
 def amend_written(saved: Plain, overrides: list[str], amended: Plain) -> Plain:
-    """As `amend`, in which what stands in the environment is only named, as in the saved config."""
+    """Amend, but only name what stands in the environment, as the saved config does."""
     return named(saved, amended, but=names(overrides))
 
 

@@ -14,7 +14,7 @@ LATER = ("checkpoint", "early_stopping", "diagnostics")  # which older runs may 
 
 
 def wrong_shape(config: Any) -> str | None:
-    """What is wrong with the shape of a config, which may be circular, in words.
+    """Say what is wrong with the shape of a config, which may be circular; None where nothing is.
 
     >>> wrong_shape([1]), wrong_shape({"data": {7: 1}}), wrong_shape({"data": {"path": "a.csv"}})
     ('expected settings as name: value, got a list', 'data: expected the name of a setting, got 7', None)
@@ -40,7 +40,7 @@ def wrong_shape(config: Any) -> str | None:
 
 
 def wrong_parts(config: dict[str, Any]) -> Iterator[str]:
-    """Groups of settings that are none, and parts without a name."""
+    """Yield groups of settings that are none, and parts without a name."""
     for path in (*GROUPS, *(later for later in LATER if later in config)):
         group = select(config, path)
         if not isinstance(group, dict):
@@ -49,7 +49,7 @@ def wrong_parts(config: dict[str, Any]) -> Iterator[str]:
 
 
 def unnamed_parts(config: dict[str, Any]) -> Iterator[str]:
-    """Parts whose settings do not say whose they are."""
+    """Yield parts whose settings do not say whose they are."""
     for path in PARTS:
         name = select(config, f"{path}.name")
         if isinstance(select(config, path), dict) and not isinstance(name, str):
@@ -58,7 +58,7 @@ def unnamed_parts(config: dict[str, Any]) -> Iterator[str]:
 
 
 def select(config: Any, path: str) -> Any:
-    """The value at a dotted path, or None."""
+    """Return the value at a dotted path, or None."""
     for key in path.split("."):
         config = config.get(key) if isinstance(config, dict) else None
     return config

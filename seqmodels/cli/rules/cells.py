@@ -8,12 +8,12 @@ from seqmodels.registry import known
 
 
 def cell(config: Plain) -> Iterator[str]:
-    """The options of the layers' cell."""
+    """Check the options of the layers' cell."""
     yield from _one_cell("model.cell", config["model"]["cell"], config["model"]["hidden_sizes"])
 
 
 def own_cell(config: Plain) -> Iterator[str]:
-    """The same of the cell that a head has for itself."""
+    """Check the cell that a head has for itself."""
     head = config["model"]["head"]
     if isinstance(head.get("cell"), dict) and "name" in head["cell"]:
         yield from _one_cell("model.head.cell", head["cell"], head.get("hidden_sizes", []))
@@ -53,7 +53,7 @@ def _heads(path: str, cell: Plain, hidden_sizes: list[int]) -> Iterator[str]:
 
 
 def regularisers(config: Plain) -> Iterator[str]:
-    """Regularisers that would change nothing."""
+    """Refuse regularisers that would change nothing."""
     cell = config["model"]["cell"]["name"]
     for option, value in config["model"].get("regularisers", {}).items():
         if value and cell in known("cell") and not can_have(known("cell")[cell], option):

@@ -4,17 +4,24 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from seqmodels.cli.config.compose import Composition, select
+from seqmodels.cli.config.compose import Composition
 from seqmodels.cli.config.library import Library
 from seqmodels.cli.config.settings import Plain, settings
-from seqmodels.cli.config.shape import unnamed_parts, wrong_parts
+from seqmodels.cli.config.shape import PARTS, select, unnamed_parts, wrong_parts
 from seqmodels.cli.errors import MOST_PROBLEMS
-from seqmodels.cli.rules.combinations import combinations
+from seqmodels.cli.rules.cells import cell, own_cell, regularisers
+from seqmodels.cli.rules.fit import sees_future, shapes
+from seqmodels.cli.rules.heads import beam, chain, skip, teacher, window_of_head
 from seqmodels.cli.rules.single import rule_for
+from seqmodels.cli.rules.training import fractions, optimizer, schedule, trainer, windows
 from seqmodels.quoting import nearest, shown
 
 MISSING = "???"
 UNDECIDED = ("task.", "model.head.")
+# Rules across settings: generators of messages ``setting: what is wrong: cure``.
+ALWAYS = (windows, fractions, cell, regularisers, optimizer, schedule, trainer)
+# Those about the task and the head, which the data may still have to suggest.
+OF_PARTS = (sees_future, shapes, skip, window_of_head, chain, own_cell, teacher, beam)
 
 # What a setting is called elsewhere, and here.
 ALIASES = {
@@ -31,13 +38,12 @@ ALIASES = {
 
 
 def check(composition: Composition, library: Library, decided: bool = True) -> list[str]:
-    """Every problem of a config, in words: unknown settings, types, ranges, combinations, missing values.
+    """Return every problem of a config, in words: unknown settings, types, ranges, combinations, missing values.
 
     Args:
         composition: the config, and its schema.
         library: the config files there are.
-        decided: false while task and head are still to be suggested by the data: what concerns
-            them is then left out.
+        decided: false while the data have still to suggest task and head, which are then left out.
     """
     config, schema = composition.config, composition.schema
     unfit = list(wrong_parts(schema)) or list(unnamed_parts(config))
@@ -66,8 +72,14 @@ def check(composition: Composition, library: Library, decided: bool = True) -> l
     return list(dict.fromkeys(problems))
 
 
+def combinations(config: Plain, decided: bool = True) -> Iterator[str]:
+    """Yield every combination that cannot work, in a config whose single values are good."""
+    for rule in (*ALWAYS, *(OF_PARTS if decided else ())):
+        yield from rule(config)
+
+
 def _needed(missing: list[str], composition: Composition, library: Library) -> str:
-    """The problem of settings without a value, and what the comments in their files say of them."""
+    """Return the problem of settings without a value, and what is said of them."""
     example = " ".join(f"{path}=..." for path in missing)
     meanings = []
     for path in missing:
@@ -79,7 +91,7 @@ def _needed(missing: list[str], composition: Composition, library: Library) -> s
 
 
 def _unknown(path: str, schema: Plain, library: Library) -> str | None:
-    """The problem of a setting that does not exist."""
+    """Return the problem of a setting that does not exist."""
     keys = path.split(".")
     for depth, key in enumerate(keys):
         parent = select(schema, ".".join(keys[:depth])) if depth else schema
@@ -94,7 +106,7 @@ def _unknown(path: str, schema: Plain, library: Library) -> str | None:
 
 
 def _setting(path: str, schema: Plain) -> str:
-    """The single value in whose place a path leads on, or the path as it is.
+    """Return the single value in whose place a path leads on, or the path as it is.
 
     >>> _setting("data.seed.a.b", {"data": {"seed": 0}})
     'data.seed'
@@ -105,7 +117,7 @@ def _setting(path: str, schema: Plain) -> str:
 
 
 def _wrong(path: str, value: Any, schema: Plain, library: Library) -> str | None:
-    """The problem of a value that its setting cannot have."""
+    """Return the problem of a value that its setting cannot have."""
     default = select(schema, path)
     if isinstance(default, dict) and default:
         group = path.replace(".", "/")
@@ -119,7 +131,7 @@ def _wrong(path: str, value: Any, schema: Plain, library: Library) -> str | None
 
 
 def _hint(path: str, schema: Plain, library: Library) -> str:
-    """Where the setting was probably meant to go."""
+    """Say where the setting was probably meant to go."""
     parent, _, key = path.rpartition(".")
     groups = {group.rpartition("/")[2]: group for group in library.groups()}
     if not parent and key in groups:
@@ -143,7 +155,7 @@ def _has(owners: list[str]) -> str:
 
 
 def _elsewhere(key: str, every: list[str]) -> list[str]:
-    """Settings anywhere whose last name is the key, or known by it, or close to it."""
+    """Return settings anywhere whose last name is the key, or known by it, or close to it."""
     if key in ALIASES:
         return [ALIASES[key]]
     last = [known.rpartition(".")[2] for known in every]
@@ -152,8 +164,8 @@ def _elsewhere(key: str, every: list[str]) -> list[str]:
 
 
 def _renamed(config: Plain, schema: Plain) -> Iterator[str]:
-    """A part is chosen by its group; to overwrite its name would keep another part's settings."""
-    for path in ("data", "task", "model.cell", "model.head", "optimizer", "scheduler"):
+    """Refuse a part's name overwritten, which would keep another part's settings."""
+    for path in PARTS:
         wanted, chosen = select(config, f"{path}.name"), select(schema, f"{path}.name")
         if wanted != chosen and isinstance(wanted, str) and wanted != MISSING:
             yield f"{path}.name: choose with {path.replace('.', '/')}={wanted}, so that its settings come too"
@@ -161,11 +173,7 @@ def _renamed(config: Plain, schema: Plain) -> Iterator[str]:
 
 def _replace(config: Plain, path: str, default: Any) -> None:
     """Put a setting's default in the place of a wrong value."""
-    *parents, key = path.split(".")
-    holder: Any = config
-    for name in parents:
-        if not isinstance(holder, dict):
-            return
-        holder = holder.get(name)
+    above, _, key = path.rpartition(".")
+    holder = select(config, above) if above else config
     if isinstance(holder, dict):
         holder[key] = copy.deepcopy(default)

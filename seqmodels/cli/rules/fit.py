@@ -10,7 +10,7 @@ WORDS = {"step": "one target per step", "sequence": "one target per sequence", "
 
 
 def shapes(config: Plain) -> Iterator[str]:
-    """A head that predicts what the task does not score."""
+    """Refuse a head that predicts what the task does not score."""
     head, task = known("head").get(config["model"]["head"]["name"]), known("task").get(config["task"]["name"])
     if head is None or task is None:
         return
@@ -73,7 +73,7 @@ def _alignment(head: Part, task: Part) -> Iterator[str]:
 
 
 def sees_future(config: Plain) -> Iterator[str]:
-    """A language model that has seen what it predicts."""
+    """Refuse a language model that has seen what it predicts."""
     if config["task"]["name"] == "language_modelling" and config["model"]["bidirectional"]:
         yield (
             "model.bidirectional: a language model that reads backwards has already seen the token it predicts: "

@@ -13,7 +13,7 @@ def _shape(head: str, unknown: str) -> str:
 
 
 def window_of_head(config: Plain) -> Iterator[str]:
-    """A head that needs whole sequences, and windows."""
+    """Refuse windows for a head that needs whole sequences."""
     head = config["model"]["head"]["name"]
     if config["training"]["window"] is not None and _shape(head, "step") != "step":
         yield (
@@ -23,7 +23,7 @@ def window_of_head(config: Plain) -> Iterator[str]:
 
 
 def skip(config: Plain) -> Iterator[str]:
-    """Skipped steps with a head that predicts more than once per sequence."""
+    """Refuse skipped steps with a head that predicts more than once per sequence."""
     head = config["model"]["head"]["name"]
     if config["model"].get("skip_steps") and _shape(head, "sequence") != "sequence":
         yield f"model.skip_steps: adds to one prediction per sequence, and the {head} head has more: set it to 0"
@@ -35,7 +35,7 @@ def skip(config: Plain) -> Iterator[str]:
 
 
 def chain(config: Plain) -> Iterator[str]:
-    """What the linear-chain CRF is not for."""
+    """Refuse what the linear-chain CRF is not for."""
     if config["model"]["head"]["name"] != "crf":
         return
     task = config["task"]
@@ -53,7 +53,7 @@ def chain(config: Plain) -> Iterator[str]:
 
 
 def teacher(config: Plain) -> Iterator[str]:
-    """The schedule of teacher forcing."""
+    """Check the schedule of teacher forcing."""
     head = config["model"]["head"]
     schedule, end = head.get("teacher_schedule", "constant"), head.get("teacher_end")
     if schedule == "constant" and end is not None:
@@ -70,7 +70,7 @@ def teacher(config: Plain) -> Iterator[str]:
 
 
 def beam(config: Plain) -> Iterator[str]:
-    """A length penalty without a beam."""
+    """Refuse a length penalty without a beam."""
     task = config["task"]
     if task.get("length_penalty") and task.get("beam") == 1:
         yield "task.length_penalty: is read by a beam only: set task.beam=4, or task.length_penalty=0"

@@ -1,8 +1,4 @@
-"""What each setting may be by itself; what settings may be together is in `seqmodels.cli.rules.combinations`.
-
-Options of parts (data sources, tasks, cells, heads) have their rules in their constructors' annotations, all other
-settings in `table.py`. A setting that has none must have the type of its default.
-"""
+"""What each setting may be by itself: as its constructor's annotation, `table.py` or the type of its default says."""
 
 from typing import Any
 
@@ -28,10 +24,6 @@ def option_at(path: str, schema: dict[str, Any]) -> Option | None:
 
 def rule_for(path: str, schema: dict[str, Any]) -> Rule | None:
     """Return the rule of a setting: of its option, else of the table, else of its default's type.
-
-    Args:
-        path: the setting's dotted name.
-        schema: every setting there is, with its default.
 
     >>> rule_for("optimizer.lr", {}).words
     'a number above 0'

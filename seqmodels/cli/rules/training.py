@@ -6,7 +6,7 @@ from seqmodels.cli.config.settings import Plain
 
 
 def windows(config: Plain) -> Iterator[str]:
-    """Windows, k2, and what cannot be cut for them."""
+    """Check windows, k2, and what cannot be cut for them."""
     training, model = config["training"], config["model"]
     window, k2 = training["window"], training["k2"]
     if window is not None and model["bidirectional"]:
@@ -21,21 +21,21 @@ def windows(config: Plain) -> Iterator[str]:
 
 
 def fractions(config: Plain) -> Iterator[str]:
-    """Splits that leave nothing to train on."""
+    """Refuse splits that leave nothing to train on."""
     val, test = (config["data"].get(f"{split}_fraction", 0) for split in ("val", "test"))
     if val + test >= 1:
         yield f"data.val_fraction, data.test_fraction: must leave something to train on, got {val} and {test}"
 
 
 def optimizer(config: Plain) -> Iterator[str]:
-    """What Nesterov's momentum needs."""
+    """Check what Nesterov's momentum needs."""
     optimizer = config["optimizer"]
     if optimizer.get("nesterov") and (optimizer.get("momentum") == 0 or optimizer.get("dampening") != 0):
         yield "optimizer.nesterov: needs optimizer.momentum above 0 and optimizer.dampening=0"
 
 
 def schedule(config: Plain) -> Iterator[str]:
-    """Schedules and stopping that follow what is not there."""
+    """Refuse schedules and stopping that follow what is not there."""
     name, trainer = config["scheduler"]["name"], config["trainer"]
     unlimited = endless(trainer)
     if name in ("one_cycle", "cosine") and unlimited:
@@ -52,7 +52,7 @@ def schedule(config: Plain) -> Iterator[str]:
 
 
 def trainer(config: Plain) -> Iterator[str]:
-    """Precision, validation and batches for the devices there are."""
+    """Check precision, validation and batches for the devices there are."""
     trainer, training = config["trainer"], config["training"]
     if trainer["precision"].startswith("16") and trainer["accelerator"] == "cpu":
         yield f"trainer.precision: {trainer['precision']} needs a GPU; on the CPU use bf16-mixed or 32-true"
@@ -69,12 +69,12 @@ def trainer(config: Plain) -> Iterator[str]:
 
 
 def endless(trainer: Plain) -> bool:
-    """Whether the training has no end that is known before."""
+    """Return whether the training has no end that is known before."""
     return bool(trainer["max_epochs"] == -1 and trainer["max_steps"] == -1)
 
 
 def _unwatched(config: Plain) -> str | None:
-    """The setting by which there is no validation, if one does."""
+    """Return the setting by which there is no validation, if one does."""
     found = {
         "data.val_fraction": config["data"].get("val_fraction"),
         "data.val_size": config["data"].get("val_size"),

@@ -11,7 +11,7 @@ from seqmodels.cli.config.saved import run_folder, saved_config
 from seqmodels.cli.config.settings import amend, amend_written, names
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import wrong_values
-from seqmodels.cli.prepare import Prepared, prepare, untrusted
+from seqmodels.cli.prepare import prepare, untrusted
 from seqmodels.cli.rules.check import check
 from seqmodels.cli.screen import console
 from seqmodels.kinds import whole
@@ -40,16 +40,15 @@ def backtest(arguments: list[str]) -> int:
 
 
 def _config(library: Library, rest: list[str], flags: argparse.Namespace) -> tuple[dict[str, Any], Path]:
-    """The settings to train with, of a run or composed anew, and the folder of the backtest."""
+    """Return the settings to train with, of a run or composed anew, and the folder of the backtest."""
     named = bool(rest) and ("=" not in rest[0] or Path(rest[0]).exists())
     asked, rest = _folder(rest)
     if named:
         saved = saved_config(run_folder(Path(rest[0]), "RUN"))
         config = amend(saved, rest[1:], library.groups())
-        composition = Composition(config, saved, {}, Path(), amend_written(saved, rest[1:], config))
-        trusted = composition.config["plugins"] if "plugins" in names(rest[1:]) else []
-        problems = [*untrusted(saved, trusted, Path(rest[0])), *check(composition, library)]
-        prepared = Prepared(composition.config, {}, Path(), [], problems, composition.written)
+        prepared = Composition(config, saved, {}, Path(), amend_written(saved, rest[1:], config), [], [])
+        trusted = config["plugins"] if "plugins" in names(rest[1:]) else []
+        prepared = prepared._replace(problems=[*untrusted(saved, trusted, Path(rest[0])), *check(prepared, library)])
         wrong: list[str] = []
     else:
         found, wrong = jobs(library, rest)
@@ -64,7 +63,7 @@ def _config(library: Library, rest: list[str], flags: argparse.Namespace) -> tup
 
 
 def _folder(rest: list[str]) -> tuple[Path | None, list[str]]:
-    """The folder that was asked for, and the other arguments."""
+    """Return the folder that was asked for, and the other arguments."""
     asked = [word.partition("=")[2] for word in rest if word.startswith("run_dir=")]
     return Path(asked[-1]) if asked else None, [word for word in rest if not word.startswith("run_dir=")]
 

@@ -78,7 +78,7 @@ def _print(table: Table) -> None:
 
 
 def _read(arguments: list[str]) -> argparse.Namespace:
-    """The flags, checked as far as that can be done without torch.
+    """Read the flags, and check them as far as that can be done without torch.
 
     Raises:
         ConfigError: all that is wrong with them.
@@ -131,7 +131,7 @@ def _wrong(flags: argparse.Namespace) -> list[str]:
 
 
 def _settings(flags: argparse.Namespace) -> Settings:
-    """What all comparisons share.
+    """Return what all comparisons share.
 
     Raises:
         ConfigError: a device that is not there.
@@ -156,7 +156,7 @@ def _settings(flags: argparse.Namespace) -> Settings:
 
 
 def _cells(flags: argparse.Namespace) -> list[str]:
-    """The cells to compare, each of which can be found.
+    """Return the cells to compare, each of which can be found.
 
     Raises:
         ConfigError: those that cannot.

@@ -5,10 +5,10 @@ import math
 from typing import Any
 
 from seqmodels.cli.arguments import config_parser
-from seqmodels.cli.config.compose import jobs
+from seqmodels.cli.config.compose import Composition, jobs
 from seqmodels.cli.config.library import Library
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.prepare import Prepared, prepare
+from seqmodels.cli.prepare import prepare
 from seqmodels.quoting import suggest
 
 # Batches that the share of padding is measured on.
@@ -40,7 +40,7 @@ def data(arguments: list[str]) -> int:
 
 
 def _finite(value: Any) -> Any:
-    """The same, with None for numbers that JSON does not know.
+    """Return the same, with None for numbers that JSON does not know.
 
     >>> _finite({"min": [float("inf"), 1.0]})
     {'min': [None, 1.0]}
@@ -52,8 +52,8 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def inspect(prepared: Prepared) -> dict[str, Any]:
-    """What `data inspect` says, as plain values.
+def inspect(prepared: Composition) -> dict[str, Any]:
+    """Return what `data inspect` says, as plain values.
 
     Raises:
         ValueError: what `train` would raise before its first step.
@@ -93,7 +93,7 @@ def inspect(prepared: Prepared) -> dict[str, Any]:
 
 
 def _padding(loader: Any) -> float:
-    """The share of an epoch's steps that only pads, from the first batches."""
+    """Return the share of an epoch's steps that only pads, from the first batches."""
     real = room = 0
     plan = loader._plan
     for index in range(min(len(plan), MEASURED_BATCHES)):

@@ -46,7 +46,7 @@ def show(found: Plain) -> None:
 
 
 def _length(found: Plain) -> str:
-    """How long the training is going to be."""
+    """Say how long the training is going to be."""
     updates, epochs, most = found["updates per epoch"], found["epochs"], found["most updates"]
     words = f"{updates:,} update{'s' * (updates != 1)} per epoch"
     if 0 < most < updates * max(1, epochs):
@@ -105,7 +105,7 @@ def _tokens(screen: Console, splits: Plain, key: str, title: str) -> None:
 
 
 def _classes(splits: Plain) -> Table:
-    """Of each class, most frequent first, how many are in each split, and which share of it."""
+    """Count each class, most frequent first, in each split, with its share of it."""
     table = _table("classes", "", *(cell for name in splits for cell in (name, "share")))
     counts = splits["train"]["classes"]
     totals = {name: max(1, sum(split["classes"].values())) for name, split in splits.items()}

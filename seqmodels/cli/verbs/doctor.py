@@ -55,7 +55,7 @@ def doctor(arguments: list[str]) -> int:
 
 
 def versions() -> dict[str, str | None]:
-    """The installed version of each required package; None where it is missing."""
+    """Return the installed version of each required package; None where it is missing."""
     found: dict[str, str | None] = {}
     for name in REQUIRED:
         try:
@@ -66,7 +66,7 @@ def versions() -> dict[str, str | None]:
 
 
 def fault(name: str, version: str | None) -> str | None:
-    """What is wrong with a package, or None."""
+    """Say what is wrong with a package, or None."""
     if version is None:
         return f"missing: pip install {name}"
     if (name, version) in KNOWN_BAD:
@@ -103,7 +103,7 @@ def _machine() -> None:
 
 
 def _compiler() -> None:
-    """What the fused engine builds its code with, and where it keeps it."""
+    """Print what the fused engine builds its code with, and where it keeps it."""
     from seqmodels.own_folder import shared
     from seqmodels.scan.fused.compiler import cache_folder, describe
 
@@ -116,7 +116,7 @@ def _compiler() -> None:
 
 
 def _can_write(folder: Path) -> bool:
-    """Whether a file can be made in a folder, or in the nearest above it that is there."""
+    """Return whether a file can be made in a folder, or in the nearest above it that is there."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
         with tempfile.TemporaryFile(dir=there):
@@ -126,7 +126,7 @@ def _can_write(folder: Path) -> bool:
 
 
 def _wanted_cell(library: Library, overrides: list[str], config_name: str) -> Plain:
-    """The cell of the config that the overrides make.
+    """Return the cell of the config that the overrides make.
 
     Raises:
         ConfigError: a config with problems, other than data still to be named.

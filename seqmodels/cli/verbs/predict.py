@@ -44,7 +44,7 @@ def predict(arguments: list[str]) -> int:
 
 
 def _in_one_cell(row: dict[str, Any]) -> dict[str, Any]:
-    """A prediction whose likeliest classes, which are others in each row, are no columns."""
+    """Put the likeliest classes, which are others in each row, into one cell instead of columns."""
     likeliest = row["probabilities"]
     return {**row, "probabilities": list(map(as_json, likeliest)) if "tags" in row else as_json(likeliest)}
 
@@ -65,7 +65,7 @@ def _check(flags: argparse.Namespace) -> None:
 
 @contextmanager
 def _readable(name: str) -> Iterator[Path]:
-    """The path as it is; for standard input that of a file that holds it, and that errors do not name.
+    """Give the path as it is; for standard input that of a file that holds it, which errors do not name.
 
     A file, because tables and texts may have to be read twice; never all of it in memory.
     """
@@ -89,7 +89,7 @@ def _readable(name: str) -> Iterator[Path]:
 
 
 def _with_progress(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The same rows; on a terminal, one line says how many there were so far where it takes long."""
+    """Yield the same rows; on a terminal, say in one line how many there were where it takes long."""
     screen, began = console(stderr=True), time.monotonic()
     said = began
     for count, row in enumerate(rows, 1):

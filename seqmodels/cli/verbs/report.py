@@ -79,7 +79,7 @@ def _metrics(folder: Path) -> dict[str, Any]:
 
 
 def _are_metrics(found: Any) -> bool:
-    """Whether what a JSON file holds is in the shape in which a training writes its metrics."""
+    """Return whether a JSON file has the shape in which a training writes its metrics."""
     if not isinstance(found, dict) or not all(
         _is_number(found.get(name)) for name in ("seconds", "steps", "parameters")
     ):

@@ -23,7 +23,7 @@ MOST_LINES = 24
 
 
 def markdown(config: Plain, metrics: Plain, shown: Any, library: Library, picture: str | None) -> str:
-    """The page.
+    """Return the page.
 
     Args:
         config: of the run.
@@ -50,7 +50,7 @@ def _shows(name: str, library: Library) -> Iterator[str]:
 
 
 def _result(metrics: Plain, split: str) -> str:
-    """The model and its baselines as a table, and the verdict as it is."""
+    """Return the model and its baselines as a table, and the comparison as it is."""
     model, baselines = metrics[split], metrics.get("baseline", {}).get(split, {})
     columns = list(model)
     lines = ["|  | " + " | ".join(in_markdown(column.replace("_", " ")) for column in columns) + " |"]
@@ -79,7 +79,7 @@ def _run(config: Plain, metrics: Plain, library: Library) -> str:
 
 
 def command(config: Plain, library: Library) -> str:
-    """The command that makes such a run: the experiment, or the parts and a recipe, and what differs from it."""
+    """Return the command that makes such a run: experiment, or parts and recipe, and what differs from it."""
     name = str(config["name"])
     if library.has("experiment", name):
         starts = [[f"experiment={name}"]]
@@ -97,7 +97,7 @@ def _parts(config: Plain) -> Iterator[tuple[str, str]]:
 
 
 def _changed(config: Plain, start: list[str], library: Library) -> list[str]:
-    """What differs from the config that some choices make."""
+    """Return what differs from the config that some choices make."""
     before = dict(settings(prepare(library, start).config))
     return [
         f"{path}={_value(value, config)}"
@@ -117,7 +117,7 @@ def _value(value: Any, config: Plain) -> str:
 
 
 def _without_folders(text: str, config: Plain) -> str:
-    """A text in which the data's files are named without their folders.
+    """Return a text in which the data's files are named without their folders.
 
     >>> _without_folders("texts/my names.csv: 12 names", {"data": {"path": "texts/my names.csv"}})
     'my names.csv: 12 names'
@@ -129,7 +129,7 @@ def _without_folders(text: str, config: Plain) -> str:
 
 
 def licences(config: Plain, library: Library) -> list[str]:
-    """Where the data are from: of shipped files as their list says, else as the experiment's ``# Data:`` says."""
+    """Say where the data are from: of shipped files by their list, else by the experiment's ``# Data:``."""
     name = str(config["name"])
     text = library.text("experiment", name)
     said = re.findall(r"^# Data: (.*)$", text, re.MULTILINE)
@@ -140,7 +140,7 @@ def licences(config: Plain, library: Library) -> list[str]:
 
 
 def _shipped(file: str) -> str | None:
-    """One row of the list of shipped data, in words."""
+    """Return one row of the list of shipped data, in words."""
     import seqmodels.data.shipped
 
     table = Path(seqmodels.data.shipped.__file__ or "").with_name("SOURCES.md").read_text(encoding="utf-8")
@@ -152,11 +152,6 @@ def _shipped(file: str) -> str | None:
 
 
 def _duration(seconds: float) -> str:
-    """Time in words.
-
-    >>> _duration(75.2), _duration(9.04)
-    ('1 min 15 s', '9.0 s')
-    """
     return f"{int(seconds // 60)} min {seconds % 60:.0f} s" if seconds >= 60 else f"{seconds:.1f} s"
 
 
@@ -173,7 +168,6 @@ def _own_data(config: Plain, library: Library) -> str:
 
 
 def _form(source: str, library: Library) -> str:
-    """What the source says of its `path`."""
     return library.meaning("data", source, "path").rstrip(".") or "as the training data are"
 
 

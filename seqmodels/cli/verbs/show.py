@@ -5,10 +5,10 @@ import sys
 import yaml
 
 from seqmodels.cli.arguments import config_parser
-from seqmodels.cli.config.compose import jobs
+from seqmodels.cli.config.compose import Composition, jobs
 from seqmodels.cli.config.library import Library, paths
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.prepare import Prepared, prepare
+from seqmodels.cli.prepare import prepare
 from seqmodels.cli.rules.explain import comment
 from seqmodels.cli.screen import console
 
@@ -34,7 +34,7 @@ def show(arguments: list[str]) -> int:
     return 0
 
 
-def _print(prepared: Prepared, library: Library) -> None:
+def _print(prepared: Composition, library: Library) -> None:
     chosen = " ".join(f"{group}={option}" for group, option in reversed(prepared.choices.items()) if option)
     notes = "".join(f"# {note}\n" for note in prepared.notes)
     config = prepared.written or prepared.config
@@ -49,6 +49,6 @@ def _print(prepared: Prepared, library: Library) -> None:
         print(text, end="")
 
 
-def _explained(line: str, path: str | None, prepared: Prepared, library: Library) -> str:
+def _explained(line: str, path: str | None, prepared: Composition, library: Library) -> str:
     said = "" if path is None else comment(path, prepared.config, library, prepared.choices)
     return f"{line}  # {said}" if said else line

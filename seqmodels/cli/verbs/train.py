@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from seqmodels import stopping
 from seqmodels.cli.arguments import config_parser
 from seqmodels.cli.config import launch
-from seqmodels.cli.config.compose import forced, jobs, search_path
+from seqmodels.cli.config.compose import Composition, forced, jobs, search_path
 from seqmodels.cli.config.library import Library
 from seqmodels.cli.config.settings import is_sweep, names
 from seqmodels.cli.errors import FAILURE, ConfigError
-from seqmodels.cli.prepare import Prepared, prepare
+from seqmodels.cli.prepare import prepare
 from seqmodels.cli.screen import console, report
 from seqmodels.training.lock import held, make, remove_empty
 from seqmodels.training.processes import launchers
@@ -51,7 +51,7 @@ def train(arguments: list[str]) -> int:
 
 
 def _launched_settings(launched: Launch | None, overrides: list[str], multirun: bool) -> list[str]:
-    """What follows from the launcher that started this process, where the command does not say it."""
+    """Return what follows from the launcher of this process, where the command does not say it."""
     if launched is None:
         return []
     if multirun and launched.size > 1:
@@ -64,7 +64,7 @@ def _launched_settings(launched: Launch | None, overrides: list[str], multirun: 
 
 
 def _telling(found: list[list[str]]) -> Iterator[list[str]]:
-    """Jobs in which each value of a sweep occurs: enough to find bad values before the first run."""
+    """Yield jobs in which each value of a sweep occurs: enough to find bad values before the first run."""
     seen: set[str] = set()
     for number, job in enumerate(found):
         if number == 0 or not seen.issuperset(job):
@@ -87,7 +87,7 @@ class Outcome(NamedTuple):
 
 
 def _single(
-    library: Library, overrides: list[str], prepared: Prepared, config_name: str, launched: Launch | None
+    library: Library, overrides: list[str], prepared: Composition, config_name: str, launched: Launch | None
 ) -> int:
     from seqmodels.training.processes.meeting import met
 
@@ -105,7 +105,7 @@ def _single(
     return 0
 
 
-def _in_hydra(library: Library, overrides: list[str], prepared: Prepared, config_name: str, run_dir: Path) -> None:
+def _in_hydra(library: Library, overrides: list[str], prepared: Composition, config_name: str, run_dir: Path) -> None:
     """Run, while Hydra does what the config asks of it."""
     failed: list[Exception] = []
 
@@ -123,15 +123,15 @@ def _in_hydra(library: Library, overrides: list[str], prepared: Prepared, config
         raise failed[0]
 
 
-def _run(prepared: Prepared, run_dir: Path) -> dict[str, Any]:
+def _run(prepared: Composition, run_dir: Path) -> dict[str, Any]:
     from seqmodels.training.run import train as run
 
     return run(prepared.written, run_dir, source=prepared.source)
 
 
 @contextlib.contextmanager
-def _claimed(prepared: Prepared, given: bool) -> Iterator[Path]:
-    """The run's folder, made, and kept from other processes; one that holds a run already is not written over.
+def _claimed(prepared: Composition, given: bool) -> Iterator[Path]:
+    """Make the run's folder and keep it from other processes; write over no run that it holds already.
 
     A folder that was asked for and holds no checkpoint is used again: its run ended before it had any.
     """
@@ -153,7 +153,7 @@ def _claimed(prepared: Prepared, given: bool) -> Iterator[Path]:
 
 
 def _made(folder: Path) -> Path:
-    """A new folder of that name, or the first free one of that name and a number."""
+    """Make a new folder of that name, or the first free one of that name and a number."""
     path, number = folder, 1
     while True:
         try:
@@ -180,7 +180,7 @@ def _sweep(library: Library, overrides: list[str], config_name: str) -> int:
 
 
 def _job(library: Library, config_name: str, number: int, varied: set[str]) -> Outcome:
-    """One job of a sweep, inside Hydra; what goes wrong in it does not stop the others."""
+    """Run one job of a sweep, inside Hydra; what goes wrong in it does not stop the others."""
     overrides, folder = launch.current_job()
     own = [override for override in overrides if names([override]) <= varied] or overrides
     label = f"[{number}] " + " ".join(override.lstrip("+") for override in own)
