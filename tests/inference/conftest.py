@@ -14,11 +14,9 @@ def text(folder: Path, level: str) -> Path:
     file.write_text(" ".join(generator.choice(WORDS) for _ in range(800)))
     return trained_run(
         folder,
+        f"data.level={level} training.window=20 task.ngram_orders=[1]",
         f"data.path={file}",
-        f"data.level={level}",
         f"data.cache_dir={folder / 'cache'}",
-        "training.window=20",
-        "task.ngram_orders=[1]",
     )
 
 
@@ -43,7 +41,7 @@ def classifier(tmp_path_factory) -> Path:
         rows.append([*values, "falling" if number % 2 == 0 else "rising"])
     file = write_table(folder / "rows.csv", ["x1", "x2", "x3", "x4", "kind"], rows)
     return trained_run(
-        folder, "data=csv", f"data.path={file}", "data.target=kind", "task=classification", "model/head=many_to_one"
+        folder, "data=csv data.target=kind task=classification model/head=many_to_one", f"data.path={file}"
     )
 
 
@@ -59,12 +57,7 @@ def generator(tmp_path_factory) -> Path:
     file = write_table(folder / "names.csv", ["language", "name"], rows)
     return trained_run(
         folder,
-        "data=text_from_label",
+        "data=text_from_label data.label=language data.text=name task=sequence_generation model/head=one_to_many "
+        "model.head.hidden_sizes=[6] model.head.max_steps=12",
         f"data.path={file}",
-        "data.label=language",
-        "data.text=name",
-        "task=sequence_generation",
-        "model/head=one_to_many",
-        "model.head.hidden_sizes=[6]",
-        "model.head.max_steps=12",
     )

@@ -6,27 +6,18 @@ from typing import Any
 
 from rich.console import Console
 
-from seqmodels.cli.config.compose import compose, jobs
-from seqmodels.cli.config.library import Library
 from seqmodels.training.run import train
+from tests.training.runs import compose_config
 
 WORDS = ["to", "be", "or", "not", "that", "is", "the", "question", "whether", "nobler"]
 SMALL = (
-    "model.hidden_sizes=[6]",
-    "model.embedding_size=4",
-    "training.batch_size=8",
-    "trainer.max_steps=4",
-    "trainer.accelerator=cpu",
-    "trainer.enable_progress_bar=false",
-    "diagnostics.enabled=false",
+    "model.hidden_sizes=[6] model.embedding_size=4 training.batch_size=8 trainer.max_steps=4 trainer.accelerator=cpu "
+    "trainer.enable_progress_bar=false diagnostics.enabled=false "
 )
 
 
-def trained_run(folder: Path, *overrides: str) -> Path:
-    library = Library()
-    found, problems = jobs(library, [*SMALL, *overrides])
-    assert not problems
-    train(compose(library, found[0]).config, folder / "run", Console(quiet=True))
+def trained_run(folder: Path, line: str, *overrides: str) -> Path:
+    train(compose_config(SMALL + line, *overrides), folder / "run", Console(quiet=True))
     return folder / "run"
 
 

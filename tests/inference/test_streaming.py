@@ -7,22 +7,14 @@ import pytest
 import torch
 from rich.console import Console
 
-from seqmodels.cli.config.compose import compose, jobs
-from seqmodels.cli.config.library import Library
 from seqmodels.cli.main import main
 from seqmodels.inference import load
 from seqmodels.training.run import train
+from tests.training.runs import compose_config
 
 SMALL = (
-    "model.hidden_sizes=[5,4]",
-    "training.batch_size=8",
-    "trainer.max_steps=3",
-    "trainer.accelerator=cpu",
-    "trainer.enable_progress_bar=false",
-    "diagnostics.enabled=false",
-    "data=arrays",
-    "task=classification",
-    "model/head=many_to_one",
+    "model.hidden_sizes=[5,4] training.batch_size=8 trainer.max_steps=3 trainer.accelerator=cpu data=arrays "
+    "trainer.enable_progress_bar=false diagnostics.enabled=false task=classification model/head=many_to_one"
 )
 
 
@@ -32,10 +24,8 @@ def make_run(folder, *overrides):
     x = random.normal(size=(lengths.sum(), 3))
     np.savez(folder / "my.npz", X=x, y=np.arange(40) % 3, lengths=lengths)
     np.savez(folder / "new.npz", X=x, lengths=lengths)
-    library = Library()
-    found, problems = jobs(library, [*SMALL, f"data.path={folder / 'my.npz'}", *overrides])
-    assert not problems
-    train(compose(library, found[0]).config, folder / "run", Console(quiet=True))
+    config = compose_config(SMALL, f"data.path={folder / 'my.npz'}", *overrides)
+    train(config, folder / "run", Console(quiet=True))
     return folder / "run", lengths
 
 

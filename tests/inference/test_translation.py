@@ -10,20 +10,19 @@ import pytest
 import torch
 from rich.console import Console
 
-from seqmodels.cli.config.compose import compose, jobs
-from seqmodels.cli.config.library import Library
 from seqmodels.cli.main import main
 from seqmodels.data.sources.pairs import PairsSource, sides_of
 from seqmodels.inference import Model
 from seqmodels.training.run import train
+from tests.training.runs import compose_config
 
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 SMALL = (
-    *("experiment=translation", "data.source_level=character", "data.target_level=word", "data.cache_dir=null"),
-    *("model.embedding_size=24", "model.hidden_sizes=[32]", "model.head.hidden_sizes=[48]", "model.input_dropout=0"),
-    *("model.head.embedding_size=24", "model.head.dropout=0", "model.head.max_steps=20", "training.batch_size=32"),
-    *("optimizer.lr=0.01", "trainer.max_epochs=5", "trainer.accelerator=cpu", "trainer.enable_progress_bar=false"),
-    *("diagnostics.enabled=false", "task.beam=3", "task.label_smoothing=0"),
+    "experiment=translation data.source_level=character data.target_level=word data.cache_dir=null "
+    "model.embedding_size=24 model.hidden_sizes=[32] model.head.hidden_sizes=[48] model.input_dropout=0 "
+    "model.head.embedding_size=24 model.head.dropout=0 model.head.max_steps=20 training.batch_size=32 "
+    "optimizer.lr=0.01 trainer.max_epochs=5 trainer.accelerator=cpu trainer.enable_progress_bar=false "
+    "diagnostics.enabled=false task.beam=3 task.label_smoothing=0"
 )
 
 
@@ -41,11 +40,8 @@ def write_pairs(folder: Path, count: int = 1200, seed: int = 0) -> Path:
 
 def run_of(folder: Path, *overrides: str) -> tuple[Path, dict[str, Any]]:
     file = write_pairs(folder)
-    library = Library()
-    cache = f"data.cache_dir={folder / 'cache'}"
-    found, problems = jobs(library, [*SMALL, f"data.path={file}", cache, *overrides])
-    assert not problems
-    metrics = train(compose(library, found[0]).config, folder / "run", Console(quiet=True))
+    config = compose_config(SMALL, f"data.path={file}", f"data.cache_dir={folder / 'cache'}", *overrides)
+    metrics = train(config, folder / "run", Console(quiet=True))
     file.unlink()
     shutil.rmtree(folder / "cache")  # the checkpoint alone must do
     return folder / "run", metrics

@@ -14,13 +14,13 @@ import torch
 from seqmodels import checkpoint
 
 
-def compose_config(*overrides: str) -> dict[str, Any]:
-    """The config that `seqmodels train` would have."""
+def compose_config(line: str, *overrides: str) -> dict[str, Any]:
+    """The config that `seqmodels train` would have; settings may stand in one line first, as they are typed."""
     from seqmodels.cli.config.compose import compose, jobs
     from seqmodels.cli.config.library import Library
 
     library = Library()
-    found, problems = jobs(library, list(overrides))
+    found, problems = jobs(library, [*line.split(), *overrides])
     if problems:
         raise ValueError(problems)
     return compose(library, next(iter(found))).config
@@ -39,20 +39,11 @@ def small_text(folder: Path, characters: int = 12_000, seed: int = 0) -> Path:
 def text_config(folder: Path, *overrides: str) -> dict[str, Any]:
     """A tiny character model with dropout, so that the random state matters too."""
     return compose_config(
-        "data=text",
+        "data=text data.val_fraction=0.2 model.hidden_sizes=[12,12] model.embedding_size=6 model.dropout=0.2 "
+        "training.batch_size=4 training.window=20 optimizer.lr=0.01 diagnostics.enabled=false "
+        "trainer.enable_progress_bar=false trainer.accelerator=cpu checkpoint.every_n_steps=7",
         f"data.path={small_text(folder)}",
-        "data.val_fraction=0.2",
         f"data.cache_dir={folder / 'cache'}",
-        "model.hidden_sizes=[12,12]",
-        "model.embedding_size=6",
-        "model.dropout=0.2",
-        "training.batch_size=4",
-        "training.window=20",
-        "optimizer.lr=0.01",
-        "diagnostics.enabled=false",
-        "trainer.enable_progress_bar=false",
-        "trainer.accelerator=cpu",
-        "checkpoint.every_n_steps=7",
         *overrides,
     )
 

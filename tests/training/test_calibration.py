@@ -18,11 +18,13 @@ def series_config(folder: Path, *overrides: str) -> dict:
     path = folder / "series.csv"
     path.write_text("day,sales\n" + "\n".join(f"{day},{value:.3f}" for day, value in enumerate(values)))
     return compose_config(
-        "data=csv", f"data.path={path}", "data.target=sales", "data.time=day", "data.history=12", "data.horizon=3",
-        "data.val_fraction=0.2", "data.test_fraction=0.2", "task=forecasting", "model/head=many_to_one",
-        "model/cell=gru", "model.hidden_sizes=[8]", "model.skip_steps=6", "trainer.max_epochs=3",
-        "trainer.accelerator=cpu", "trainer.enable_progress_bar=false", "diagnostics.enabled=false", *overrides,
-    )  # fmt: skip
+        "data=csv data.target=sales data.time=day data.history=12 data.horizon=3 data.val_fraction=0.2 "
+        "data.test_fraction=0.2 task=forecasting model/head=many_to_one model/cell=gru model.hidden_sizes=[8] "
+        "model.skip_steps=6 trainer.max_epochs=3 trainer.accelerator=cpu trainer.enable_progress_bar=false "
+        "diagnostics.enabled=false",
+        f"data.path={path}",
+        *overrides,
+    )
 
 
 @pytest.mark.parametrize("output", ["quantiles", "point"])

@@ -36,25 +36,11 @@ def read(path: Path) -> list[dict]:
 
 def config(path: Path, *overrides: str) -> dict:
     return compose_config(
-        "data=csv",
+        "data=csv data.target=sold data.time=day data.series=shop data.features=[] data.history=8 data.period=7 "
+        "data.calendar=[day_of_week] data.test_fraction=0.2 task=forecasting model/head=many_to_one "
+        "model.hidden_sizes=[16] optimizer.lr=0.02 trainer.max_epochs=6 trainer.enable_progress_bar=false "
+        f"trainer.accelerator=cpu diagnostics.enabled=false data.horizon={HORIZON}",
         f"data.path={path}",
-        "data.target=sold",
-        "data.time=day",
-        "data.series=shop",
-        "data.features=[]",
-        "data.history=8",
-        f"data.horizon={HORIZON}",
-        "data.period=7",
-        "data.calendar=[day_of_week]",
-        "data.test_fraction=0.2",
-        "task=forecasting",
-        "model/head=many_to_one",
-        "model.hidden_sizes=[16]",
-        "optimizer.lr=0.02",
-        "trainer.max_epochs=6",
-        "trainer.enable_progress_bar=false",
-        "trainer.accelerator=cpu",
-        "diagnostics.enabled=false",
         *overrides,
     )
 

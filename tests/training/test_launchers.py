@@ -63,18 +63,11 @@ REFUSED = {
     "several machines": ({**SRUN, "SLURM_NNODES": "2"}, "several machines is not supported yet"),
     "several agents": ({**TORCHRUN, "GROUP_WORLD_SIZE": "2"}, "several machines is not supported yet"),
 }
-SMALL = [
-    "experiment=running_sum",
-    "name=sums",
-    "data.train_size=40",
-    "data.val_size=10",
-    "data.test_size=10",
-    "model.hidden_sizes=[3]",
-    "training.batch_size=10",
-    "diagnostics.enabled=false",
-    "trainer.accelerator=cpu",
+SMALL = (
+    *("experiment=running_sum", "name=sums", "data.train_size=40", "data.val_size=10", "data.test_size=10"),
+    *("model.hidden_sizes=[3]", "training.batch_size=10", "diagnostics.enabled=false", "trainer.accelerator=cpu"),
     "trainer.max_epochs=1",
-]
+)
 
 
 @pytest.mark.parametrize("name", SEVERAL)
@@ -211,13 +204,8 @@ def test_when_one_process_is_killed_the_other_ends_and_the_run_can_go_on(dead: i
 @pytest.mark.slow
 def test_a_launcher_trains_as_spawned_processes_do_and_goes_on_as_they_do(tmp_path: Path) -> None:
     small_text(tmp_path)
-    settings = [
-        "data=text",
-        "data.path=text0.txt",
-        "data.val_fraction=0.2",
-        "data.cache_dir=cache",
-        "model.dropout=0.2",
-    ]
+    settings = ["data=text", "data.path=text0.txt", "data.val_fraction=0.2", "data.cache_dir=cache"]
+    settings += ["model.dropout=0.2"]
     settings += ["model.hidden_sizes=[12,12]", "training.batch_size=4", "training.window=20", "trainer.max_epochs=1"]
     settings += ["scheduler=one_cycle", "diagnostics.enabled=false", "trainer.accelerator=cpu"]
     spawned = [sys.executable, "-m", "seqmodels", "train", *settings, "trainer.devices=2", "run_dir=spawned"]

@@ -22,20 +22,9 @@ from tests.training.runs import compose_config, text_config
 def adding(*overrides: str) -> dict[str, Any]:
     """A tiny regression over features, done in a second."""
     return compose_config(
-        "data=adding",
-        "task=regression",
-        "model/head=many_to_one",
-        "model/cell=gru",
-        "data.steps=6",
-        "data.train_size=32",
-        "data.val_size=16",
-        "data.test_size=8",
-        "model.hidden_sizes=[4]",
-        "training.batch_size=8",
-        "trainer.accelerator=cpu",
-        "trainer.max_epochs=2",
-        "diagnostics.enabled=false",
-        "trainer.enable_progress_bar=false",
+        "data=adding task=regression model/head=many_to_one model/cell=gru data.steps=6 data.train_size=32 "
+        "data.val_size=16 data.test_size=8 model.hidden_sizes=[4] training.batch_size=8 trainer.accelerator=cpu "
+        "trainer.max_epochs=2 diagnostics.enabled=false trainer.enable_progress_bar=false",
         *overrides,
     )
 
