@@ -5,7 +5,7 @@ Shapes: B rows, T steps, F features, S target steps.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,6 +31,15 @@ class SequenceBatch(NamedTuple):
     reset: Tensor
     target_lengths: Tensor | None = None
     weights: Tensor | None = None
+
+    def pick(self, rows: Tensor | slice) -> SequenceBatch:
+        """Return some of the rows, by index, mask or slice."""
+        fields: list[Any] = [None if field is None else field[rows] for field in self]
+        return SequenceBatch(*fields)
+
+    def nonempty(self, most: int) -> SequenceBatch:
+        """Return the first rows that hold a step, at most `most`."""
+        return self.pick((self.lengths > 0).nonzero()[:most, 0])
 
 
 def step_mask(lengths: Tensor, steps: int) -> Tensor:

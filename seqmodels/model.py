@@ -5,6 +5,8 @@ B rows, T steps, F features, S target steps, V classes or values.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -17,7 +19,7 @@ from seqmodels.layers import Layer
 from seqmodels.scan import keep
 from seqmodels.state import State, describe
 
-__all__ = ["FeatureEncoder", "ModelState", "SequenceModel", "Skip", "TokenEncoder"]
+__all__ = ["FeatureEncoder", "ModelState", "SequenceModel", "Skip", "TokenEncoder", "evaluating"]
 
 
 class Skip(nn.Module):
@@ -185,3 +187,15 @@ class SequenceModel(nn.Module):
         """Return the prediction from the layers' outputs, plus the skip connection from the inputs if there is one."""
         prediction: Tensor = self.head(features, lengths, teacher)
         return prediction if self.skip is None else prediction + self.skip(inputs, lengths)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Set evaluation mode inside the block, and restore each module's mode after it."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode

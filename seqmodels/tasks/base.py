@@ -14,6 +14,7 @@ from torch import Tensor
 
 from seqmodels.batch import SequenceBatch, step_mask
 from seqmodels.dataset import SequenceDataset
+from seqmodels.model import SequenceModel
 from seqmodels.registry import find, names
 from seqmodels.spec import Spec
 from seqmodels.tasks.comparison import compare
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torchmetrics import MetricCollection
 
-    from seqmodels.model import SequenceModel
 
 SHAPES = {"step": "one per step", "sequence": "one per sequence", "own": "a sequence of their own length"}
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from seqmodels.batch import SequenceBatch
 from seqmodels.dataset import SequenceDataset, first_steps
 from seqmodels.kinds import Share, list_of, whole
+from seqmodels.model import SequenceModel
 from seqmodels.registry import register
 from seqmodels.spec import Spec
 from seqmodels.tasks.base import name_of
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torchmetrics import MetricCollection
 
-    from seqmodels.model import SequenceModel
 
 # Number of sequences in the attention plot.
 SHOWN = 8
@@ -184,7 +184,7 @@ class Classification(LabelTask):
         """Plot the attention over the steps of some sequences, if the head pools by attention."""
         from seqmodels.tasks.plots.attention import attention_figure
 
-        first = SequenceBatch(*(part[:SHOWN] for part in batch[:4]))
+        first = batch.pick(slice(SHOWN))
         reading = predict_partial(model, first.inputs, first.lengths, ())
         if reading.attention is None:
             return {}

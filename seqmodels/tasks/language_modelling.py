@@ -1,10 +1,8 @@
 """Language modelling: the next token at each step."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -14,6 +12,7 @@ from seqmodels.batch import SequenceBatch
 from seqmodels.dataset import SequenceDataset
 from seqmodels.heads.decoding.search import sampler
 from seqmodels.kinds import Count, list_of, positive, up_to_one, whole
+from seqmodels.model import SequenceModel
 from seqmodels.registry import register
 from seqmodels.spec import Spec
 from seqmodels.tasks.base import Task, join_tokens, last_step, name_of
@@ -21,9 +20,6 @@ from seqmodels.tasks.baselines.markov import MOST_LETTERS, Markov, last_letters
 from seqmodels.tasks.baselines.ngram import Ngram
 from seqmodels.tasks.baselines.reading import NewestTokens, step_items
 from seqmodels.tasks.decoding.sampling import kmer_of, sample
-
-if TYPE_CHECKING:
-    from seqmodels.model import SequenceModel
 
 # Tokens in the prompt of a sample, and most likely tokens returned by `decode`.
 PROMPT, LIKELIEST = 32, 5

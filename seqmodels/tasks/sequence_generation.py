@@ -18,6 +18,7 @@ from seqmodels.batch import SequenceBatch
 from seqmodels.dataset import SequenceDataset
 from seqmodels.heads.decoding.search import sampler
 from seqmodels.kinds import Share, not_negative, positive, whole
+from seqmodels.model import SequenceModel, evaluating
 from seqmodels.registry import register
 from seqmodels.spec import Spec
 from seqmodels.tasks.base import Task, join_tokens, name_of, real_items
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torchmetrics import MetricCollection
 
-    from seqmodels.model import SequenceModel
     from seqmodels.tasks.metrics.free_running import FreeRunning
 
 
@@ -244,34 +244,28 @@ class SequenceGeneration(Task):
         """Return generated and true sequences of some rows."""
         if not self.of_tokens:
             return {}
-        rows = (batch.lengths > 0).nonzero()[: self.shown, 0]
-        if len(rows) == 0:
+        chosen = batch.nonempty(self.shown)
+        if len(chosen.lengths) == 0:
             return {}
-        training = model.training
-        model.eval()
-        try:
-            features, _ = model.features(batch.inputs[rows], lengths=batch.lengths[rows])
+        with evaluating(model):
+            features, _ = model.features(chosen.inputs, lengths=chosen.lengths)
             options = {} if self.temperature is None else {"temperature": self.temperature, "generator": generator}
             head: Any = model.head
-            tokens, _ = head.generate(features, batch.lengths[rows], **options)
-        finally:
-            model.train(training)
-        chosen = batch._replace(lengths=batch.lengths[rows])
+            tokens, _ = head.generate(features, chosen.lengths, **options)
         made = [row["text"] for row in self.decode(tokens, chosen)]
-        truth = [row["text"] for row in self.decode(batch.targets[rows], chosen)]
-        given = [self._given(batch, row) for row in rows.tolist()]
+        truth = [row["text"] for row in self.decode(chosen.targets, chosen)]
+        given = [self._given(chosen, row) for row in range(len(made))]
         lines = [f"{a}{b}   (true: {c})" for a, b, c in zip(given, made, truth, strict=True)]
         return {"generated": "\n".join(lines)}
 
     def sample_plots(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, Figure]:
         """Plot the attention of a token decoder over some rows."""
         head: Any = model.head
-        rows = (batch.lengths > 0).nonzero()[: self.shown, 0]
-        if not self.of_tokens or self.spec.inputs != "tokens" or head.attention is None or len(rows) == 0:
+        chosen = batch.nonempty(self.shown)
+        if not self.of_tokens or self.spec.inputs != "tokens" or head.attention is None or len(chosen.lengths) == 0:
             return {}
         from seqmodels.tasks.plots.alignment import alignment_figure, alignments
 
-        chosen = batch._replace(inputs=batch.inputs[rows], targets=batch.targets[rows], lengths=batch.lengths[rows])
         made = self.generate(model, chosen)
         return {"attention": alignment_figure(alignments(model, self.spec, chosen, made))}
 

@@ -14,6 +14,7 @@ from seqmodels.batch import SequenceBatch
 from seqmodels.dataset import SequenceDataset
 from seqmodels.heads.mixture import log_likelihood
 from seqmodels.kinds import positive, whole
+from seqmodels.model import SequenceModel
 from seqmodels.registry import register
 from seqmodels.spec import Spec
 from seqmodels.tasks.base import Task, name_of
@@ -23,8 +24,6 @@ from seqmodels.tasks.values import undo
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torchmetrics import MetricCollection
-
-    from seqmodels.model import SequenceModel
 
 
 @register("task", "stroke_generation")
@@ -136,10 +135,9 @@ class StrokeGeneration(Task):
         """Plot generated drawings beside true ones of the same labels."""
         from seqmodels.tasks.plots.strokes import drawings_figure
 
-        rows = (batch.lengths > 0).nonzero()[: self.shown, 0]
-        if len(rows) == 0:
+        some = batch.nonempty(self.shown)
+        if len(some.lengths) == 0:
             return {}
-        some = batch._replace(inputs=batch.inputs[rows], lengths=batch.lengths[rows], targets=batch.targets[rows])
         made = self.decode(self.draw(model, some, generator, self.temperature), some)
         true = self.decode(some.targets, some)
         names = [name_of(self.spec.input_names, token) for token in some.inputs[:, 0].tolist()]

@@ -15,6 +15,7 @@ from torch.nn import functional
 from seqmodels.batch import SequenceBatch, step_mask
 from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import whole
+from seqmodels.model import SequenceModel
 from seqmodels.registry import register
 from seqmodels.spec import Spec
 from seqmodels.tasks.base import Task, blank, join_tokens, name_of
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torchmetrics import MetricCollection
 
-    from seqmodels.model import SequenceModel
 
 COUNTS = ("tokens", "edits", "exact", "rows")
 BEAM_COUNTS = tuple(f"beam_{name}" for name in COUNTS)
@@ -215,11 +215,10 @@ class Transcription(Task):
 
     def texts(self, model: SequenceModel, batch: SequenceBatch, generator: torch.Generator) -> dict[str, str]:
         """Return predicted and true texts of some rows."""
-        rows = (batch.lengths > 0).nonzero()[: self.shown, 0]
-        if len(rows) == 0:
+        chosen = batch.nonempty(self.shown)
+        if len(chosen.lengths) == 0:
             return {}
-        features, _ = model.features(batch.inputs[rows], lengths=batch.lengths[rows])
-        chosen = batch._replace(**{name: part[rows] for name, part in batch._asdict().items() if part is not None})
+        features, _ = model.features(chosen.inputs, lengths=chosen.lengths)
         made = self.decode(model.head(features, chosen.lengths), chosen)
         truth = [self._named(row)["text"] for row in self._truth(chosen)]
         return {"transcribed": "\n".join(f"{a['text']}   (true: {b})" for a, b in zip(made, truth, strict=True))}

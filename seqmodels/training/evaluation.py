@@ -12,6 +12,7 @@ from lightning_fabric.utilities import move_data_to_device
 from seqmodels import checkpoint
 from seqmodels.data.batches.module import SequenceDataModule
 from seqmodels.dataset import SequenceDataset, first_steps, some_sequences
+from seqmodels.model import evaluating
 from seqmodels.training.learner import Learner
 from seqmodels.training.processes.environments import Alone
 from seqmodels.training.truncation import Carried
@@ -58,12 +59,9 @@ def calibrate(learner: Learner, data: SequenceDataModule, path: Path) -> None:
     """Calibrate the task on predictions of the validation split, and store its state in the checkpoint."""
     device = next(learner.model.parameters()).device
     learner.carried["val"] = Carried()
-    training = learner.model.training
-    learner.model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), evaluating(learner.model):
         batches = (move_data_to_device(batch, device) for batch in data.val_dataloader())
         learner.task.calibrate((learner.predict_batch(batch, "val"), batch) for batch in batches)
-    learner.model.train(training)
     learner.carried["val"] = Carried()
     stored = checkpoint.read(path)
     stored[checkpoint.KEY]["task"] = learner.task.state()

@@ -6,8 +6,9 @@ from torch import nn
 
 from seqmodels.cells import GRUCell, LSTMCell
 from seqmodels.layers import Recurrent
+from seqmodels.model import evaluating
 from seqmodels.training.diagnostics.cuts import NotApplicableError, last_steps, longest_rows, only_step, predict
-from seqmodels.training.diagnostics.trace import evaluating, named_cells, recorded
+from seqmodels.training.diagnostics.trace import named_cells, recorded
 from tests.training.diagnostics_parts import HEADS, batch_for, model_for
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seqmodels.heads.decoding.search import sampler
-from seqmodels.model import SequenceModel
+from seqmodels.model import SequenceModel, evaluating
 from seqmodels.spec import Spec
 
 
@@ -42,9 +42,7 @@ def stream(
     if prompt_tokens.dim() != 2 or prompt_tokens.shape[1] == 0:
         raise ValueError(f"prompt_tokens must be (batch, steps) with a step at least, got {tuple(prompt_tokens.shape)}")
     pick = sampler(temperature, top_k, top_p, generator)
-    training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         size = model.head.output_size if kmer > 1 else 1
         inputs, state = (
             join(prompt_tokens, kmer, size),
@@ -55,8 +53,6 @@ def stream(
             tokens = pick(prediction[:, -1])
             yield tokens
             inputs = tokens.unsqueeze(1) if kmer == 1 else (inputs[:, -1:] * size + tokens.unsqueeze(1)) % size**kmer
-    finally:
-        model.train(training)
 
 
 def sample(

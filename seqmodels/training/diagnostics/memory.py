@@ -9,7 +9,7 @@ import torch
 from matplotlib.figure import Figure
 
 from seqmodels.batch import SequenceBatch
-from seqmodels.model import SequenceModel
+from seqmodels.model import SequenceModel, evaluating
 from seqmodels.tasks.base import Task
 from seqmodels.training.diagnostics.cuts import (
     NotApplicableError,
@@ -20,7 +20,6 @@ from seqmodels.training.diagnostics.cuts import (
     map_batch,
 )
 from seqmodels.training.diagnostics.style import COLOURS, GREY, new_figure
-from seqmodels.training.diagnostics.trace import evaluating
 
 ROW_STEPS = 50_000  # limit of rows times steps of the longest context, for speed
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from seqmodels.cells.base import Cell
 from seqmodels.layers.recurrent import Recurrent
+from seqmodels.model import evaluating
 from seqmodels.state import State, leaves
 
 
@@ -48,18 +49,6 @@ def named_cells(model: nn.Module) -> dict[str, Cell]:
         layer, parent = (layer if together else layer + 1), holder
         names[f"layer{layer}" + ("_reverse" if id(module) in reverse else "")] = module
     return names
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Set evaluation mode inside the block, and restore each module's mode after it."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import torch
 from torchmetrics import MetricCollection
 
 from seqmodels.batch import SequenceBatch
-from seqmodels.model import SequenceModel
+from seqmodels.model import SequenceModel, evaluating
 from seqmodels.tasks.base import Task
 from seqmodels.tasks.plots.style import plain
 from seqmodels.training.diagnostics.board import Board
@@ -15,7 +15,7 @@ from seqmodels.training.diagnostics.gates import gate_activations, saturation
 from seqmodels.training.diagnostics.lag import decay_per_step, fresh_cell_curves, gradient_by_lag, gradient_lag_figure
 from seqmodels.training.diagnostics.memory import effective_memory, memory_figure
 from seqmodels.training.diagnostics.spectrum import spectral_radii
-from seqmodels.training.diagnostics.trace import evaluating, named_cells
+from seqmodels.training.diagnostics.trace import named_cells
 
 
 def write_round(board: Board, model: SequenceModel, task: Task, batch: SequenceBatch, size: Slice) -> None:
