@@ -161,3 +161,22 @@ def test_a_name_of_ours_cannot_be_taken():
     cls = type("Mine", (LSTMCell,), {"__module__": module.__name__})
     with pytest.raises(ValueError, match=r"the cell name 'mgu' is already taken by seqmodels.cells.gated.mgu.MGUCell"):
         registry.register("cell", "mgu")(cls)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "present", "kept"),
+    [
+        ("csv", {"path": "a.csv", "target": "y", "known": ["price"]}, "future_covariates", "series"),
+        ("csv", {"path": "a.csv", "target": "y", "static": ["town"]}, "static_covariates", "series"),
+        ("anomaly", {"path": "a.csv", "target": "y", "planted": 3}, "injected", "injected"),
+        ("arrays", {"path": "a.npz", "turn": 10.0}, "rotate", "variation"),
+        ("arrays", {"path": "a.npz", "slant": 0.1}, "shear", "variation"),
+    ],
+)
+def test_former_names_of_the_data_sources_options_still_work(name, given, present, kept):
+    former = list(given)[-1]
+    parts._told.clear()
+    with pytest.warns(FutureWarning, match=f"'{former}' of .* is called '{present}' now"):
+        made = make("data", name, **given)
+    given[present] = given.pop(former)
+    assert getattr(made, kept) == getattr(make("data", name, **given), kept)

@@ -91,7 +91,7 @@ RUN is a run folder or a checkpoint; the newest run under runs/ where it is left
 One row per series and step, with its time stamp, the forecast, and quantiles where the model has them.
 
   --input FILE         series to continue, in the form of the training data; those data where it is left out.
-                       Columns of data.known go on in rows after the last target, which is blank there
+                       Columns of data.future_covariates go on in rows after the last target, which is blank there
   --output FILE        .csv or .jsonl; one JSON object a line on the screen where it is left out
   --plot FILE          .png, .svg or .pdf: the recent past and the forecast
   --steps N            how far ahead (default: the model's horizon); beyond that it reads its own forecast

@@ -28,7 +28,7 @@ PARTS = ("data", "task", "model/cell", "model/head", "optimizer", "scheduler")
 ENDLESS = ("trainer.", "checkpoint.", "early_stopping.", "scheduler.", "diagnostics.", "training.window", "training.k2")
 LIMITS = {
     *("data.min_count", "data.max_size", "data.max_length", "data.max_source", "data.max_target", "data.seed"),
-    *("data.source_size", "data.target_size", "data.history", "data.period", "data.train_steps", "data.planted"),
+    *("data.source_size", "data.target_size", "data.history", "data.period", "data.train_steps", "data.injected"),
     *("data.features_per_step", "data.crop", "data.lengths", "task.lengths", "task.top_k", "task.spans"),
     *("model.masking.time_masks", "model.masking.time_mask", "model.masking.feature_masks"),
     *("model.masking.feature_mask", "model.cell.chrono_steps", "model.cell.proj_size", "model.cell.heads"),

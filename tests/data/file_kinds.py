@@ -100,7 +100,7 @@ FORMATS = {
     "series": Format("my.csv", {**STEPS, "target": "sales", "layout": "series"}, SERIES, lines("day,sales")),
     "anomaly": Format(
         "my.csv",
-        {"name": "anomaly", "target": "sales", "time": "day", "planted": 0, "label": None},
+        {"name": "anomaly", "target": "sales", "time": "day", "injected": 0, "label": None},
         SERIES,
         lines("day,sales"),
     ),

@@ -214,7 +214,7 @@ def test_a_mapped_file_is_never_in_memory_as_a_whole(tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [{"crop": 5}, {"noise": 0.1, "gain": 0.2}, {"tilt": 30}, {"shift": 1, "turn": 20, "slant": 0.2, "zoom": 0.1}],
+    [{"crop": 5}, {"noise": 0.1, "gain": 0.2}, {"tilt": 30}, {"shift": 1, "rotate": 20, "shear": 0.2, "zoom": 0.1}],
 )
 def test_copies_are_drawn_once_and_only_for_training(tmp_path, options):
     path = save(tmp_path, X=np.random.default_rng(0).normal(size=(40, 9, 9)), y=np.arange(40) % 2)

@@ -31,7 +31,14 @@ def write(tmp_path, seed: int = 0, future: int = 0, name: str = "shops.csv", **p
 
 
 def source(path: str, **options) -> CSVSource:
-    usual = {"time": "day", "series": "shop", "features": ["rain"], "known": ["promo"], "history": 5, "horizon": 3}
+    usual = {
+        "time": "day",
+        "series": "shop",
+        "features": ["rain"],
+        "future_covariates": ["promo"],
+        "history": 5,
+        "horizon": 3,
+    }
     return CSVSource(path, "sold", **{**usual, **options})
 
 
@@ -67,7 +74,12 @@ def test_what_is_known_ahead_is_that_of_the_steps_ahead(tmp_path, target_per):
 def test_no_input_knows_what_comes_after_its_origin(tmp_path, column, relative, target_per):
     """Poison: target or weather changed from a day on; no input of a forecast made before that day changes."""
     day = 84  # in the test part, so that scales stay what they are
-    options = {"target_per": target_per, "relative": relative, "calendar": ["day_of_week"], "static": ["size", "town"]}
+    options = {
+        "target_per": target_per,
+        "relative": relative,
+        "calendar": ["day_of_week"],
+        "static_covariates": ["size", "town"],
+    }
     clean, bad = (
         source(write(tmp_path, name=f"{i}.csv", **poison), **options).splits()["test"]
         for i, poison in enumerate(({}, {column: day}))
@@ -95,7 +107,7 @@ def test_what_is_known_ahead_may_be_seen_ahead(tmp_path):
 
 
 def test_scales_names_and_categories_are_the_training_parts(tmp_path):
-    options = {"static": ["size", "town"], "identity": True, "val_fraction": 0.2, "test_fraction": 0.2}
+    options = {"static_covariates": ["size", "town"], "identity": True, "val_fraction": 0.2, "test_fraction": 0.2}
     clean, bad = (
         source(write(tmp_path, name=f"{i}.csv", **poison), **options).splits()["train"]
         for i, poison in enumerate(({}, {"sold": 60, "rain": 60, "promo": 60}))
@@ -174,7 +186,7 @@ def test_no_window_reaches_over_a_gap(tmp_path, gaps, target_per):
     lines = (tmp_path / "shops.csv", write(tmp_path))[0].read_text().splitlines()
     del lines[40:45]
     (tmp_path / "gap.csv").write_text("\n".join(lines) + "\n")
-    made = source(str(tmp_path / "gap.csv"), gaps=gaps, known=[], target_per=target_per)
+    made = source(str(tmp_path / "gap.csv"), gaps=gaps, future_covariates=[], target_per=target_per)
     table = made.series_table()
     for dataset in made.splits().values():
         for first, length in zip(list(dataset.starts), dataset.lengths.tolist(), strict=True):
@@ -206,7 +218,7 @@ def test_without_times_each_series_is_cut_for_itself():
 
 
 def test_a_new_file_carries_what_is_known_in_rows_without_targets(tmp_path):
-    train = source(write(tmp_path), static=["town"]).splits()["train"]
+    train = source(write(tmp_path), static_covariates=["town"]).splits()["train"]
     new = write(tmp_path, seed=1, future=4, name="new.csv")
     ahead = CSVSource.ahead(new, train.spec)
     windows = ahead.windows()
@@ -226,7 +238,7 @@ def test_a_new_file_carries_what_is_known_in_rows_without_targets(tmp_path):
 MISTAKES = {
     "an unknown name": (
         lambda text: text.replace(",a,", ",c,"),
-        {"static": ["town"]},
+        {"static_covariates": ["town"]},
         r"town 'c' of series 'north' was not there in training, which knew a, b",
     ),
     "an unknown series": (
@@ -236,15 +248,20 @@ MISTAKES = {
     ),
     "a static column that changes": (
         lambda text: text.replace("2024-01-09,north,0,", "2024-01-09,north,7,"),
-        {"static": ["size"]},
-        r"new\.csv, line 10, column 'size': a column of data\.static has one value per series, but 'north' has '7'",
+        {"static_covariates": ["size"]},
+        r"new\.csv, line 10, column 'size': a column of data\.static_covariates has one value per series, but "
+        "'north' has '7'",
     ),
     "a blank promotion": (
         lambda text: text.replace("\n2024-01-09,north", "\n2024-01-09,north").replace(",1\n", ",\n", 1),
         {},
         r"column 'promo': expected a number, got ''",
     ),
-    "no promotion": (lambda text: text.replace("promo", "offer"), {}, r"data\.known: .*has no column 'promo'"),
+    "no promotion": (
+        lambda text: text.replace("promo", "offer"),
+        {},
+        r"data\.future_covariates: .*has no column 'promo'",
+    ),
 }
 
 
@@ -261,17 +278,20 @@ def test_mistakes_in_a_new_file_are_told(tmp_path, name):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"known": ["rain"]}, r"data\.known names the column 'rain', which has another meaning"),
         (
-            {"known": ["promo"], "static": ["promo"]},
-            r"data\.static names the column 'promo', which has another meaning",
+            {"future_covariates": ["rain"]},
+            r"data\.future_covariates names the column 'rain', which has another meaning",
         ),
-        ({"known": ["prom"]}, r"data\.known: .*has no column 'prom'; did you mean 'promo'"),
+        (
+            {"future_covariates": ["promo"], "static_covariates": ["promo"]},
+            r"data\.static_covariates names the column 'promo', which has another meaning",
+        ),
+        ({"future_covariates": ["prom"]}, r"data\.future_covariates: .*has no column 'prom'; did you mean 'promo'"),
         ({"calendar": ["fortnight"]}, r"data\.calendar must be a list such as .*got .'fortnight'"),
         ({"fold": "3/2"}, r"data\.fold must be such as 2/5, .*got '3/2'"),
         ({"fold": "1/50"}, r"data\.fold=1/50: the test part has 9 time steps, too few for 50 folds"),
         ({"gaps": "jump"}, r"data\.gaps must be one of allow, error, fill, split, got 'jump'"),
-        ({"layout": "wide", "known": []}, r"data\."),
+        ({"layout": "wide", "future_covariates": []}, r"data\."),
     ],
 )
 def test_options_that_cannot_be_are_refused(tmp_path, options, words):
@@ -283,7 +303,7 @@ def test_a_series_that_begins_after_the_training_part_has_no_name_in_it(tmp_path
     lines = (tmp_path / "shops.csv", write(tmp_path))[0].read_text().splitlines()
     late = [line for line in lines if ",west," not in line or line >= "2024-03-10"]
     (tmp_path / "late.csv").write_text("\n".join(late) + "\n")
-    options = {"identity": True, "static": ["town"], "val_fraction": 0.1, "test_fraction": 0.3}
+    options = {"identity": True, "static_covariates": ["town"], "val_fraction": 0.1, "test_fraction": 0.3}
     splits = source(str(tmp_path / "late.csv"), **options).splits()
     names = splits["train"].spec.input_names
     assert [name for name in names if "=" in name] == ["town=a", "town=b", "series=north", "series=south"]

@@ -175,10 +175,17 @@ CSV = {
     "series relative": csv(ONE, one(), "sales", relative=True, horizon=5, calendar=["month", "day_of_week"]),
     "series fold": csv(ONE, one(), "sales", fold="2/3", train_steps=60),
     "series period": csv(ONE, one(), "sales", period=7, features=["price"]),
-    "shops": csv(MANY, many(), **SHOPS, identity=True, static=["kind"]),
-    "shops one by one": csv(MANY, many("shop"), **SHOPS, relative=True, known=["price"]),
-    "shops mixed": csv(MANY, many("mixed"), **SHOPS, target_per="step", known=["price"]),
-    "shops known": csv(MANY, many(future=4), **SHOPS, known=["price"], static=["kind"], calendar=["day_of_week"]),
+    "shops": csv(MANY, many(), **SHOPS, identity=True, static_covariates=["kind"]),
+    "shops one by one": csv(MANY, many("shop"), **SHOPS, relative=True, future_covariates=["price"]),
+    "shops mixed": csv(MANY, many("mixed"), **SHOPS, target_per="step", future_covariates=["price"]),
+    "shops known": csv(
+        MANY,
+        many(future=4),
+        **SHOPS,
+        future_covariates=["price"],
+        static_covariates=["kind"],
+        calendar=["day_of_week"],
+    ),
 }  # fmt: skip
 OTHERS = {
     "arrays lengths": Case(npz(X=X, y=Y, lengths=np.arange(60) % 5 + 2), {"name": "arrays", "scale": "all"}),
@@ -226,7 +233,7 @@ OTHERS = {
     ),
     "anomaly planted": Case(
         {"my.csv": table(ONE, one())},
-        {"name": "anomaly", "target": "sales", "time": "day", "planted": 2, "calendar": ["day_of_week"]},
+        {"name": "anomaly", "target": "sales", "time": "day", "injected": 2, "calendar": ["day_of_week"]},
     ),
     "strokes by themselves": Case(
         {"my.npz": FORMATS["strokes"].encode(FORMATS["strokes"].rows)}, {"name": "strokes", "unit": "stroke"}

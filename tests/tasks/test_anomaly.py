@@ -26,7 +26,7 @@ def write(tmp_path, rows: int = 1500, label: bool = False, name: str = "a.csv") 
 
 
 def source(path: str, **options) -> AnomalySource:
-    return AnomalySource(path, "y", **{"time": "t", "period": 24, "planted": 10, **options})
+    return AnomalySource(path, "y", **{"time": "t", "period": 24, "injected": 10, **options})
 
 
 def whole(dataset, index: int = 0) -> SequenceBatch:
@@ -54,13 +54,13 @@ def test_breaks_are_planted_where_they_are_said_to_be(seed):
             np.testing.assert_allclose(own - was, one.size)
         if one.kind == "flat_line":
             assert (own == values[one.start - 1]).all()
-    with pytest.raises(ValueError, match=r"data\.planted=90: the test part has 800 rows.*plant at most 80"):
+    with pytest.raises(ValueError, match=r"data\.injected=90: the test part has 800 rows.*plant at most 80"):
         inject(values, rows, 90, 1.0, 24, seed)
 
 
 def test_training_and_calibration_are_as_they_were(tmp_path):
     path = write(tmp_path)
-    planted, clean = (source(path, planted=count).splits() for count in (10, 0))
+    planted, clean = (source(path, injected=count).splits() for count in (10, 0))
     assert planted["train"].spec.input_scale == clean["train"].spec.input_scale
     for name in ("train", "val"):
         assert (planted[name].read(0, 0, 100)[0] == clean[name].read(0, 0, 100)[0]).all()
@@ -173,14 +173,14 @@ def test_baselines_are_calibrated_as_the_model_is(tmp_path):
 
 @pytest.mark.parametrize(("share", "count"), [(0.2, 20), (0.05, 7)])
 def test_as_many_breaks_are_planted_as_the_test_part_has_room_for(tmp_path, share, count):
-    found = source(write(tmp_path), planted=None, test_fraction=share).splits()["test"]
+    found = source(write(tmp_path), injected=None, test_fraction=share).splits()["test"]
     assert len(found.spec.anomalies.planted) == count
 
 
 def test_breaks_that_the_file_names(tmp_path):
     both = source(write(tmp_path, label=True), label="odd")
     assert both.describe().endswith("; 10 breaks planted into the test part, those to be found are named by 'odd'")
-    alone = source(write(tmp_path, label=True), planted=None, label="odd")
+    alone = source(write(tmp_path, label=True), injected=None, label="odd")
     assert alone.describe().endswith("; no breaks planted, those to be found are named by 'odd'")
     named = alone.splits()
     kinds = whole(named["test"]).targets[0, :, 1]

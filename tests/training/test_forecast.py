@@ -49,8 +49,8 @@ def config(path: Path, *overrides: str) -> dict:
 def runs(tmp_path_factory) -> dict:
     """A run that knows of the promotions, and one that does not."""
     folder = tmp_path_factory.mktemp("shops")
-    known = config(write(folder), "data.known=[promo]", "task.output=quantiles")
-    blind = config(write(folder, future=0, name="past.csv"), "data.known=null", "task.output=quantiles")
+    known = config(write(folder), "data.future_covariates=[promo]", "task.output=quantiles")
+    blind = config(write(folder, future=0, name="past.csv"), "data.future_covariates=null", "task.output=quantiles")
     return {name: (folder / name, train(one, folder / name)) for name, one in (("known", known), ("blind", blind))}
 
 

@@ -16,15 +16,15 @@ from seqmodels.dataset import SequenceDataset
 
 
 @dataclass(frozen=True)
-class Variation:
+class Augmentation:
     """What may change in a copy; nothing does where all are 0 and crop is None.
 
     Fields:
         copies: of each sequence, at least 1.
         crop: steps of a part that is cut out at random; None for the whole sequence.
         shift: pixels that an image moves by at most, in each direction.
-        turn: degrees that it is turned by at most.
-        slant: pixels that each row moves against the next, at most.
+        rotate: degrees that it is turned by at most.
+        shear: pixels that each row moves against the next, at most.
         zoom: share that its height and its width change by at most, each by itself.
         tilt: degrees that sensors of three axes are turned by, at most, around an axis drawn at random; each three
             neighbouring features are one sensor.
@@ -35,8 +35,8 @@ class Variation:
     copies: int = 1
     crop: int | None = None
     shift: float = 0.0
-    turn: float = 0.0
-    slant: float = 0.0
+    rotate: float = 0.0
+    shear: float = 0.0
     zoom: float = 0.0
     tilt: float = 0.0
     gain: float = 0.0
@@ -45,7 +45,7 @@ class Variation:
     @property
     def moves(self) -> bool:
         """Whether images are moved."""
-        return bool(self.shift or self.turn or self.slant or self.zoom)
+        return bool(self.shift or self.rotate or self.shear or self.zoom)
 
     @property
     def changes(self) -> bool:
@@ -53,19 +53,19 @@ class Variation:
         return self.copies > 1 or self.crop is not None or self.moves or bool(self.tilt or self.gain or self.noise)
 
 
-class Varied(SequenceDataset):
-    """Varied copies of the sequences of another data set, one after the other.
+class Augmented(SequenceDataset):
+    """Augmented copies of the sequences of another data set, one after the other.
 
     >>> from seqmodels.spec import Spec
     >>> from seqmodels.data.dataset import ArrayDataset
     >>> data = ArrayDataset(Spec("features", 1, "labels", 2, "sequence"), [np.arange(9.0)[:, None]], [1])
-    >>> varied = Varied(data, Variation(copies=3, crop=4))
+    >>> varied = Augmented(data, Augmentation(copies=3, crop=4))
     >>> varied.lengths.tolist(), len(varied.read(2, 0, 4)[0]), varied.original is data
     ([4, 4, 4], 4, True)
 
     Args:
         original: scaled sequences.
-        variation: what may change.
+        how: what may change.
         grid: rows, columns and channels of the images that the sequences are; None where they are none.
         seed: what the copies are drawn from.
     """
@@ -73,48 +73,52 @@ class Varied(SequenceDataset):
     original: SequenceDataset
 
     def __init__(
-        self, original: SequenceDataset, variation: Variation, grid: tuple[int, int, int] | None = None, seed: int = 0
+        self,
+        original: SequenceDataset,
+        how: Augmentation,
+        grid: tuple[int, int, int] | None = None,
+        seed: int = 0,
     ) -> None:
-        self.original, self.variation, self.grid, self.seed = original, variation, grid, seed
+        self.original, self.how, self.grid, self.seed = original, how, grid, seed
         self.spec = original.spec
-        longest = original.lengths if variation.crop is None else np.minimum(original.lengths, variation.crop)
-        self.lengths = np.repeat(longest, variation.copies)
+        longest = original.lengths if how.crop is None else np.minimum(original.lengths, how.crop)
+        self.lengths = np.repeat(longest, how.copies)
         if original.weights is not None:
-            self.weights = np.repeat(original.weights, variation.copies)
+            self.weights = np.repeat(original.weights, how.copies)
         if original.groups is not None:
-            self.groups = [group for group in original.groups for _ in range(variation.copies)]
+            self.groups = [group for group in original.groups for _ in range(how.copies)]
 
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        item, length = index // self.variation.copies, int(self.lengths[index])
+        item, length = index // self.how.copies, int(self.lengths[index])
         draw = np.random.default_rng([self.seed, index])
         first = int(draw.integers(int(self.original.lengths[item]) - length + 1))
         inputs, targets = self.original.read(item, first, first + length)
-        if self.grid is not None and self.variation.moves:
-            inputs = move(inputs.reshape(self.grid), self.variation, draw).reshape(inputs.shape)
-        if self.variation.tilt:
-            inputs = tilt(inputs, np.radians(self.variation.tilt), draw)
-        if self.variation.gain:
-            inputs = inputs * np.float32(1 + self.variation.gain * draw.uniform(-1, 1))
-        if self.variation.noise:
-            inputs = inputs + self.variation.noise * draw.standard_normal(inputs.shape, dtype=np.float32)
+        if self.grid is not None and self.how.moves:
+            inputs = move(inputs.reshape(self.grid), self.how, draw).reshape(inputs.shape)
+        if self.how.tilt:
+            inputs = tilt(inputs, np.radians(self.how.tilt), draw)
+        if self.how.gain:
+            inputs = inputs * np.float32(1 + self.how.gain * draw.uniform(-1, 1))
+        if self.how.noise:
+            inputs = inputs + self.how.noise * draw.standard_normal(inputs.shape, dtype=np.float32)
         inputs = np.asarray(inputs[start:stop], dtype=np.float32)
         return inputs, targets[start:stop] if self.spec.target_shape == "step" else targets
 
 
-def move(image: np.ndarray, variation: Variation, draw: np.random.Generator) -> np.ndarray:
+def move(image: np.ndarray, how: Augmentation, draw: np.random.Generator) -> np.ndarray:
     """An image ``(rows, columns, channels)`` turned, slanted, zoomed and shifted, bilinear; its border is drawn out.
 
     >>> image = np.arange(9, dtype=np.float32).reshape(3, 3, 1)
-    >>> bool(np.allclose(move(image, Variation(), np.random.default_rng(0)), image, atol=1e-5))
+    >>> bool(np.allclose(move(image, Augmentation(), np.random.default_rng(0)), image, atol=1e-5))
     True
     """
     height, width = image.shape[:2]
-    angle = np.radians(variation.turn) * draw.uniform(-1, 1)
-    zoom = 1 + variation.zoom * draw.uniform(-1, 1, 2)
-    away = 2 * variation.shift * draw.uniform(-1, 1, 2) / (width, height)
+    angle = np.radians(how.rotate) * draw.uniform(-1, 1)
+    zoom = 1 + how.zoom * draw.uniform(-1, 1, 2)
+    away = 2 * how.shift * draw.uniform(-1, 1, 2) / (width, height)
     # Coordinates run from -1 to 1 along both sides, so a turn has to know how long the sides are.
     cos, sin = np.cos(angle), np.sin(angle)
-    across = variation.slant * draw.uniform(-1, 1) - sin
+    across = how.shear * draw.uniform(-1, 1) - sin
     matrix = [[zoom[0] * cos, across * height / width, away[0]], [sin * width / height, zoom[1] * cos, away[1]]]
     pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)).unsqueeze(0)
     grid = functional.affine_grid(torch.tensor([matrix], dtype=torch.float32), list(pixels.shape), align_corners=False)

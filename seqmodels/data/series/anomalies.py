@@ -49,7 +49,7 @@ def inject(
     share = len(rows) // max(1, count)
     if count and share < LEAST_SHARE:
         raise ValueError(
-            f"data.planted={count}: the test part has {len(rows)} rows, and each break needs {LEAST_SHARE} of them: "
+            f"data.injected={count}: the test part has {len(rows)} rows, and each break needs {LEAST_SHARE} of them: "
             f"plant at most {len(rows) // LEAST_SHARE}, or raise data.test_fraction"
         )
     for i in range(count):

@@ -9,6 +9,9 @@ from seqmodels.data.columns.roles import Columns
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.reading import SeriesReading
 
+# What a user calls the fields of `SeriesReading` that hold covariates.
+OPTIONS = {"known": "future_covariates", "static": "static_covariates"}
+
 
 @dataclass(frozen=True)
 class SeriesOptions:
@@ -29,7 +32,7 @@ class SeriesOptions:
         own = {name: getattr(self, name) for name in vars(self) if name != "reading"}
         own |= {name: getattr(self.reading, name) for name in vars(self.reading) if name != "missing"}
         usual = {**vars(SeriesReading()), **vars(SeriesOptions())}
-        return [name for name, value in own.items() if value != usual[name]]
+        return [OPTIONS.get(name, name) for name, value in own.items() if value != usual[name]]
 
 
 def parse_fold(text: str | None) -> tuple[int, int] | None:
@@ -46,17 +49,17 @@ def infer_layout(table: Table, asked: Columns, options: SeriesOptions) -> Layout
     Raises:
         ValueError: such a column is not there, or has another meaning too.
     """
-    extra = {"known": options.reading.known, "static": options.reading.static}
+    future, static = options.reading.known, options.reading.static
     taken = {**asked.named(), **{name: name for name in asked.features or ()}}
-    for option, names in extra.items():
+    for option, names in zip(OPTIONS.values(), (future, static), strict=True):
         for name in names:
             table.cells(name, option)
-            if name in taken.values() or (name in extra["known"] and option == "static"):
+            if name in taken.values() or (name in future and names is static):
                 raise ValueError(
                     f"data.{option} names the column {name!r}, which has another meaning; leave it out there"
                 )
-    rest = table.without(extra["known"] + extra["static"])
-    if options.reading.known or options.reading.static or options.calendar or options.identity:
+    rest = table.without(future + static)
+    if future or static or options.calendar or options.identity:
         asked = replace(asked, layout=asked.layout or "series")
     if asked.target_per in ("step", "sequence") and asked.sequence is None:
         layout = infer(rest, replace(asked, target_per=None))

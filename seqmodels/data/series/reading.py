@@ -96,7 +96,7 @@ def read_series(table: Table, layout: Layout, reading: SeriesReading, space: Spa
 
 def _values(table: Table, layout: Layout, reading: SeriesReading, rows: np.ndarray, space: Space) -> np.ndarray:
     """Return the numbers of rows, the target first: float64 ``(N, F)``."""
-    names, option = (*layout.features, *reading.known), dict.fromkeys(reading.known, "known")
+    names, option = (*layout.features, *reading.known), dict.fromkeys(reading.known, "future_covariates")
     values = space.empty((len(rows), len(names)), np.float64)
     for column, name in enumerate(names):
         numbers = table.numbers(name, option.get(name, "features"))
@@ -207,7 +207,7 @@ def transformed(rows: SeriesRows, transform: str | None) -> SeriesRows:
 
 def static_cells(table: Table, column: str, order: Order) -> tuple[str, ...]:
     """Return the one value, which there must be, of each series in a column; blanks do not count."""
-    values, names = table.codes(column, "static")
+    values, names = table.codes(column, "static_covariates")
     blank = np.array([not name.strip() for name in names])
     first = np.full(len(order.names), -1)  # the row that says it
     for part in blocks(len(order.rows)):
@@ -220,9 +220,10 @@ def static_cells(table: Table, column: str, order: Order) -> tuple[str, ...]:
         if len(other):
             row, known = int(rows[other[0]]), int(first[owner[other[0]]])
             raise ValueError(
-                f"{table.place(row, column)}: a column of data.static has one value per series, but "
+                f"{table.place(row, column)}: a column of data.static_covariates has one value per series, but "
                 f"{shown(order.names[owner[other[0]]])} has {shown(names[values[row]])} and, on line "
-                f"{table.lines[known]}, {shown(names[values[known]])}; name it in data.known or data.features"
+                f"{table.lines[known]}, {shown(names[values[known]])}; name it in data.future_covariates or "
+                "data.features"
             )
     empty = next((name for name, row in zip(order.names, first.tolist(), strict=True) if row < 0), None)
     if empty is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -67,7 +67,7 @@ class AnomalySource(DataSource):
     level shifts, drifts, flat lines and changed seasons, at places that depend on the seed only. Where the
     file itself says which rows are not as usual (`label`), those are to be found, and none need be planted.
 
-    >>> source = AnomalySource("shipped:sunspots.csv", "sunspots", time="month", period=132, planted=4)
+    >>> source = AnomalySource("shipped:sunspots.csv", "sunspots", time="month", period=132, injected=4)
     >>> test = source.splits()["test"]
     >>> test.spec.target_names, sorted(set(test.breaks.tolist()))
     (('sunspots', 'break'), [0.0, 1.0, 2.0, 3.0, 4.0])
@@ -76,13 +76,15 @@ class AnomalySource(DataSource):
         path, target, features, time, series, period, calendar, timezone, time_format, gaps, duplicates, missing,
             val_fraction, test_fraction: as for `seqmodels.data.sources.table.CSVSource`.
         label: column that says which rows are not as usual: 0, no or a blank for those that are.
-        planted: breaks to plant into the test part; None for 20, or as many as it has room for, and for none where
+        injected: anomalies to inject into the test part; None for 20, or as many as it has room for, and for none where
             `label` names them.
         seed: what the planted breaks depend on.
 
     Raises:
         ValueError: as `CSVSource`; more breaks than there is room for, or several series to plant into.
     """
+
+    renamed: ClassVar = {"planted": "injected"}
 
     def __init__(
         self,
@@ -99,13 +101,13 @@ class AnomalySource(DataSource):
         gaps: Literal["allow", "error", "fill", "split"] = "split",
         duplicates: Literal["error", "first", "last"] = "error",
         missing: Literal["error", "drop", "interpolate", "end"] = "error",
-        planted: Annotated[int, whole(0)] | None = None,
+        injected: Annotated[int, whole(0)] | None = None,
         val_fraction: Share = 0.1,
         test_fraction: Share = 0.2,
         seed: Seed = 0,
     ) -> None:
         self.path, self.label, self.seed = str(path), name_of(label), seed
-        self.planted = 0 if planted is None and label is not None else planted
+        self.injected = 0 if injected is None and label is not None else injected
         self.source = CSVSource(
             path,
             target,
@@ -130,9 +132,9 @@ class AnomalySource(DataSource):
         return {"task": "anomaly", "head": "many_to_many"}
 
     def describe(self) -> str:
-        if self.planted == 0:
+        if self.injected == 0:
             return self.source.describe() + f"; no breaks planted{self._named()}"
-        count = "breaks" if self.planted is None else f"{self.planted} breaks"
+        count = "breaks" if self.injected is None else f"{self.injected} breaks"
         return self.source.describe() + f"; {count} planted into the test part{self._named()}"
 
     def _named(self) -> str:
@@ -165,17 +167,17 @@ class AnomalySource(DataSource):
 
     def _inject(self, table: SeriesTable, breaks: np.ndarray) -> tuple[SeriesRows, list[Anomaly]]:
         """Plant into the test part of the table, and mark the rows."""
-        if self.planted == 0:
+        if self.injected == 0:
             return table.rows, []
         rows, masks = table.rows, table.masks
         if len(rows.names) > 1 or "test" not in masks:
             raise ValueError(
-                "data.planted: breaks are planted into the test part of one series; got "
-                f"{len(rows.names)} series{'' if 'test' in masks else ' and no test part'}: set data.planted=0"
+                "data.injected: breaks are planted into the test part of one series; got "
+                f"{len(rows.names)} series{'' if 'test' in masks else ' and no test part'}: set data.injected=0"
             )
         usual = float(np.nanstd(np.diff(rows.values[masks["train"], 0])))
         where, period = np.flatnonzero(masks["test"]), table.options.period
-        count = min(PLANTED, len(where) // LEAST_SHARE) if self.planted is None else self.planted
+        count = min(PLANTED, len(where) // LEAST_SHARE) if self.injected is None else self.injected
         values = rows.values.copy()
         values[:, 0], found = inject(values[:, 0], where, count, usual, period, self.seed)
         for one in found:

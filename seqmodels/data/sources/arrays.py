@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from seqmodels.data.batches.augmentation import Variation, Varied
+from seqmodels.data.batches.augmentation import Augmentation, Augmented
 from seqmodels.data.columns.arrays_check import fit_steps, plain_targets, resolve_missing, resolve_target
 from seqmodels.data.columns.shifted import LOOKED_AT, step_later
 from seqmodels.data.columns.splits.arrays import split_arrays
@@ -55,9 +55,9 @@ class ArraysSource(DataSource):
         read_by: "rows" (the axis after the first is time), "columns" or "pixels".
         scale: by the training part: "features" each by its own mean and deviation, "all" by one for all, "none".
         missing: what becomes of NaN and infinite numbers: "error", "drop" their sequence, or "interpolate".
-        copies: varied copies made of each training sequence; see `Variation` for these and the next.
+        copies: varied copies made of each training sequence; see `Augmentation` for these and the next.
         crop: steps cut out of each training sequence at random; None for all. Others are read whole.
-        shift, turn, slant, zoom: how far images move, in pixels, degrees, pixels a row and shares of their size.
+        shift, rotate, shear, zoom: how far images move, in pixels, degrees, pixels a row and shares of their size.
         tilt: how far sensors of three axes are turned, in degrees; their axes want one scale: ``scale=all``.
         gain, noise: how much numbers change, as a share and in deviations.
         val_fraction, test_fraction: shares of validation and test, where they are not given.
@@ -66,6 +66,8 @@ class ArraysSource(DataSource):
     Raises:
         ValueError: an option out of range; from `splits`, `suggest` and `describe`, what is wrong with the files.
     """
+
+    renamed: ClassVar = {"turn": "rotate", "slant": "shear"}
 
     def __init__(
         self,
@@ -86,8 +88,8 @@ class ArraysSource(DataSource):
         copies: Annotated[int, whole(1, 1000)] = 1,
         crop: Count | None = None,
         shift: Annotated[float, not_negative] = 0.0,
-        turn: Annotated[float, not_negative] = 0.0,
-        slant: Annotated[float, not_negative] = 0.0,
+        rotate: Annotated[float, not_negative] = 0.0,
+        shear: Annotated[float, not_negative] = 0.0,
         zoom: Share = 0.0,
         tilt: Annotated[float, not_negative] = 0.0,
         gain: Share = 0.0,
@@ -102,7 +104,7 @@ class ArraysSource(DataSource):
         self.test_groups = None if test_groups is None else [str(group) for group in test_groups]
         self.target_kind, self.target_per, self.read_by = target_kind, target_per, read_by
         self.scale, self.missing = scale, missing
-        self.variation = Variation(copies, crop, shift, turn, slant, zoom, tilt, gain, noise)
+        self.variation = Augmentation(copies, crop, shift, rotate, shear, zoom, tilt, gain, noise)
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
         if test_groups is not None and test_path is not None:
             raise ValueError("data.test_groups and data.test_path both name what is for test: leave one out")
@@ -153,7 +155,7 @@ class ArraysSource(DataSource):
                 f"data.tilt: turns sensors of three axes, and there are {arrays.feature_count} features: leave it at 0"
             )
         if self.variation.changes:
-            found["train"] = Varied(found["train"], self.variation, self._grid(arrays), self.seed)
+            found["train"] = Augmented(found["train"], self.variation, self._grid(arrays), self.seed)
         return found if self.test_path is None else {**found, "test": self.open(self.test_path, spec, True)}
 
     def _grid(self, arrays: Arrays) -> tuple[int, int, int] | None:
@@ -161,7 +163,7 @@ class ArraysSource(DataSource):
         if not self.variation.moves:
             return None
         if arrays.starts is not None or arrays.x.ndim < 3 or (arrays.lengths != arrays.lengths[0]).any():
-            raise ValueError("data.shift, turn, slant and zoom move images; x must be (images, rows, columns)")
+            raise ValueError("data.shift, rotate, shear and zoom move images; x must be (images, rows, columns)")
         if self.variation.crop is not None:
             raise ValueError("data.crop: cuts sequences, and images are moved whole: leave out crop, or the movement")
         rows, columns = arrays.x.shape[1:3]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.lists import unnest
@@ -89,9 +89,9 @@ class CSVSource(DataSource):
         horizon: steps that a forecast reaches ahead.
         period: steps in a season, for the baseline that repeats the last season.
         relative: whether to learn the change from the last value to each step ahead, and not the values.
-        known: columns of numbers known ahead, such as a price; see `seqmodels.data.series.windows`. A new file
-            gives them in rows after the last target, with blank targets.
-        static: columns with one value per series: numbers, or names.
+        future_covariates: columns of numbers known ahead, such as a price; see `seqmodels.data.series.windows`. A new
+            file gives them in rows after the last target, with blank targets.
+        static_covariates: columns with one value per series: numbers, or names.
         calendar: parts of the date to learn from, of `seqmodels.data.series.covariates.CALENDAR`.
         identity: whether the name of a series is learned from.
         timezone: of times without an offset, and of the calendar, such as Europe/Berlin; None for UTC.
@@ -113,6 +113,8 @@ class CSVSource(DataSource):
         ValueError: an option out of range; from `splits`, `suggest` and `describe`, what is wrong with
             the file and where, or what cannot be told from it and has to be said.
     """
+
+    renamed: ClassVar = {"known": "future_covariates", "static": "static_covariates"}
 
     def __init__(
         self,
@@ -143,8 +145,8 @@ class CSVSource(DataSource):
         horizon: Annotated[int, whole(1, 1_000_000)] = 1,
         period: Count | None = None,
         relative: bool = False,
-        known: ColumnNames | Column | None = None,
-        static: ColumnNames | Column | None = None,
+        future_covariates: ColumnNames | Column | None = None,
+        static_covariates: ColumnNames | Column | None = None,
         calendar: Calendar | None = None,
         identity: bool = False,
         timezone: str | None = None,
@@ -186,7 +188,9 @@ class CSVSource(DataSource):
         reading = Reading(missing, differences, level, lowercase, max_length)
         shares = (val_fraction, test_fraction, seed)
         self.sequences = SequenceOptions(reading, min_count, self.columns.weight, *shares, together)
-        how = SeriesReading(transform, missing, gaps, duplicates, timezone, names(known), names(static))
+        how = SeriesReading(
+            transform, missing, gaps, duplicates, timezone, names(future_covariates), names(static_covariates)
+        )
         parts = names(calendar)
         self.series = SeriesOptions(how, parts, identity, history, horizon, period, relative, fold, train_steps)
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
