@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -18,7 +18,9 @@ from seqmodels.data.numbers import usable
 
 # What stands for "no value" in a column of numbers, in any case.
 MISSING = frozenset(
-    {"", "na", "n/a", "nan", "null", "none", "nat", "?", ".", "-", "#n/a", "#na", "<na>", "#n/a n/a", "#null!"}
+    {"", "na", "n/a", "n.a.", "nan", "null", "(null)", "<null>", "none", "nil", "nat", "<na>", "\\n"}
+    | {"?", ".", "..", "-", "--", "---", "–", "—", ":"}
+    | {"#n/a", "#na", "#n/a n/a", "#nv", "#null!", "#div/0!", "#ref!", "#value!", "#num!", "#name?"}
 )
 TRUE, FALSE = frozenset({"true", "yes", "t"}), frozenset({"false", "no", "f"})
 # Blanks around a number, those of typesetters included.
@@ -30,14 +32,14 @@ NUMBER = (
 # Rows that are looked at to tell how a column is written.
 SAMPLE = 1 << 16
 _NUMBER = re.compile(NUMBER)
-_CURRENCY = r"[$€£¥₹₩₽₺]|[A-Z]{2}?[$]|EUR|USD|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN"
+_CURRENCY = r"[$€£¥₹₩₽₺]|[A-Z]{1,3}[$]|EUR|USD|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN"
 _UNITS = (
     r"%|‰|°[CFKcf]?|[kmµcdMG]?(?:g|m|s|l|L|V|A|W|Hz|Pa|bar|Wh|J|N|mol|Ω)|[mck]?m[²³23]|t|h|min|in|ft|lbs?|oz|mi|mph|"
     r"km/h|m/s|kn|rpm|bpm|ppm|ppb|psi|dB|hPa|mmHg|kcal|cal|px|[KMGT]i?B|" + _CURRENCY
 )
 _WRITTEN = re.compile(
-    rf"(?P<sign>[+-]?)(?P<before>(?:{_CURRENCY})?) ?"
-    r"(?P<body>[+-]?(?:[0-9][0-9.,'’ \u00a0\u202f]*[0-9]|[0-9]|[.,][0-9]+)[.,]?(?:[eE][+-]?[0-9]+)?)"
+    rf"(?P<sign>[+−-]?)(?P<before>(?:{_CURRENCY})?) ?"
+    r"(?P<body>[+−-]?(?:[0-9][0-9.,'’ \u00a0\u202f]*[0-9]|[0-9]|[.,][0-9]+)[.,]?(?:[eE][+-]?[0-9]+)?)"
     rf"(?P<after>(?:{_UNITS})?|[ \u00a0\u202f](?:{_UNITS}|[^\W\d_]{{1,10}}(?:/[^\W\d_]{{1,6}})?))"
 )
 GROUPS = (",", ".", "'", "’", " ", "\u00a0", "\u202f")
@@ -55,12 +57,14 @@ class Style:
         decimal: the mark before the decimals.
         group: the mark between thousands; "" for none.
         before, after: what stands around each number, such as a currency or a unit.
+        minus: the sign before what is less than zero; that of programs is always read.
     """
 
     decimal: str = "."
     group: str = ""
     before: str = ""
     after: str = ""
+    minus: str = field(default="-", repr=False)
 
     @property
     def pattern(self) -> str:
@@ -68,23 +72,23 @@ class Style:
         body = _body(self.decimal, self.group)
         before, after = (f"(?:{re.escape(part.strip())})" if part.strip() else "" for part in (self.before, self.after))
         blanks = "[ \t\u00a0\u202f]*"
-        return f"{blanks}([+-]?){before}{blanks}({body}){blanks}{after}{blanks}"
+        signs = f"[+{self.minus.strip('-')}-]?"
+        return f"{blanks}({signs}){before}{blanks}({signs}{body}){blanks}{after}{blanks}"
 
     def plain(self, cell: str) -> str:
         """Write a cell as programs do, or return it as it is where it is written otherwise."""
         found = self._compiled.fullmatch(cell)
         if found is None:
             return cell
-        return (found[1] + found[2]).replace(self.group, "").replace(self.decimal, ".")
+        return (found[1] + found[2]).replace(self.group, "").replace(self.decimal, ".").replace(self.minus, "-")
 
     def sql(self, cell: str) -> str:
         """Return `plain` as an SQL expression of DuckDB's."""
-        pattern, group, decimal = (part.replace("'", "''") for part in (self.pattern, self.group, self.decimal))
+        pattern, group = (part.replace("'", "''") for part in (self.pattern, self.group))
         number = f"regexp_replace({cell}, '^{pattern}$', '\\1\\2')"
-        number = f"replace({number}, '{group}', '')" if group else number
-        return (
-            f"CASE WHEN regexp_full_match({cell}, '{pattern}') THEN replace({number}, '{decimal}', '.') ELSE {cell} END"
-        )
+        for mark, plain in ((group, ""), (self.decimal, "."), (self.minus, "-")):
+            number = f"replace({number}, '{mark}', '{plain}')" if mark else number
+        return f"CASE WHEN regexp_full_match({cell}, '{pattern}') THEN {number} ELSE {cell} END"
 
     @cached_property
     def _compiled(self) -> re.Pattern[str]:
@@ -103,7 +107,7 @@ PLAIN = Style()
 def _body(decimal: str, group: str) -> str:
     whole = f"[1-9][0-9]{{0,2}}(?:{re.escape(group)}[0-9]{{3}})+|[0-9]+" if group else "[0-9]+"
     mark = re.escape(decimal)
-    return f"[+-]?(?:(?:{whole})(?:{mark}[0-9]*)?|{mark}[0-9]+)(?:[eE][+-]?[0-9]+)?"
+    return f"(?:(?:{whole})(?:{mark}[0-9]*)?|{mark}[0-9]+)(?:[eE][+-]?[0-9]+)?"
 
 
 def to_numbers(cells: Sequence[str]) -> tuple[np.ndarray, list[int]]:
@@ -155,7 +159,7 @@ def styles_of(columns: Mapping[str, Sequence[str]], delimiter: str) -> dict[str,
 
     Args:
         columns: name -> cells, of which the first `SAMPLE` are looked at.
-        delimiter: between the cells of the file; a decimal comma cannot stand between commas.
+        delimiter: between the cells of the file; a decimal comma hardly stands between commas.
     """
     found = {name: own for name, cells in columns.items() if (own := _readings(cells, delimiter)) is not None}
     sure = {own[0].decimal for own in found.values() if len(own) == 1 and own[0] != Style(",", ".")}
@@ -166,27 +170,48 @@ def styles_of(columns: Mapping[str, Sequence[str]], delimiter: str) -> dict[str,
 
 def _readings(cells: Sequence[str], delimiter: str) -> list[Style] | None:
     """Return the styles in which all cells are numbers; None where they are not, or need no look."""
-    some = dict.fromkeys(cell.strip(BLANKS) for cell in itertools.islice(cells, SAMPLE))
-    known = [cell for cell in some if cell.lower() not in MISSING]
+    known = _known(cells)
     if not known or _is_usual(known):
         return None
-    bodies, around = [], set()
-    for cell in known:
-        found = _WRITTEN.fullmatch(cell)
-        if found is None:
-            return None
-        bodies.append(found["sign"] + found["body"])
-        around.add((found["before"], found["after"].strip(BLANKS)))
-    if len(around) > 1:
+    written = [_WRITTEN.fullmatch(cell) for cell in known]
+    found = [one for one in written if one is not None]
+    around = {_around(one) for one in found}
+    if len(found) < len(written) or len(around) > 1:
         return None
     before, after = around.pop()
+    bodies = [one["body"].lstrip("+-−") for one in found]
     marks = [mark for mark in GROUPS if any(mark in body for body in bodies)]
-    styles = [Style(d, g, before, after) for d in (".", ",") for g in ("", *marks) if d != g]
-    if delimiter == ",":
-        styles.remove(Style(",", "", before, after))
+    minus = "−" if any("−" in cell for cell in known) else "-"
+    styles = [Style(d, g, before, after, minus) for d in (".", ",") for g in ("", *marks) if d != g]
+    if delimiter == "," and 2 * sum("," in body for body in bodies) <= len(bodies):  # a slip of the pen
+        styles.remove(Style(",", "", before, after, minus))
     return [
         style for style in styles if all(re.fullmatch(_body(style.decimal, style.group), b) for b in bodies)
     ] or None
+
+
+def _known(cells: Sequence[str]) -> list[str]:
+    """Return the different ones of the first cells that are not missing."""
+    some = dict.fromkeys(cell.strip(BLANKS) for cell in itertools.islice(cells, SAMPLE))
+    return [cell for cell in some if cell.lower() not in MISSING]
+
+
+def _around(written: re.Match[str]) -> tuple[str, str]:
+    return written["before"], written["after"].strip(BLANKS)
+
+
+def first_in_another_unit(cells: Sequence[str]) -> str | None:
+    """Find the first cell in another currency or unit than the first, where all are numbers with one or none.
+
+    >>> first_in_another_unit(["5 kg", "300 g"]), first_in_another_unit(["5 kg", "soon"])
+    ('300 g', None)
+    """
+    known = _known(cells)
+    written = {cell: _WRITTEN.fullmatch(cell) for cell in known}
+    around = {cell: _around(found) for cell, found in written.items() if found is not None}
+    if len(around) < len(known):
+        return None
+    return next((cell for cell in known if around[cell] != around[known[0]]), None)
 
 
 def _is_usual(cells: list[str]) -> bool:
@@ -240,7 +265,7 @@ def sql_value(cell: str) -> str:
 
 def sql_is_odd(cell: str) -> str:
     """Return whether DuckDB may read a number where there is none, in its SQL."""
-    return f"(contains({cell}, '_') OR contains({cell}, '+-') OR contains({cell}, '-+'))"
+    return " OR ".join(f"contains({cell}, '{odd}')" for odd in ("_", "+-", "-+", "(")).join("()")
 
 
 def sql_is_text(cell: str, value: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from seqmodels.data.columns.distinct import count_distinct, told_apart_by
 from seqmodels.data.columns.guess import LayoutKind, infer_kind
 from seqmodels.data.columns.roles import (
+    MOST_CLASSES,
     Columns,
     longest_text,
     numbered_among,
@@ -27,6 +28,7 @@ from seqmodels.data.columns.roles import (
     time_columns,
 )
 from seqmodels.data.columns.targets.kind import TargetKind, grades_note, target_kind
+from seqmodels.data.number_text import first_in_another_unit
 from seqmodels.data.read.table import Table
 from seqmodels.quoting import listed, shown
 
@@ -97,6 +99,7 @@ def infer(table: Table, asked: Columns) -> Layout:
             allowed, or more than one reading makes sense.
     """
     _check_columns(table, asked)
+    _refuse_units(table, asked)
     # The words train and test in a column are the split, but of series, which are split by time.
     column = split_column(table, asked) if asked.split is None else None
     kind = asked.layout or infer_kind(table, replace(asked, split=column or asked.split))
@@ -135,6 +138,19 @@ def _check_columns(table: Table, asked: Columns) -> None:
         table.cells(name, "features")
         if name in named.values() and name not in (asked.target, *asked.more_targets):
             raise ValueError(f"data.features names the column {name!r}, which has another meaning; leave it out there")
+
+
+def _refuse_units(table: Table, asked: Columns) -> None:
+    """Refuse a target of numbers in several currencies or units, which would be taken for words."""
+    cells = table.columns[asked.target]
+    if asked.target_kind not in (None, "values") or table.is_numeric(asked.target):
+        return
+    if (odd := first_in_another_unit(cells)) is not None and count_distinct(table, [asked.target]) > MOST_CLASSES:
+        row = next(row for row, cell in enumerate(cells) if cell.strip() == odd)
+        raise ValueError(
+            f"{table.place(row, asked.target)}: expected a number in the unit of those before ({shown(cells[0])}), "
+            f"got {shown(odd)}; write all in one currency or unit"
+        )
 
 
 def _check_meaning(asked: Columns, kind: str) -> None:

@@ -22,6 +22,7 @@ START, LOOKED_AT = 1 << 20, 200
 LINE_END = re.compile(r"\r\n|\r|\n")
 _QUOTED = re.compile(r'"[^"]*"')
 _DATE = re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[ T][0-9]{1,2}:[0-9]{2}.*)?")
+YEARS = range(1000, 2200)
 # A column has a few words that come again and again, if so many rows share one.
 _ROWS_PER_WORD = 5
 
@@ -72,15 +73,18 @@ def find_dialect(path: str, start: str) -> Dialect:
     skip, told = _preamble(lines)
     lines = lines[skip:] if skip < len(lines) else lines
     notes = [f"left out above the names of the columns: {skip} {'line' if skip == 1 else 'lines'}"] if skip else []
-    if _is_blanks(lines[0]):
+    if _is_blanks(lines):
         names, is_data = column_names(path, lines[0].split())
         return Dialect(",", csv.QUOTE_MINIMAL, skip, tuple(names), is_data, len(names), True, tuple(notes))
+    lines = [*lines[:1], *(line for line in lines[1:] if not line.startswith("#"))]
     delimiter = told or _delimiter(lines)
     quoting = quoting_of("\n".join(lines), delimiter)
     rows = _first_rows(lines, delimiter, quoting)
     first, below = rows[0], rows[1:]
     named = _named(first, below)
     width = len(below[0]) if below and len(below[0]) > named and not any(below[0][named:]) else len(first)
+    if below and all(len(row) == named + 1 for row in below) and _count_rows([row[0] for row in below]):
+        first, named, width = ["", *first[:named]], named + 1, named + 1  # as R writes tables
     if max(width, len(first)) > named:
         notes.append(f"left out, without a name and blank: {max(width, len(first)) - named} at the ends of lines")
     names, is_data = column_names(path, first[:named])
@@ -93,9 +97,9 @@ def _preamble(lines: Sequence[str]) -> tuple[int, str | None]:
     """Count the lines before the names of the columns, and find the separator that one of them tells."""
     told, skip = None, 0
     for line in lines:
-        if found := re.fullmatch(r"\ufeff?\"?sep=(.)\"?", line.strip(" ")):
+        if found := re.fullmatch(r"\ufeff?\"?sep=(.)\"?", line.strip(" "), re.IGNORECASE):
             told = found[1]
-        elif line.strip() and not (line.startswith("#") and _is_comment(lines, skip)):
+        elif line.strip() and not (line.lstrip().startswith("#") and _is_comment(lines, skip)):
             break
         skip += 1
     return skip, told if told in (*DELIMITERS,) else None
@@ -125,6 +129,11 @@ def _first_rows(lines: Sequence[str], delimiter: str, quoting: int) -> list[list
     with contextlib.suppress(csv.Error):  # whoever reads all of it says so
         rows += itertools.islice((row for row in reader if row), LOOKED_AT)
     return rows or [[""]]
+
+
+def _count_rows(cells: Sequence[str]) -> bool:
+    """Say whether the cells count rows from 1."""
+    return len(cells) > 1 and all(cell == str(row) for row, cell in enumerate(cells, 1))
 
 
 def _named(first: Sequence[str], below: Sequence[Sequence[str]]) -> int:
@@ -170,7 +179,7 @@ def column_names(path: str, first: Sequence[str]) -> tuple[list[str], bool]:
     """
     names = [name.strip() for name in first]
     numbers = [number for name in names if (number := _number(name)) is not None]
-    counts_up = len(numbers) > 1 and all(b - a == 1 for a, b in pairwise(numbers))
+    counts_up = len(numbers) > 1 and all(name.isdigit() for name in names) and _count_up(numbers)
     if len(numbers) == len(names) and not counts_up:
         return names_by_place(len(names)), True
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
@@ -179,11 +188,19 @@ def column_names(path: str, first: Sequence[str]) -> tuple[list[str], bool]:
     return names, False
 
 
-def _is_blanks(line: str) -> bool:
-    """Say whether a line holds numbers with blanks between them, as older archives of series have them."""
-    cells = line.split()
+def _count_up(numbers: Sequence[float]) -> bool:
+    """Say whether numbers count up from 0 or 1, or are years one after the other."""
+    return numbers[0] in (0, 1, *YEARS) and all(b - a == 1 for a, b in pairwise(numbers))
+
+
+def _is_blanks(lines: Sequence[str]) -> bool:
+    """Say whether numbers stand between blanks, as older archives have them, below names or not."""
+    cells = [line.split() for line in lines[:2]]
     return (
-        len(cells) > 1 and not any(mark in line for mark in DELIMITERS) and all(_number(c) is not None for c in cells)
+        len(cells[0]) > 1
+        and not any(mark in line for mark in DELIMITERS for line in lines[:2])
+        and all(_number(cell) is not None for cell in cells[-1])
+        and len(cells[0]) == len(cells[-1])
     )
 
 
@@ -196,7 +213,10 @@ def refuse_data(path: str, line: int, first: Sequence[str], below: Sequence[Sequ
     rows = [row for row in below if len(row) >= len(first)]
     numbers = [number for cell in first if (number := _number(cell)) is not None]
     steps = [b - a for a, b in pairwise(numbers)]
-    may_name = min(steps) > 0 if steps else bool(numbers) and numbers[0] in range(2200)
+    whole = all(number % 1 == 0 for number in numbers)
+    may_name = (
+        min(steps) > 0 and (whole or len(steps) > 1) if steps else bool(numbers) and numbers[0] in range(YEARS.stop)
+    )
     dates = [cell for cell in first if _DATE.fullmatch(cell.strip())]
     for place, cell in enumerate(first):
         column = [row[place] for row in rows]

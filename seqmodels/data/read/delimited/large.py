@@ -130,17 +130,17 @@ def _write(path: str, folder: Path) -> dict[str, Any]:
     cells = zip(*(cells for cells, _ in sample), strict=True)
     styles = styles_of(dict(zip(dialect.names, map(list, cells), strict=True)), dialect.delimiter)
     place = copy or link(source, folder, "file")
+    every = Lines(text_pieces(path))
     with telling(path, "CSV"), closing(connect(folder, [place, folder / FILE])) as connection:
         ahead = sample[0][1] - 1
         may = seen.even and not dialect.blanks and not (seen.blank and len(dialect.names) == 1)
         usual = may and ahead == dialect.skip + (not dialect.is_data)
         rows_found = _copy(connection, place, folder / FILE, dialect, styles) if usual else None
         if rows_found is None:
-            every = rows_of(path, dialect, Lines(text_pieces(path)))
-            rows_found = _insert(connection, every, folder / FILE, dialect, styles)
+            rows_found = _insert(connection, rows_of(path, dialect, every), folder / FILE, dialect, styles)
     place.unlink()
     first = ahead + 1 if rows_found == seen.lines - ahead and seen.even else None
-    notes = [*dialect.notes, *notes_of(styles)]
+    notes = [*dialect.notes, *notes_of(styles, every)]
     return {"rows": rows_found, "first": first, "dialect": asdict(dialect), "notes": notes}
 
 

@@ -15,10 +15,10 @@ from seqmodels.data.read.table import Table
 
 
 class Lines:
-    """The lines of a text, each with its end, of which the quotation marks are counted as they go by."""
+    """The lines of a text, each with its end, of which quotation marks and comments are counted as they go by."""
 
     def __init__(self, pieces: Iterable[str]) -> None:
-        self.quotes = 0
+        self.quotes = self.comments = 0
         self._lines = _lines(pieces)
 
     def __iter__(self) -> Iterator[str]:
@@ -66,7 +66,8 @@ def read_lines(path: str) -> Table:
     columns: dict[str, list[str]] = {name: [] for name in dialect.names}
     appends = [cells.append for cells in columns.values()]
     lines: list[int] = []
-    for cells, line in rows_of(path, dialect, Lines([text])):
+    every = Lines([text])
+    for cells, line in rows_of(path, dialect, every):
         for append, cell in zip(appends, cells, strict=True):
             append(cell)
         lines.append(line)
@@ -75,12 +76,13 @@ def read_lines(path: str) -> Table:
     styles = styles_of(columns, dialect.delimiter)
     for name, style in styles.items():
         columns[name] = list(map(style.plain, columns[name]))
-    return Table(path, columns, lines, notes=(*dialect.notes, *notes_of(styles)), stamp=stamp(path))
+    return Table(path, columns, lines, notes=(*dialect.notes, *notes_of(styles, every)), stamp=stamp(path))
 
 
-def notes_of(styles: Mapping[str, Style]) -> list[str]:
-    """Say which columns of numbers are written in a way of their own."""
-    return [f"{name!r} {note}" for name, style in styles.items() if (note := style.note())]
+def notes_of(styles: Mapping[str, Style], lines: Lines) -> list[str]:
+    """Say which columns of numbers are written in a way of their own, and how many comments were among the lines."""
+    notes = [f"left out among the rows: {lines.comments} with a comment"] if lines.comments else []
+    return notes + [f"{name!r} {note}" for name, style in styles.items() if (note := style.note())]
 
 
 def no_rows(path: str) -> ValueError:
@@ -117,6 +119,11 @@ def _rows_of(path: str, dialect: Dialect, lines: Lines) -> Iterator[tuple[list[s
             if not cells and width > 1:
                 continue
             cells = cells or [""]
+            if len(cells) == 1 < width and not cells[0].strip():
+                continue
+            if len(cells) != width and cells[0].lstrip().startswith("#"):
+                lines.comments += 1
+                continue
             if len(cells) != width and (len(cells) < width or any(cells[width:])):
                 _refuse_open_quote(path, dialect, lines, last + 1, line)
                 raise ValueError(
