@@ -16,8 +16,8 @@ class Target(NamedTuple):
 
     Attributes:
         cell, mode: the comparison.
-        figure: "mean" or "least" of the ratio over shapes, "share" of the peak; or the name of a `Figure` with an
-            upper bound: "first" and "cached" in seconds, "memory" and "tbptt" as a ratio.
+        figure: "mean" or "least" of the ratio over shapes, "share" of the peak; or the name of a `Figure` with an upper
+            bound: "first" and "cached" in seconds, "memory" and "tbptt" as a ratio.
         must, aim: required and desired bound; None for none.
         shape: the only shape that counts; None for all.
     """

@@ -1,7 +1,7 @@
 """Recurrent cells, each one time step of a recurrence.
 
-To add one, write a file here with a class under ``@register("cell", "name")``; its options
-are its constructor's (see "Adding something" in ``docs/design.md``).
+To add one, write a file here with a class under ``@register("cell", "name")``; its options are its constructor's (see
+"Adding something" in ``docs/design.md``).
 """
 
 from seqmodels.cells.base import Cell, HiddenState, VendorForm

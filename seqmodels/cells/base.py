@@ -95,11 +95,7 @@ class Cell(nn.Module):
         return shapes
 
     def check_weights(self, like: Tensor) -> None:
-        """Reject weights on another device than `like`, with freed memory, or of a wrong shape or dtype.
-
-        Raises:
-            ValueError: the message names the weight, what was expected, what was given and the cure.
-        """
+        """Reject weights on another device than `like`, with freed memory, or of a wrong shape or dtype."""
         if traced():
             return
         shapes, dtype, name_of_cell = self.weight_shapes(), like.dtype, type(self).__name__

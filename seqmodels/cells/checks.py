@@ -1,7 +1,7 @@
 """Checks of a cell's tensors before they are read.
 
-torch misses some faults: it reads past the end of a weight whose storage was freed, and returns
-arbitrary numbers for a weight on the meta device.
+torch misses some faults: it reads past the end of a weight whose storage was freed, and returns arbitrary numbers for a
+weight on the meta device.
 """
 
 from __future__ import annotations
@@ -53,11 +53,7 @@ def own_tensors(cell: nn.Module, names: Iterable[str] = ()) -> Iterator[tuple[st
 
 
 def check_device(name: str, tensor: Tensor, like: Tensor) -> None:
-    """Reject a tensor on another device than `like`; a scalar on the CPU can be read from anywhere.
-
-    Raises:
-        ValueError: the device differs.
-    """
+    """Reject a tensor on another device than `like`; a scalar on the CPU can be read from anywhere."""
     if tensor.device == like.device or (tensor.dim() == 0 and tensor.device.type == "cpu"):
         return
     cure = f"move it by .to({str(like.device)!r})"
@@ -70,11 +66,7 @@ def check_device(name: str, tensor: Tensor, like: Tensor) -> None:
 
 
 def check_memory(name: str, tensor: Tensor) -> None:
-    """Reject a tensor that reaches past the end of its storage.
-
-    Raises:
-        ValueError: the storage is too small.
-    """
+    """Reject a tensor that reaches past the end of its storage."""
     if type(tensor) not in PLAIN or tensor.layout is not torch.strided or tensor.device.type == "meta":
         return
     needed = (tensor.storage_offset() + _extent(tensor)) * tensor.itemsize
@@ -101,11 +93,7 @@ def one_precision(dtype: torch.dtype, like: Tensor) -> bool:
 
 
 def watch_backward(cell: nn.Module, results: Iterable[Tensor]) -> None:
-    """Reject a backward through `results` after the memory of a weight was freed; torch would read past its end.
-
-    Raises:
-        ValueError: in backward; the message names the weight.
-    """
+    """Reject a backward through `results` after the memory of a weight was freed; torch would read past its end."""
     if not torch.is_grad_enabled() or traced():
         return
     nodes = {result.grad_fn for result in results if result.grad_fn is not None}

@@ -30,7 +30,6 @@ class FeedforwardCell(Cell):
     (torch.Size([2, 5]), NoState())
 
     Args:
-        input_size: F.
         hidden_size: H, the width of the output.
         nonlinearity: "tanh" or "relu".
         bias: whether to add a bias.

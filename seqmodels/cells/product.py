@@ -1,8 +1,8 @@
 """Matrix products that keep rows independent, in half precision too.
 
-On processors with tile registers (AMX), torch's bfloat16 product reads past the end of a row whose
-width is not a multiple of 32, and multiplies the row that follows by zero: a NaN or an infinity in
-that row then reaches its neighbour.
+On processors with tile registers (AMX), torch's bfloat16 product reads past the end of a row whose width is not a
+multiple of 32, and multiplies the row that follows by zero: a NaN or an infinity in that row then reaches its
+neighbour.
 """
 
 from __future__ import annotations

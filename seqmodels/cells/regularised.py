@@ -5,8 +5,8 @@
                         cell's update s'; k_t is 0 with probability p. In evaluation k_t = 1 - p
     gradient clipping   the gradient of each field after each step is clamped to [-v, v]
 
-Sources: Gal & Ghahramani 2016, section 4 (one mask for all steps); Krueger et al. 2017,
-sections 3.1-3.3 (zoneout); after Graves 2013, section 2.1 (clipping).
+Sources: Gal & Ghahramani 2016, section 4 (one mask for all steps); Krueger et al. 2017, sections 3.1-3.3 (zoneout);
+after Graves 2013, section 2.1 (clipping).
 
 B rows, T steps, H units, U width of the projected input.
 """
@@ -30,8 +30,8 @@ from seqmodels.state import State
 def keep_mask(shape: Sequence[int], drop: float, like: Tensor) -> Tensor:
     """Draw a mask of ones, and zeros with probability `drop` (to the nearest 1/65536).
 
-    Uses torch's generator, four numbers per 64 random bits: several times faster than
-    `Tensor.bernoulli_`, whose time would be noticeable beside that of a step.
+    Uses torch's generator, four numbers per 64 random bits: several times faster than `Tensor.bernoulli_`, whose time
+    would be noticeable beside that of a step.
 
     >>> int(keep_mask((2, 3), 0.5, torch.zeros(1)).max()) in (0, 1)
     True
@@ -46,7 +46,6 @@ def regularise(cell: Cell, mask: Tensor | None, zoneout: Mapping[str, float], no
     """Return the same cell with regularisers; parameters and everything else are shared.
 
     Args:
-        cell: any cell.
         mask: ``(B, W)``, W the width of h, multiplied with the recurrent input; for gated cells.
         zoneout: probability of keeping the old value, by field of the state.
         noisy: whether zoneout is drawn at random, as in training, or takes the expected value.

@@ -1,7 +1,7 @@
 """Heads: features to a prediction, one small file per shape.
 
-To add one: a file here with a class under ``@register("head", "name")``; its options are its
-constructor's ("Adding something" in ``docs/design.md`` has the whole list).
+To add one: a file here with a class under ``@register("head", "name")``; its options are its constructor's ("Adding
+something" in ``docs/design.md`` has the whole list).
 """
 
 from seqmodels.heads.base import Head

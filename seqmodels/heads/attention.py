@@ -32,9 +32,6 @@ class PoolingAttention(nn.Module):
         pooled  = sum_t weights_t x_t
 
     Source: Yang et al. 2016, "Hierarchical attention networks", equations 5-7.
-
-    Args:
-        size: F.
     """
 
     def __init__(self, size: int) -> None:

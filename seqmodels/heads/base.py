@@ -33,15 +33,12 @@ class Head(nn.Module):
 
     Attributes:
         target_shape: shape of the targets: "step", "sequence" or "own" (see `Spec`).
-        unaligned: for "own", whether there is a prediction per input step, aligned with the targets by the
-            task's loss; otherwise targets are decoded one by one, with teacher forcing.
+        unaligned: for "own", whether there is a prediction per input step, aligned with the targets by the task's loss;
+            otherwise targets are decoded one by one, with teacher forcing.
         drawing: for "own", whether the targets are movements of a pen, and neither tokens nor plain values.
         whole: whether sequences must be whole, so that they cannot be cut into windows.
         input_size: F.
         output_size: V.
-
-    Raises:
-        ValueError: a size that is not an integer of at least 1.
     """
 
     target_shape: ClassVar[TargetShape] = "step"
@@ -96,8 +93,6 @@ class LinearHead(Head):
     """Linear layer shared by all steps, after dropout.
 
     Args:
-        input_size: F.
-        output_size: V.
         dropout: dropout probability on the features.
     """
 

@@ -1,9 +1,8 @@
 """Inference in linear chains by parallel scan: log2 T rounds instead of T steps.
 
-B rows, T steps, V tags. Entry (i, j) of the potentials ``(B, T, V, V)`` at step t scores the transition from
-tag i at t - 1 to tag j at t; the first step uses row i = 0 only. Matrix products in the semiring
-(log-sum-exp, +) or (max, +) are potentials of several steps; being associative, they are formed in pairs,
-pairs of pairs, and so on.
+B rows, T steps, V tags. Entry (i, j) of the potentials ``(B, T, V, V)`` at step t scores the transition from tag i at t
+- 1 to tag j at t; the first step uses row i = 0 only. Matrix products in the semiring (log-sum-exp, +) or (max, +) are
+potentials of several steps; being associative, they are formed in pairs, pairs of pairs, and so on.
 
 Sources: Lafferty, McCallum & Pereira 2001, "Conditional random fields", section 3; Viterbi 1967; Särkkä &
 García-Fernández 2021, "Temporal parallelization of Bayesian smoothers", section IV, for the parallel form.

@@ -27,9 +27,9 @@ class LinearChainCRF(LinearHead):
         potential_1[i, j] = (W x_1 + b)_j + 10 start_j
         P(y | x) = exp(sum_t potential_t[y_(t-1), y_t]) / Z(x)
 
-    The task derives the loss (negative log P), the most probable tags (Viterbi) and the marginal
-    probabilities (forward-backward) from the potentials by `seqmodels.heads.chain`. P is defined for whole
-    sequences only: no training on windows with a carried state. The factor 10 is `SCALE`.
+    The task derives the loss (negative log P), the most probable tags (Viterbi) and the marginal probabilities
+    (forward-backward) from the potentials by `seqmodels.heads.chain`. P is defined for whole sequences only: no
+    training on windows with a carried state. The factor 10 is `SCALE`.
 
     >>> LinearChainCRF(4, 3)(torch.zeros(2, 5, 4)).shape
     torch.Size([2, 5, 3, 3])
@@ -37,11 +37,9 @@ class LinearChainCRF(LinearHead):
     Source: Lafferty, McCallum & Pereira 2001, "Conditional random fields", section 3.
 
     Args:
-        input_size: F.
-        output_size: V.
         dropout: dropout probability on the features.
-        allowed: allowed transitions between tags, as pairs ``[before, after]`` of tag numbers; None for all.
-            Given by data sets whose tags have a grammar.
+        allowed: allowed transitions between tags, as pairs ``[before, after]`` of tag numbers; None for all. Given by
+            data sets whose tags have a grammar.
 
     Raises:
         ValueError: an entry that is not a pair of tags.

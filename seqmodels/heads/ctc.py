@@ -21,8 +21,8 @@ from seqmodels.registry import register
 class CTC(LinearHead):
     """Linear layer at every step, over tokens and the blank.
 
-    A path assigns a token or the blank to each step; merging repeated tokens and removing blanks
-    collapses it to a sequence. The probability of a sequence is the sum over its paths:
+    A path assigns a token or the blank to each step; merging repeated tokens and removing blanks collapses it to a
+    sequence. The probability of a sequence is the sum over its paths:
 
         p(y | x) = sum over paths that collapse to y of prod_t p_t(path_t)
 
@@ -35,7 +35,6 @@ class CTC(LinearHead):
     Source: Graves et al. 2006, "Connectionist temporal classification", section 3.
 
     Args:
-        input_size: F.
         output_size: V, including the blank, which is the last.
         dropout: dropout probability on the features.
     """
@@ -83,14 +82,13 @@ def prefix_search(logits: Tensor, lengths: Tensor, beam: int) -> Hypotheses:
         pb_t(l)  = p_t(blank) (pb_t-1(l) + pn_t-1(l))
         pn_t(l)  = p_t(last of l) pn_t-1(l) + p_t(c) (pb_t-1(m) + [c != last of m] pn_t-1(m))    for l = m, c
 
-    With as many beams as sequences the search is exact. Source: Hannun et al. 2014,
-    "First-pass large vocabulary continuous speech recognition using bi-directional recurrent
-    DNNs", algorithm 1 (without a language model); Graves et al. 2006, section 3.2.
+    With as many beams as sequences the search is exact. Source: Hannun et al. 2014, "First-pass large vocabulary
+    continuous speech recognition using bi-directional recurrent DNNs", algorithm 1 (without a language model); Graves
+    et al. 2006, section 3.2.
 
     Args:
         logits: ``(B, T, V)``, the blank last.
         lengths: int64 ``(B,)``.
-        beam: K.
     """
     log_probability = logits.double().log_softmax(-1)
     beams = _Prefixes.start(len(logits), beam, logits.shape[2] - 1, logits.device)

@@ -28,12 +28,9 @@ class ManyToOne(Head):
     An empty row is pooled to zeros.
 
     Args:
-        input_size: F.
-        output_size: V.
-        pooling: "last" (the last valid step), "ends" (the last and the first, concatenated),
-            "middle" (the valid step in the middle, for rows cut around a position), "mean", "max" or
-            "attention". After a bidirectional layer use "ends": the backward direction has read only
-            one step at the last step, and the whole row at the first.
+        pooling: "last" (the last valid step), "ends" (the last and the first, concatenated), "middle" (the valid step
+            in the middle, for rows cut around a position), "mean", "max" or "attention". After a bidirectional layer
+            use "ends": the backward direction has read only one step at the last step, and the whole row at the first.
         dropout: dropout probability on the pooled features.
     """
 

@@ -1,7 +1,7 @@
 """Density of pen movements: a mixture of bivariate Gaussians and a categorical pen state.
 
-M components, K pen states. The last axis of a prediction has 6 M + K entries, that of a movement 2 + K: dx,
-dy and the one-hot pen state after it.
+M components, K pen states. The last axis of a prediction has 6 M + K entries, that of a movement 2 + K: dx, dy and the
+one-hot pen state after it.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def unpack(prediction: Tensor, states: int, temperature: float = 1.0) -> Mixture
     ([[1.0099999904632568, 1.0099999904632568]], 1.0)
 
     Source: Graves 2013 (arXiv:1308.0850), equations 18 to 22. The temperature t is that of Ha & Eck 2017
-    (arXiv:1704.03477), equation 8 (compare Graves' bias, section 5.4): 1 is the model's own distribution,
-    lower gives neater drawings.
+    (arXiv:1704.03477), equation 8 (compare Graves' bias, section 5.4): 1 is the model's own distribution, lower gives
+    neater drawings.
     """
     parts = prediction[..., : prediction.shape[-1] - states].unflatten(-1, (6, -1))
     weight, x, y, sigma_x, sigma_y, rho = parts.unbind(-2)
@@ -100,9 +100,7 @@ def sample(
 
     Args:
         prediction: any number of steps, sampled independently.
-        states: K.
         temperature: as for `unpack`; None for the mean of the most likely component and the most likely state.
-        generator: random number generator.
     """
     mixture = unpack(prediction.reshape(-1, prediction.shape[-1]), states, max(temperature or 1.0, LEAST))
     shape = (*prediction.shape[:-1], 2 + states)

@@ -27,7 +27,6 @@ class MovementFeed(ValueFeed):
     """`ValueFeed` with the position that a movement leads to; feeds back the most likely movement.
 
     Args:
-        values: V.
         size: width of the embedded values.
     """
 
@@ -44,10 +43,10 @@ class MovementFeed(ValueFeed):
 class MixtureDensity(DecoderHead):
     """Decoder from the last step that predicts a density for each pen movement.
 
-    A movement is (dx, dy) and the one-hot of K pen states after it; a prediction holds the 6 M + K numbers
-    of `seqmodels.heads.mixture.unpack`. The position (sum of all movements) is fed with each movement, which
-    a cell would otherwise have to add up. The density of a movement is conditioned on the true ones before
-    it: the likelihood of a drawing is their product.
+    A movement is (dx, dy) and the one-hot of K pen states after it; a prediction holds the 6 M + K numbers of
+    `seqmodels.heads.mixture.unpack`. The position (sum of all movements) is fed with each movement, which a cell would
+    otherwise have to add up. The density of a movement is conditioned on the true ones before it: the likelihood of a
+    drawing is their product.
 
     >>> head = MixtureDensity(4, 5, components=3, hidden_sizes=[8])
     >>> head(torch.zeros(2, 1, 4), teacher=torch.zeros(2, 7, 5)).shape
@@ -58,13 +57,8 @@ class MixtureDensity(DecoderHead):
     Source: Graves 2013 (arXiv:1308.0850), section 4; Ha & Eck 2017 (arXiv:1704.03477), section 3.2.
 
     Args:
-        input_size: F.
         output_size: V, 3 or more.
-        components: M.
         cell, hidden_sizes, embedding_size, feed, dropout, max_steps: as for `DecoderHead`.
-
-    Raises:
-        ValueError: an option out of range.
     """
 
     drawing = True
@@ -129,7 +123,6 @@ class MixtureDensity(DecoderHead):
             features, lengths: as for `forward`.
             max_steps: maximum number of movements; None for the head's own.
             temperature: 1 samples the model's distribution, lower is neater; None takes the most likely.
-            generator: random number generator.
 
         Returns:
             The movements; those after a row's last state are meaningless.

@@ -34,9 +34,6 @@ def refuse_unfit(config: Config, spec: Spec, weights: Mapping[str, Tensor], path
     """Refuse a config whose model does not match the weights.
 
     The model is built on the meta device, which takes no memory for any size a file may claim.
-
-    Raises:
-        ValueError: names and shapes that differ.
     """
     with checkpoint.damage(path), _bounded_by(weights, path), torch.device("meta"):
         model = build_model(config, spec, build_task(config, spec))

@@ -25,10 +25,10 @@ class Forecasts(Trained):
         """Forecast each series of a file beyond its end, one row per series and step.
 
         Args:
-            path: a file of the kind the model was trained on; None for the training data. Future covariates
-                stand in rows after the last target.
-            steps: number of steps; None for the model's horizon. Beyond it the model continues from its own
-                forecast, and its intervals are too narrow.
+            path: a file of the kind the model was trained on; None for the training data. Future covariates stand in
+                rows after the last target.
+            steps: number of steps; None for the model's horizon. Beyond it the model continues from its own forecast,
+                and its intervals are too narrow.
 
         Raises:
             ValueError: errors in the file; a model that was not trained on series.

@@ -56,18 +56,18 @@ class Generation(Trained):
         """Generate text: the continuation of a prompt, or the output of a sequence generator for it.
 
         Args:
-            prompt: start of the text; for a sequence generator its whole input, such as the name of a
-                class. Empty: start from a line end (without one, from the vocabulary's first token).
+            prompt: start of the text; for a sequence generator its whole input, such as the name of a class. Empty:
+                start from a line end (without one, from the vocabulary's first token).
             length: maximum number of tokens.
-            temperature: below 1 likelier, above 1 more random; 0 or None for the likeliest token at every
-                step, ignoring top_k, top_p and seed.
+            temperature: below 1 likelier, above 1 more random; 0 or None for the likeliest token at every step,
+                ignoring top_k, top_p and seed.
             top_k, top_p: sample from the k likeliest tokens, or from the likeliest with this total probability.
             seed: of the random generator; the same seed gives the same text.
             beam: above 1, beam search of this width instead of sampling; sequence generators only.
 
         Raises:
-            ValueError: a model that does not generate tokens, a prompt outside its vocabulary, or an
-                option out of range.
+            ValueError: a model that does not generate tokens, a prompt outside its vocabulary, or an option out of
+                range.
         """
         return "".join(self.generate_pieces(prompt, length, temperature, top_k, top_p, seed, beam))
 

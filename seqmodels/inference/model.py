@@ -32,14 +32,14 @@ class Model(Forecasts, Generation, Translation):
 
         Args:
             run: a run folder or a checkpoint file.
-            plugins: packages that register parts of the model. A checkpoint only names them; importing
-                them is your decision.
+            plugins: packages that register parts of the model. A checkpoint only names them; importing them is your
+                decision.
             which: "best" or "last", if `run` is a folder.
             changes: settings to change in the config, by dotted name, such as ``{"data.path": "other.csv"}``.
 
         Raises:
-            ValueError: no checkpoint, a damaged one, one with an unregistered part, or one that needs
-                plugins not given here.
+            ValueError: no checkpoint, a damaged one, one with an unregistered part, or one that needs plugins not given
+                here.
         """
         return cls(*read_parts(run, plugins, which, changes))
 
@@ -48,16 +48,16 @@ class Model(Forecasts, Generation, Translation):
     ) -> Iterator[dict[str, Any]]:
         """Predict on a new file of the kind the model was trained on, or on sequences.
 
-        A text, which is one long stream, is read in windows with the state carried, and gives one
-        prediction per window. A prediction begins with the sequence's name or line, if the data have
-        one. A sequence generator runs freely up to its stop token.
+        A text, which is one long stream, is read in windows with the state carried, and gives one prediction per
+        window. A prediction begins with the sequence's name or line, if the data have one. A sequence generator runs
+        freely up to its stop token.
 
         Args:
             data: a file, read like the training data: same columns, vocabulary, classes and scales. Or sequences:
                 arrays ``(T, F)`` in original units, or texts; see `seqmodels.data.sources.in_memory.open_given`.
             batch_size: number of sequences per batch.
-            every: predict after every `every` steps of each sequence, as if it were streamed; for models that
-                read forwards and predict once per sequence.
+            every: predict after every `every` steps of each sequence, as if it were streamed; for models that read
+                forwards and predict once per sequence.
             top: keep the probabilities of the `top` likeliest classes only; of tags, at every step.
 
         Raises:

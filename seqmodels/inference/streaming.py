@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def decisions(trained: Trained, dataset: SequenceDataset, every: int) -> Iterator[dict[str, Any]]:
     """Predict after every `every` steps of each sequence, and after its last step.
 
-    The layers read each step once. Their features are kept until the sequence ends, because a head may read all
-    of them; the last decision equals the prediction for the whole sequence.
+    The layers read each step once. Their features are kept until the sequence ends, because a head may read all of
+    them; the last decision equals the prediction for the whole sequence.
 
     Args:
         trained: a model that reads forwards and predicts once per sequence.

@@ -19,8 +19,8 @@ def write_predictions(rows: Iterable[dict[str, Any]], path: Path) -> int:
     """Write predictions as ``.jsonl`` or ``.csv``, atomically.
 
     A ``.csv`` has one row per step for predictions at every step, and one column per named value, such as
-    ``probabilities.spam``; other nested values are written as JSON. Text that a spreadsheet would read as a formula
-    is prefixed with ``'`` (see `seqmodels.escaping.in_cell`); a ``.jsonl`` is unchanged.
+    ``probabilities.spam``; other nested values are written as JSON. Text that a spreadsheet would read as a formula is
+    prefixed with ``'`` (see `seqmodels.escaping.in_cell`); a ``.jsonl`` is unchanged.
 
     Returns:
         Number of predictions.

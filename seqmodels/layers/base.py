@@ -38,10 +38,9 @@ class Layer(nn.Module):
         Args:
             inputs: ``(B, T, input_size)``, T at least 1.
             state: state before the first step; None for the initial state.
-            lengths: int64 ``(B,)``, each 0 to T. Beyond its length the state of a row is held and
-                its outputs are zero.
-            reset: bool ``(B,)`` or, if the layer carries, ``(B, T)``. True restarts the row from
-                the initial state at that step (at the first step for ``(B,)``).
+            lengths: int64 ``(B,)``, each 0 to T. Beyond its length the state of a row is held and its outputs are zero.
+            reset: bool ``(B,)`` or, if the layer carries, ``(B, T)``. True restarts the row from the initial state at
+                that step (at the first step for ``(B,)``).
 
         Returns:
             Outputs ``(B, T, output_size)`` and the state after the last step of each row.

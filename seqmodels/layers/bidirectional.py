@@ -13,8 +13,8 @@ from seqmodels.state import State
 class Bidirectional(Layer):
     """Run one layer forwards and another backwards, and merge their outputs step by step.
 
-    The state is the pair (forward state, backward state). It is not carried from window to
-    window: the backward layer would need the next window.
+    The state is the pair (forward state, backward state). It is not carried from window to window: the backward layer
+    would need the next window.
 
     >>> from seqmodels.cells import GRUCell
     >>> layer = Bidirectional(Recurrent(GRUCell(3, 5)), Recurrent(GRUCell(3, 5), reverse=True))

@@ -15,8 +15,8 @@ LARGEST_SHARE = 0.2
 class Masking(nn.Module):
     """Mask runs of steps and of features with zeros, and add noise; in training only.
 
-    The length of each mask is drawn uniformly from 0 to its limit and its place at random, for
-    each row separately. Features should have a mean of about 0, as after scaling.
+    The length of each mask is drawn uniformly from 0 to its limit and its place at random, for each row separately.
+    Features should have a mean of about 0, as after scaling.
 
     >>> torch.manual_seed(0)  # doctest: +ELLIPSIS
     <...>

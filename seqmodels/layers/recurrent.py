@@ -26,8 +26,7 @@ class Recurrent(Layer):
 
     Args:
         cell: any `seqmodels.cells.Cell`.
-        reverse: whether to run from the last real step of each row to its first. Outputs stay at
-            their step.
+        reverse: whether to run from the last real step of each row to its first. Outputs stay at their step.
         initial_state: "zero" or "learned".
         engine: "auto" or the name of an engine; `explain` tells the choice and the reason.
         regularisers: dropout, zoneout and clipping; see `seqmodels.layers.Regularisers`.

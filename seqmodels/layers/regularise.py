@@ -28,8 +28,8 @@ class Regularisers:
     >>> y.shape
     torch.Size([2, 7, 5])
 
-    Masks are drawn at each call, in training only, and kept values are scaled by 1 / (1 - p).
-    Masks are "locked": one for all steps of a row.
+    Masks are drawn at each call, in training only, and kept values are scaled by 1 / (1 - p). Masks are "locked": one
+    for all steps of a row.
 
         input_dropout       x_t -> m x_t                       one mask m per row, (B, F)
         recurrent_dropout   h_(t-1) -> m h_(t-1) in the recurrent product, (B, H)
@@ -38,9 +38,8 @@ class Regularisers:
         zoneout_h           h_t -> k_t h_t + (1 - k_t) h_(t-1) k_t drawn at each step and unit,
         zoneout_c           the same for c                     in evaluation 1 - p
 
-    Sources: Gal & Ghahramani 2016, section 4 (locked masks); Merity et al. 2018, sections 2 and
-    4.2 (weight drop); Krueger et al. 2017, section 3 (zoneout); after Graves 2013, section 2.1
-    (clipping).
+    Sources: Gal & Ghahramani 2016, section 4 (locked masks); Merity et al. 2018, sections 2 and 4.2 (weight drop);
+    Krueger et al. 2017, section 3 (zoneout); after Graves 2013, section 2.1 (clipping).
 
     Args:
         input_dropout: on the layer's inputs.
@@ -48,11 +47,8 @@ class Regularisers:
         zoneout_h, zoneout_c: on the fields h and c of the state.
         weight_drop: on the elements of `weight_hh`.
         output_dropout: on the layer's outputs.
-        clip_gradient: largest absolute value of each element in the gradient of the state after a step,
-            from the output and from later steps; None for no limit. Also in evaluation.
-
-    Raises:
-        ValueError: a number out of range.
+        clip_gradient: largest absolute value of each element in the gradient of the state after a step, from the output
+            and from later steps; None for no limit. Also in evaluation.
     """
 
     input_dropout: float = 0.0
@@ -73,11 +69,7 @@ class Regularisers:
                 raise ValueError(f"{name} must be a probability of at least 0 and below 1, got {value!r}")
 
     def check(self, cell: Cell) -> None:
-        """Reject options that cannot act on `cell`.
-
-        Raises:
-            ValueError: an option without effect.
-        """
+        """Reject options that cannot act on `cell`."""
         for name in self.active():
             lacking = _lacking(name, cell)
             if lacking:

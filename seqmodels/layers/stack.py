@@ -33,14 +33,14 @@ class Stack(Layer):
 
     Args:
         layers: at least one; the input of each is as wide as the output of the one below.
-        dropout: probability of zeroing an element between two layers, as in torch: neither
-            before the first nor after the last.
-        residual: whether to add the input of a layer to its output, for each layer with input and
-            output of equal width.
+        dropout: probability of zeroing an element between two layers, as in torch: neither before the first nor after
+            the last.
+        residual: whether to add the input of a layer to its output, for each layer with input and output of equal
+            width.
 
     Raises:
-        ValueError: no layers, widths that do not fit, dropout outside 0 to 1, or
-            ``residual=True`` without such a layer.
+        ValueError: no layers, widths that do not fit, dropout outside 0 to 1, or ``residual=True`` without such a
+            layer.
     """
 
     def __init__(self, layers: Sequence[Layer], dropout: float = 0.0, residual: bool = False) -> None:

@@ -34,11 +34,7 @@ def prepare(
 
 
 def check_inputs(cell: Cell, inputs: Tensor) -> None:
-    """Reject `inputs` that `cell` cannot run over.
-
-    Raises:
-        ValueError: a wrong shape or dtype.
-    """
+    """Reject `inputs` that `cell` cannot run over."""
     if not isinstance(inputs, Tensor):
         raise ValueError(f"inputs must be a tensor (batch, steps, {cell.input_size}), got {type(inputs).__name__}")
     if inputs.layout is not torch.strided or inputs.is_nested:

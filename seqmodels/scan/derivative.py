@@ -1,7 +1,7 @@
 """Double backward for cuDNN's recurrent layers, which lack it.
 
-The forward pass and the first gradient are cuDNN's. For a differentiable gradient
-(``create_graph=True``) the layer is run again by torch's unfused kernels.
+The forward pass and the first gradient are cuDNN's. For a differentiable gradient (``create_graph=True``) the layer is
+run again by torch's unfused kernels.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch import Tensor
 class FusedCall(NamedTuple):
     """Call of ``torch.lstm``, ``torch.gru``, ``torch.rnn_tanh`` or ``torch.rnn_relu``, for one layer and direction.
 
-    Takes inputs ``(B, T, F)``, the tensors of the state ``(1, B, H)`` and the weights in one
-    tuple; returns outputs ``(B, T, H)`` and the tensors of the last state.
+    Takes inputs ``(B, T, F)``, the tensors of the state ``(1, B, H)`` and the weights in one tuple; returns outputs
+    ``(B, T, H)`` and the tensors of the last state.
     """
 
     kind: str

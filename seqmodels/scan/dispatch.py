@@ -52,13 +52,12 @@ def scan(
         cell: any `seqmodels.cells.Cell`.
         inputs: ``(B, T, F)``, T at least 1.
         state: state before the first step; None for the cell's initial state.
-        lengths: int64 ``(B,)``, each 0 to T. Beyond its length the state of a row is held and its
-            outputs are zero.
-        reset: bool ``(B,)`` or ``(B, T)``. True restarts the row from the cell's initial state at
-            that step (at the first step for ``(B,)``).
+        lengths: int64 ``(B,)``, each 0 to T. Beyond its length the state of a row is held and its outputs are zero.
+        reset: bool ``(B,)`` or ``(B, T)``. True restarts the row from the cell's initial state at that step (at the
+            first step for ``(B,)``).
         engine: "auto", or a name in `seqmodels.scan.ENGINES`.
-        reverse: whether to run from the last real step of each row to its first. Outputs stay at
-            their step; `reset` must then be ``(B,)``.
+        reverse: whether to run from the last real step of each row to its first. Outputs stay at their step; `reset`
+            must then be ``(B,)``.
 
     Returns:
         Outputs ``(B, T, output_size)`` and the state after the last real step of each row.
@@ -102,8 +101,8 @@ def scan_states(
 def _begin_call(cell: Cell, inputs: Tensor, state: State) -> tuple[Tensor, State]:
     """Run the cell's forward pre-hooks: a scan is one call of its cell, over all steps.
 
-    `torch.nn.utils.weight_norm` and `spectral_norm` recompute the weight in such a hook; a weight of
-    the previous call would belong to a freed graph.
+    `torch.nn.utils.weight_norm` and `spectral_norm` recompute the weight in such a hook; a weight of the previous call
+    would belong to a freed graph.
     """
     for key, hook in cell._forward_pre_hooks.items():
         if key in cell._forward_pre_hooks_with_kwargs:

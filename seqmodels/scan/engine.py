@@ -17,10 +17,10 @@ class Engine(NamedTuple):
     """One way of running a cell over time.
 
     Fields:
-        run: ``(cell, inputs, state, lengths, reset) -> (outputs, state)``, as
-            `seqmodels.scan.scan`, with checked arguments, a state, and `reset` None or ``(B, T)``.
-        obstacle: ``(cell, inputs, reset)`` -> reason why it cannot run the call, or None. With
-            `inputs` None it refers to the cell alone.
+        run: ``(cell, inputs, state, lengths, reset) -> (outputs, state)``, as `seqmodels.scan.scan`, with checked
+            arguments, a state, and `reset` None or ``(B, T)``.
+        obstacle: ``(cell, inputs, reset)`` -> reason why it cannot run the call, or None. With `inputs` None it refers
+            to the cell alone.
         reason: reason for choosing it.
         cells: classes of cells that it is for.
         reads_memory: whether it reads memory by address, and so needs tensors whose memory holds their values.

@@ -54,9 +54,6 @@ def check(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...])
         name: name of the tensor in the message.
         tensor: the tensor.
         dtype, shape: expected dtype and shape.
-
-    Raises:
-        ValueError: the message names the tensor, what was expected, what was given and the cure.
     """
     usual = sound(tensor, _CPU) and tensor.dtype is dtype and tensor.shape == shape and not tensor.is_neg()
     if usual and (tensor.data_ptr() or not tensor.numel()):

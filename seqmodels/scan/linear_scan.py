@@ -1,9 +1,8 @@
 """Parallel scan of h_t = a_t h_(t-1) + b_t, and its gradient, which is a scan too.
 
-Uses no logarithm and no quotient of products of a: a may be 0, negative, complex, or so small that
-products underflow. Works in chunks, all chunks in parallel, step by step: first the last state of
-each chunk from a start at 0, and the product of its a; then the start of each chunk, by a scan over
-the chunks; then all states.
+Uses no logarithm and no quotient of products of a: a may be 0, negative, complex, or so small that products underflow.
+Works in chunks, all chunks in parallel, step by step: first the last state of each chunk from a start at 0, and the
+product of its a; then the start of each chunk, by a scan over the chunks; then all states.
 
     steps      | 0 1 2 3 | 4 5 6 7 | 8 9 ...      step 0 of all chunks, step 1 of all chunks, ...
     starts     h0      state     state
@@ -39,8 +38,7 @@ def linear_scan(
     >>> linear_scan(a, b, torch.zeros(1, 1)).flatten().tolist()
     [1.0, 1.5, 1.75]
 
-    Supports double backward, with memory linear in T. Products of a over 32 steps (64 by Triton)
-    must not overflow.
+    Supports double backward, with memory linear in T. Products of a over 32 steps (64 by Triton) must not overflow.
 
     Args:
         a: ``(B, T, W)``, or 1 in place of B or T.

@@ -1,8 +1,8 @@
 """Linear scan of `seqmodels.scan.linear_scan` as one Triton kernel, for CUDA.
 
-A program runs a few units of one row through all steps, one tile of steps at a time: an associative
-scan inside the tile, from the last state of the previous tile. Time runs either way. Sums are in
-float32 at least, whatever the dtype of inputs and outputs. Imported only if Triton is installed.
+A program runs a few units of one row through all steps, one tile of steps at a time: an associative scan inside the
+tile, from the last state of the previous tile. Time runs either way. Sums are in float32 at least, whatever the dtype
+of inputs and outputs. Imported only if Triton is installed.
 
 B rows, T steps, W width of h, U complex or real units.
 """

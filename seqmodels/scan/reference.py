@@ -20,11 +20,9 @@ def reference_steps(
 ) -> tuple[list[Tensor], list[State]]:
     """Run `cell` step by step; return the output and state of all steps, in the graph.
 
-    Supports all that autograd supports for a step: double backward, forward mode, vmap,
-    per-sample gradients.
+    Supports all that autograd supports for a step: double backward, forward mode, vmap, per-sample gradients.
 
     Args:
-        cell: any cell.
         inputs: ``(B, T, F)``.
         state: state before the first step.
         lengths: int64 ``(B,)``; beyond it the state of a row is held and its output is zero.

@@ -1,11 +1,10 @@
 """Engine "vendor": torch's own fused layers, cuDNN on CUDA and oneDNN for the LSTM on CPU.
 
-They run a whole sequence in one call, without lengths, and return only the last state. Ragged rows
-therefore run to the end of the batch and are read where each row ends, which gives the last output
-and, for RNN and GRU, the last state. For the memory c of an LSTM an extra input feature, 1 in the
-padding, drives the input gate to exactly 0 and the forget gate to exactly 1, so that c is carried
-unchanged to the end. (The same feature holds a relu at 0, which could otherwise grow to infinity
-in the padding.) Packing is far slower: torch does not use oneDNN for packed input.
+They run a whole sequence in one call, without lengths, and return only the last state. Ragged rows therefore run to the
+end of the batch and are read where each row ends, which gives the last output and, for RNN and GRU, the last state. For
+the memory c of an LSTM an extra input feature, 1 in the padding, drives the input gate to exactly 0 and the forget gate
+to exactly 1, so that c is carried unchanged to the end. (The same feature holds a relu at 0, which could otherwise grow
+to infinity in the padding.) Packing is far slower: torch does not use oneDNN for packed input.
 
 B rows, T steps, F features, H units.
 """
@@ -38,8 +37,8 @@ _SATURATING = 1e4
 def vendor_is_faster(cell: Cell, inputs: Tensor | None) -> bool:
     """Return whether torch's own layer is faster than the fused engine for `cell`.
 
-    Measured on two cores with AVX-512 (docs/performance.md): on a CPU only the LSTM, in half
-    precision, or without gradients if the product dominates.
+    Measured on two cores with AVX-512 (docs/performance.md): on a CPU only the LSTM, in half precision, or without
+    gradients if the product dominates.
     """
     form = cell.vendor()
     if form is None or inputs is None:

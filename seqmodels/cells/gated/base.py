@@ -60,8 +60,8 @@ def plain_steps() -> Iterator[None]:
 class GatedCell(Gates):
     """Cell made of an input product, a recurrent product and `update`, a pure function of tensors.
 
-    A subclass names its `gates` (the blocks of H rows in the weights, in order) and implements
-    `update` in plain PyTorch, without Python branches on values:
+    A subclass names its `gates` (the blocks of H rows in the weights, in order) and implements `update` in plain
+    PyTorch, without Python branches on values:
 
     >>> from seqmodels.cells import GatedCell, HiddenState
     >>> class LeakyCell(GatedCell):
@@ -74,18 +74,15 @@ class GatedCell(Gates):
     >>> y.shape
     torch.Size([2, 5])
 
-    Parameters, named and shaped as in torch: `weight_ih` ``(G*H, F)``, `weight_hh`
-    ``(G*H, H)``, `bias_ih` and `bias_hh` ``(G*H,)``. With several heads the recurrent matrix of
-    each gate is block-diagonal, and `weight_hh` ``(G*H, H/heads)`` holds only the blocks:
-    a unit reads the units of its own head, with one head per unit only itself.
+    Parameters, named and shaped as in torch: `weight_ih` ``(G*H, F)``, `weight_hh` ``(G*H, H)``, `bias_ih` and
+    `bias_hh` ``(G*H,)``. With several heads the recurrent matrix of each gate is block-diagonal, and `weight_hh`
+    ``(G*H, H/heads)`` holds only the blocks: a unit reads the units of its own head, with one head per unit only
+    itself.
 
     Args:
-        input_size: F.
-        hidden_size: H.
         heads: number of groups of units that do not read each other's past; must divide hidden_size.
         bias: whether to add `bias_ih` and `bias_hh`.
-        init: "uniform" (torch's own), "orthogonal", "chrono" or "identity"; see
-            `seqmodels.cells.gated.initialise`.
+        init: "uniform" (torch's own), "orthogonal", "chrono" or "identity"; see `seqmodels.cells.gated.initialise`.
         forget_bias: initial bias of the keep gate, if given.
         chrono_steps: longest expected dependency, in steps; required by ``init="chrono"``.
     """

@@ -2,8 +2,7 @@
 
 The equations of `seqmodels.cells.gated.gru` with ``W_hr``, ``W_hz`` and ``W_hn`` diagonal.
 
-Source: Li et al. 2018, "Independently Recurrent Neural Network (IndRNN)", section 3; its
-recurrence applied to a GRU.
+Source: Li et al. 2018, "Independently Recurrent Neural Network (IndRNN)", section 3; its recurrence applied to a GRU.
 """
 
 from __future__ import annotations

@@ -34,9 +34,8 @@ class GRUCell(GatedCell):
 
     Args:
         reset_gate: "after" the recurrent product (torch and cuDNN) or "before" it (the paper).
-        input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads: as for `GatedCell`;
-            `forget_bias` sets the gate z, which keeps the state. Several heads require
-            ``reset_gate="after"``.
+        input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads: as for `GatedCell`; `forget_bias` sets
+            the gate z, which keeps the state. Several heads require ``reset_gate="after"``.
     """
 
     gates = ("r", "z", "n")

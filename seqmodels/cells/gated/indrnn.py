@@ -2,12 +2,11 @@
 
     h_t = relu(W_ih x_t + b_ih + w_hh h_(t-1) + b_hh)      (or tanh); w_hh is (H,)
 
-The gradient of an active relu unit over T steps is w_hh^T: at most 2 if w_hh is at most 2^(1/T).
-Units of one layer interact only through the layer above.
+The gradient of an active relu unit over T steps is w_hh^T: at most 2 if w_hh is at most 2^(1/T). Units of one layer
+interact only through the layer above.
 
-Source: Li et al. 2018, "Independently Recurrent Neural Network (IndRNN)", section 3, and section
-3.1 for the range of w_hh. The paper also clips w_hh to this range after each update; this code
-does not.
+Source: Li et al. 2018, "Independently Recurrent Neural Network (IndRNN)", section 3, and section 3.1 for the range of
+w_hh. The paper also clips w_hh to this range after each update; this code does not.
 """
 
 from __future__ import annotations
@@ -36,12 +35,8 @@ class IndRNNCell(GatedCell):
 
     Args:
         nonlinearity: "relu" or "tanh".
-        longest_dependency: longest expected dependency, in steps; None for no limit, with
-            recurrent weights up to 1.
+        longest_dependency: longest expected dependency, in steps; None for no limit, with recurrent weights up to 1.
         input_size, hidden_size, bias: as for `GatedCell`.
-
-    Raises:
-        ValueError: an option out of its range.
     """
 
     gates = ("h",)

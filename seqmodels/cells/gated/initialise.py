@@ -7,12 +7,11 @@
 | chrono | as orthogonal | as orthogonal | keep gate log U(1, steps - 1), write gate the negative |
 | identity | normal, std 0.001 | identity | zero |
 
-For a block-diagonal recurrence, "per gate" means per block: orthogonal blocks make an orthogonal
-matrix, identity blocks the identity. Parameters whose names begin with `gain` are 1 in every scheme.
+For a block-diagonal recurrence, "per gate" means per block: orthogonal blocks make an orthogonal matrix, identity
+blocks the identity. Parameters whose names begin with `gain` are 1 in every scheme.
 
-Sources: Saxe et al. 2014 (orthogonal); Jozefowicz et al. 2015, section 2.2 (forget bias);
-Tallec & Ollivier 2018, section 2 (chrono); Le, Jaitly & Hinton 2015, section 2 (identity: the
-"IRNN", meant for the relu Elman cell).
+Sources: Saxe et al. 2014 (orthogonal); Jozefowicz et al. 2015, section 2.2 (forget bias); Tallec & Ollivier 2018,
+section 2 (chrono); Le, Jaitly & Hinton 2015, section 2 (identity: the "IRNN", meant for the relu Elman cell).
 """
 
 from __future__ import annotations
@@ -56,8 +55,8 @@ def initialise(
     Args:
         cell: the cell; `gates`, `keep_gate` and `write_gate` name its blocks.
         scheme: one of `SCHEMES`.
-        forget_bias: total bias of the keep gate, if given, on top of any scheme; for a cell with
-            only a write gate, minus the total bias of that.
+        forget_bias: total bias of the keep gate, if given, on top of any scheme; for a cell with only a write gate,
+            minus the total bias of that.
         chrono_steps: for "chrono", the longest expected dependency, at least 3 steps.
 
     Raises:

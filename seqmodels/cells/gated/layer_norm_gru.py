@@ -4,12 +4,11 @@
     n = tanh(gain LN(W_in x) + b_in + r (gain LN(W_hn h) + b_hn))
     h_t = (1 - z) n + z h_(t-1)
 
-LN(v) = (v - mean v) / sqrt(var v + eps), over the 2H values of r and z, and over the H of n;
-each of the four products has its own gains.
+LN(v) = (v - mean v) / sqrt(var v + eps), over the 2H values of r and z, and over the H of n; each of the four products
+has its own gains.
 
-Source: Ba, Kiros & Hinton 2016, "Layer Normalization", supplementary material, the GRU of the
-order-embedding and skip-thought experiments; its z is 1 - z here, as in `torch.nn.GRU`. Biases
-that only appear as a sum are one parameter.
+Source: Ba, Kiros & Hinton 2016, "Layer Normalization", supplementary material, the GRU of the order-embedding and
+skip-thought experiments; its z is 1 - z here, as in `torch.nn.GRU`. Biases that only appear as a sum are one parameter.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ class LayerNormGRUCell(GatedCell):
     >>> y.shape
     torch.Size([2, 5])
 
-    Parameters: `weight_ih`, `weight_hh`, the gains `gain_ih` and `gain_hh` ``(3H,)``, and the biases
-    `bias_ih` ``(3H,)`` and `bias_hn` ``(H,)``; there is no `bias_hh`.
+    Parameters: `weight_ih`, `weight_hh`, the gains `gain_ih` and `gain_hh` ``(3H,)``, and the biases `bias_ih`
+    ``(3H,)`` and `bias_hn` ``(H,)``; there is no `bias_hh`.
 
     Args:
         eps: added to each variance.
         bias: whether to add `bias_ih` and `bias_hn`.
-        input_size, hidden_size, init, forget_bias, chrono_steps, heads: as for `GatedCell`;
-            `forget_bias` sets the gate z. Normalisation goes over all heads together.
+        input_size, hidden_size, init, forget_bias, chrono_steps, heads: as for `GatedCell`; `forget_bias` sets the gate
+            z. Normalisation goes over all heads together.
     """
 
     gates = ("r", "z", "n")

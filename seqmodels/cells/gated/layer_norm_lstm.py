@@ -6,8 +6,8 @@
 
 LN(z) = (z - mean z) / sqrt(var z + eps), over the 4H values of all gates at once, or the H of c.
 
-Source: Ba, Kiros & Hinton 2016, "Layer Normalization", supplementary material, equations 20-22.
-The paper's biases of the two normalised products and b only appear as a sum and are one parameter.
+Source: Ba, Kiros & Hinton 2016, "Layer Normalization", supplementary material, equations 20-22. The paper's biases of
+the two normalised products and b only appear as a sum and are one parameter.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class LayerNormLSTMCell(GatedCell):
     >>> state.h.shape, state.c.shape
     (torch.Size([2, 5]), torch.Size([2, 5]))
 
-    Parameters: `weight_ih`, `weight_hh`, the gains `gain_ih` and `gain_hh` ``(4H,)`` and `gain_c`
-    ``(H,)``, and the biases `bias_ih` ``(4H,)`` and `bias_c` ``(H,)``; there is no `bias_hh`.
+    Parameters: `weight_ih`, `weight_hh`, the gains `gain_ih` and `gain_hh` ``(4H,)`` and `gain_c` ``(H,)``, and the
+    biases `bias_ih` ``(4H,)`` and `bias_c` ``(H,)``; there is no `bias_hh`.
 
     Args:
         eps: added to each variance.
         bias: whether to add `bias_ih` and `bias_c`.
-        input_size, hidden_size, init, forget_bias, chrono_steps, heads: as for `GatedCell`.
-            Normalisation goes over all heads together.
+        input_size, hidden_size, init, forget_bias, chrono_steps, heads: as for `GatedCell`. Normalisation goes over all
+            heads together.
     """
 
     state_type = LSTMState

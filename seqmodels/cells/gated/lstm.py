@@ -9,9 +9,8 @@
 
 Each b is b_ih + b_hh; p are the peepholes.
 
-Sources: Hochreiter & Schmidhuber 1997; Gers & Schmidhuber 2000 (peepholes); Greff et al. 2017,
-section III.B (coupled input and forget gates); Sak et al. 2014 (projection); the form of
-`torch.nn.LSTM`.
+Sources: Hochreiter & Schmidhuber 1997; Gers & Schmidhuber 2000 (peepholes); Greff et al. 2017, section III.B (coupled
+input and forget gates); Sak et al. 2014 (projection); the form of `torch.nn.LSTM`.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
     n = tanh(W_in x + b_in + f (W_hn h + b_hn))
     h_t = (1 - f) h_(t-1) + f n
 
-Source: Zhou et al. 2016, "Minimal Gated Unit for Recurrent Neural Networks", section 3. The paper
-applies the gate before the recurrent product, ``W_hn (f h)``; here it comes after, as in
-`torch.nn.GRU`, so that f and n share one product.
+Source: Zhou et al. 2016, "Minimal Gated Unit for Recurrent Neural Networks", section 3. The paper applies the gate
+before the recurrent product, ``W_hn (f h)``; here it comes after, as in `torch.nn.GRU`, so that f and n share one
+product.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class MGUCell(GatedCell):
     The paper calls f the forget gate; a unit keeps its state where f is near 0.
 
     Args:
-        input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads: as for `GatedCell`;
-            f starts at minus `forget_bias`, so that a larger one keeps more, as in other cells.
+        input_size, hidden_size, bias, init, forget_bias, chrono_steps, heads: as for `GatedCell`; f starts at minus
+            `forget_bias`, so that a larger one keeps more, as in other cells.
     """
 
     gates = ("f", "n")

@@ -18,8 +18,8 @@ from seqmodels.cells.base import Cell, HiddenState
 class LinearCell(Cell):
     """Cell with a diagonal linear recurrence: each unit reads only its own past.
 
-    A subclass implements `coefficients` in plain PyTorch, without Python branches on values, `project` if that is
-    not the layer `linear`, and `readout` if the output is not h itself:
+    A subclass implements `coefficients` in plain PyTorch, without Python branches on values, `project` if that is not
+    the layer `linear`, and `readout` if the output is not h itself:
 
     >>> from seqmodels.cells import LinearCell
     >>> class AverageCell(LinearCell):
@@ -35,8 +35,8 @@ class LinearCell(Cell):
     (torch.Size([2, 5]), True)
 
     Attributes:
-        complex: whether h, a and b are complex, stored as real tensors ``[real | imaginary]``
-            along the last axis. A subclass then doubles the width of h in `state_sizes`.
+        complex: whether h, a and b are complex, stored as real tensors ``[real | imaginary]`` along the last axis. A
+            subclass then doubles the width of h in `state_sizes`.
     """
 
     state_type = HiddenState
@@ -51,8 +51,8 @@ class LinearCell(Cell):
     def coefficients(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the factor a and the addend b from projected input ``(..., U)``, pointwise.
 
-        Each is ``(..., W)``, or ``(W,)`` if the same at all steps. All steps of a sequence may be
-        passed at once, ``(B, T, U)``.
+        Each is ``(..., W)``, or ``(W,)`` if the same at all steps. All steps of a sequence may be passed at once, ``(B,
+        T, U)``.
         """
         raise NotImplementedError
 

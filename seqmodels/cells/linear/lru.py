@@ -4,9 +4,9 @@
     h_t = a h_(t-1) + exp(gamma) B x_t        complex
     y_t = Re(C h_t) + D x_t
 
-nu, theta and gamma are the parameters `nu_log`, `theta_log`, `gamma_log`. Initially a is uniform
-on the ring r_min <= |a| <= r_max with phases from 0 to max_phase, and gamma = log sqrt(1 - |a|^2),
-which makes the scale of h independent of |a|.
+nu, theta and gamma are the parameters `nu_log`, `theta_log`, `gamma_log`. Initially a is uniform on the ring r_min <=
+|a| <= r_max with phases from 0 to max_phase, and gamma = log sqrt(1 - |a|^2), which makes the scale of h independent of
+|a|.
 
 Source: Orvieto et al. 2023, arXiv 2303.06349, sections 3.2-3.4 and appendix A.
 """
@@ -32,11 +32,10 @@ class LRUCell(LinearCell):
     >>> y.shape, state.h.shape
     (torch.Size([2, 5]), torch.Size([2, 10]))
 
-    Parameters: `weight_ih` ``(3H, F)`` with the blocks Re B, Im B and D; `weight_ho` ``(H, 2H)``
-    with the blocks Re C and -Im C; `nu_log`, `theta_log` and `gamma_log` ``(H,)``.
+    Parameters: `weight_ih` ``(3H, F)`` with the blocks Re B, Im B and D; `weight_ho` ``(H, 2H)`` with the blocks Re C
+    and -Im C; `nu_log`, `theta_log` and `gamma_log` ``(H,)``.
 
     Args:
-        input_size: F.
         hidden_size: H, number of complex units and width of the output.
         r_min, r_max: initial range of ``|a|``; near 1 for long memory.
         max_phase: largest initial phase of a, in radians; small for long memory.

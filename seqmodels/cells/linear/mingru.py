@@ -33,11 +33,9 @@ class MinGRUCell(LinearCell):
     The weights are those of one `torch.nn.Linear` ``(2H, F)`` with the blocks z and n.
 
     Args:
-        input_size: F.
-        hidden_size: H.
         bias: whether to add biases.
-        forget_bias: if given, the initial factor of the old state is ``sigmoid(forget_bias)``: the bias
-            of z is ``-forget_bias``.
+        forget_bias: if given, the initial factor of the old state is ``sigmoid(forget_bias)``: the bias of z is
+            ``-forget_bias``.
 
     Raises:
         ValueError: a size below 1, or `forget_bias` without biases.

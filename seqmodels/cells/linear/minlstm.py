@@ -33,11 +33,9 @@ class MinLSTMCell(LinearCell):
     The weights are those of one `torch.nn.Linear` ``(3H, F)`` with the blocks i, f and g.
 
     Args:
-        input_size: F.
-        hidden_size: H.
         bias: whether to add biases.
-        forget_bias: if given, the initial biases are `forget_bias` for f and ``-forget_bias`` for i, so that
-            the old state is kept.
+        forget_bias: if given, the initial biases are `forget_bias` for f and ``-forget_bias`` for i, so that the old
+            state is kept.
 
     Raises:
         ValueError: a size below 1, or `forget_bias` without biases.

@@ -6,8 +6,7 @@
     a = sigmoid(Lambda)^(c r)
     h_t = a h_(t-1) + sqrt(1 - a^2) i v
 
-In the paper v is x itself, after a product and a convolution; here the product W_v is part of the
-cell.
+In the paper v is x itself, after a product and a convolution; here the product W_v is part of the cell.
 
 Source: De et al. 2024 (Griffin), arXiv 2402.19427, section 2.4.
 """
@@ -35,12 +34,10 @@ class RGLRUCell(LinearCell):
     >>> y.shape, torch.equal(y, state.h)
     (torch.Size([2, 5]), True)
 
-    The weights are those of one `torch.nn.Linear` ``(3H, F)`` with the blocks r, i and v, and
-    `a_logit` ``(H,)``, the paper's Lambda.
+    The weights are those of one `torch.nn.Linear` ``(3H, F)`` with the blocks r, i and v, and `a_logit` ``(H,)``, the
+    paper's Lambda.
 
     Args:
-        input_size: F.
-        hidden_size: H.
         r_min, r_max: initial range of a for a fully open recurrence gate.
         exponent: c, how much faster than ``sigmoid(Lambda)`` the state decays when that gate is open.
         bias: whether to add biases.

@@ -31,7 +31,6 @@ class Bridge(nn.Module):
     [torch.Size([1, 4]), torch.Size([1, 5])]
 
     Args:
-        input_size: F.
         layers: layers to initialize.
 
     Attributes:

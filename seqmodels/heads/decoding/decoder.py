@@ -44,17 +44,14 @@ class DecoderHead(Head):
         y_s, s_s = cells([e(v_(s-1)); m], s_(s-1))     m is an input only with feed=True
         prediction_s = W_o attention(y_s) + b_o
 
-    v_0 is a start token or a learned vector, and v_s the teacher's item or the head's own. Training
-    uses the teacher's with probability `teacher_forcing`, drawn per row and step; evaluation always
-    uses the teacher's for tokens (the loss is the targets' likelihood) and the head's for values
-    (a forecast must not see the truth).
+    v_0 is a start token or a learned vector, and v_s the teacher's item or the head's own. Training uses the teacher's
+    with probability `teacher_forcing`, drawn per row and step; evaluation always uses the teacher's for tokens (the
+    loss is the targets' likelihood) and the head's for values (a forecast must not see the truth).
 
-    Sources: Sutskever et al. 2014 (state); Cho et al. 2014, section 2.2 (feed); Bengio et al.
-    2015 (scheduled sampling).
+    Sources: Sutskever et al. 2014 (state); Cho et al. 2014, section 2.2 (feed); Bengio et al. 2015 (scheduled
+    sampling).
 
     Args:
-        input_size: F.
-        output_size: V.
         targets: "tokens" or "values".
         stop: token that ends a sequence, if any.
         cell: `name` and options of the decoder's cell.
@@ -134,8 +131,8 @@ class DecoderHead(Head):
         Args:
             features: ``(B, T, F)``.
             lengths: int64 ``(B,)``.
-            teacher: targets, tokens ``(B, S)`` or values ``(B, S, V)``; step s sees only the items
-                before s. None decodes `max_steps` steps from the head's own output.
+            teacher: targets, tokens ``(B, S)`` or values ``(B, S, V)``; step s sees only the items before s. None
+                decodes `max_steps` steps from the head's own output.
         """
         memory, state = self._begin(features, lengths)
         rows = len(features)
@@ -167,8 +164,7 @@ class DecoderHead(Head):
 
         Args:
             features, lengths: as for `forward`.
-            max_steps: maximum length, one number or, for tokens, one per row ``(B,)``; None for the
-                head's own.
+            max_steps: maximum length, one number or, for tokens, one per row ``(B,)``; None for the head's own.
             temperature, top_k, top_p, generator: as for `seqmodels.heads.decoding.search.sampler`.
             beam, length_penalty: as for `beam`, used if the beam is above 1.
 

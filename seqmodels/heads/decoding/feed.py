@@ -1,7 +1,7 @@
 """Decoder inputs: the previous token or the previous values.
 
-Both classes share an interface, so that decoding is written once. An *item* is one step's
-token ``(B,)`` or values ``(B, V)``. B rows, S target steps, V tokens or values, E input width.
+Both classes share an interface, so that decoding is written once. An *item* is one step's token ``(B,)`` or values
+``(B, V)``. B rows, S target steps, V tokens or values, E input width.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ class TokenFeed(nn.Module):
     """Token embedding with an extra start token.
 
     Args:
-        vocabulary: V.
         size: E.
     """
 
@@ -37,8 +36,8 @@ class TokenFeed(nn.Module):
     def clean(self, teacher: Tensor, rows: int) -> Tensor:
         """Return the teacher's items ``(B, S)``, with the start token in place of invalid tokens.
 
-        A head does not know where a row's targets end, and padding may hold anything. A target
-        outside the vocabulary is rejected by the loss.
+        A head does not know where a row's targets end, and padding may hold anything. A target outside the vocabulary
+        is rejected by the loss.
         """
         if teacher.dim() != 2 or len(teacher) != rows or not teacher.shape[1]:
             raise ValueError(f"teacher must be tokens ({rows}, steps), at least one step, got {tuple(teacher.shape)}")
@@ -55,7 +54,6 @@ class ValueFeed(nn.Module):
     """Linear projection of values with a learned start vector.
 
     Args:
-        values: V.
         size: E.
     """
 

@@ -6,9 +6,9 @@
     inverse_sigmoid  p = end + (start - end) s(f), with s falling from 1 to 0 like k / (k + exp(i / k)),
                      here sigmoid(a (1 - 2 f)) rescaled to 1 and 0
 
-f is the fraction of training done. Source: Bengio et al. 2015, "Scheduled sampling for sequence
-prediction with recurrent neural networks", section 2.4; parametrized here by both ends instead of a
-rate per update, so that a schedule does not depend on the number of updates.
+f is the fraction of training done. Source: Bengio et al. 2015, "Scheduled sampling for sequence prediction with
+recurrent neural networks", section 2.4; parametrized here by both ends instead of a rate per update, so that a schedule
+does not depend on the number of updates.
 """
 
 from __future__ import annotations
@@ -24,11 +24,7 @@ _STEEPNESS = 5.0
 
 
 def check_schedule(schedule: str, start: float, end: float | None) -> None:
-    """Validate a schedule.
-
-    Raises:
-        ValueError: a missing or unused end, or an exponential schedule to 0.
-    """
+    """Validate a schedule."""
     if schedule == "constant" and end is not None:
         raise ValueError(f"teacher_end is not read by teacher_schedule='constant', got {end!r}: leave it null")
     if schedule != "constant" and end is None:

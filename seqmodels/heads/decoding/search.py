@@ -1,7 +1,6 @@
 """Decoding: greedy, by sampling and by beam search.
 
-Models are passed as a `Step`, a function ``(items, state) -> (prediction, state)``.
-B rows, S steps, V tokens, K beams.
+Models are passed as a `Step`, a function ``(items, state) -> (prediction, state)``. B rows, S steps, V tokens, K beams.
 """
 
 from __future__ import annotations
@@ -91,8 +90,8 @@ def sampler(
     Args:
         temperature: divisor of the logits before sampling; None for greedy decoding.
         top_k: sample among the k most likely tokens.
-        top_p: sample among the most likely tokens that together reach this probability (nucleus
-            sampling, Holtzman et al. 2020); the token that crosses it is included.
+        top_p: sample among the most likely tokens that together reach this probability (nucleus sampling, Holtzman et
+            al. 2020); the token that crosses it is included.
         generator: random number generator on the device of the logits, for reproducible samples.
 
     Raises:
@@ -179,15 +178,14 @@ def beam_search(
 
         score = log p(tokens) / ((5 + length) / 6)^length_penalty
 
-    Source: Wu et al. 2016, "Google's neural machine translation system", section 7, equation 14
-    (without coverage). Finished sequences stay in the beam with their score. K = 1 is greedy decoding.
+    Source: Wu et al. 2016, "Google's neural machine translation system", section 7, equation 14 (without coverage).
+    Finished sequences stay in the beam with their score. K = 1 is greedy decoding.
 
     Args:
         step: the model, on ``B * K`` rows: the K beams of a row are adjacent.
         first: items fed first, ``(B * K,)``.
         state: state of the model before them.
         steps: maximum length, one number or one per row ``(B,)``.
-        beam: K.
         stop: token that ends a sequence.
         length_penalty: 0 for the most likely sequence; above 0 favours longer ones.
 

@@ -1,7 +1,7 @@
 """Base class of the drop-in layers: torch's parameters, calls and packed sequences.
 
-L layers, D directions (1 or 2), B rows, T steps, F features, H units, P width of the output
-(`proj_size` if given, else H).
+L layers, D directions (1 or 2), B rows, T steps, F features, H units, P width of the output (`proj_size` if given, else
+H).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _bound: weakref.WeakKeyDictionary[nn.Module, dict[int, Cell]] = weakref.WeakKeyD
 class Dropin(Parameters):
     """Base class of `RNN`, `LSTM` and `GRU`.
 
-    The parameters are attributes of the layer under torch's names. Each call binds them into the
-    cells, so that code that swaps, casts, parametrises or shares them sees an ordinary module.
+    The parameters are attributes of the layer under torch's names. Each call binds them into the cells, so that code
+    that swaps, casts, parametrises or shares them sees an ordinary module.
     """
 
     def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> tuple[Any, Any]:
@@ -37,8 +37,8 @@ class Dropin(Parameters):
 
         Args:
             input: ``(T, B, F)``, ``(B, T, F)`` if ``batch_first``, ``(T, F)``, or a PackedSequence.
-            hx: state before the first step, ``(L*D, B, P)``, or ``(L*D, P)`` for unbatched input;
-                for the LSTM the pair of it and the memory ``(L*D, B, H)``. Zeros by default.
+            hx: state before the first step, ``(L*D, B, P)``, or ``(L*D, P)`` for unbatched input; for the LSTM the pair
+                of it and the memory ``(L*D, B, H)``. Zeros by default.
 
         Returns:
             Output ``(T, B, D*P)`` in the form of the input, and the last state in the form of `hx`.

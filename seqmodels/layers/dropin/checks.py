@@ -70,10 +70,6 @@ def check_hx(layer: Parameters, hx: Any, batch: int, dtype: torch.dtype, batched
 
 
 def refuse_projection(proj_size: int | None) -> None:
-    """Reject `proj_size`, which only an LSTM has.
-
-    Raises:
-        ValueError: it is given.
-    """
+    """Reject `proj_size`, which only an LSTM has."""
     if proj_size is not None:
         raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")

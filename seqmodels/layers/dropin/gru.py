@@ -17,8 +17,8 @@ class GRU(Dropin):
     (torch.Size([2, 7, 5]), torch.Size([1, 2, 5]))
 
     Args:
-        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
-            dtype: as for `torch.nn.GRU`.
+        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device, dtype: as for
+            `torch.nn.GRU`.
         proj_size: rejected as in torch; only an LSTM has a projection.
         engine: "auto", or a name in `seqmodels.scan.ENGINES`.
 

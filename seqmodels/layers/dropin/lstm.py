@@ -17,8 +17,8 @@ class LSTM(Dropin):
     (torch.Size([7, 2, 10]), torch.Size([4, 2, 5]))
 
     Args:
-        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size,
-            device, dtype: as for `torch.nn.LSTM`.
+        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype: as for
+            `torch.nn.LSTM`.
         engine: "auto", or a name in `seqmodels.scan.ENGINES`.
 
     Raises:

@@ -106,7 +106,6 @@ def _check_options(
     """Reject options that `torch.nn.LSTM` rejects.
 
     Raises:
-        ValueError: a number out of range.
         TypeError: a wrong type.
     """
     if not isinstance(dropout, numbers.Number) or isinstance(dropout, bool) or not 0 <= dropout <= 1:

@@ -17,8 +17,8 @@ class RNN(Dropin):
     (torch.Size([7, 5]), torch.Size([1, 5]))
 
     Args:
-        input_size, hidden_size, num_layers, nonlinearity, bias, batch_first, dropout,
-            bidirectional, device, dtype: as for `torch.nn.RNN`.
+        input_size, hidden_size, num_layers, nonlinearity, bias, batch_first, dropout, bidirectional, device, dtype: as
+            for `torch.nn.RNN`.
         proj_size: rejected as in torch; only an LSTM has a projection.
         engine: "auto", or a name in `seqmodels.scan.ENGINES`.
 

@@ -1,7 +1,7 @@
 """Compilation of C text by the system's compiler, cached on disk by content.
 
-Commands use no shell and no name from outside, and have a time limit. A cache entry is written
-to a temporary file and renamed, so that several processes may build it at once.
+Commands use no shell and no name from outside, and have a time limit. A cache entry is written to a temporary file and
+renamed, so that several processes may build it at once.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Generation of the C text of a step and its backward: functions of one row, over units j0 to j1.
 
-``vectors.c`` comes before it, ``sequence.c`` after. A sum over units ends a loop over j; values
-that depend on it come in the next loop. A function thus has one loop ("level") more than its
-longest chain of sums. Results are stored in the last loop.
+``vectors.c`` comes before it, ``sequence.c`` after. A sum over units ends a loop over j; values that depend on it come
+in the next loop. A function thus has one loop ("level") more than its longest chain of sums. Results are stored in the
+last loop.
 """
 
 from __future__ import annotations

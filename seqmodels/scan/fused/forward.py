@@ -21,8 +21,7 @@ class Kept(NamedTuple):
 
     Fields:
         sequences: blocks of the state before the first step and after each step, ``(T + 1, B, P)``.
-        first: saved blocks of each step, in place of the projected input; later its gradient. None
-            if nothing is saved.
+        first: saved blocks of each step, in place of the projected input; later its gradient. None if nothing is saved.
         extra: saved blocks that do not fit there.
         numbers: saved scalars of each row.
         product_inputs: inputs of the recurrent product, ``(T, B, P)``, if not the outputs.

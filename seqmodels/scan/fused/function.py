@@ -1,7 +1,7 @@
 """Autograd function of a whole sequence by compiled code.
 
-The memory of the projected input is reused for the values that backward needs and then for the
-gradient, unless the graph is retained. Double backward goes through the plain loop.
+The memory of the projected input is reused for the values that backward needs and then for the gradient, unless the
+graph is retained. Double backward goes through the plain loop.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from seqmodels.scan.step_graph.plain_loop import by_plain_loop
 class FusedScan(torch.autograd.Function):
     """Scan as ``apply(call, *arguments) -> (*outputs, *last state)``, with the arguments of `Arguments`.
 
-    `inputs` is ``(B, T, F)``, or the projected input ``(B, T, k*H)`` if `weight_ih` is None.
-    Outputs ``(B, T, H)`` and last state ``(B, H)`` are returned block by block.
+    `inputs` is ``(B, T, F)``, or the projected input ``(B, T, k*H)`` if `weight_ih` is None. Outputs ``(B, T, H)`` and
+    last state ``(B, H)`` are returned block by block.
     """
 
     @staticmethod

@@ -66,8 +66,8 @@ class Kernel(NamedTuple):
             name: name of the function.
             values: fields of a problem.
             tensors: addresses of the cell's tensors that the step reads.
-            by_field: for each block of the state: address, stride, and in backward those of the
-                gradient of the output with its two strides.
+            by_field: for each block of the state: address, stride, and in backward those of the gradient of the output
+                with its two strides.
         """
         pointers = (ctypes.c_int64 * max(1, len(tensors)))(*tensors)
         fields = [values.get(field, 0) for field in PROBLEM]

@@ -1,7 +1,7 @@
 """Memory layout and threads of a fused call.
 
-Internally, sequences are time first, ``(T, B, ...)``, and each block of H units is padded to P, a
-multiple of the vector length.
+Internally, sequences are time first, ``(T, B, ...)``, and each block of H units is padded to P, a multiple of the
+vector length.
 
 B rows, T steps, F features, H units, P padded units.
 """

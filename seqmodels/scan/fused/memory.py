@@ -1,7 +1,7 @@
 """Memory for whole sequences, in huge pages where the system has them.
 
-A buffer of 100 MB is 25 thousand small pages, each allocated and cleared by the system at its
-first touch: up to a tenth of a training step.
+A buffer of 100 MB is 25 thousand small pages, each allocated and cleared by the system at its first touch: up to a
+tenth of a training step.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Single steps of one row by compiled code, for streaming and generation, where call overhead dominates.
 
-A call is prepared once, and again after an attribute of the cell is set or a weight is replaced. Weights are
-read in place, so that updates of them are seen.
+A call is prepared once, and again after an attribute of the cell is set or a weight is replaced. Weights are read in
+place, so that updates of them are seen.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Launches of the generated kernels for one sequence, forward and backward.
 
-Both functions work on named buffers and allocate none, so that their launches can be recorded once
-as a CUDA graph and replayed. The stepwise driver uses torch for the recurrent products.
+Both functions work on named buffers and allocate none, so that their launches can be recorded once as a CUDA graph and
+replayed. The stepwise driver uses torch for the recurrent products.
 
 B rows, T steps, H units, G gates, d units of a head.
 """

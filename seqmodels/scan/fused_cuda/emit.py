@@ -1,16 +1,15 @@
 """Generation of the Triton text of a cell's step and its backward, from the same graphs as the C text.
 
-Two kernels, `forward` and `backward`, each over a tile of rows and of units, for the steps from
-`start` to `stop`, serve two drivers. PERSISTENT: one launch for the whole sequence, with the state
-in registers, the recurrent weights of one head on chip, and the recurrent product inside.
-Otherwise one launch per step, with the product computed between launches: `forward` ends with the
-input of the product of the next step, and `backward` begins with the gradient from the product of
-the next step. A sum over units needs a tile as wide as the whole row.
+Two kernels, `forward` and `backward`, each over a tile of rows and of units, for the steps from `start` to `stop`,
+serve two drivers. PERSISTENT: one launch for the whole sequence, with the state in registers, the recurrent weights of
+one head on chip, and the recurrent product inside. Otherwise one launch per step, with the product computed between
+launches: `forward` ends with the input of the product of the next step, and `backward` begins with the gradient from
+the product of the next step. A sum over units needs a tile as wide as the whole row.
 
-Names in the text: `live` rows and units take part at step t; `v7` is node 7 of the graph, `e7` the
-same at the step beyond the loop; by field, `s` is the state, `b` the state before a step, `f` a
-fresh state, `c` the gradient carried back; by gate, `r` is the product, `d` its gradient and `w`
-are weights; `p` is the input of the product and `handed` its gradient; `a` are sums over steps.
+Names in the text: `live` rows and units take part at step t; `v7` is node 7 of the graph, `e7` the same at the step
+beyond the loop; by field, `s` is the state, `b` the state before a step, `f` a fresh state, `c` the gradient carried
+back; by gate, `r` is the product, `d` its gradient and `w` are weights; `p` is the input of the product and `handed`
+its gradient; `a` are sums over steps.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Autograd function of a whole sequence by generated Triton code.
 
-Arguments and results are those of the CPU's `seqmodels.scan.fused.function.FusedScan`, and double
-backward goes through the plain loop too. Inputs, weights and saved values have the dtype of the
-inputs; states, sums and products are in float32 at least.
+Arguments and results are those of the CPU's `seqmodels.scan.fused.function.FusedScan`, and double backward goes through
+the plain loop too. Inputs, weights and saved values have the dtype of the inputs; states, sums and products are in
+float32 at least.
 
 B rows, T steps, F features, H units, G gates, d units of a head.
 """

@@ -1,8 +1,7 @@
 """Recording of launches as CUDA graphs, replayed for the same shapes.
 
-A stepwise scan is some thousand small launches, without gaps between them in a graph. A kind of
-call is recorded at its second occurrence, on its own buffers: inputs are copied there and results
-copied back.
+A stepwise scan is some thousand small launches, without gaps between them in a graph. A kind of call is recorded at its
+second occurrence, on its own buffers: inputs are copied there and results copied back.
 """
 
 from __future__ import annotations

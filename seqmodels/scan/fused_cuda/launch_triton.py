@@ -20,8 +20,8 @@ _DOT = {torch.bfloat16: tl.bfloat16, torch.float16: tl.float16, torch.float64: t
 def options(dtype: torch.dtype) -> dict[str, Any]:
     """Return the options of kernels for numbers in `dtype`.
 
-    States and sums are float32 at least. A product of float32 on chip is three products of tf32, to
-    within a few roundings of float32, or one if torch may use tf32 too.
+    States and sums are float32 at least. A product of float32 on chip is three products of tf32, to within a few
+    roundings of float32, or one if torch may use tf32 too.
     """
     exact = torch.get_float32_matmul_precision() == "highest"
     return {

@@ -1,7 +1,7 @@
 """Import of generated text as a module from a file, where Triton reads the source of its kernels.
 
-The file is in the cache of compiled code, named by its content, written to a temporary file and
-renamed. Triton keeps its results in its own cache.
+The file is in the cache of compiled code, named by its content, written to a temporary file and renamed. Triton keeps
+its results in its own cache.
 """
 
 from __future__ import annotations

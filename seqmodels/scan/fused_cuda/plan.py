@@ -43,7 +43,6 @@ def plan(kernel: CudaKernel, rows: int, units: int, heads: int, dtype: torch.dty
 
     Args:
         kernel: the generated code.
-        rows, units: B and H.
         heads: number of heads of the recurrent product.
         dtype: dtype of the inputs.
         driver: "stepwise", or "auto" for the persistent one if the sizes allow it.

@@ -1,8 +1,8 @@
 """Functions that generated Triton code calls, the counterpart of ``fused/vectors.c`` for CUDA.
 
-The text of an operation in ``step_graph/operations.py`` serves both, so the functions have the same names.
-They use only Triton's own functions, which its interpreter supports, unlike those of CUDA's
-libdevice. Imported only if Triton is installed.
+The text of an operation in ``step_graph/operations.py`` serves both, so the functions have the same names. They use
+only Triton's own functions, which its interpreter supports, unlike those of CUDA's libdevice. Imported only if Triton
+is installed.
 """
 
 import triton

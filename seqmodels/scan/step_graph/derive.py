@@ -12,8 +12,8 @@ _DIFFERENTIABLE = ("u", "r", "state")
 def derive(outputs: list[Node], cotangents: list[Node], tensors: set[int]) -> dict[Node, Node]:
     """Compute the gradients of the leaves from those of `outputs`, by reverse mode.
 
-    For the leaves "tensor", only of those whose index is in `tensors`. Gradients of vectors of the cell are still
-    to be summed over rows, those of scalars over rows and units.
+    For the leaves "tensor", only of those whose index is in `tensors`. Gradients of vectors of the cell are still to be
+    summed over rows, those of scalars over rows and units.
     """
     nodes = needed(outputs)
     live: set[Node] = set()

@@ -1,7 +1,7 @@
 """Graph of elementwise operations on blocks of H units, for one step of a cell.
 
-The `kind` of a node says whether it has one value per row and unit, per row, per unit, or in all.
-Nodes are created by `Graph` only, which shares equal ones and folds constants.
+The `kind` of a node says whether it has one value per row and unit, per row, per unit, or in all. Nodes are created by
+`Graph` only, which shares equal ones and folds constants.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ class Leaf(NamedTuple):
     """Origin of a value.
 
     Fields:
-        role: "u" and "r", the input and recurrent product; "state" before the step; "next" after
-            it; "tensor", read from the cell by `update`; "number", a Python number; "cotangent",
-            the gradient of a field of the next state; "product", that of the recurrent product's
-            input.
+        role: "u" and "r", the input and recurrent product; "state" before the step; "next" after it; "tensor", read
+            from the cell by `update`; "number", a Python number; "cotangent", the gradient of a field of the next
+            state; "product", that of the recurrent product's input.
         index: number of the field, tensor or number.
         block: number of the block of H units.
     """

@@ -1,8 +1,8 @@
 """Lowering of torch's functions to operations of the graph.
 
-To add a composite function, add an entry to `_COMPOSITES`; one that is not elementwise stands under
-``@lowers("its aten name")``, takes the tracer and the function's arguments, with tensors as `Blocks`, and returns
-`Blocks`. An elementwise operation of its own is an entry in ``operations.py``.
+To add a composite function, add an entry to `_COMPOSITES`; one that is not elementwise stands under ``@lowers("its aten
+name")``, takes the tracer and the function's arguments, with tensors as `Blocks`, and returns `Blocks`. An elementwise
+operation of its own is an entry in ``operations.py``.
 """
 
 from __future__ import annotations

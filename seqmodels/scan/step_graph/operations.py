@@ -1,11 +1,10 @@
 """Operations of a step, with their code and derivatives.
 
-To add an operation, add an entry to `OPERATIONS` with the aten functions it implements; for a
-composite function write a lowering in ``lowering.py`` instead. What a literal argument simplifies stands in
-``graph.py``. The text must be valid both for a C
-compiler and for Triton. A new function that it calls is written twice: in ``vectors.c`` and in
-``../fused_cuda/vectors_triton.py``. ``tests/scan/test_fused_operations.py`` compares values and
-gradients of every entry with torch.
+To add an operation, add an entry to `OPERATIONS` with the aten functions it implements; for a composite function write
+a lowering in ``lowering.py`` instead. What a literal argument simplifies stands in ``graph.py``. The text must be valid
+both for a C compiler and for Triton. A new function that it calls is written twice: in ``vectors.c`` and in
+``../fused_cuda/vectors_triton.py``. ``tests/scan/test_fused_operations.py`` compares values and gradients of every
+entry with torch.
 """
 
 from __future__ import annotations
