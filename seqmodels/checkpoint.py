@@ -15,8 +15,8 @@ from typing import Any, cast
 
 import torch
 
-from seqmodels.atomic import replacing
-from seqmodels.claims import check_file, check_values
+from seqmodels.files.atomic import replacing
+from seqmodels.files.claims import check_file, check_values
 
 KEY = "seqmodels"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from seqmodels.claims import check_values
+from seqmodels.files.claims import check_values
 
 # Largest number of bytes and values of a file; the config of a run has 3,000 and 200.
 MOST_BYTES, MOST_VALUES = 1 << 20, 20_000

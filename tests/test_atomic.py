@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import seqmodels
-from seqmodels.atomic import replacing, reserve, scratch, sweep
+from seqmodels.files.atomic import replacing, reserve, scratch, sweep
 from tests.full_disk import room
 
 
@@ -72,7 +72,7 @@ def test_what_another_process_is_writing_is_not_swept(tmp_path: Path) -> None:
         file.write_text("new")
         for one in (file, folder):
             os.utime(one, (0, 0))
-        look = f"from pathlib import Path; from seqmodels.atomic import sweep; sweep(Path({str(tmp_path)!r}))"
+        look = f"from pathlib import Path; from seqmodels.files.atomic import sweep; sweep(Path({str(tmp_path)!r}))"
         subprocess.run([sys.executable, "-c", look], check=True, timeout=60)
         assert sorted(tmp_path.iterdir()) == sorted([file, folder])
     assert [one.name for one in tmp_path.iterdir()] == ["last.ckpt"]
@@ -99,7 +99,7 @@ def test_a_temporary_file_is_nowhere_that_can_be_foretold_and_follows_no_link(wa
 
 
 def test_a_planted_link_is_not_written_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqmodels.atomic.secrets.token_hex", lambda count: "0" * 2 * count)
+    monkeypatch.setattr("seqmodels.files.atomic.secrets.token_hex", lambda count: "0" * 2 * count)
     (tmp_path / f".out.csv.{'0' * 16}.tmp").symlink_to(tmp_path / "victim")
     with pytest.raises(FileExistsError), replacing(tmp_path / "out.csv"):
         pass

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from seqmodels import checkpoint
-from seqmodels.claims import DEEPEST
 from seqmodels.cli.config.compose import compose
 from seqmodels.cli.config.library import Library
+from seqmodels.files.claims import DEEPEST
 from seqmodels.inference import load
 from seqmodels.spec import Spec
 from seqmodels.yaml_file import read_yaml

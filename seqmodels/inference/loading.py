@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from seqmodels import checkpoint
 from seqmodels.build import build_model, build_task
-from seqmodels.claims import refuse_code
 from seqmodels.environment import resolved
+from seqmodels.files.claims import refuse_code
 from seqmodels.inference.fitting import model_weights, refuse_unfit
 from seqmodels.model import SequenceModel
 from seqmodels.registry import import_plugins

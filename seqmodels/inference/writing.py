@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from seqmodels.atomic import replacing
 from seqmodels.escaping import in_cell
+from seqmodels.files.atomic import replacing
 
 # Names, such as classes, that get a column each; more are written as JSON in one column.
 MOST_COLUMNS = 1000

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from seqmodels.atomic import replacing
 from seqmodels.environment import as_written
+from seqmodels.files.atomic import replacing
 
 # Maximum metrics side by side in a terminal, and letters of the longest word in a baseline's name.
 MOST_COLUMNS, LONGEST_WORD = 6, 11

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqmodels import checkpoint
-from seqmodels.atomic import replacing
-from seqmodels.claims import refuse_code
 from seqmodels.environment import resolved
+from seqmodels.files.atomic import replacing
+from seqmodels.files.claims import refuse_code
 from seqmodels.inference.fitting import model_weights, refuse_unfit
 from seqmodels.spec import Spec
 

@@ -12,7 +12,6 @@ import pytorch_lightning as pl
 from rich.console import Console
 
 from seqmodels import checkpoint, stopping
-from seqmodels.atomic import sweep
 from seqmodels.build import (
     build_data,
     build_evaluation,
@@ -23,6 +22,7 @@ from seqmodels.build import (
 from seqmodels.data.batches.module import SequenceDataModule
 from seqmodels.data.sources.base import DataSource
 from seqmodels.environment import hide, resolved
+from seqmodels.files.atomic import sweep
 from seqmodels.inference import load
 from seqmodels.registry import import_plugins
 from seqmodels.terminal import Screen

@@ -159,7 +159,7 @@ def test_what_stops_the_writing_leaves_the_old_file_and_nothing_else(
     seqmodels, runs, monkeypatch, happens, code, words, name
 ):
     Path(name).write_text("what was there")
-    monkeypatch.setattr("seqmodels.atomic.os.replace", happens)
+    monkeypatch.setattr("seqmodels.files.atomic.os.replace", happens)
     result = seqmodels("predict", str(runs / "classifier"), "--input", str(runs / "wide.csv"), "--output", name)
     assert (result.code, result.out) == (code, "")
     assert words in result.err

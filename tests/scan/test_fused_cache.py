@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqmodels.own_folder import make_own, read_own, user_cache
+from seqmodels.files.own_folder import make_own, read_own, user_cache
 from seqmodels.scan import scan
 from seqmodels.scan.fused import compiler, kernel
 from tests.scan.fused_cells import LeakyCell

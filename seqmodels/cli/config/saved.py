@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import cast
 
-from seqmodels.claims import refuse_code
 from seqmodels.cli.config.settings import Plain
 from seqmodels.cli.config.shape import wrong_parts, wrong_shape
 from seqmodels.cli.errors import ConfigError
+from seqmodels.files.claims import refuse_code
 from seqmodels.yaml_file import read_yaml
 
 

@@ -104,7 +104,7 @@ def _machine() -> None:
 
 def _compiler() -> None:
     """Print what the fused engine builds its code with, and where it keeps it."""
-    from seqmodels.own_folder import shared
+    from seqmodels.files.own_folder import shared
     from seqmodels.scan.fused.compiler import cache_folder, describe
 
     _line("compiler", describe())

@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqmodels.atomic import replacing
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import PICTURES, TABLES, give, wrong_source, wrong_target, wrong_values
 from seqmodels.cli.screen import console
 from seqmodels.cli.trained import read_run
+from seqmodels.files.atomic import replacing
 from seqmodels.kinds import whole
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from seqmodels.atomic import replacing
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.config.library import Library
 from seqmodels.cli.config.saved import run_folder, saved_config
@@ -13,6 +12,7 @@ from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import wrong_target
 from seqmodels.cli.screen import console
 from seqmodels.cli.trained import read_run
+from seqmodels.files.atomic import replacing
 
 
 def report(arguments: list[str]) -> int:

@@ -3,12 +3,12 @@
 import argparse
 from pathlib import Path
 
-from seqmodels.atomic import replacing
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
 from seqmodels.cli.flags import PICTURES, say, wrong_target, wrong_values
 from seqmodels.cli.screen import console
 from seqmodels.cli.trained import read_run
+from seqmodels.files.atomic import replacing
 from seqmodels.kinds import Rule, not_negative, up_to_one, whole
 
 _FLAG_RULES: dict[str, Rule] = {

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.atomic import scratch
 from seqmodels.data.files.cache import _default_cache, _writable
 from seqmodels.data.files.unpack import CHUNK, read_bytes
+from seqmodels.files.atomic import scratch
 
 FORMAT = 1  # to be raised when what is stored changes
 TOKENS, ABOUT = "tokens.bin", "about.json"

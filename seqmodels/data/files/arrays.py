@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.atomic import reserve
+from seqmodels.files.atomic import reserve
 
 # Rows handled at a time, the same for every size of data, so that sums do not depend on where an array lies.
 BLOCK = 1 << 18

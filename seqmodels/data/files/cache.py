@@ -15,10 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seqmodels.atomic import scratch
 from seqmodels.data.files.arrays import Space
 from seqmodels.data.files.find import find_file
-from seqmodels.own_folder import make_own, user_cache
+from seqmodels.files.atomic import scratch
+from seqmodels.files.own_folder import make_own, user_cache
 
 FORMAT = 3  # to be raised when what is stored changes
 ABOUT = "about.json"

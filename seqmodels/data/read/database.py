@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.atomic import FULL, replacing, reserve
 from seqmodels.data.files.arrays import BLOCK, Mapped, open_array
 from seqmodels.data.files.cache import PassingFolder
+from seqmodels.files.atomic import FULL, replacing, reserve
 
 # Bytes that DuckDB keeps in memory, cores that it takes at most, and vectors of 2,048 rows handed over at once.
 MEMORY, CORES, VECTORS = "500MB", 2, BLOCK // 2048

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from seqmodels.atomic import replacing
 from seqmodels.data.files.arrays import blocks
 from seqmodels.data.number_text import sql_is_text, sql_value, to_numbers
 from seqmodels.data.numbers import LARGEST
 from seqmodels.data.read.database import Store
 from seqmodels.data.read.table import Cells, Dates, Kind
+from seqmodels.files.atomic import replacing
 
 # Dates that DuckDB reads as everybody does, and their offset from UTC.
 ISO = r"\d{4}-\d{2}-\d{2}([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.]\d{1,6})?)?)?"

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import torch
 
-from seqmodels.atomic import scratch
-from seqmodels.own_folder import make_own, read_own, user_cache
+from seqmodels.files.atomic import scratch
+from seqmodels.files.own_folder import make_own, read_own, user_cache
 from seqmodels.scan.step_graph.values import CannotFuseError
 
 _log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ import os
 from pathlib import Path
 from types import ModuleType
 
-from seqmodels.atomic import scratch
-from seqmodels.own_folder import read_own
+from seqmodels.files.atomic import scratch
+from seqmodels.files.own_folder import read_own
 from seqmodels.scan.fused import compiler
 from seqmodels.scan.step_graph.values import CannotFuseError
 

@@ -20,8 +20,8 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.writer import FileWriter
 
-from seqmodels.atomic import replacing
 from seqmodels.environment import as_written
+from seqmodels.files.atomic import replacing
 
 PREFIX = "events.out.tfevents."
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from seqmodels.watch import LOOK, REPEAT, SIGNALS, Watch
+from seqmodels.stopping.watch import LOOK, REPEAT, SIGNALS, Watch
 
 # Signal of a closed output pipe, as in `| head`.
 READER_LEFT = getattr(signal, "SIGPIPE", None)
