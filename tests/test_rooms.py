@@ -42,7 +42,7 @@ FLOORS = {
     "cells": 1,
     "scan": 2,
     "layers": 3,
-    **dict.fromkeys(("heads", "encoders", "model"), 4),
+    **dict.fromkeys(("heads", "model"), 4),
     **dict.fromkeys(("tasks", "data"), 5),
     **dict.fromkeys(
         ("training", "benchmark", "build", "checkpoint", "environment", "yaml_file", "terminal", "inference"),

@@ -7,10 +7,10 @@ from torch import nn
 
 from seqmodels.cells import GRUCell
 from seqmodels.data.sources.table import CSVSource
-from seqmodels.encoders import FeatureEncoder
 from seqmodels.heads import ManyToOne
 from seqmodels.layers import Recurrent
 from seqmodels.model import SequenceModel, Skip
+from seqmodels.model.encoders import FeatureEncoder
 from seqmodels.tasks.baselines.ridge import Ridge
 from seqmodels.tasks.forecasting import Forecasting
 from seqmodels.tasks.regression import Regression

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from seqmodels.cells.product import Linear
-from seqmodels.encoders import FeatureEncoder, TokenEncoder
 from seqmodels.heads.base import Head, check_size
 from seqmodels.layers import Layer
+from seqmodels.model.encoders import FeatureEncoder, TokenEncoder
 from seqmodels.scan import keep
 from seqmodels.state import State, describe
 
