@@ -58,6 +58,7 @@ class MixtureDensity(DecoderHead):
 
     Args:
         output_size: V, 3 or more.
+        components: M.
         cell, hidden_sizes, embedding_size, feed, dropout, max_steps: as for `DecoderHead`.
     """
 
