@@ -31,13 +31,13 @@ def main() -> None:
 
 
 def index(folder: Path) -> str:
-    """The list of the pages in a folder: what each shows, and its verdict."""
+    """The list of the pages in a folder: what each shows, and how it compares."""
     lines = ["# Experiments", "", "Each page was made from its run by `scripts/experiment_pages.py`.", ""]
     lines += ["| experiment | what it shows | result |", "| --- | --- | --- |"]
     for page in sorted(folder.glob("*.md")):
         if page.name != "README.md":
             text = page.read_text(encoding="utf-8")
-            lines.append(f"| [{page.stem}]({page.name}) | {_shows(text)} | {_verdict(text)} |")
+            lines.append(f"| [{page.stem}]({page.name}) | {_shows(text)} | {_comparison(text)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -46,7 +46,7 @@ def _shows(text: str) -> str:
     return found.group(1) if found else ""
 
 
-def _verdict(text: str) -> str:
+def _comparison(text: str) -> str:
     found = re.search(r"^## Result on .*?\n\n(?:\|.*\n)+\n(.*)$", text, re.MULTILINE)
     return found.group(1) if found else ""
 

@@ -77,7 +77,7 @@ def test_a_report_with_hostile_data(words: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(report_page, "command", lambda config, library: "seqmodels train")
     config = {"name": "run", "data": {"name": "csv", "path": "a.csv"}, "task": {"name": "classification"}}
     metrics = {
-        "test": {"accuracy": 1.0}, "baseline": {"test": {words: {"accuracy": 0.5}}}, "verdict": {"test": words},
+        "test": {"accuracy": 1.0}, "baseline": {"test": {words: {"accuracy": 0.5}}}, "comparison": {"test": words},
         "data": words, "seconds": 1.0, "steps": 1, "parameters": 1, "machine": {"processor": words, "torch": words},
     }  # fmt: skip
     page = markdown(config, metrics, Shown(None, "", {"sample": words}), Library(), None)

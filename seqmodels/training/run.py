@@ -188,7 +188,7 @@ def report(
         "seconds": round(last[checkpoint.KEY]["seconds"], 2),
         "steps": last["global_step"],
         **scores,
-        "verdict": comparisons,
+        "comparison": comparisons,
         "data": hide(taken_for, config),
         "machine": machine(),
     }

@@ -49,7 +49,7 @@ def test_the_page_of_an_experiment(seqmodels, run):
     assert Path("page.png").read_bytes()[:4] == b"\x89PNG"
     for row, values in {"**this model**": metrics["test"], **metrics["baseline"]["test"]}.items():
         assert re.search(rf"^\| {re.escape(row)} \|.* {values['accuracy']:.4g} \|", page, re.MULTILINE)
-    assert f"\n\n{metrics['verdict']['test']}\n" in page
+    assert f"\n\n{metrics['comparison']['test']}\n" in page
     assert "seqmodels train experiment=pen_digits" in page
     assert "training.batch_size=512" in page
     assert "CC BY 4.0" in page
@@ -120,5 +120,5 @@ def test_the_list_of_pages(seqmodels, run, monkeypatch):
     pages.main()
     index, metrics = Path("pages/README.md").read_text(), json.loads((run / "metrics.json").read_text())
     assert "[pen_digits](pen_digits.md)" in index
-    assert metrics["verdict"]["test"] in index
+    assert metrics["comparison"]["test"] in index
     assert np.all([Path("pages", name).is_file() for name in ("pen_digits.md", "pen_digits.png")])

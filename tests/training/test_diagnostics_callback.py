@@ -80,7 +80,7 @@ def test_every_tag_is_written(tmp_path):
     states = {f"state/layer{n}/{field}" for n in (0, 1) for field in "hc"}
     assert set(tags["histograms"]) == gates | states
     assert set(tags["images"]) == {
-        "model/unrolled", "gradient/norm_against_lag", "memory/loss_against_context", "pictures/first",
+        "model/unrolled", "gradient/norm_against_lag", "memory/loss_against_context", "plots/first",
     }  # fmt: skip
     assert {tag + "/saturated" for tag in gates} <= set(tags["scalars"])
     assert {
@@ -165,7 +165,7 @@ def test_a_failure_is_noted_once_and_stops_nothing(tmp_path, caplog):
     said = [r.getMessage() for r in caplog.records if r.name.startswith("seqmodels")]
     assert said == [
         "diagnostics: memory is left out: ZeroDivisionError: odd",
-        "diagnostics: pictures is left out: OSError: no canvas",
+        "diagnostics: plots is left out: OSError: no canvas",
     ]
     tags = events(tmp_path).Tags()
     assert "diagnostics/notes/memory/text_summary" in tags["tensors"]
@@ -212,13 +212,13 @@ def test_pictures_see_the_metrics_of_the_whole_validation(tmp_path, monkeypatch)
         val_check_interval=5,
     )
     assert seen == [2 * 4]  # two batches of four rows
-    assert events(tmp_path).Tags()["images"] == ["pictures/confusion matrix"]
+    assert events(tmp_path).Tags()["images"] == ["plots/confusion matrix"]
 
 
 def test_disabled_leaves_the_scalars_and_the_tasks_own(tmp_path):
     fit(tmp_path, [Diagnostics(enabled=False, log_every_n_steps=5)], steps=10, task=Pictured(classify("step").spec))
     tags = events(tmp_path).Tags()
-    assert tags["images"] == ["pictures/first"]
+    assert tags["images"] == ["plots/first"]
     assert tags["histograms"] == []
     assert all(tag.startswith(("train/", "val/", "epoch", "hp")) for tag in tags["scalars"])
 
@@ -229,7 +229,7 @@ def test_a_short_run_gets_one_round_at_its_end(tmp_path):
     assert [e.step for e in found.Images("gradient/norm_against_lag")] == [7]
     assert [e.step for e in found.Scalars("train/loss")] == [7]
     # The first validation is shown at once; the next waits for its share of the time, and gets it at the end.
-    assert [e.step for e in found.Images("pictures/first")] == [3, 7]
+    assert [e.step for e in found.Images("plots/first")] == [3, 7]
     texts = [e.tensor_proto.string_val[0].decode() for e in found.Tensors("texts/sample/text_summary")]
     assert [text[-5:] for text in texts] == ["False", "False"]  # in evaluation mode, also at the end of the training
 

@@ -64,7 +64,7 @@ def test_the_run_folder(tmp_path: Path) -> None:
     metrics, printed = run(adding(), tmp_path / "[a] run")
     written = json.loads((tmp_path / "[a] run" / "metrics.json").read_text())
     assert written == metrics
-    keys = {"task", "parameters", "seconds", "steps", "val", "test", "baseline", "verdict", "data", "machine"}
+    keys = {"task", "parameters", "seconds", "steps", "val", "test", "baseline", "comparison", "data", "machine"}
     assert keys == set(metrics)
     assert metrics["steps"] == 8
     assert set(metrics["baseline"]) == {"val", "test"}

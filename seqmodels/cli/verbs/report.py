@@ -84,17 +84,17 @@ def _are_metrics(found: Any) -> bool:
         _is_number(found.get(name)) for name in ("seconds", "steps", "parameters")
     ):
         return False
-    named = (found.get(name) for name in ("val", "test", "machine", "verdict", "baseline"))
+    named = (found.get(name) for name in ("val", "test", "machine", "baseline", "comparison", "verdict"))
     parts = [{} if part is None else part for part in named]  # null is a split that there is none of
     if not all(isinstance(part, dict) for part in parts):
         return False
-    *scores, _, verdicts, baselines = parts
+    *scores, _, baselines, comparisons, former = parts  # "verdict" is what older runs call the comparison
     rows = [*scores[:2], *(row for split in baselines.values() if isinstance(split, dict) for row in split.values())]
     are_rows = all(isinstance(row, dict) and all(map(_is_value, row.values())) for row in rows)
     return (
         are_rows
         and all(isinstance(split, dict) for split in baselines.values())
-        and all(map(_is_text, verdicts.values()))
+        and all(map(_is_text, (*comparisons.values(), *former.values())))
     )
 
 

@@ -59,8 +59,8 @@ def _result(metrics: Plain, split: str) -> str:
         cells = [f"{values[c]:.4g}" if values.get(c) is not None else "" for c in columns]
         lines.append(f"| {row if values is model else in_markdown(row)} | " + " | ".join(cells) + " |")
     words = {"test": "the test split", "val": "the validation split"}[split]
-    verdict = metrics.get("verdict", {}).get(split, "")
-    return f"## Result on {words}\n\n" + "\n".join(lines) + f"\n\n{in_markdown(verdict)}"
+    comparison = (metrics.get("comparison") or metrics.get("verdict") or {}).get(split, "")
+    return f"## Result on {words}\n\n" + "\n".join(lines) + f"\n\n{in_markdown(comparison)}"
 
 
 def _run(config: Plain, metrics: Plain, library: Library) -> str:

@@ -39,7 +39,7 @@ def anomaly_figure(
         shown.add(kind)
         above.axvspan(start - 0.5, stop - 0.5, color=COLOURS[(kind - 1) % len(COLOURS)], alpha=0.35, label=label)
         below.axvspan(start - 0.5, stop - 0.5, color=COLOURS[(kind - 1) % len(COLOURS)], alpha=0.35)
-    above.set(ylabel="value", title="breaks, and where they were flagged")
+    above.set(ylabel="value", title="anomalies, and where they were flagged")
     below.set(ylabel="score", xlabel="step")
     below.legend(frameon=False, fontsize=8, loc="upper right")
     figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", ncols=8, frameon=False)

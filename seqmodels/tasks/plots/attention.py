@@ -59,7 +59,7 @@ def early_figure(accuracy: Mapping[int, float], whole: float) -> Figure:
     """Plot accuracy against the number of steps read."""
     figure = new_figure(5.4, 3.4)
     axes = figure.subplots()
-    axes.plot(list(accuracy), list(accuracy.values()), color=MODEL, marker="o", label="after so many steps")
+    axes.plot(list(accuracy), list(accuracy.values()), color=MODEL, marker="o", label="after the first steps")
     axes.axhline(whole, color=TRUTH, linewidth=1, linestyle="--", label="whole sequences")
     axes.set(xlabel="steps read", ylabel="accuracy", title="how soon the decision is right")
     axes.legend(frameon=False, fontsize=8)

@@ -31,7 +31,7 @@ class Diagnostics(pl.Callback):
     | gradient norm against time lag | `gradient/` | same |
     | spectral radius | `spectral_radius/` | same |
     | effective memory | `memory/` | same |
-    | the task's plots and texts | `pictures/`, `texts/` | after a validation |
+    | the task's plots and texts | `plots/`, `texts/` | after a validation |
 
     A run too short for the lower rows writes them once, at its end.
 

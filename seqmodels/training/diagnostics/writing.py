@@ -68,8 +68,8 @@ def write_memory(board: Board, model: SequenceModel, task: Task, batch: Sequence
 def write_shown(
     board: Board, model: SequenceModel, task: Task, batch: SequenceBatch, metrics: MetricCollection | None
 ) -> None:
-    """Write the task's plots `pictures/NAME` and texts `texts/NAME`."""
-    board.attempt("pictures", lambda: _write_plots(board, model, task, batch, metrics))
+    """Write the task's plots `plots/NAME` and texts `texts/NAME`."""
+    board.attempt("plots", lambda: _write_plots(board, model, task, batch, metrics))
     board.attempt("texts", lambda: _write_texts(board, model, task, batch))
 
 
@@ -78,7 +78,7 @@ def _write_plots(board: Board, model: Any, task: Task, batch: SequenceBatch, met
     with evaluating(model):
         prediction = predict(model, batch, task)
     for name, figure in task.plots(prediction, batch, metrics).items():
-        board.figure(f"pictures/{name}", plain(figure))
+        board.figure(f"plots/{name}", plain(figure))
 
 
 @torch.no_grad()
@@ -89,4 +89,4 @@ def _write_texts(board: Board, model: Any, task: Task, batch: SequenceBatch) -> 
         for name, words in task.texts(model, batch, generator).items():
             board.text(f"texts/{name}", words)
         for name, figure in task.sample_plots(model, batch, generator).items():
-            board.figure(f"pictures/{name}", plain(figure))
+            board.figure(f"plots/{name}", plain(figure))
