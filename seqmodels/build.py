@@ -136,6 +136,8 @@ def open_data(config: Config, spec: Spec, path: str | Path, targets: bool | None
     """Open another file, encoded as the data in ``config["data"]``; see `DataSource.open`."""
     source: Any = find("data", config["data"]["name"])
     accepted = set(inspect.signature(source.open).parameters) - {"path", "spec", "targets"}
+    if "options" in accepted:  # all that the constructor takes
+        accepted = set(inspect.signature(source).parameters) - {"path"}
     given = present("data", config["data"]["name"], config["data"])
     options = {name: value for name, value in given.items() if name in accepted}
     dataset: SequenceDataset = source.open(str(path), spec, targets=targets, **options)

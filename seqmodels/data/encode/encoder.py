@@ -1,225 +1,135 @@
-"""Sequences of a table as the model sees them: vocabulary, classes, shifts and scales are the training part's."""
+"""From examples to what a model reads, by what the training part taught."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from seqmodels.data.columns.infer import Layout
-from seqmodels.data.columns.sequences import Reading, Sequences
-from seqmodels.data.columns.targets.encoded import encode_targets, refuse_change, target_range, target_values, used_rows
-from seqmodels.data.columns.targets.labels import Labels, sort_labels
+from seqmodels.data.columns.examples import Examples
+from seqmodels.data.columns.targets.labels import sort_labels
 from seqmodels.data.dataset import ArrayDataset, Origins
-from seqmodels.data.encode.vocabulary import FEWEST_SEEN, UNKNOWN, describe
-from seqmodels.data.files.arrays import Space
-from seqmodels.data.files.ragged import Ragged
+from seqmodels.data.encode.vocabulary import FEWEST_SEEN, UNKNOWN, Vocabulary
 from seqmodels.data.numbers import apply_scale, fit_scale
-from seqmodels.quoting import shown
+from seqmodels.quoting import listed, shown
 from seqmodels.spec import Spec, Text
 
 _log = logging.getLogger(__name__)
 
 
-def make_spec(train: Sequences, how: Reading, min_count: int = FEWEST_SEEN) -> Spec:
-    """Fit the spec of the data: vocabulary, classes, shifts and scales are the training sequences'.
+class Encoder:
+    """Encodes examples by the vocabulary, classes and scales of the training part.
+
+    >>> train = Examples("a.txt", ["abab", "bbba", "aabb"], ["x", "y", "x"])
+    >>> encoder = Encoder.fit(train)
+    >>> inputs, target = encoder.encode(Examples("new.txt", ["bac"], ["y"])).read(0, 0, 3)
+    >>> [encoder.spec.input_names[i] for i in inputs], encoder.spec.target_names[target]
+    (['b', 'a', '<unk>'], 'y')
 
     Args:
-        train: the training sequences.
-        how: they were read; kept in the spec, so that new files are read alike.
-        min_count: tokens seen less often are unknown.
-
-    Raises:
-        ValueError: the training part has one class or one value only.
+        spec: holds all that was learned, in plain values; it lies in the checkpoint.
     """
-    layout = train.layout
-    encoder = {"layout": layout.to_plain(), **how.to_plain()}
-    if layout.text is not None:
-        names = (UNKNOWN, *frequent(train.inputs, train.tokens, min_count))
-        spec = Spec("tokens", len(names), "labels", 0, layout.target_per, names, text=Text(how.level), encoder=encoder)
-        return _with_targets(spec, train)
-    names = layout.feature_names
-    names = (*names, *(f"{name} change" for name in names)) if how.differences else names
-    inputs = train.inputs
-    shift, scale = _fit_scale(lambda: (inputs.flat(part) for part in inputs.parts()))
-    spec = Spec("features", len(names), "labels", 0, layout.target_per, names, encoder=encoder)
-    return _with_targets(replace(spec, input_shift=shift, input_scale=scale), train)
 
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
 
-def reading_of(spec: Spec) -> tuple[Layout, Reading]:
-    """Return how the table was read that a spec was fitted to."""
-    return Layout.from_plain(spec.encoder["layout"]), Reading.from_plain(spec.encoder)
+    @classmethod
+    def fit(cls, train: Examples) -> Encoder:
+        """Learn from the training part.
 
+        Raises:
+            ValueError: there is nothing to learn, or to learn from.
+        """
+        if not train.targets:
+            raise ValueError(f"{train.path}: expected targets to learn from, got none")
+        if isinstance(train.inputs[0], str):
+            seen = Counter(character for text in train.inputs for character in str(text))
+            names = (UNKNOWN, *sorted(character for character, count in seen.items() if count >= FEWEST_SEEN))
+            spec = Spec("tokens", len(names), "labels", 0, train.target_per, names, text=Text())
+        else:
+            shift, scale = fit_scale(np.concatenate(_arrays(train.inputs)))
+            names = train.names or tuple(f"feature {i}" for i in range(len(shift)))
+            spec = Spec("features", len(names), "labels", 0, train.target_per, names)
+            spec = replace(spec, input_shift=shift, input_scale=scale)
+        return cls(_with_targets(spec, train))
 
-def _fit_scale(parts: Callable[[], Iterable[np.ndarray]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Fit shift and scale with the rounding of earlier versions, whose checkpoints hold the scales they had.
+    def encode(self, examples: Examples, targets: bool | None = None) -> ArrayDataset:
+        """Encode examples as those of training.
 
-    Args:
-        parts: gives the rows ``(n, F)`` block by block, the same ones at each call.
-    """
-    count, total, squares = 0, np.zeros(()), np.zeros(())
-    for rows in parts():
-        count, total = count + len(rows), total + rows.sum(axis=0)
-    mean = total / max(1, count)
-    for rows in parts():
-        squares = squares + ((rows - mean) ** 2).sum(axis=0)
-    deviation = np.sqrt(squares / max(1, count))
-    return fit_scale(np.stack([mean - deviation, mean + deviation]))
+        Args:
+            examples: of the same kind.
+            targets: true if they must have targets, to measure a model; false to put zeros; None to take them
+                where they are there and all known from training.
 
+        Raises:
+            ValueError: another number of features, a class that training did not have, or no targets.
+        """
+        if targets and examples.targets is None:
+            raise ValueError(f"{examples.path}: has no targets, which are needed to measure a model")
+        dataset = ArrayDataset(self.spec, self._inputs(examples), self._targets(examples, targets))
+        dataset.groups = examples.groups
+        dataset.origins = None if examples.lines is None else Origins("line", examples.lines)
+        return dataset
 
-def frequent(tokens: Ragged, names: Sequence[str], min_count: int) -> list[str]:
-    """Return the names of the tokens that are there often enough, sorted.
-
-    >>> frequent(Ragged.of([[0, 1], [0, 2, 2]]), ["c", "b", "a"], 2)
-    ['a', 'c']
-    """
-    counts = np.zeros(len(names), np.int64)
-    for part in tokens.parts():
-        counts += np.bincount(tokens.flat(part), minlength=len(counts))
-    return sorted(names[i] for i in np.flatnonzero(counts >= min_count).tolist())
-
-
-def _with_targets(spec: Spec, train: Sequences) -> Spec:
-    layout, rows = train.layout, used_rows(train)
-    if layout.target_kind == "values":
-        low, high = target_range(train)
-        if int(rows.lengths.sum()) > 1 and (low == high).all():
+    def _inputs(self, examples: Examples) -> list[np.ndarray]:
+        if self.spec.inputs == "tokens":
+            vocabulary = Vocabulary.of(self.spec)
+            return [vocabulary.tokens(str(text), unknown=True) for text in examples.inputs]
+        arrays, width = _arrays(examples.inputs), self.spec.input_size
+        other = next((i for i, steps in enumerate(arrays) if steps.ndim != 2 or steps.shape[1] != width), None)
+        if other is not None:
             raise ValueError(
-                f"column {', '.join(map(repr, layout.targets))}: expected different values to be learned, "
-                f"got {low[0]:g} everywhere in the training part"
+                f"{examples.place(other)}: expected {width} features per step as in training, got the shape "
+                f"{arrays[other].shape}"
             )
-        shift, scale = _fit_scale(
-            lambda: (target_values(train.table, layout, rows.flat(part)) for part in rows.parts())
-        )
-        names = layout.targets
-        return replace(spec, targets="values", target_size=len(names), target_names=names, shift=shift, scale=scale)
-    labels = Labels(train.table, layout)
-    seen = [labels.names[i] for i in np.flatnonzero(labels.counts(rows))]
-    classes = layout.targets if layout.more_targets else sort_labels(seen)
-    if layout.target_kind == "labels" and len(classes) < 2:
-        raise ValueError(
-            f"column {shown(layout.target)}: expected two classes or more in the training part, "
-            f"got only {classes}; choose other splits (data.split, data.group, data.seed), or "
-            "data.target_kind=values for numbers"
-        )
-    return replace(spec, targets=layout.target_kind, target_size=len(classes), target_names=classes)
+        return [apply_scale(steps, self.spec.input_shift, self.spec.input_scale) for steps in arrays]
+
+    def _targets(self, examples: Examples, wanted: bool | None) -> Sequence[Any]:
+        spec, given = self.spec, examples.targets
+        if spec.targets == "labels":
+            code = {name: i for i, name in enumerate(spec.target_names)}
+            each = [] if wanted is False or given is None else [_names(one) for one in given]
+            unknown = ((i, name) for i, own in enumerate(each) for name in own if name not in code)
+            place, name = next(unknown, (None, ""))
+            if place is None and each:
+                found = [np.array([code[name] for name in own]) for own in each]
+                return found if spec.target_shape == "step" else [labels[0] for labels in found]
+            if place is not None and wanted is None:
+                _log.warning("%s: the class %s is not known from training: no target is used", examples.path, name)
+            elif place is not None:
+                raise ValueError(
+                    f"{examples.place(place)}: the label {shown(name)} was never seen in training, which had: "
+                    f"{listed(spec.target_names)}; mend it, or train with examples of it"
+                )
+        elif given is not None and wanted is not False:
+            return [apply_scale(np.asarray(one, np.float64), spec.shift, spec.scale) for one in given]
+        width = () if spec.targets == "labels" else (spec.target_size,)
+        steps = [(len(one),) if spec.target_shape == "step" else () for one in examples.inputs]
+        return [np.zeros((*own, *width)) for own in steps]
 
 
-def encode(
-    sequences: Sequences,
-    spec: Spec,
-    targets: bool,
-    weight: str | None = None,
-    space: Space | None = None,
-    name: str = "all",
-) -> ArrayDataset:
-    """Encode sequences as the model sees them.
-
-    Args:
-        sequences: to be encoded.
-        spec: vocabulary, classes and scales.
-        targets: false to put zeros for the targets.
-        weight: column that says how much each sequence counts; None where all count the same.
-        space: for the encoded arrays.
-        name: of their files, where they come into files.
-
-    Raises:
-        ValueError: a label is none of the spec's, or a weight cannot be used.
-    """
-    space = space or sequences.table.space
-    encoded = encode_targets(sequences, spec, targets, space, f"{name}.targets")
-    dataset = ArrayDataset(spec, _encode_inputs(sequences, spec, space, f"{name}.inputs"), encoded)
-    dataset.origins = origins(sequences)
-    group = sequences.layout.group
-    dataset.groups = sequences.cells(group) if group in sequences.table.columns else None
-    dataset.weights = None if weight is None else sequence_weights(sequences, weight)
-    return dataset
+def _with_targets(spec: Spec, train: Examples) -> Spec:
+    targets = train.targets or ()
+    if train.labelled:
+        classes = sort_labels({name for one in targets for name in _names(one)})
+        if len(classes) < 2:
+            raise ValueError(
+                f"{train.path}: expected two classes or more in the training part, got only {shown(classes[0])}"
+            )
+        return replace(spec, target_size=len(classes), target_names=classes)
+    values = np.stack(_arrays(targets)) if train.target_per == "sequence" else np.concatenate(_arrays(targets))
+    shift, scale = fit_scale(values)
+    names = train.target_names or tuple(f"value {i}" for i in range(len(shift)))
+    return replace(spec, targets="values", target_size=len(names), target_names=names, shift=shift, scale=scale)
 
 
-def _encode_inputs(sequences: Sequences, spec: Spec, space: Space, name: str) -> Ragged:
-    inputs = sequences.inputs
-    shape: tuple[int, ...] = (int(inputs.lengths.sum()),)
-    if spec.inputs == "tokens":
-        values = space.empty(shape, np.min_scalar_type(max(0, spec.input_size - 1)), name)
-        code = {token: i for i, token in enumerate(spec.input_names)}
-        number = np.array([code.get(token, code[UNKNOWN]) for token in sequences.tokens], values.dtype)
-    else:
-        values = space.empty((*shape, spec.input_size), np.float32, name)
-    found = Ragged.packed(values, inputs.lengths)
-    for part in inputs.parts():
-        steps, begin = inputs.flat(part), int(found.starts[part.start])
-        values[begin : begin + len(steps)] = (
-            number[steps] if spec.inputs == "tokens" else apply_scale(steps, spec.input_shift, spec.input_scale)
-        )
-    return found
+def _names(target: Any) -> list[str]:
+    return [target] if isinstance(target, str) else [str(name) for name in target]
 
 
-def sequence_weights(sequences: Sequences, column: str) -> np.ndarray:
-    """Return the weights of sequences, float ``(N,)``, from a column.
-
-    Raises:
-        ValueError: a weight is missing or below 0, or it changes within a sequence.
-    """
-    table = sequences.table
-    if sequences.layout.kind == "long":
-        refuse_change(sequences, column, "a sequence has one weight")
-    rows = sequences.rows.first
-    weights: np.ndarray = table.numbers(column, "weight")[rows]
-    wrong = np.flatnonzero(~(weights >= 0))
-    if len(wrong):
-        row = int(rows[wrong[0]])
-        raise ValueError(
-            f"{table.place(row, column)}: expected a weight, a number of 0 or more, "
-            f"got {shown(table.columns[column][row])}"
-        )
-    return weights
-
-
-def refuse_weightless(path: str, column: str | None, weights: np.ndarray | None) -> None:
-    """Refuse weights ``(N,)`` of a training part from which nothing would be learned.
-
-    Raises:
-        ValueError: all are 0.
-    """
-    if weights is not None and not weights.any():
-        raise ValueError(f"{path}, column {shown(column)}: all training weights are 0, so nothing would be learned")
-
-
-def origins(sequences: Sequences) -> Origins:
-    """Say of each sequence its name, where a column names it, else the line of the file it is from."""
-    column, table = sequences.layout.sequence, sequences.table
-    if column is not None:
-        return Origins(column, *sequences.codes(column))
-    lines = table.lines if isinstance(table.lines, np.ndarray) else np.fromiter(table.lines, np.int64, len(table))
-    return Origins(table.unit, lines[sequences.rows.first])
-
-
-def warn_of_unknown(sequences: Sequences, spec: Spec) -> None:
-    """Say how many tokens of a new table training never saw: what is told of them rests on less."""
-    if spec.inputs != "tokens":
-        return
-    unit = "value" if sequences.layout.kind == "long" else spec.level or "character"
-    warn_of_lost(sequences.table.path, sequences.inputs, sequences.tokens, spec.input_names, unit)
-
-
-def warn_of_lost(
-    path: str, tokens: Ragged, names: Sequence[str], known: Iterable[str], unit: str = "character"
-) -> None:
-    """Say how many tokens of new sequences are none of those known.
-
-    Args:
-        path: of the file they are from.
-        tokens: numbers among `names`.
-        names: of the tokens.
-        known: from training.
-        unit: what a token is.
-    """
-    seen, counts = set(known), np.zeros(len(names), np.int64)
-    for part in tokens.parts():
-        counts += np.bincount(tokens.flat(part), minlength=len(counts))
-    lost = {name: count for name, count in zip(names, counts.tolist(), strict=True) if count and name not in seen}
-    if lost:
-        what = describe(sum(lost.values()), list(lost), unit)
-        _log.warning("%s: %s not known from training, read as %s", path, what, UNKNOWN)
+def _arrays(values: Sequence[Any]) -> list[np.ndarray]:
+    return [np.asarray(one, np.float64) for one in values]

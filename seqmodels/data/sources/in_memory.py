@@ -9,7 +9,7 @@ import numpy as np
 
 from seqmodels.data.columns.sequences import Reading, read_sequences
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.data.encode.encoder import encode, reading_of, warn_of_unknown
+from seqmodels.data.encode.table import encode, reading_of, warn_of_unknown
 from seqmodels.data.numbers import apply_scale
 from seqmodels.data.read.table import Table
 from seqmodels.dataset import SequenceDataset

@@ -5,7 +5,7 @@ from __future__ import annotations
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.lists import explode
 from seqmodels.data.columns.targets.cuts import cut_numbers
-from seqmodels.data.encode.encoder import reading_of as sequence_reading
+from seqmodels.data.encode.table import reading_of as sequence_reading
 from seqmodels.data.read.open import read_table, read_tables
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.table import open_series, reading_of

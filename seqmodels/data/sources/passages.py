@@ -13,7 +13,7 @@ from seqmodels.data.columns.splits.shares import by_group, check_fractions
 from seqmodels.data.columns.targets.labels import sort_labels
 from seqmodels.data.columns.words import Characters
 from seqmodels.data.dataset import ArrayDataset, Origins
-from seqmodels.data.encode.encoder import warn_of_lost
+from seqmodels.data.encode.table import warn_of_lost
 from seqmodels.data.encode.vocabulary import FEWEST_SEEN, UNKNOWN, Vocabulary
 from seqmodels.data.files.find import naming
 from seqmodels.data.files.ragged import Ragged

@@ -18,8 +18,8 @@ from seqmodels.data.columns.splits.sequences import given_splits, split_sequence
 from seqmodels.data.columns.targets.encoded import check_targets, has_targets, used_rows
 from seqmodels.data.columns.targets.labels import Labels
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.data.encode.encoder import encode, make_spec, reading_of, refuse_weightless, warn_of_unknown
 from seqmodels.data.encode.kept import keep, kept
+from seqmodels.data.encode.table import encode, make_spec, reading_of, refuse_weightless, warn_of_unknown
 from seqmodels.data.encode.vocabulary import FEWEST_SEEN
 from seqmodels.data.files.arrays import Space
 from seqmodels.data.files.cache import cached_folder

@@ -14,7 +14,7 @@ from seqmodels.data.columns.splits.shares import check_fractions
 from seqmodels.data.columns.targets.encoded import check_targets, encode_targets
 from seqmodels.data.columns.targets.labels import sort_labels
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.data.encode.encoder import frequent, origins, warn_of_lost
+from seqmodels.data.encode.table import frequent, origins, warn_of_lost
 from seqmodels.data.encode.vocabulary import FEWEST_SEEN, UNKNOWN
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.read.open import read_table

@@ -36,7 +36,7 @@ def split_sequences(
 def _at_random(sequences: Sequences, owner: np.ndarray, shares: tuple[float, float, int]) -> dict[str, np.ndarray]:
     layout = sequences.layout
     if layout.group is not None:
-        owner = _joined(sequences.codes(layout.group)[0], owner)
+        owner = joined(sequences.codes(layout.group)[0], owner)
     if layout.target_kind == "values":
         return by_group(owner, *shares)
     several = layout.target_kind == "sets" or layout.more_targets
@@ -60,7 +60,7 @@ def _labels(sequences: Sequences) -> Ragged:
     return Ragged.packed(np.concatenate(found), counts)
 
 
-def _joined(groups: np.ndarray, originals: np.ndarray) -> np.ndarray:
+def joined(groups: np.ndarray, originals: np.ndarray) -> np.ndarray:
     """Group what must stay together: a group, and the groups that have copies of its sequences."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
