@@ -56,6 +56,28 @@ def test_every_form_of_the_same_sequences_reads_alike(tmp_path, seed):
             assert y0 == y1
 
 
+@pytest.mark.parametrize("kind", [(8, "u1"), (11, ">i2"), (13, ">f4"), (14, ">f8")])
+def test_idx_files_are_read_as_the_arrays_in_them(tmp_path, kind):
+    code, dtype = kind
+    x = np.random.default_rng(0).integers(0, 100, (60, 5, 4)).astype(dtype)
+    y = (np.arange(60) % 3).astype("u1")
+    for name, array, own in (("train-images-idx3-ubyte", x, code), ("train-labels-idx1-ubyte", y, 8)):
+        head = bytes([0, 0, own, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+        (tmp_path / name).write_bytes(head + array.tobytes())
+    np.savez(tmp_path / "my.npz", X=x.astype(float), y=y)
+    path = tmp_path / "train-images-idx3-ubyte"
+    for (x0, y0), (x1, y1) in zip(
+        together(ArraysSource(str(path)).splits()),
+        together(ArraysSource(str(tmp_path / "my.npz")).splits()),
+        strict=True,
+    ):
+        np.testing.assert_allclose(x0, x1, atol=1e-6)
+        assert y0 == y1
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"its header says shape \(60, 5, 4\)"):
+        ArraysSource(str(path)).splits()
+
+
 def test_a_large_array_of_an_archive_is_mapped_and_reads_alike(tmp_path, monkeypatch):
     _, x, lengths = draw(5)
     for compress in (np.savez, np.savez_compressed):

@@ -236,3 +236,16 @@ def test_pyarrow_is_asked_for_in_words(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(ValueError, match=r"needs pyarrow: pip install 'seqmodels\[tables\]'"):
         read_table("my.arrow")
+
+
+@pytest.mark.parametrize("more", [{}, {"memory_limit": 0}])
+def test_folders_that_are_called_by_a_column_are_one(tmp_path, more):
+    for shop, year in (("a", "2023"), ("b%2Fc", "2024"), ("__HIVE_DEFAULT_PARTITION__", "2024")):
+        folder = tmp_path / "my" / f"shop={shop}" / f"year={year}"
+        folder.mkdir(parents=True)
+        parquet.write_table(pa.table({"y": [1.5, 2.5], "year": [1, 2]}), folder / "x.parquet")
+    more = more | {"cache_dir": str(tmp_path / "cache")} if more else more
+    table = read_table(str(tmp_path / "my"), **more)
+    assert list(table.columns["shop"]) == ["", "", "a", "a", "b/c", "b/c"]
+    assert table.numbers("year").tolist() == [1.0, 2.0] * 3  # what is in the file counts
+    assert table.numbers("y").tolist() == [1.5, 2.5] * 3

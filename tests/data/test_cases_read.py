@@ -318,3 +318,23 @@ def test_zip_archives_that_cannot_be_read(tmp_path):
         archive.writestr("a.csv", "a,b\n" + "1,2\n" * 20_000_000)
     with pytest.raises(ValueError, match="decompression bomb"):
         read_table(str(path), cache_dir=str(Path(tmp_path) / "cache"))
+
+
+JSON = {
+    "my.jsonl": '{"a": 1, "b": "x"}\n{"a": 2.5}\n',
+    "lines.json": '{"a": 1, "b": "x"}\n{"a": 2.5}\n',
+    "array.json": '[{"a": 1, "b": "x"}, {"a": 2.5}]',
+    "pretty.json": '[\n  {\n    "a": 1,\n    "b": "x"\n  },\n  {"a": 2.5}\n]\n',
+}
+
+
+@pytest.mark.parametrize("name", JSON)
+def test_json_lines_and_arrays(read, name):
+    table = read(JSON[name], name)
+    assert {key: list(cells) for key, cells in table.columns.items()} == {"a": ["1", "2.5"], "b": ["x", ""]}
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", '[{"a": 1}, {"a":', '[{"a": 1}, 5]'])
+def test_json_that_is_no_array_of_objects(read, text):
+    with pytest.raises(ValueError, match=r"my\.json: expected an array of JSON objects"):
+        read(text, "my.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 import warnings
 import zipfile
@@ -22,6 +23,9 @@ OBJECTS = (
 )
 READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 KINDS = "biufSU"
+# Types of numbers in the IDX files of MNIST and its kin, by the byte that stands for each; and what they are called.
+IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+IDX_NAME = re.compile(r".+[-.]idx\d+-[a-z]+", re.IGNORECASE)
 # Axes of an array, bytes of a list of what is in an archive, and numbers that would be there but for an empty axis.
 MOST_AXES, MOST_LISTED, MOST_EMPTY = 16, 1 << 21, 1 << 48
 
@@ -58,10 +62,16 @@ def read_header(file: IO[bytes], size: int) -> Header:
     """
     with in_words(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what Python makes of the header's text
-        version = np.lib.format.read_magic(file)
-        if version not in READERS:
-            raise ValueError(f"version {version[0]}.{version[1]} of the format, expected 1.0 or 2.0")
-        shape, fortran, dtype = READERS[version](file)
+        start = file.read(4)
+        if start[:2] == b"\0\0" and start[2:3] and start[2] in IDX_TYPES:
+            shape = tuple(np.frombuffer(file.read(4 * start[3]), ">u4").tolist())
+            fortran, dtype = False, np.dtype(IDX_TYPES[start[2]])
+        else:
+            file.seek(-len(start), os.SEEK_CUR)
+            version = np.lib.format.read_magic(file)
+            if version not in READERS:
+                raise ValueError(f"version {version[0]}.{version[1]} of the format, expected 1.0 or 2.0")
+            shape, fortran, dtype = READERS[version](file)
     if dtype.hasobject:
         raise ValueError(OBJECTS)
     if dtype.kind not in KINDS or dtype.itemsize == 0:
@@ -79,7 +89,7 @@ def read_header(file: IO[bytes], size: int) -> Header:
 
 
 def map_array(path: Path) -> np.ndarray:
-    """Map the array of a .npy file into memory; errors as of `read_header`."""
+    """Map the array of a .npy or IDX file into memory; errors as of `read_header`."""
     with path.open("rb") as file:
         header = read_header(file, os.fstat(file.fileno()).st_size)
     if not header.bytes:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from seqmodels.data.files.cache import cached_folder, stamp
 from seqmodels.data.files.find import FILE, FOLDER, expanded, find_file, kind_of
-from seqmodels.data.files.numpy import OBJECTS, Archive, map_array, read_header
+from seqmodels.data.files.numpy import IDX_NAME, OBJECTS, Archive, map_array, read_header
 from seqmodels.quoting import suggest
 
 # What files of tables end in, which another source reads.
@@ -109,7 +110,7 @@ class Arrays:
 
 
 def read_arrays(path: str | Path, names: Names, read_by: str = "rows", targets: bool | None = None) -> Arrays:
-    """Read the arrays of a .npz archive, of a folder of .npy files, or of a .npy file and those beside it.
+    """Read the arrays of a .npz archive, of a folder of .npy or IDX files, or of one such file and those beside it.
 
     Args:
         path: of .npy files, which are mapped into memory, nothing is read yet.
@@ -146,7 +147,11 @@ class _Store:
         folder = expanded(path)
         self.file = folder if kind_of(folder) == FOLDER else find_file(path)
         self.folder = self.file if self.file.is_dir() else self.file.parent
-        self.archive = self._archived() if self.file.is_file() and self.file.suffix != ".npy" else None
+        self.is_array = self.file.suffix == ".npy" or IDX_NAME.fullmatch(self.file.name) is not None
+        labels = re.sub(r"images([-.])idx\d", r"labels\1idx1", self.file.name)
+        if self.is_array and names.y == Names.y and labels != self.file.name and (self.folder / labels).exists():
+            self.names = replace(names, y=labels)
+        self.archive = self._archived() if self.file.is_file() and not self.is_array else None
         self.known = list(self.archive.members) if self.archive else _names_in(self.folder)
 
     def place(self, option: str) -> str:
@@ -160,7 +165,7 @@ class _Store:
     def need(self, option: str) -> np.ndarray:
         """Return an array that has to be there."""
         name = getattr(self.names, option)
-        of_file = option == "x" and self.file.suffix == ".npy"
+        of_file = option == "x" and self.is_array
         if name not in self.known and not of_file:
             hint = suggest(name, self.known)
             has = ", ".join(self.known) or "none"
@@ -183,7 +188,7 @@ class _Store:
             ) from None
 
     def _map(self, name: str, of_file: bool) -> np.ndarray:
-        file = self.file if of_file else self.folder / f"{name}.npy"
+        file = self.file if of_file else self.folder / (name if IDX_NAME.fullmatch(name) else f"{name}.npy")
         if (kind := kind_of(file)) != FILE:
             raise ValueError(f"{file.name} is {kind}, and no file")
         return map_array(file)
@@ -207,7 +212,7 @@ class _Store:
 def _names_in(folder: Path) -> list[str]:
     """List the arrays in a folder, as far as it is looked through."""
     names = (entry.name for entry in itertools.islice(os.scandir(folder), MOST_BESIDE))
-    return sorted(name.removesuffix(".npy") for name in names if name.endswith(".npy"))
+    return sorted(name.removesuffix(".npy") for name in names if name.endswith(".npy") or IDX_NAME.fullmatch(name))
 
 
 def _why(error: Exception) -> str:

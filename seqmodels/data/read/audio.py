@@ -14,7 +14,7 @@ import numpy as np
 
 from seqmodels.data.files.unpack import refuse_bomb
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
+SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".w64", ".rf64", ".caf")
 # What a WAV file says of its size where it was written as a stream.
 _ENDLESS = (0, 0xFFFFFFFF)
 # Ratios of sample rates are taken as fractions with a denominator up to this.

@@ -25,6 +25,11 @@ MEMORY, CORES, VECTORS = "500MB", 2, BLOCK // 2048
 ROWS = 1 << 17  # in a group of a Parquet file of ours
 
 
+def identifier(name: str) -> str:
+    """Return a name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def quoted(text: str) -> str:
     """Return text as SQL writes it.
 

@@ -43,7 +43,7 @@ class ArraysSource(DataSource):
     'shipped:optdigits.npz: 5,620 sequences of 8 steps, 8 features each, 10 classes'
 
     Args:
-        path: a .npz archive, a folder of .npy files, a .npy file with others beside it, or a .ts file.
+        path: a .npz archive, a folder of .npy or IDX files, one such file with others beside it, or a .ts file.
         test_path: another such file, all of it for test.
         x, y, lengths: names of the arrays; lengths need not be there.
         groups: name of an array of what must not be in two splits, such as a person.

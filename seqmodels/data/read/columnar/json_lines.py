@@ -1,4 +1,4 @@
-"""JSON lines: an object on each line, its keys the columns."""
+"""JSON: an object on each line, or an array of them; their keys are the columns."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ from seqmodels.data.read.database import Part, connect, link, quoted, telling
 from seqmodels.data.read.delimited.whole import Lines
 from seqmodels.data.read.table import Table
 
-SUFFIXES, KIND = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz"), "JSON lines"
+SUFFIXES = tuple(suffix + packed for suffix in (".jsonl", ".ndjson", ".json") for packed in ("", ".gz"))
+KIND = "JSON lines"
 
 
 def read_json_lines(path: str, memory_limit: int, cache_dir: str | None) -> Table:
-    """Read a file with a JSON object on each line, gzipped or not; a key that is not there is blank.
+    """Read a file with a JSON object on each line, or an array of them, gzipped or not; a missing key is blank.
 
     Raises:
         ValueError: a line is no JSON object, or there are none.
     """
     found, unpacked = find_file(path), sum(map(len, text_pieces(path)))
+    form = "array" if next(iter(text_pieces(path)), "").lstrip()[:1] == "[" else "newline_delimited"
     packed = f", compression = {quoted('gzip' if is_packed(found) else 'none')}"
-    objects = f"read_json_objects('{{folder}}/lines', format = 'newline_delimited'{packed})"
+    objects = f"read_json_objects('{{folder}}/lines', format = '{form}'{packed})"
     try:
         with tempfile.TemporaryDirectory(prefix="seqmodels-") as here, telling(path, KIND):
             place = link(found, Path(here), "lines")
             with closing(connect(Path(here), [place])) as connection:
                 rows, columns = _keys(connection, objects.replace("{folder}", here))
     except ValueError as error:
-        raise _bad_line(path) or error from None
+        raise _bad_line(path, form) or error from None
     if not columns:
-        raise _bad_line(path) or ValueError(f"{path}: expected rows of data, got none")
+        raise _bad_line(path, form) or ValueError(f"{path}: expected rows of data, got none")
     values = ", ".join(f"{column.value} AS j{number}" for number, column in enumerate(columns))
     named = tuple(Column(column.name, f"j{number}", column.kind) for number, column in enumerate(columns))
     parts = (Part(f"(SELECT {values} FROM {objects})", "0", rows),)
@@ -74,8 +76,10 @@ def _column(key: str, kinds: set[str | None]) -> Column:
     return Column(key, f"json_extract_string(json, {place})", "VARCHAR")
 
 
-def _bad_line(path: str) -> ValueError | None:
+def _bad_line(path: str, form: str) -> ValueError | None:
     """Return what is wrong with the first line that holds no JSON object."""
+    if form == "array":
+        return ValueError(f"{path}: expected an array of JSON objects, each a row, and nothing else")
     for number, line in enumerate(Lines(text_pieces(path)), 1):
         try:
             if line.strip() and not isinstance(json.loads(line), dict):
