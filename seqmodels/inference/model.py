@@ -54,7 +54,7 @@ class Model(Forecasts, Generation, Translation):
 
         Args:
             data: a file, read like the training data: same columns, vocabulary, classes and scales. Or sequences:
-                arrays ``(T, F)`` in original units, or texts; see `seqmodels.data.sources.in_memory.open_given`.
+                arrays ``(T, F)`` in original units, or texts; see `seqmodels.data.sources.tables.in_memory.open_given`.
             batch_size: number of sequences per batch.
             every: predict after every `every` steps of each sequence, as if it were streamed; for models that read
                 forwards and predict once per sequence.
@@ -70,7 +70,7 @@ class Model(Forecasts, Generation, Translation):
             yield from predictions(self, dataset, batch_size, top)
 
     def _given(self, sequences: Sequence[Any]) -> SequenceDataset:
-        from seqmodels.data.sources.in_memory import open_given
+        from seqmodels.data.sources.tables.in_memory import open_given
 
         return open_given(sequences, self.spec)
 

@@ -10,7 +10,7 @@ import pytest
 from seqmodels.cli.config import compose
 from seqmodels.cli.config.library import Library
 from seqmodels.cli.prepare import prepare
-from seqmodels.data.sources import table
+from seqmodels.data.sources.tables import table
 
 ROOT = Path(__file__).parents[2]
 SERIES = "day,sold\n" + "".join(f"2020-{m:02}-{d:02},{m * d % 7}\n" for m in range(1, 13) for d in range(1, 29))

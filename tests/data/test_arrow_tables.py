@@ -9,7 +9,7 @@ from pyarrow import feather, parquet
 
 from seqmodels.data.read.columnar.arrow import from_arrow
 from seqmodels.data.read.open import read_table
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 from tests.data.csv_examples import LONG, WIDE, contents, long_rows, series_rows, wide_rows, write
 
 ENDS = [".parquet", ".arrow", ".feather", ".ipc"]

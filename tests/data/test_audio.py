@@ -10,7 +10,7 @@ import soundfile
 
 from seqmodels.data.batches.collate import collate
 from seqmodels.data.batches.plan import make_plan
-from seqmodels.data.encode.audio_features import AudioFeatures
+from seqmodels.data.encode.audio.features import AudioFeatures
 from seqmodels.data.read.audio import read_waveform, resample
 from seqmodels.data.sources.audio import AudioSource
 from seqmodels.tasks.transcription import steps_needed
@@ -171,7 +171,7 @@ def test_a_long_recording_is_handed_over_in_pieces(folder, monkeypatch):
     path = write(folder / "a.wav", tone(500, 1.0))
     features = AudioFeatures(RATE, mel_bins=10)
     whole = features.compute(read_waveform(path), path)
-    monkeypatch.setattr("seqmodels.data.encode.audio_features.PIECE", 77)
+    monkeypatch.setattr("seqmodels.data.encode.audio.features.PIECE", 77)
     assert np.array_equal(features.compute(read_waveform(path), path), whole)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seqmodels.data.files import arrays
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 from seqmodels.data.sources.text import TextSource
 from tests.full_disk import room
 

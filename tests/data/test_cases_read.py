@@ -13,7 +13,7 @@ import pytest
 
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 
 
 @pytest.fixture(params=["whole", "large"])

@@ -7,7 +7,7 @@ from seqmodels.data.read.open import read_table
 from seqmodels.data.series.covariates import Context
 from seqmodels.data.series.rows import SeriesRows
 from seqmodels.data.series.splits import split_rows
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 
 DAYS, SHOPS = 90, ("north", "south", "west")
 

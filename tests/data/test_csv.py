@@ -7,7 +7,7 @@ import pytest
 
 from seqmodels.data.batches.collate import collate
 from seqmodels.data.batches.plan import make_plan
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 from tests.data.csv_examples import DAYS, LONG, RANDOM, SALES, WIDE, contents, long_rows, series_rows, wide_rows, write
 
 # Time series

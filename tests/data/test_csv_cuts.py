@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 from tests.data.csv_examples import write
 
 SCORES = np.random.default_rng(0).normal(size=60).round(2).tolist()

@@ -9,7 +9,7 @@ from seqmodels.data.columns.roles import Columns
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
 from seqmodels.data.sources.arrays import ArraysSource
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 from tests.data.csv_examples import contents
 
 ROWS = 40

@@ -5,7 +5,7 @@ import pytest
 
 from seqmodels.data.columns.infer import infer
 from seqmodels.data.columns.roles import Columns
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 from tests.data.csv_examples import WIDE, contents, wide_rows, write
 from tests.data.test_csv_guess import DAYS, LABELS, ROWS, numbered, table
 

@@ -12,8 +12,8 @@ import pytest
 from pyarrow import csv, parquet
 
 from seqmodels.data.files import ragged
-from seqmodels.data.sources import sequence_table
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables import sequences as sequence_table
+from seqmodels.data.sources.tables.table import CSVSource
 from tests.data.csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
 TEXTS = [[f"w{i % 9} the {'good' if i % 2 else 'bad'} film {i}", "pq"[i % 2], i / 7] for i in range(400)]
@@ -152,7 +152,7 @@ TRAINED = """
 import json, resource, sys
 import torch
 from seqmodels.data.batches.collate import collate
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 from seqmodels.data.batches.plan import make_plan
 
 train = CSVSource(sys.argv[1], sys.argv[2], cache_dir=sys.argv[3], **json.loads(sys.argv[4])).splits()["train"]

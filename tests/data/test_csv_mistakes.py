@@ -2,7 +2,7 @@
 
 import pytest
 
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 from tests.data.csv_examples import LONG, WIDE, long_rows, series_rows, wide_rows, write
 
 SERIES, SALES = "day,sales,rain", {"target": "sales"}

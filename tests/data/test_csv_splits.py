@@ -5,7 +5,7 @@ import pytest
 
 from seqmodels.data.columns.splits.shares import stratified_groups
 from seqmodels.data.files.ragged import Ragged
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 from tests.data.csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from seqmodels.data.batches.collate import collate
 from seqmodels.data.batches.plan import make_plan
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 from seqmodels.parts import shipped
 from tests.data.csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 

@@ -5,7 +5,7 @@ import pytest
 
 from seqmodels.data.columns.words import split_words
 from seqmodels.data.encode.vocabulary import UNKNOWN
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 from tests.data.csv_examples import LONG, WIDE, contents, long_rows, wide_rows, write
 
 WORDS = ["good", "bad", "film", "plot", "it's", "Dull", "!", ",", "so-so"]

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from seqmodels.data.read.open import read_table
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 from tests.data.csv_examples import contents
 
 datasets = pytest.importorskip("datasets")

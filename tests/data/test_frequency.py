@@ -8,7 +8,7 @@ from seqmodels.data.columns.times.frequency import DAY, Frequency, infer_frequen
 from seqmodels.data.files.arrays import Space
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.gaps import find_gaps, notes, resample
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 
 MINUTE = DAY // 1440
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from seqmodels.data.encode.audio_features import AudioFeatures
+from seqmodels.data.encode.audio.features import AudioFeatures
 from seqmodels.data.read.audio import Waveform
 from tests.data.file_kinds import BASES, genbank
 from tests.data.test_bad_input import look, recordings, told

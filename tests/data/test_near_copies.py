@@ -11,7 +11,7 @@ from seqmodels.data.columns.splits.near import near_copies
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.shipped import shipped
 from seqmodels.data.sources.fasta_labelled import LabelledFastaSource
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 
 
 def edited(text: str, changes: int, letters: str, generator: np.random.Generator) -> str:

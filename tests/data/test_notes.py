@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seqmodels.data.sources.genes import GeneStructureSource
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 from seqmodels.data.sources.text import TextSource
 from seqmodels.data.sources.text_from_label import TextFromLabelSource
 

@@ -10,7 +10,7 @@ from seqmodels.cli.prepare import prepare
 from seqmodels.data.columns.times.frequency import Frequency, infer_frequency
 from seqmodels.data.series.defaults import default_history, holds_on, infer_defaults, usual_period
 from seqmodels.data.series.rows import SeriesRows
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 
 STEPS = {
     "5min": 288,

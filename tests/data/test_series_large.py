@@ -12,7 +12,7 @@ from seqmodels.data.files.arrays import Mapped
 from seqmodels.data.numbers import fit_scale
 from seqmodels.data.read.delimited import large
 from seqmodels.data.series import forecasting
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 from seqmodels.dataset import some_sequences
 from seqmodels.tasks.baselines.reading import last_stretch
 from tests.data.csv_examples import write

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from seqmodels.data.columns.splits.shares import stratified
-from seqmodels.data.encode.deltas import with_deltas
-from seqmodels.data.sources.joined import read_joined
+from seqmodels.data.encode.audio.deltas import with_deltas
+from seqmodels.data.read.joined import read_joined
 from seqmodels.data.sources.spoken import SHIPPED, SpokenDigitsSource, SpokenSpellingSource
 
 

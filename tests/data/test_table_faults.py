@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
 
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 from tests.data.csv_examples import WIDE, series_rows, wide_rows
 
 FORMATS = ["csv", "tsv", "csv.gz", "parquet", "feather", "pieces"]

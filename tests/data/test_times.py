@@ -12,7 +12,7 @@ from seqmodels.data.columns.times.frequency import DAY, infer_frequency
 from seqmodels.data.columns.times.numbered import Times
 from seqmodels.data.read.open import read_table
 from seqmodels.data.read.table import Table
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 
 DAYS = pd.date_range("2023-01-01", periods=400, freq="D")
 MONTHS = pd.date_range("2001-01-01", periods=240, freq="MS")

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from seqmodels.cells import GRUCell
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 from seqmodels.heads import ManyToOne
 from seqmodels.layers import Recurrent
 from seqmodels.model import SequenceModel, Skip

@@ -18,7 +18,7 @@ from seqmodels.data.series.rows import SeriesRows
 from seqmodels.data.series.table import SeriesTable, reading_of
 from seqmodels.data.series.windows import SeriesStreams, SeriesWindows
 from seqmodels.data.sources.base import DataSource
-from seqmodels.data.sources.table import CSVSource
+from seqmodels.data.sources.tables.table import CSVSource
 from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Column, ColumnNames, Count, Seed, Share, whole
 from seqmodels.registry import register
@@ -74,7 +74,7 @@ class AnomalySource(DataSource):
 
     Args:
         path, target, features, time, series, period, calendar, timezone, time_format, gaps, duplicates, missing,
-            val_fraction, test_fraction: as for `seqmodels.data.sources.table.CSVSource`.
+            val_fraction, test_fraction: as for `seqmodels.data.sources.tables.table.CSVSource`.
         label: column that says which rows are not as usual: 0, no or a blank for those that are.
         injected: anomalies to inject into the test part; None for 20, or as many as it has room for, and for none where
             `label` names them.

@@ -14,9 +14,9 @@ import numpy as np
 
 from seqmodels.data.columns.audio_list import Recording, find_recordings
 from seqmodels.data.columns.splits.audio import SplitOptions, split_recordings
-from seqmodels.data.encode.audio_features import SMALLEST, AudioFeatures
-from seqmodels.data.encode.audio_store import FeatureStore, Strictness, notes, open_store
-from seqmodels.data.encode.audio_targets import Targets
+from seqmodels.data.encode.audio.features import SMALLEST, AudioFeatures
+from seqmodels.data.encode.audio.store import FeatureStore, Strictness, notes, open_store
+from seqmodels.data.encode.audio.targets import Targets
 from seqmodels.data.numbers import apply_scale
 from seqmodels.data.read.audio import sample_rate as rate_of
 from seqmodels.data.sources.base import DataSource

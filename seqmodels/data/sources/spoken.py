@@ -11,10 +11,10 @@ import numpy as np
 
 from seqmodels.data.columns.splits.shares import stratified
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.data.encode.deltas import delta_names, with_deltas
+from seqmodels.data.encode.audio.deltas import delta_names, with_deltas
 from seqmodels.data.numbers import apply_scale, fit_scale
+from seqmodels.data.read.joined import read_joined
 from seqmodels.data.sources.base import DataSource
-from seqmodels.data.sources.joined import read_joined
 from seqmodels.data.sources.made import Made, Steps, Unmade
 from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Seed, Share, whole

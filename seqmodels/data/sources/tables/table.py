@@ -25,8 +25,8 @@ from seqmodels.data.series.options import SeriesOptions, infer_layout
 from seqmodels.data.series.reading import SeriesReading
 from seqmodels.data.series.table import SeriesTable, series_ahead
 from seqmodels.data.sources.base import DataSource
-from seqmodels.data.sources.open_table import open_table, prepare_table, whole_tables
-from seqmodels.data.sources.sequence_table import SequenceOptions, SequenceTable
+from seqmodels.data.sources.tables.new import open_table, prepare_table, whole_tables
+from seqmodels.data.sources.tables.sequences import SequenceOptions, SequenceTable
 from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Column, ColumnNames, Count, Seed, Share, any_number, fold, list_of, whole
 from seqmodels.quoting import listed

@@ -9,7 +9,7 @@ from seqmodels.data.encode.table import reading_of as sequence_reading
 from seqmodels.data.read.open import read_table, read_tables
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.table import open_series, reading_of
-from seqmodels.data.sources.sequence_table import open_sequences
+from seqmodels.data.sources.tables.sequences import open_sequences
 from seqmodels.dataset import SequenceDataset
 from seqmodels.spec import Spec
 
@@ -17,7 +17,7 @@ from seqmodels.spec import Spec
 def open_table(
     path: str, spec: Spec, targets: bool | None, cache_dir: str | None, memory_limit: int
 ) -> SequenceDataset:
-    """See `seqmodels.data.sources.table.CSVSource.open`."""
+    """See `seqmodels.data.sources.tables.table.CSVSource.open`."""
     of_series = "reading" in spec.encoder
     layout, how = reading_of(spec)[:2] if of_series else sequence_reading(spec)
     table = prepare_table(read_table(path, memory_limit, cache_dir), layout, how.missing, targets is not False)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.data.encode.deltas import delta_names, with_deltas
+from seqmodels.data.encode.audio.deltas import delta_names, with_deltas
 from seqmodels.data.read.audio import HIGHEST_RATE, LOWEST_RATE, MOST_DENOMINATOR, Waveform, resample
 
 SPECTRA = ("filterbank", "mfcc")

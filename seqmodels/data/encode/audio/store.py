@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from seqmodels.data.columns.audio_list import Recording
-from seqmodels.data.encode.audio_features import AudioFeatures
+from seqmodels.data.encode.audio.features import AudioFeatures
 from seqmodels.data.encode.token_file import TokenFile, cached, write_tokens
 from seqmodels.data.read.audio import Waveform, read_waveform
 

@@ -1,0 +1,1 @@
+"""Recordings as features, and what is said in them as tokens."""

@@ -1,0 +1,1 @@
+"""Sources that read tables: sequences and time series."""
