@@ -68,7 +68,7 @@ def amended_source(source: DataSource, before: Config, after: Config) -> DataSou
 
 
 def suggestions(source: DataSource) -> dict[str, str]:
-    """The task and head that suit the data, as config groups, and settings by name; empty without an opinion.
+    """Suggest task and head for the data, as config groups, and settings by name; empty without an opinion.
 
     Raises:
         ValueError: data that cannot be read.
@@ -117,7 +117,7 @@ def build_evaluation(config: Config, spec: Spec, path: str | Path | None = None)
 
 
 def _is_alike(spec: Spec, other: Spec) -> bool:
-    """Whether two specs are the same but for the rounding of scales, which versions differ in."""
+    """Say whether two specs are the same but for the rounding of scales, which versions differ in."""
     scales = ("input_shift", "input_scale", "shift", "scale")
     pairs = [(getattr(spec, name), getattr(other, name)) for name in scales]
     close = all(len(a) == len(b) and all(map(partial(math.isclose, abs_tol=1e-12), a, b)) for a, b in pairs)

@@ -21,7 +21,7 @@ class Rule(NamedTuple):
 
 
 def all_text(value: Any) -> bool:
-    """Whether a value is a list of texts."""
+    """Say whether a value is a list of texts."""
     return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
 
 
@@ -30,7 +30,7 @@ def _is_number(value: Any) -> bool:
 
 
 def whole(least: int, most: int | None = None) -> Rule:
-    """A whole number."""
+    """Allow a whole number."""
     words = f"a whole number of at least {least}" + ("" if most is None else f" and at most {most}")
 
     def holds(value: Any) -> bool:
@@ -41,27 +41,27 @@ def whole(least: int, most: int | None = None) -> Rule:
 
 
 def number(words: str, holds: Callable[[float], bool]) -> Rule:
-    """A whole or a decimal number with some property (NaN has none)."""
+    """Allow a whole or a decimal number with some property (NaN has none)."""
     return Rule(f"a number{words}", lambda value: _is_number(value) and holds(value))
 
 
 def choice(*values: str) -> Rule:
-    """One of some words."""
+    """Allow one of some words."""
     return Rule(f"one of {', '.join(map(str, values))}", lambda value: value in values)
 
 
 def either(*rules: Rule) -> Rule:
-    """What any of the rules allows."""
+    """Allow what any of the rules allows."""
     return Rule(", or ".join(rule.words for rule in rules), lambda value: any(rule.holds(value) for rule in rules))
 
 
 def optional(rule: Rule) -> Rule:
-    """The rule, or null."""
+    """Allow what the rule does, or null."""
     return Rule(f"{rule.words}, or null", lambda value: value is None or rule.holds(value))
 
 
 def list_of(rule: Rule, example: str, length: int | None = None) -> Rule:
-    """A list, not empty, each item as the rule says."""
+    """Allow a list, not empty, each item as the rule says."""
 
     def holds(value: Any) -> bool:
         if not isinstance(value, list | tuple) or not value or len(value) != (length or len(value)):

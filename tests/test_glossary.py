@@ -1,13 +1,16 @@
-"""docs/glossary.md: few terms, in order, each of them used in the code or on another page."""
+"""The project's words: a glossary of few terms, each of them used; summaries of functions begin with a verb."""
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 GLOSSARY = ROOT / "docs" / "glossary.md"
 MOST = 40
+# First words of a summary that says what a function is, and not what it does; the lint (D401) lets them pass.
+NO_VERBS = re.compile("(A|All|An|Another|As|Each|How|Int|Its|Of|One|Other|Some|The|Those|What|Where|Whether|Which) ")
 
 
 def terms(page: str) -> list[str]:
@@ -32,3 +35,22 @@ def test_each_term_is_used() -> None:
     text = "\n".join(file.read_text(encoding="utf-8") for file in files if file != GLOSSARY)
     assert unused(terms(GLOSSARY.read_text(encoding="utf-8")), text) == []
     assert unused(["hyperlattice", "window", "anomaly"], text) == ["hyperlattice"]
+
+
+def without_a_verb(source: str) -> list[str]:
+    """The functions of a module, but for properties, whose summary begins with none."""
+    return [
+        node.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef)
+        and NO_VERBS.match(ast.get_docstring(node) or "")
+        and not any("property" in ast.unparse(one) for one in node.decorator_list)
+    ]
+
+
+def test_summaries_of_functions_begin_with_a_verb() -> None:
+    files = sorted((ROOT / "seqmodels").rglob("*.py"))
+    assert len(files) > 200
+    found = [f"{file.name}: {name}" for file in files for name in without_a_verb(file.read_text(encoding="utf-8"))]
+    assert found == []
+    assert without_a_verb('def f():\n    """The value of it."""\n\ndef g():\n    """Return it."""') == ["f"]

@@ -112,12 +112,12 @@ _HIDDEN = ("elman", "feedforward")  # the table's rnn; nothing recurrent
 
 
 def known() -> list[str]:
-    """The names that `find` takes: those of the table, then all other registered cells."""
+    """List the names that `find` takes: those of the table, then all other registered cells."""
     return [*TABLE, *(name for name in registry.names("cell") if name not in (*TABLE, *_HIDDEN))]
 
 
 def find(name: str) -> Case:
-    """The comparison called `name`: one of the table's, a registered cell, or ``package.module:Class``.
+    """Find the comparison called `name`: one of the table's, a registered cell, or ``package.module:Class``.
 
     Raises:
         ValueError: no such cell.

@@ -106,7 +106,7 @@ class Augmented(SequenceDataset):
 
 
 def move(image: np.ndarray, how: Augmentation, draw: np.random.Generator) -> np.ndarray:
-    """An image ``(rows, columns, channels)`` turned, slanted, zoomed and shifted, bilinear; its border is drawn out.
+    """Rotate, shear, zoom and shift an image ``(rows, columns, channels)``, bilinear; its border is drawn out.
 
     >>> image = np.arange(9, dtype=np.float32).reshape(3, 3, 1)
     >>> bool(np.allclose(move(image, Augmentation(), np.random.default_rng(0)), image, atol=1e-5))
@@ -127,7 +127,7 @@ def move(image: np.ndarray, how: Augmentation, draw: np.random.Generator) -> np.
 
 
 def tilt(steps: np.ndarray, most: float, draw: np.random.Generator) -> np.ndarray:
-    """Sensors of three axes ``(T, 3 n)``, all turned alike, by at most so many radians.
+    """Rotate sensors of three axes ``(T, 3 n)``, all alike, by at most so many radians.
 
         R = I + sin(angle) K + (1 - cos(angle)) K^2        K v = axis x v        (Rodrigues)
 

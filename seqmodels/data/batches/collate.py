@@ -46,14 +46,14 @@ def collate(dataset: SequenceDataset, rows: np.ndarray) -> SequenceBatch:
 
 
 def _weights(dataset: SequenceDataset, sequences: np.ndarray) -> torch.Tensor | None:
-    """Of each row the weight of its sequence, 0 where there is none."""
+    """Return the weight of each row's sequence, 0 where there is none."""
     if dataset.weights is None:
         return None
     return torch.from_numpy(np.where(sequences >= 0, dataset.weights[sequences], 0.0).astype(np.float32))
 
 
 def _pad(parts: list[np.ndarray | None], steps: int, shape: tuple[int, ...], dtype: type) -> np.ndarray:
-    """``(B, steps, *shape)``: each part from the left, zeros after it."""
+    """Pad parts with zeros on the right: ``(B, steps, *shape)``."""
     padded: np.ndarray = np.zeros((len(parts), max(1, steps), *shape), dtype)
     for row, part in enumerate(parts):
         if part is not None:
@@ -62,10 +62,10 @@ def _pad(parts: list[np.ndarray | None], steps: int, shape: tuple[int, ...], dty
 
 
 def _input_form(spec: Spec) -> tuple[tuple[int, ...], type]:
-    """The shape of one step's input, and its type."""
+    """Return the shape of one step's input, and its type."""
     return ((), np.int64) if spec.inputs == "tokens" else ((spec.input_size,), np.float32)
 
 
 def _target_form(spec: Spec) -> tuple[tuple[int, ...], type]:
-    """The shape of one target, and its type."""
+    """Return the shape of one target, and its type."""
     return ((spec.target_size,), np.float32) if spec.targets in ("values", "sets") else ((), np.int64)

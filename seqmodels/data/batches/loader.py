@@ -91,7 +91,7 @@ class PlanLoader:
         )
 
     def __len__(self) -> int:
-        """Batches in an epoch: the same in each."""
+        """Count the batches of an epoch: the same in each."""
         return len(self._plan)
 
     def __iter__(self) -> Iterator[SequenceBatch]:
@@ -118,7 +118,7 @@ class PlanLoader:
             self._next_epoch, self._start = epoch, 0
 
     def state_dict(self) -> dict[str, int]:
-        """How far the current epoch is: what `load_state_dict` goes on from."""
+        """Return how far the current epoch is: what `load_state_dict` goes on from."""
         return {"epoch": self._epoch, "position": self._position}
 
     def load_state_dict(self, state: dict[str, int]) -> None:

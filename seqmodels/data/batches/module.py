@@ -130,7 +130,7 @@ class SequenceDataModule(pl.LightningDataModule):
 
 
 def _sample(split: SequenceDataset) -> list[np.ndarray]:
-    """Inputs and targets at places spread evenly over all steps."""
+    """Return inputs and targets at places spread evenly over all steps."""
     ends = np.cumsum(split.lengths)
     parts: list[np.ndarray] = []
     for place in np.linspace(0, ends[-1] - 1, SAMPLED_PLACES).astype(np.int64):

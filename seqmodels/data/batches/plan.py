@@ -121,7 +121,7 @@ class WindowPlan:
 
 
 def cut_stream(lengths: np.ndarray, rows: int) -> np.ndarray:
-    """Pieces ``(P, 4)`` of long sequences laid end to end and cut into `rows` parts, equal to within one step.
+    """Cut long sequences, laid end to end, into `rows` parts equal to within one step: pieces ``(P, 4)``.
 
     >>> cut_stream(np.array([7]), rows=2).tolist()
     [[0, 0, 0, 3], [1, 0, 3, 7]]
@@ -139,7 +139,7 @@ def cut_stream(lengths: np.ndarray, rows: int) -> np.ndarray:
 def deal_sequences(
     lengths: np.ndarray, rows: int, window: int, shuffle: bool = False, seed: int = 0, epoch: int = 0
 ) -> np.ndarray:
-    """Pieces ``(P, 4)``: whole sequences, each to the row with the fewest windows so far.
+    """Deal whole sequences, each to the row with the fewest windows so far: pieces ``(P, 4)``.
 
     Shuffled: which row a sequence goes to depends on the seed, its place there on the epoch too.
     So every epoch has the same number of batches, which Lightning takes for granted.
@@ -160,7 +160,7 @@ def deal_sequences(
 
 
 def draw_windows(steps: int, window: int, seed: int = 0, epoch: int = 0) -> np.ndarray:
-    """Window lengths that add up to `steps`, scattered about `window` and, one time in twenty, about its half.
+    """Draw window lengths that add up to `steps`, about `window` and, one time in twenty, about its half.
 
     Every epoch has the same lengths in another order, and so the same number of batches.
 
@@ -187,7 +187,7 @@ def make_plan(
     seed: int = 0,
     epoch: int = 0,
 ) -> Plan:
-    """The plan of one epoch.
+    """Make the plan of one epoch.
 
     Args:
         lengths: steps of each sequence.

@@ -48,7 +48,7 @@ class Alphabet:
             self._table[[ord(letter), ord(letter.lower())]] = token
 
     def encode(self, piece: Piece) -> np.ndarray:
-        """Tokens uint8 ``(T,)``.
+        """Encode letters as tokens uint8 ``(T,)``.
 
         Raises:
             ValueError: a letter that is not in the alphabet, and in which line it is.
@@ -82,7 +82,7 @@ def alphabet_of(spec: Spec) -> str:
 
 
 def kmers(tokens: np.ndarray, width: int, size: int) -> np.ndarray:
-    """Each token and those before it, `width` in all, as one number with base `size`, int64.
+    """Join each token and those before it, `width` in all, as one number with base `size`, int64.
 
     Before the first the last token of the vocabulary is taken.
 
@@ -97,7 +97,7 @@ def kmers(tokens: np.ndarray, width: int, size: int) -> np.ndarray:
 
 
 def kmer_names(letters: Sequence[str], width: int) -> tuple[str, ...]:
-    """What the numbers are called that `kmers` joins.
+    """Name the numbers that `kmers` joins.
 
     >>> kmer_names("ACGTN", 2)[20], kmer_names("ACGTN", 2)[7]
     ('NA', 'CG')
@@ -106,7 +106,7 @@ def kmer_names(letters: Sequence[str], width: int) -> tuple[str, ...]:
 
 
 def reverse_complement(tokens: np.ndarray) -> np.ndarray:
-    """The other strand of DNA, read in its own direction.
+    """Return the other strand of DNA, read in its own direction.
 
     >>> reverse_complement(np.array([0, 0, 1, 4])).tolist()
     [4, 2, 3, 3]
@@ -115,7 +115,7 @@ def reverse_complement(tokens: np.ndarray) -> np.ndarray:
 
 
 def check_kmer(kmer: int, alphabet: str, most: int = 2_000_000) -> int:
-    """`kmer`, where a table of all runs of so many letters is of reasonable size."""
+    """Return `kmer`, where a table of all runs of so many letters is of reasonable size."""
     size = len(LETTERS[alphabet])
     largest = max(k for k in range(1, 30) if size**k <= most)
     if not isinstance(kmer, int) or isinstance(kmer, bool) or not 1 <= kmer <= largest:

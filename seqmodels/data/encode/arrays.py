@@ -15,7 +15,7 @@ SHOWN = 12
 
 
 def label_names(y: np.ndarray) -> np.ndarray:
-    """Labels as text: 3 and 3.0 are both "3".
+    """Write labels as text: 3 and 3.0 are both "3".
 
     >>> label_names(np.array([3.0, 1.0])).tolist()
     ['3', '1']
@@ -26,7 +26,7 @@ def label_names(y: np.ndarray) -> np.ndarray:
 
 
 def targets_of(arrays: Arrays, items: np.ndarray, per_step: bool) -> np.ndarray:
-    """The targets of some sequences as the file has them, ``(n,)`` or ``(n, V)``."""
+    """Return the targets of some sequences as the file has them, ``(n,)`` or ``(n, V)``."""
     if not per_step:
         return np.asarray(arrays.y)[items]
     return np.concatenate([arrays.target(i, 0, int(arrays.lengths[i]), True) for i in items.tolist()])

@@ -32,7 +32,7 @@ class PairDataset(SequenceDataset):
             self.groups = Keys(self)
 
     def map(self, name: str) -> np.ndarray:
-        """One of the arrays beside the tokens: offsets, keys or lines."""
+        """Map one of the arrays beside the tokens: offsets, keys or lines."""
         if name not in self._maps:
             self._maps[name] = np.asarray(np.load(self.tokens.folder / f"{name}.npy", mmap_mode="r"))
         return self._maps[name]

@@ -44,7 +44,7 @@ class Limits(NamedTuple):
     target: int | None
 
     def hold(self, source: int, target: int) -> bool:
-        """Whether both lengths are within them."""
+        """Say whether both lengths are within them."""
         return (self.source is None or source <= self.source) and (self.target is None or target <= self.target)
 
 
@@ -151,7 +151,7 @@ class _Writer:
 
 
 def _joined(rows: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """The rows, some thousand as one array."""
+    """Yield the rows, some thousand as one array."""
     while some := list(islice(rows, ROWS)):
         yield np.concatenate(some)
 

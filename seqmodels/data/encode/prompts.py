@@ -13,7 +13,7 @@ LISTED = 50
 
 
 def encode_prompt(text: str, spec: Spec) -> np.ndarray:
-    """The tokens ``(T,)`` of a text; for a sequence generator, the name of a token (a class) is that token.
+    """Encode a text as tokens ``(T,)``; for a sequence generator, the name of a token is that token.
 
     >>> spec = Spec("tokens", 2, "tokens", 3, "own", ("Dutch", "Polish"))
     >>> encode_prompt("Polish", spec).tolist()
@@ -31,18 +31,18 @@ def encode_prompt(text: str, spec: Spec) -> np.ndarray:
 
 
 def line_end(spec: Spec) -> int:
-    """The token of a line end; the vocabulary's first where there is none."""
+    """Return the token of a line end; the vocabulary's first where there is none."""
     return spec.input_names.index("\n") if "\n" in spec.input_names else 0
 
 
 def reads_names(spec: Spec) -> bool:
-    """Whether an input is one name, such as a class, and not a text of characters, bytes or words."""
+    """Say whether an input is one name, such as a class, and not a text of characters, bytes or words."""
     is_text = spec.level in ("byte", "word")
     return not is_text and any(len(name) > 1 and not name.startswith("<") for name in spec.input_names)
 
 
 def known_inputs(text: str, spec: Spec) -> str:
-    """What a prompt may be, in words, with the nearest to what was given."""
+    """Say what a prompt may be, with the nearest to what was given."""
     names = spec.input_names
     listed = ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")
     if not reads_names(spec):

@@ -48,7 +48,7 @@ class RecordStore:
         self.digests: np.ndarray = np.load(self.tokens.folder / DIGESTS)
 
     def records(self) -> Iterator[Piece]:
-        """The records, without their letters."""
+        """Yield the records, without their letters."""
         with (self.tokens.folder / HEADERS).open(encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
             for text in lines:
                 file, line, header = text.rstrip("\n").split("\t", 2)

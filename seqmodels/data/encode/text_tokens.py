@@ -94,7 +94,7 @@ def _encoded(file: Path, vocabulary: Vocabulary, encoding: str) -> Iterator[np.n
 
 
 def read_pieces(files: list[Path], level: str, encoding: str) -> Iterator[str | bytes]:
-    """The files one after the other in pieces, none of which ends inside a token."""
+    """Yield the files one after the other in pieces, none of which ends inside a token."""
     for file in files:
         if level == "byte":
             yield from read_bytes(file)
@@ -123,7 +123,7 @@ class _Numbers:
         return {"character": CODE_POINTS, "byte": len(BYTE_NAMES)}.get(self.level, len(self.words))
 
     def of(self, piece: str | bytes) -> np.ndarray:
-        """The numbers of a piece's tokens."""
+        """Return the numbers of a piece's tokens."""
         if isinstance(piece, bytes):
             return np.frombuffer(piece, np.uint8)
         if self.level == "character":
@@ -132,14 +132,14 @@ class _Numbers:
         return np.fromiter((self.words.setdefault(word, len(self.words)) for word in words), np.uint32, len(words))
 
     def names(self, numbers: np.ndarray) -> list[str]:
-        """What these numbers stand for."""
+        """Name what these numbers stand for."""
         if self.level == "character":
             return [chr(number) for number in numbers]
         known = BYTE_NAMES if self.level == "byte" else list(self.words)
         return [known[number] for number in numbers]
 
     def choose(self, counts: np.ndarray, min_count: int, max_size: int | None) -> np.ndarray:
-        """The numbers that get a place in the vocabulary, in its order."""
+        """Return the numbers that get a place in the vocabulary, in its order."""
         if self.level == "byte":
             return np.arange(len(BYTE_NAMES))
         frequent = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts >= min_count)][:max_size]
@@ -147,7 +147,7 @@ class _Numbers:
 
 
 def _count(tokens: TokenFile, part: tuple[int, int], size: int) -> np.ndarray:
-    """How often each number occurs in a part."""
+    """Count how often each number occurs in a part."""
     counts = np.zeros(size, dtype=np.int64)
     for numbers in tokens.parts(*part):
         counts += np.bincount(numbers, minlength=size)
@@ -155,7 +155,7 @@ def _count(tokens: TokenFile, part: tuple[int, int], size: int) -> np.ndarray:
 
 
 def _parts(count: int, level: str, val_fraction: float, test_fraction: float) -> dict[str, tuple[int, int]]:
-    """Where train, val and test begin and end; a token and its successor at least in each that was asked for."""
+    """Return where train, val and test begin and end; a token and its successor at least in each asked for."""
     parts = {name: (part.start, part.stop) for name, part in by_position(count, val_fraction, test_fraction).items()}
     for name, fraction in (("train", 1.0), ("val", val_fraction), ("test", test_fraction)):
         start, stop = parts.get(name, (0, 0))
@@ -168,5 +168,5 @@ def _parts(count: int, level: str, val_fraction: float, test_fraction: float) ->
 
 
 def _dtype(size: int) -> np.dtype:
-    """The smallest type that holds the tokens of a vocabulary."""
+    """Return the smallest type that holds the tokens of a vocabulary."""
     return np.min_scalar_type(max(0, size - 1))

@@ -55,7 +55,7 @@ class TokenFile:
         return {**self.__dict__, "_array": None}
 
     def parts(self, start: int, stop: int) -> Iterator[np.ndarray]:
-        """Tokens from `start` to `stop`, a piece at a time."""
+        """Yield tokens from `start` to `stop`, a piece at a time."""
         for i in range(start, stop, CHUNK):
             yield self[i : min(i + CHUNK, stop)]
 
@@ -77,7 +77,7 @@ def write_tokens(
 def cached(
     cache_dir: str | None, files: list[Path], options: dict[str, Any], build: Callable[[Path], Any]
 ) -> TokenFile:
-    """The token file for these texts and options, from the cache, or made by `build` in an empty folder.
+    """Return the token file for these texts and options, from the cache, or made by `build` in a folder.
 
     Raises:
         ValueError: it cannot be written, as when the disk is full.
@@ -114,7 +114,7 @@ def _key(files: list[Path], options: dict[str, Any]) -> str:
 
 
 def _whole(folder: Path) -> bool:
-    """Whether a token file is there, as long as it says."""
+    """Say whether a token file is there, as long as it says."""
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         return (folder / TOKENS).stat().st_size == about["count"] * np.dtype(about["dtype"]).itemsize

@@ -60,7 +60,7 @@ class Units:
         kind: str = "unigram",
         lowercase: bool = False,
     ) -> Units:
-        """The vocabulary of some texts.
+        """Learn the vocabulary of some texts.
 
         Args:
             level: one of LEVELS.
@@ -95,12 +95,12 @@ class Units:
         return {name: value for name, value in self.__dict__.items() if name != "_pieces"}
 
     def split(self, text: str) -> list[str]:
-        """The units of a text."""
+        """Split a text into units."""
         text = self._read(text)
         return self._pieces.encode(text, out_type=str) if self.level == "subword" else _SPLIT[self.level](text)
 
     def tokens(self, text: str) -> np.ndarray:
-        """Tokens int64 ``(T,)``."""
+        """Encode a text as tokens int64 ``(T,)``."""
         text = self._read(text)
         if self.level == "subword":
             return np.array(self._pieces.encode(text), np.int64)
@@ -111,18 +111,18 @@ class Units:
         return text.lower() if self.lowercase else text
 
     def text(self, tokens: Iterable[int]) -> str:
-        """The text of some tokens, with blanks where one writes them."""
+        """Decode tokens to a text, with blanks where one writes them."""
         names = [self.names[token] for token in tokens]
         if self.level == "subword":  # sentencepiece marks a blank before a piece by U+2581
             return "".join(names).replace("\u2581", " ").strip()
         return join_words(names) if self.level == "word" else ("" if self.level == "character" else " ").join(names)
 
     def unknown_in(self, text: str) -> list[str]:
-        """The units of a text that have no token."""
+        """Return the units of a text that have no token."""
         return [unit for unit in self.split(text) if unit not in self._ids or unit == UNKNOWN]
 
     def key(self, text: str) -> str:
-        """What is the same for texts that differ only in what is not kept: blanks between words, case."""
+        """Return what texts share that differ only in what is not kept: blanks between words, case."""
         text = self._read(text)
         return "\0".join(_SPLIT[self.level](text)) if self.level in ("word", "symbols") else text
 
@@ -140,7 +140,7 @@ def _load(model: str) -> Any:
 
 
 def _size_for(texts: Iterable[str]) -> tuple[int, Iterable[str]]:
-    """How many sub-words a text is good for, and the text again."""
+    """Return how many sub-words a text is good for, and the text again."""
     looked_at, letters, kinds = list[str](), 0, set[str]()
     rest = iter(texts)
     for text in rest:
@@ -154,7 +154,7 @@ def _size_for(texts: Iterable[str]) -> tuple[int, Iterable[str]]:
 
 
 def _train(texts: Iterable[str], size: int, kind: str) -> str:
-    """A sentencepiece model as base64; one thread, so that the same text gives the same model."""
+    """Train a sentencepiece model, as base64; one thread, so that the same text gives the same model."""
     library, written = _sentencepiece(), io.BytesIO()
     try:
         library.SentencePieceTrainer.train(

@@ -27,7 +27,7 @@ BYTE_NAMES = tuple(chr(b) if 32 <= b < 127 or b == 10 else f"\\x{b:02x}" for b i
 
 
 def encode(text: str, spec: Spec) -> np.ndarray:
-    """The tokens of a text, int64 ``(T,)``.
+    """Encode a text as tokens, int64 ``(T,)``.
 
     >>> spec = Spec("tokens", 3, "tokens", 3, "step", ("a", "b", "c"), text=Text("character"))
     >>> encode("cab", spec).tolist()
@@ -40,7 +40,7 @@ def encode(text: str, spec: Spec) -> np.ndarray:
 
 
 def decode(tokens: Sequence[int] | np.ndarray, spec: Spec) -> str:
-    """The text of some tokens, up to the stop token where the spec has one.
+    """Decode tokens to a text, up to the stop token where the spec has one.
 
     >>> spec = Spec("tokens", 3, "tokens", 3, "step", ("a", "b", "c"), ("a", "b", "c"))
     >>> decode([2, 0, 1], spec)
@@ -53,7 +53,7 @@ def decode(tokens: Sequence[int] | np.ndarray, spec: Spec) -> str:
 
 
 def decode_pieces(pieces: Iterable[Sequence[int]], spec: Spec) -> Iterator[str]:
-    """What `decode` gives for the tokens of all pieces together, as soon as it is known.
+    """Yield what `decode` gives for the tokens of all pieces together, as soon as it is known.
 
     >>> words = ("to", "be", ",")
     >>> spec = Spec("tokens", 3, "tokens", 3, "step", words, words, text=Text("word"))
@@ -95,11 +95,11 @@ class Vocabulary:
 
     @classmethod
     def of(cls, spec: Spec) -> Vocabulary:
-        """The vocabulary of a data set's inputs."""
+        """Return the vocabulary of a data set's inputs."""
         return cls(_level(spec), spec.input_names)
 
     def tokens(self, text: str | bytes, unknown: bool = False, line: int | None = None) -> np.ndarray:
-        """Tokens int64 ``(T,)``.
+        """Encode a text as tokens int64 ``(T,)``.
 
         Args:
             text: the text; for bytes either.
@@ -129,7 +129,7 @@ class Vocabulary:
         return tokens
 
     def text(self, tokens: Sequence[int]) -> str:
-        """The text of some tokens. Bytes that are not UTF-8 become U+FFFD."""
+        """Decode tokens to a text. Bytes that are not UTF-8 become U+FFFD."""
         if self.level == "byte":
             return bytes(tokens).decode("utf-8", errors="replace")
         names = [self.names[token] for token in tokens]
@@ -137,12 +137,12 @@ class Vocabulary:
 
 
 def code_points(text: str) -> np.ndarray:
-    """The code points of a text, uint32 ``(T,)``."""
+    """Return the code points of a text, uint32 ``(T,)``."""
     return np.frombuffer(text.encode("utf-32-le"), np.uint32)
 
 
 def describe(count: int, names: Sequence[str], level: str) -> str:
-    """Characters or words that have no token, in words.
+    """Say which characters or words have no token.
 
     >>> describe(4, ["é", "ß"], "character")
     "4 characters ('é', 'ß')"

@@ -141,7 +141,7 @@ class AnomalySource(DataSource):
         return f", those to be found are named by {self.label!r}" if self.label is not None else ""
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """Training, calibration ("val") and test, with the breaks' places in ``spec.anomalies``."""
+        """Split into training, calibration ("val") and test, with the anomalies' places in ``spec.anomalies``."""
         table = self.source.series_table()
         if self.label in table.layout.features:
             raise ValueError(f"data.label={self.label} is among data.features, which would tell the model: name others")
@@ -166,7 +166,7 @@ class AnomalySource(DataSource):
         return rows.clock.text(rows.times[one.start].item())
 
     def _inject(self, table: SeriesTable, breaks: np.ndarray) -> tuple[SeriesRows, list[Anomaly]]:
-        """Plant into the test part of the table, and mark the rows."""
+        """Inject anomalies into the test part of the table, and mark the rows."""
         if self.injected == 0:
             return table.rows, []
         rows, masks = table.rows, table.masks
@@ -186,7 +186,7 @@ class AnomalySource(DataSource):
 
     @classmethod
     def open(cls, path: str, spec: Spec, targets: bool | None = None) -> LabelledStreams:
-        """Another file of the same kind, nothing planted; with `targets` it must name its breaks.
+        """Open another file of the same kind, nothing injected; with `targets` it must name its anomalies.
 
         Raises:
             ValueError: as `CSVSource`; no column of breaks where the model is to be measured.
@@ -205,7 +205,7 @@ class AnomalySource(DataSource):
 
 
 def named_breaks(table: Table, column: str | None, rows: SeriesRows) -> np.ndarray:
-    """Int ``(N,)``: the rows that a column of the file says are not as usual."""
+    """Mark the rows, int ``(N,)``, that a column of the file says are not as usual."""
     breaks = np.zeros(len(rows.values), dtype=np.int64)
     if column is not None:
         cells = [cell.strip().lower() for cell in table.cells(column, "label")]

@@ -111,7 +111,7 @@ class ArraysSource(DataSource):
         self._read: tuple[Arrays, np.ndarray, list[str]] | None = None
 
     def _load(self) -> tuple[Arrays, np.ndarray, list[str]]:
-        """All sequences, those to keep, and notes on the others; looked through once."""
+        """Return all sequences, those to keep, and notes on the others; looked through once."""
         if self._read is None:
             arrays = _read(self.path, self.names, self.read_by, targets=True)
             arrays, notes = plain_targets(arrays, self.target_kind, self.target_per)
@@ -120,7 +120,6 @@ class ArraysSource(DataSource):
         return self._read
 
     def describe(self) -> str:
-        """One sentence on what the file was taken for."""
         arrays, _, _ = self._load()
         kind, per_step = resolve_target(arrays, self.target_kind, self.target_per)
         shortest, longest = int(arrays.lengths.min()), int(arrays.lengths.max())
@@ -131,7 +130,7 @@ class ArraysSource(DataSource):
         return f"{self.path}: {len(arrays):,} sequences of {steps} steps, {features}, {target}{' per step' * per_step}"
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """The data sets "train", "val" and "test"; only training sequences are varied."""
+        """Split the sequences; only those of training are augmented."""
         arrays, kept, missing = self._load()
         kind, per_step = resolve_target(arrays, self.target_kind, self.target_per)
         labels = label_names(np.asarray(arrays.y)) if kind == "labels" and not per_step else None
@@ -159,7 +158,7 @@ class ArraysSource(DataSource):
         return found if self.test_path is None else {**found, "test": self.open(self.test_path, spec, True)}
 
     def _grid(self, arrays: Arrays) -> tuple[int, int, int] | None:
-        """Rows, columns and channels of an image as it is read."""
+        """Return rows, columns and channels of an image as it is read."""
         if not self.variation.moves:
             return None
         if arrays.starts is not None or arrays.x.ndim < 3 or (arrays.lengths != arrays.lengths[0]).any():
@@ -200,7 +199,7 @@ class ArraysSource(DataSource):
 
     @classmethod
     def open(cls, path: str, spec: Spec, targets: bool | None = None) -> SequenceDataset:
-        """Other arrays of the same names, or another .ts file, scaled as in training.
+        """Open other arrays of the same names, or another .ts file, scaled as in training.
 
         Raises:
             ValueError: as `ArraysSource`, another number of features, or a class that training did not have.
@@ -226,7 +225,7 @@ class ArraysSource(DataSource):
 
 
 def _told(arrays: Arrays, kind: str, per_step: bool) -> list[str]:
-    """A word on targets that are the inputs a step later."""
+    """Say that targets are the inputs a step later, where they are."""
     if not per_step or kind == "sets" or arrays.y is None:
         return []
     items = range(min(LOOKED_AT, len(arrays)))
@@ -238,7 +237,7 @@ def _told(arrays: Arrays, kind: str, per_step: bool) -> list[str]:
 
 
 def _with_known_labels(arrays: Arrays, spec: Spec) -> Arrays:
-    """Arrays without their labels, where training never saw some of them."""
+    """Return arrays without their labels, where training never saw some of them."""
     new = sorted({str(name) for name in label_names(np.unique(np.asarray(arrays.y)))} - set(spec.target_names))
     if not new:
         return arrays

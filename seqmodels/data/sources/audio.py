@@ -123,12 +123,10 @@ class AudioSource(DataSource):
         self._splits: dict[str, SequenceDataset] = {}
 
     def suggest(self) -> dict[str, str]:
-        """The names of the task and the head that fit the data."""
         spoken = find_recordings(self.path, self.pattern)[0].text is not None
         return {"task": "transcription", "head": "ctc"} if spoken else {"task": "classification", "head": "many_to_one"}
 
     def describe(self) -> str:
-        """One sentence on the data."""
         splits = self.splits()
         spec = splits["train"].spec
         counts = ", ".join(f"{len(split):,} {name}" for name, split in splits.items())
@@ -140,7 +138,6 @@ class AudioSource(DataSource):
         )
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """The data sets "train", "val" and "test"."""
         if not self._splits:
             self._splits = self._read()
         return self._splits
@@ -168,7 +165,7 @@ class AudioSource(DataSource):
         return splits
 
     def _store(self, paths: list[Path], features: AudioFeatures, speed: float = 1.0) -> FeatureStore:
-        """All recordings at a speed, whichever split they are in, so that every split finds them in the cache."""
+        """Store all recordings at a speed, in whichever split, so that every split finds them in the cache."""
         return open_store(paths, features, self.strictness, self.cache_dir, speed)
 
     def _refuse_empty(self, parts: dict[str, np.ndarray]) -> None:
@@ -188,7 +185,7 @@ class AudioSource(DataSource):
         silence: str = "drop",
         cache_dir: str | None = None,
     ) -> SequenceDataset:
-        """Other recordings: a folder, a manifest, or a single file; silent ones are kept.
+        """Open other recordings: a folder, a manifest, or a single file; silent ones are kept.
 
         Args:
             path: as for the training data; files in a folder may also lie side by side.
@@ -216,7 +213,6 @@ class AudioSource(DataSource):
 
 
 def make_spec(features: AudioFeatures, encoder: Targets, scale: tuple[tuple[float, ...], tuple[float, ...]]) -> Spec:
-    """What the batches hold."""
     return Spec(
         inputs="features",
         input_size=len(features.names),
@@ -235,7 +231,7 @@ def make_spec(features: AudioFeatures, encoder: Targets, scale: tuple[tuple[floa
 def _scale(
     store: FeatureStore, items: np.ndarray, features: AudioFeatures
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each feature over the training recordings, where that is how they are normalised."""
+    """Fit mean and deviation of each feature over the training recordings, where they normalise."""
     if features.normalise != "train":
         return (), ()
     count, total, squares = 0, np.zeros(store.size), np.zeros(store.size)

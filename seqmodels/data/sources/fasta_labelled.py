@@ -70,7 +70,6 @@ class LabelledFastaSource(DataSource):
         self.alphabet = Alphabet(alphabet, ambiguous)
 
     def describe(self) -> str:
-        """One sentence on what the files were taken for."""
         splits = self.splits()
         counts = ", ".join(f"{len(split):,} {name}" for name, split in splits.items())
         names = splits["train"].spec.target_names
@@ -78,7 +77,6 @@ class LabelledFastaSource(DataSource):
         return f"{self.path}: sequences of {self.alphabet.name} ({counts}), {len(names)} classes ({named})"
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """The data sets "train", and "val" and "test" where wanted."""
         store = RecordStore(find_records(self.path), self.alphabet, self.cache_dir)
         label_of, code = labeller(self.label), dict[str, int]()
         names, found = [], array("l")
@@ -127,7 +125,7 @@ class LabelledFastaSource(DataSource):
         ambiguous: str = "unknown",
         cache_dir: str | None = None,
     ) -> SequenceDataset:
-        """Other sequences, in the alphabet of the training data.
+        """Open other sequences, in the alphabet of the training data.
 
         Args:
             path, label, ambiguous, cache_dir: as for `LabelledFastaSource`.
@@ -153,7 +151,7 @@ class LabelledFastaSource(DataSource):
 
 
 def labeller(label: str) -> Callable[[Piece], str]:
-    """From a record to its class; `label` as for `LabelledFastaSource`.
+    """Return a function from a record to its class; `label` as for `LabelledFastaSource`.
 
     >>> from pathlib import Path
     >>> labeller(r"kind=(\\w+)")(Piece("x1 kind=rRNA", Path("x.fa"), 1, b""))

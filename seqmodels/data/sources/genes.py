@@ -96,11 +96,9 @@ class GeneStructureSource(DataSource):
         self.spec = make_spec(labels, kmer)
 
     def suggest(self) -> dict[str, str]:
-        """The names of the task and the head that fit the data, and a batch that suits sequences so long."""
         return {"task": "tagging", "head": "many_to_many", "training.batch_size": "8"}
 
     def describe(self) -> str:
-        """One sentence on the data."""
         counts = ", ".join(f"{len(split)} {name}" for name, split in self.splits().items())
         longest = "any number of" if self.max_length is None else f"at most {self.max_length}"
         whose = "genes of Drosophila" if self.path == TRAIN else f"{self.path}: genes"
@@ -108,7 +106,6 @@ class GeneStructureSource(DataSource):
         return f"{whose} of {longest} letters ({counts}), each letter {tags}"
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """The data sets "train", "val" and "test"."""
         tables = {"training and validation": read_genes(self.path, self.feature, True)}
         if self.test_path:
             tables["test"] = read_genes(self.test_path, self.feature, True)
@@ -133,7 +130,7 @@ class GeneStructureSource(DataSource):
 
     @classmethod
     def open(cls, path: str, spec: Spec, targets: bool | None = None, feature: str = "CDS") -> SequenceDataset:
-        """Other genes, from 5' to 3', of any length.
+        """Open other genes, from 5' to 3', of any length.
 
         Args:
             path: a FASTA, FASTQ or GenBank file, or a table, as for `GeneStructureSource`.
@@ -153,7 +150,7 @@ class GeneStructureSource(DataSource):
 
 
 def make_spec(labels: str = "coding", kmer: int = 1) -> Spec:
-    """The spec of genes with such tags, of which an input joins so many letters."""
+    """Return the spec of genes with such tags, of which an input joins so many letters."""
     check_kmer(kmer, "dna")
     return Spec(
         inputs="tokens",
@@ -169,7 +166,7 @@ def make_spec(labels: str = "coding", kmer: int = 1) -> Spec:
 
 
 def _dataset(spec: Spec, letters: list[np.ndarray], targets: list[np.ndarray]) -> ArrayDataset:
-    """Letters joined with their neighbours, half of them after, and tags."""
+    """Join letters with their neighbours, half of them after, and tags."""
     kmer = 1 if spec.text is None else spec.text.kmer
     after, size = (kmer - 1) // 2, len(LETTERS)
     joined = [kmers(np.append(x, np.full(after, size - 1)), kmer, size)[after:] for x in letters]
@@ -177,7 +174,7 @@ def _dataset(spec: Spec, letters: list[np.ndarray], targets: list[np.ndarray]) -
 
 
 def _notes(tables: dict[str, Genes], max_length: int | None) -> list[str]:
-    """What was cut out of long records, and how many genes are left out of each table, in words."""
+    """Say what was cut out of long records, and how many genes are left out of each table."""
     notes: list[str] = []
     for name, table in tables.items():
         notes += table.notes
@@ -189,7 +186,7 @@ def _notes(tables: dict[str, Genes], max_length: int | None) -> list[str]:
 
 
 def _read_genes(table: Table, max_length: int | None, spec: Spec) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Letters and tags of each gene that is short enough; tags of zeros where the table has none."""
+    """Return letters and tags of each gene that is short enough; tags of zeros where the table has none."""
     sequences = table.cells(SEQUENCE, "path")
     rows = [row for row, text in enumerate(sequences) if max_length is None or len(text) <= max_length]
     if not rows:
@@ -212,7 +209,7 @@ def _read_letters(table: Table, row: int) -> np.ndarray:
 
 
 def _read_coding(table: Table, row: int, length: int) -> np.ndarray:
-    """1 in the coding parts, which are given as in ``101-250;311-420``: from 1 on, ends included; blank for none."""
+    """Mark the coding parts, given as in ``101-250;311-420`` (from 1, ends included), with 1; blank for none."""
     cell = table.cells(CODING, "path")[row]
     tags = np.zeros(length, dtype=np.int64)
     for part in cell.split(";") if cell.strip() else []:
@@ -228,7 +225,7 @@ def _read_coding(table: Table, row: int, length: int) -> np.ndarray:
 
 
 def structure(coding: np.ndarray) -> np.ndarray:
-    """Tags of `STRUCTURE` from 1 in the coding parts of one gene and 0 elsewhere.
+    """Return tags of `STRUCTURE` from 1 in the coding parts of one gene and 0 elsewhere.
 
     >>> [STRUCTURE[tag] for tag in structure(np.array([0, 1, 1, 0, 1, 0]))]
     ['upstream', 'exon 0', 'exon 1', 'intron 2', 'exon 2', 'downstream']

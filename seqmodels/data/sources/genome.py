@@ -52,7 +52,7 @@ class GenomeDataset(SequenceDataset):
         return inputs[start - low :], letters[start - low + 1 :]
 
     def _letters(self, index: int, start: int, stop: int) -> np.ndarray:
-        """Tokens `start` to `stop` of a stream, in the direction in which it reads."""
+        """Return tokens `start` to `stop` of a stream, in the direction in which it reads."""
         first, last = self.parts[index].tolist()
         if index < self.forward:
             return self.tokens[first + start : first + stop]
@@ -117,18 +117,16 @@ class GenomeSource(DataSource):
         )
 
     def suggest(self) -> dict[str, str]:
-        """The names of the task and the head that fit the data."""
         return {"task": "language_modelling", "head": "many_to_many"}
 
     def describe(self) -> str:
-        """One sentence on what the files were taken for."""
         parts = ", ".join(f"{name} {part.stop - part.start:,}" for name, part in self._cuts().items())
         count = len(self._tokens.about["edges"]) - 1
         records = f"{count:,} record{'s' * (count > 1)}"
         return f"{self.path}: {len(self._tokens):,} letters of {self.alphabet} in {records}; {parts}"
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """The parts of the records, encoded, or taken from the cache."""
+        """Return the parts of the records, encoded, or taken from the cache."""
         edges = np.array(self._tokens.about["edges"], dtype=np.int64)
         empty, unknown = self._tokens.about["empty"], self._tokens.about["unknown"]
         if self._tokens.about.get("kinds") == 1:
@@ -166,7 +164,7 @@ class GenomeSource(DataSource):
         ambiguous: str = "unknown",
         cache_dir: str | None = None,
     ) -> GenomeDataset:
-        """Other genomes, in the alphabet of the training data.
+        """Open other genomes, in the alphabet of the training data.
 
         Args:
             path, ambiguous, cache_dir: as for `GenomeSource`.
@@ -190,7 +188,7 @@ class GenomeSource(DataSource):
 
 
 def clip(edges: np.ndarray, start: int, stop: int, least: int = 2) -> np.ndarray:
-    """The records that lie between two places, cut there, int64 ``(N, 2)``; none shorter than `least`.
+    """Cut the records to those between two places, int64 ``(N, 2)``; none shorter than `least`.
 
     >>> clip(np.array([0, 4, 9]), 3, 8).tolist()
     [[4, 8]]
@@ -201,7 +199,7 @@ def clip(edges: np.ndarray, start: int, stop: int, least: int = 2) -> np.ndarray
 
 
 def encode_file(path: str, alphabet: Alphabet, ambiguous: str, cache_dir: str | None) -> TokenFile:
-    """The letters of all records as a token file, which knows also where records begin and their names."""
+    """Encode the letters of all records as a token file, which knows where records begin and their names."""
     files = find_records(path)
     options = {"kind": "genome", "alphabet": alphabet.name, "ambiguous": ambiguous}
     return cached(cache_dir, files, options, lambda folder: _encode(folder, files, alphabet))

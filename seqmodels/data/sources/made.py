@@ -63,14 +63,13 @@ class SyntheticSource(DataSource):
 
     @abstractmethod
     def make(self, generator: np.random.Generator, steps: int) -> Sequence:
-        """One sequence: inputs and targets."""
+        """Make one sequence: inputs and targets."""
 
     @abstractmethod
     def draw_lengths(self, generator: np.random.Generator, count: int) -> np.ndarray:
-        """The steps of some sequences, int64 ``(count,)``."""
+        """Draw the steps of some sequences, int64 ``(count,)``."""
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """Training, and validation and test where there are such."""
         found: dict[str, SequenceDataset] = {}
         for i, (name, size) in enumerate(self.sizes.items()):
             if size:
@@ -80,7 +79,7 @@ class SyntheticSource(DataSource):
 
     @classmethod
     def open(cls, path: str, spec: Spec, targets: bool | None = None) -> ArrayDataset:
-        """Sequences from a text file, one a line; the targets are zeros.
+        """Read sequences from a text file, one a line; the targets are zeros.
 
         Tokens are written together (``abca``); numbers with blanks between steps, and commas between
         the features of a step (``0.3,0 0.5,1``).
@@ -98,7 +97,7 @@ class SyntheticSource(DataSource):
 
 
 def check_at_least(name: str, value: int, least: int) -> int:
-    """The value, where it is large enough.
+    """Return the value, where it is large enough.
 
     Raises:
         ValueError: it is not.
@@ -109,12 +108,12 @@ def check_at_least(name: str, value: int, least: int) -> int:
 
 
 def _generator(key: tuple[int, int], index: int) -> np.random.Generator:
-    """The random generator of one sequence; of the lengths, for index -1."""
+    """Return the random generator of one sequence; of the lengths, for index -1."""
     return np.random.Generator(np.random.Philox(key=np.array(key, np.uint64), counter=[0, 0, 0, index + 1]))
 
 
 def _parse(line: str, spec: Spec, place: str) -> np.ndarray:
-    """One sequence of a text file."""
+    """Parse one sequence of a text file."""
     try:
         if spec.inputs == "tokens":
             return encode(line.strip(), spec)

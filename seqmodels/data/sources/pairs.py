@@ -96,12 +96,11 @@ class PairsSource(DataSource):
         self.cache_dir = cache_dir
 
     def suggest(self) -> dict[str, str]:
-        """The names of the task and the head that fit the data, and settings that suit what its texts are."""
+        """Suggest task and head, and settings that suit what the texts are."""
         first = [(pair.source, pair.target) for pair in islice(self.reader.read(), LOOKED_AT)]
         return {"task": "sequence_generation", "head": "encoder_decoder", **suggest_settings(self.levels, first)}
 
     def describe(self) -> str:
-        """One sentence on what the file was taken for, with its first pair."""
         first = next(self.reader.read())
         splits = self.splits()
         sizes = ", ".join(f"{len(split):,} {name}" for name, split in splits.items())
@@ -113,7 +112,6 @@ class PairsSource(DataSource):
         )
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """The data sets "train", "val" and "test"."""
         about = self._tokens.about
         sides = Sides(*(Units(*side) for side in about["sides"]))
         self.notes = tuple(_notes(about, self.limits))
@@ -182,7 +180,7 @@ class PairsSource(DataSource):
         encoding: str = "utf-8",
         cache_dir: str | None = None,
     ) -> SequenceDataset:
-        """Another file, as the training data's vocabularies encode it; no row is too long.
+        """Open another file, as the training data's vocabularies encode it; no row is too long.
 
         Args:
             path: laid out as the training data was, or sources alone, one a line.
@@ -212,12 +210,12 @@ class PairsSource(DataSource):
 
 
 def _layout(reader: Reader) -> dict[str, Any]:
-    """What decides which pairs a file holds; not its name, because its contents are known."""
+    """Return what decides which pairs a file holds; not its name, because its contents are known."""
     return {name: getattr(reader, name) for name in ("format", "source", "target", "encoding", "missing")}
 
 
 def sides_of(spec: Spec) -> Sides:
-    """The units of both sides, from what a spec holds.
+    """Return the units of both sides, from what a spec holds.
 
     Raises:
         ValueError: a spec of other data.
@@ -230,7 +228,7 @@ def sides_of(spec: Spec) -> Sides:
 
 
 def _notes(about: dict[str, Any], limits: Limits) -> Iterator[str]:
-    """What was left out or could not be read, in words."""
+    """Say what was left out or could not be read."""
     if about["dropped"]:
         yield f"{about['dropped']:,} lines left out: nothing on one side (data.missing=drop)"
     if about["long"]:

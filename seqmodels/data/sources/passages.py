@@ -71,11 +71,9 @@ class PassagesSource(DataSource):
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
 
     def suggest(self) -> dict[str, str]:
-        """The names of the task and the head that fit the data, and of the recipe."""
         return {"task": "classification", "head": "many_to_one", "recipe": "identify"}
 
     def describe(self) -> str:
-        """One sentence on what the file was taken for."""
         texts = self._texts()
         groups, labels = {group for group, _ in texts}, {label for _, label in texts}
         lengths = " and ".join(map(str, self.lengths))
@@ -85,7 +83,6 @@ class PassagesSource(DataSource):
         )
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """The data sets "train", "val" and "test"."""
         texts = self._texts()
         names = list(dict.fromkeys(group for group, _ in texts))
         with naming(self.path):
@@ -105,7 +102,7 @@ class PassagesSource(DataSource):
         return {split: self._encode(spec, passages) for split, passages in found.items()}
 
     def _texts(self) -> dict[tuple[str, str], str]:
-        """(group, label) -> text."""
+        """Return the texts by group and label."""
         table = read_table(self.path)
         cells, labels = read_texts(table, self.text), table.cells(self.label, "label")
         groups = list(map(str, table.lines)) if self.group is None else table.cells(self.group, "group")
@@ -146,7 +143,7 @@ class PassagesSource(DataSource):
 
     @classmethod
     def open(cls, path: str, spec: Spec, targets: bool | None = None) -> SequenceDataset:
-        """Other texts, one a row, each read as a whole.
+        """Open other texts, one a row, each read as a whole.
 
         Raises:
             ValueError: no column of the texts, an empty text, or a label that training did not have.
@@ -168,7 +165,7 @@ class PassagesSource(DataSource):
 
 
 def read_texts(table: Table, column: str) -> Sequence[str]:
-    """The texts of a column, none of them empty."""
+    """Return the texts of a column, none of them empty."""
     cells = table.cells(column, "text")
     empty = next((row for row, cell in enumerate(cells) if not cell.strip()), None)
     if empty is not None:
@@ -179,7 +176,7 @@ def read_texts(table: Table, column: str) -> Sequence[str]:
 def encode(
     spec: Spec, texts: Sequence[str], labels: Sequence[str], path: str, lines: Sequence[int] | None = None
 ) -> ArrayDataset:
-    """Texts as tokens, labels as numbers of classes.
+    """Encode texts as tokens, labels as numbers of classes.
 
     Raises:
         ValueError: a label that training did not have.

@@ -42,7 +42,7 @@ class _Recordings:
         self.shift, self.scale = fit_scale(raw)
 
     def spec(self, targets: str, shape: str) -> Spec:
-        """What the sequences hold: "labels" per "sequence", or "tokens" of their "own" length."""
+        """Return the spec: "labels" per "sequence", or "tokens" of their "own" length."""
         features = len(self.frames[0][0])
         names = delta_names(tuple(f"cepstrum {i}" for i in range(features)), self.deltas)
         return Spec(
@@ -56,13 +56,13 @@ class _Recordings:
 
 
 def _encode(frames: np.ndarray, spec: Spec) -> np.ndarray:
-    """Scaled features of one sequence, with their changes."""
+    """Return scaled features of one sequence, with their changes."""
     deltas = int(spec.encoder["deltas"])
     return apply_scale(with_deltas(frames, deltas), spec.input_shift, spec.input_scale)
 
 
 def _open(path: str, spec: Spec, targets: bool | None) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
-    """Encoded features of a new file, and its targets where they are wanted and there."""
+    """Return encoded features of a new file, and its targets where they are wanted and there."""
     joined = read_joined(path)
     width = spec.input_size // (int(spec.encoder["deltas"]) + 1)
     if joined.inputs[0].shape[1] != width:
@@ -113,16 +113,13 @@ class SpokenDigitsSource(DataSource):
         self.fractions, self.seed = (val_fraction, test_fraction), seed
 
     def suggest(self) -> dict[str, str]:
-        """The names of the task and the head that fit the data."""
         return {"task": "classification", "head": "many_to_one"}
 
     def describe(self) -> str:
-        """One sentence on the data."""
         counts = ", ".join(f"{len(split):,} {name}" for name, split in self.splits().items())
         return f"spoken digits ({counts}) as cepstral coefficients, from {self.path}"
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """The data sets "train", "val" and "test"."""
         all_of_them = _Recordings(self.path, self.deltas, *self.fractions, self.seed)
         spec = all_of_them.spec("labels", "sequence")
         return {
@@ -132,7 +129,7 @@ class SpokenDigitsSource(DataSource):
 
     @classmethod
     def open(cls, path: str, spec: Spec, targets: bool | None = None) -> SequenceDataset:
-        """Other recordings, in a file of the same form; ``y`` may be missing.
+        """Open other recordings, in a file of the same form; ``y`` may be missing.
 
         Raises:
             ValueError: what is wrong with the file, or a digit that was not there in training.
@@ -184,23 +181,20 @@ class SpokenSpellingSource(DataSource):
         self.sizes = {"train": train_size, "val": val_size, "test": test_size}
 
     def suggest(self) -> dict[str, str]:
-        """The names of the task and the head that fit the data."""
         return {"task": "transcription", "head": "ctc"}
 
     def describe(self) -> str:
-        """One sentence on the data."""
         counts = ", ".join(f"{size:,} {name}" for name, size in self.sizes.items() if size)
         return f"numbers of {self.shortest} to {self.longest} digits spelt aloud ({counts}), joined from {self.path}"
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """The data sets "train", "val" and "test"."""
         recordings = _Recordings(self.path, self.deltas, 0.1, 0.2, self.seed)
         spec = recordings.spec("tokens", "own")
         parts = {name: recordings.parts[name] for name, size in self.sizes.items() if size}
         return {name: self._strings(recordings, spec, name, part) for name, part in parts.items()}
 
     def strings(self, name: str, recordings: np.ndarray) -> list[np.ndarray]:
-        """Which of a split's recordings are joined in each of its strings."""
+        """Choose which of a split's recordings are joined in each of its strings."""
         generator = np.random.default_rng([self.seed, list(self.sizes).index(name)])
         counts = generator.integers(self.shortest, self.longest + 1, self.sizes[name])
         rounds = -(-int(counts.sum()) // len(recordings))
@@ -214,7 +208,7 @@ class SpokenSpellingSource(DataSource):
 
     @classmethod
     def open(cls, path: str, spec: Spec, targets: bool | None = None) -> SequenceDataset:
-        """Other spelt numbers, in a file of the same form: ``target_lengths`` says how many of ``y`` each has.
+        """Open other spelt numbers, in a file of the same form; ``target_lengths`` counts the ``y`` of each.
 
         Raises:
             ValueError: what is wrong with the file, or a digit that was not there in training.

@@ -64,11 +64,9 @@ class StrokesSource(DataSource):
         self._read: list[Drawing] | None = None
 
     def suggest(self) -> dict[str, str]:
-        """The names of the task and the head that fit the data."""
         return {"task": "stroke_generation", "head": "mixture_density"}
 
     def describe(self) -> str:
-        """One sentence on what the file holds."""
         drawings = self._drawings()
         strokes, labels = sum(len(d.strokes) for d in drawings), {d.label for d in drawings}
         return f"{self.path}: {len(drawings):,} drawings of {strokes:,} strokes, {len(labels)} labels; each {self.unit}"
@@ -79,7 +77,6 @@ class StrokesSource(DataSource):
         return self._read
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """The data sets "train", "val" and "test"."""
         drawings = self._drawings()
         kept = [d for d in drawings if self.max_length is None or _steps(d, self.points, self.unit) <= self.max_length]
         if not kept:
@@ -99,7 +96,7 @@ class StrokesSource(DataSource):
         return {name: _encode(items, spec, self.points, self.path) for name, items in units.items()}
 
     def _spec(self, train: list[Drawing]) -> Spec:
-        """Labels and scale of the training part."""
+        """Return labels and scale of the training part."""
         labels = (*sorted(Counter(unit.label or ANY for unit in train)),)
         ways = np.concatenate([movements(unit.strokes, self.points)[1:, :2] for unit in train])
         scale = float(ways.std()) if len(ways) else 1.0
@@ -118,7 +115,7 @@ class StrokesSource(DataSource):
 
     @classmethod
     def open(cls, path: str, spec: Spec, targets: bool | None = None) -> SequenceDataset:
-        """Other drawings, scaled as in training.
+        """Open other drawings, scaled as in training.
 
         Args:
             path: as for `StrokesSource`.
@@ -134,7 +131,7 @@ class StrokesSource(DataSource):
 
 
 def movements(strokes: Sequence[np.ndarray], points: int | None) -> np.ndarray:
-    """The movements ``(S, 5)`` that draw some strokes, in the units of the points.
+    """Return the movements ``(S, 5)`` that draw some strokes, in the units of the points.
 
     >>> movements([np.array([[0.0, 0.0], [4.0, 0.0]]), np.array([[4.0, 2.0]])], points=None).tolist()
     [[-2.0, -1.0, 1.0, 0.0, 0.0], [4.0, 0.0, 0.0, 1.0, 0.0], [0.0, 2.0, 0.0, 0.0, 1.0]]
@@ -152,7 +149,7 @@ def movements(strokes: Sequence[np.ndarray], points: int | None) -> np.ndarray:
 
 
 def resample(stroke: np.ndarray, points: int) -> np.ndarray:
-    """As many points ``(points, 2)`` as asked for, evenly along a stroke ``(P, 2)``.
+    """Resample a stroke ``(P, 2)`` evenly along its length, to ``(points, 2)``.
 
     >>> resample(np.array([[0.0, 0.0], [1.0, 0.0], [4.0, 0.0]]), 3)[:, 0].tolist()
     [0.0, 2.0, 4.0]
@@ -168,7 +165,7 @@ def _steps(drawing: Drawing, points: int | None, unit: str) -> int:
 
 
 def _units(drawing: Drawing, unit: str) -> list[Drawing]:
-    """The drawing, or each of its strokes as a drawing of its own."""
+    """Return the drawing, or each of its strokes as a drawing of its own."""
     if unit == "drawing":
         return [drawing]
     return [

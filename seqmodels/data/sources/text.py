@@ -92,17 +92,15 @@ class TextSource(DataSource):
         }
 
     def suggest(self) -> dict[str, str]:
-        """The names of the task and the head that fit the data."""
         return {"task": "language_modelling", "head": "many_to_many"}
 
     def describe(self) -> str:
-        """One sentence on what the text was taken for."""
         parts = [f"{name} {stop - start:,}" for name, (start, stop) in self._tokens.about["parts"].items()]
         kinds = "256 values" if self.level == "byte" else f"vocabulary of {len(self._tokens.about['names']):,}"
         return f"{self.path}: {len(self._tokens):,} {self.level}s, {kinds}; {', '.join(parts)}"
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """The text's parts, encoded, or taken from the cache."""
+        """Return the text's parts, encoded, or taken from the cache."""
         about = self._tokens.about
         self.notes = tuple(
             f"{part} has {describe(count, some, self.level)} outside the vocabulary, read as {UNKNOWN}"
@@ -127,7 +125,7 @@ class TextSource(DataSource):
         encoding: str = "utf-8",
         cache_dir: str | None = None,
     ) -> TextDataset:
-        """Another text, as the training data's vocabulary encodes it.
+        """Open another text, as the training data's vocabulary encodes it.
 
         Args:
             path: as for `TextSource`.

@@ -67,11 +67,9 @@ class TextFromLabelSource(DataSource):
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
 
     def suggest(self) -> dict[str, str]:
-        """The names of the task and the head that fit the data."""
         return {"task": "sequence_generation", "head": "one_to_many"}
 
     def describe(self) -> str:
-        """One sentence on what the file holds."""
         sequences = self._sequences()
         labels = len(set(sequences.cells(self.label)))
         return f"{self.path}: {len(sequences)} texts in {self.text!r}, from {labels} labels in {self.label!r}"
@@ -80,7 +78,6 @@ class TextFromLabelSource(DataSource):
         return _read(read_table(self.path), self.label, self.text, self.missing)
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """The data sets "train", "val" and "test"."""
         sequences = self._sequences()
         parts, copies, _ = split_sequences(sequences, self.val_fraction, self.test_fraction, self.seed)
         lost = len(sequences.table) - len(sequences)
@@ -105,7 +102,7 @@ class TextFromLabelSource(DataSource):
 
     @classmethod
     def open(cls, path: str, spec: Spec, targets: bool | None = None, missing: str = "error") -> SequenceDataset:
-        """Another table, encoded as in training; of the text column only if it is there.
+        """Open another table, encoded as in training; the text column only if it is there.
 
         Args:
             path: the file.
@@ -128,7 +125,7 @@ class TextFromLabelSource(DataSource):
 
 
 def _read(table: Table, label: str, text: str, missing: str) -> Sequences:
-    """The texts of a table, in the roles that a classifier would give them: label as target."""
+    """Read the texts of a table, in the roles that a classifier would give them: label as target."""
     layout = Layout("text", label, "labels", "sequence", text=text)
     return check_targets(read_sequences(table, layout, Reading(missing)), missing)
 

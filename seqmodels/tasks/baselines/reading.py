@@ -92,7 +92,7 @@ class NewestTokens(SequenceDataset):
         self.spec = replace(dataset.spec, input_size=dataset.spec.target_size)
 
     def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """As the data set's own."""
+        """Read as the data set itself does."""
         inputs, targets = self.dataset.read(index, start, stop)
         return inputs % self.spec.input_size, targets
 

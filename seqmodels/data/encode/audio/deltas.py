@@ -11,7 +11,7 @@ ORDERS = ("", " change", " change of change")
 
 
 def with_deltas(frames: np.ndarray, orders: int) -> np.ndarray:
-    """``(T, F * (D + 1))``: each feature with its changes beside it, so that a band stays together.
+    """Put beside each feature its changes: ``(T, F * (D + 1))``, so that a band stays together.
 
         d_t = (x_(t+1) - x_(t-1)) / 2, the first and the last frame repeated
 
@@ -30,7 +30,7 @@ def with_deltas(frames: np.ndarray, orders: int) -> np.ndarray:
 
 
 def delta_names(names: tuple[str, ...], orders: int) -> tuple[str, ...]:
-    """The names of the features that `with_deltas` gives.
+    """Name the features that `with_deltas` gives.
 
     >>> delta_names(("a", "b"), 1)
     ('a', 'a change', 'b', 'b change')

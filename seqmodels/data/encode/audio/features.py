@@ -81,11 +81,10 @@ class AudioFeatures:
         return tuple(f"{name} +{later}" for later in range(self.stack) for name in frame)
 
     def to_plain(self) -> dict[str, Any]:
-        """As a dict of plain values."""
         return asdict(self)
 
     def compute(self, wave: Waveform, path: Path, speed: float = 1.0) -> np.ndarray:
-        """float32 ``(T, F)`` of a recording.
+        """Compute the features of a recording, float32 ``(T, F)``.
 
         Args:
             wave: more than one channel are averaged, another rate is brought to `sample_rate`.
@@ -114,7 +113,7 @@ class AudioFeatures:
         return self._stacked(frames).astype(np.float32)
 
     def _frames(self, samples: np.ndarray) -> np.ndarray:
-        """``(T, mel_bins)`` or ``(T, coefficients)``, by kaldi-native-fbank."""
+        """Compute ``(T, mel_bins)`` or ``(T, coefficients)`` by kaldi-native-fbank."""
         try:
             import kaldi_native_fbank as kaldi
         except ImportError as error:

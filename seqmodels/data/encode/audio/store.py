@@ -66,7 +66,7 @@ class FeatureStore:
         self._start = np.concatenate([[0], np.cumsum(self.lengths)])
 
     def read(self, index: int, start: int, stop: int) -> np.ndarray:
-        """Frames ``(stop - start, F)`` of one recording."""
+        """Read frames ``(stop - start, F)`` of one recording."""
         first = int(self._start[index])
         return self.file[slice((first + start) * self.size, (first + stop) * self.size)].reshape(-1, self.size)
 
@@ -94,7 +94,7 @@ class _Making:
 def open_store(
     paths: Sequence[Path], features: AudioFeatures, strictness: Strictness, cache_dir: str | None, speed: float = 1.0
 ) -> FeatureStore:
-    """The features of some files, from the cache where they lie already.
+    """Return the features of some files, from the cache where they lie already.
 
     A file whose name, size or time of change differs is another file.
 
@@ -135,7 +135,7 @@ def _compute(
 def notes(
     store: FeatureStore, recordings: Sequence[Recording], features: AudioFeatures, dropped: bool
 ) -> tuple[str, ...]:
-    """What was done about odd recordings, a sentence each."""
+    """Say what was done about odd recordings, a sentence each."""
     count, found = len(recordings), []
 
     def some(items: Sequence[int]) -> str:

@@ -34,25 +34,25 @@ class Targets:
 
     @classmethod
     def of(cls, recordings: Sequence[Recording], level: str) -> Targets:
-        """With the classes or tokens of some recordings: those of the training part."""
+        """Fit classes or tokens to the recordings of the training part."""
         spoken = recordings[0].text is not None
         found = cls(spoken, (), level)
         return cls(spoken, tuple(sorted({token for one in recordings for token in found.tokens(one)})), level)
 
     def tokens(self, recording: Recording) -> list[str]:
-        """The names of a recording's tokens, or of its class; none where nothing is known of it."""
+        """Return the names of a recording's tokens, or of its class; none where nothing is known of it."""
         if not self.spoken:
             return [] if recording.label is None else [recording.label]
         words = (recording.text or "").split()
         return words if self.level == "word" else list(" ".join(words))
 
     def knows(self, recording: Recording) -> bool:
-        """Whether class or transcript is there, and made of what was seen in training."""
+        """Say whether class or transcript is there, and made of what was seen in training."""
         there = recording.text if self.spoken else recording.label
         return there is not None and all(token in self._index for token in self.tokens(recording))
 
     def encode(self, recording: Recording) -> np.ndarray:
-        """The label ``()`` or tokens ``(S,)``.
+        """Encode a recording's label ``()`` or tokens ``(S,)``.
 
         Raises:
             ValueError: a class or a token that was not seen in training.

@@ -20,7 +20,7 @@ GIVEN = "the given sequences"
 
 
 def open_given(sequences: Sequence[Any], spec: Spec) -> SequenceDataset:
-    """Sequences as the model was trained on them, without targets.
+    """Encode sequences as the model was trained on them, without targets.
 
     Args:
         sequences: texts, or arrays ``(T, F)`` of numbers in their own units; ``(T,)`` where a step is one number.
@@ -50,7 +50,7 @@ def _texts(texts: list[str], spec: Spec) -> SequenceDataset:
 
 
 def _steps(one: Any, place: int, spec: Spec) -> np.ndarray:
-    """A sequence of numbers ``(T, F)``, scaled."""
+    """Return a sequence of numbers ``(T, F)``, scaled."""
     how = spec.encoder
     of_table = how.get("layout", {}).get("kind") in ("wide", "long") and not how["differences"]
     of_arrays = how.get("read_by") == "rows"

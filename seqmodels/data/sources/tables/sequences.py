@@ -42,7 +42,7 @@ class SequenceOptions:
     together: Together = "copies"
 
     def ignored(self, layout: Layout) -> list[str]:
-        """The options that were given and have no meaning in a layout."""
+        """List the options that were given and have no meaning in a layout."""
         how, kind, text = self.reading, layout.kind, layout.text
         there = {
             "level": how.level != "character" and kind != "text",
@@ -168,7 +168,7 @@ class SequenceTable:
         return "; ".join(notes)
 
     def _target(self) -> tuple[str, list[str]]:
-        """What is to be learned, and how often the rarest and the commonest class hold."""
+        """Say what is to be learned, and how often the rarest and the commonest class hold."""
         if self.layout.target_kind == "values":
             return "values", []
         counted: Counter[str] = Counter()
@@ -200,7 +200,7 @@ class SequenceTable:
         return (*notes, f"{cut:,} sequences cut at {how.max_length} steps") if cut else tuple(notes)
 
     def _told(self) -> list[str]:
-        """A word on targets that are the inputs a step later."""
+        """Say that targets are the inputs a step later, where they are."""
         layout, main = self.layout, self.sequences["train"]
         if layout.target_per != "step" or layout.more_targets or layout.target_kind == "sets":
             return []
@@ -214,7 +214,7 @@ class SequenceTable:
 
 
 def _words_or_values(sequences: Sequences) -> list[np.ndarray]:
-    """The targets of the steps of each sequence, as they are in the file."""
+    """Return the targets of the steps of each sequence, as they are in the file."""
     table, layout = sequences.table, sequences.layout
     if layout.text is None and table.is_numeric(layout.target):
         return [table.numbers(layout.target, "target")[rows] for rows in sequences.rows]

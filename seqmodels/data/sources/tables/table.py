@@ -203,7 +203,7 @@ class CSVSource(DataSource):
         self._series_table: SeriesTable | None = None
 
     def _load(self) -> tuple[Table, Layout]:
-        """The table and what its columns mean; the file is read once."""
+        """Return the table and what its columns mean; the file is read once."""
         if self._read is None:
             self._tables = whole_tables(self.path, self.more_paths, self.memory_limit, self.cache_dir)
             self._read = self._understand()
@@ -237,7 +237,7 @@ class CSVSource(DataSource):
             raise ValueError(f"data.{given[0]} has no meaning in the {layout.kind} layout{words}; leave it out")
 
     def suggest(self) -> dict[str, str]:
-        """The names of the task and the head that fit the data; of series also options of theirs left open."""
+        """Suggest task and head; for series also the options left open."""
         _, layout = self._load()
         if layout.kind == "series":
             return {"task": "forecasting", "head": self._head(layout), **self._defaults(layout)}
@@ -253,7 +253,7 @@ class CSVSource(DataSource):
         return {"task": task, "head": "one_to_one" if single else "many_to_one"}
 
     def _defaults(self, layout: Layout) -> dict[str, str]:
-        """Of series what suits them, by name."""
+        """Return what suits the series, by name."""
         if layout.target_per == "step":
             return {}
         return self._series().defaults()
@@ -267,21 +267,19 @@ class CSVSource(DataSource):
         return True
 
     def describe(self) -> str:
-        """One sentence on what the file was taken for."""
         if self._load()[1].kind == "series":
             found = self._series()
             return "; ".join([f"{self.path}: {found.describe()}", "layout series", *found.notes])
         return f"{self.path}: {self._sequences().describe()}"
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """The data sets "train", "val" and "test"."""
         found = self._series() if self._load()[1].kind == "series" else self._sequences()
         splits = found.splits()
         self.notes = found.notes
         return {**splits}
 
     def series_table(self) -> SeriesTable:
-        """The file read as series, at once; for data in the series layout."""
+        """Read the file as series, at once; for data in the series layout."""
         shares = self.val_fraction, self.test_fraction
         return SeriesTable(*self._load(), self.series, *shares, self.cache_dir)
 
@@ -312,7 +310,7 @@ class CSVSource(DataSource):
         cache_dir: str | None = None,
         memory_limit: int = MEMORY_LIMIT,
     ) -> SequenceDataset:
-        """Another file with the same columns, encoded and scaled as in training.
+        """Open another file with the same columns, encoded and scaled as in training.
 
         Args:
             path: the file.
