@@ -29,6 +29,7 @@ BYTE_NAMES = tuple(chr(b) if 32 <= b < 127 or b == 10 else f"\\x{b:02x}" for b i
 def encode(text: str, spec: Spec) -> np.ndarray:
     """Encode a text as tokens, int64 ``(T,)``.
 
+    >>> from seqmodels.spec import Text
     >>> spec = Spec("tokens", 3, "tokens", 3, "step", ("a", "b", "c"), text=Text("character"))
     >>> encode("cab", spec).tolist()
     [2, 0, 1]
@@ -56,6 +57,7 @@ def decode_pieces(pieces: Iterable[Sequence[int]], spec: Spec) -> Iterator[str]:
     """Yield what `decode` gives for the tokens of all pieces together, as soon as it is known.
 
     >>> words = ("to", "be", ",")
+    >>> from seqmodels.spec import Text
     >>> spec = Spec("tokens", 3, "tokens", 3, "step", words, words, text=Text("word"))
     >>> list(decode_pieces([[0], [1, 2], [0]], spec))
     ['to', ' be,', ' to', '']
