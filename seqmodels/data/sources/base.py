@@ -22,6 +22,7 @@ class DataSource(ABC):
     registered with ``@register("data", name)``, and writes `splits` and `open`; `suggest` and
     `describe` where it knows better than what its spec says.
 
+    >>> import numpy as np
     >>> from seqmodels.data.dataset import ArrayDataset
     >>> class Parity(DataSource):
     ...     def splits(self):

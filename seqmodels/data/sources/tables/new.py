@@ -42,7 +42,7 @@ def whole_tables(path: str, more: dict[str, str], memory_limit: int, cache_dir: 
 
 
 def prepare_table(table: Table, layout: Layout, missing: str, targets: bool = True) -> Table:
-    """A table in the layout of training: targets cut into classes, lists written out."""
+    """Return a table in the layout of training: targets cut into classes, lists written out."""
     if layout.target_cuts and targets and layout.target in table.columns:
         cut_numbers(table, layout.target, layout.target_cuts)
     # Lists of targets only if they are there.
