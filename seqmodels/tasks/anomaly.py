@@ -3,10 +3,8 @@
 B rows, T steps.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from torch import Tensor
@@ -16,14 +14,11 @@ from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import above_0_below_1, list_of, positive, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec
+from seqmodels.tasks.base import Figure, MetricCollection
 from seqmodels.tasks.baselines.reading import histories
 from seqmodels.tasks.comparison import compare
 from seqmodels.tasks.metrics.detector import Counts, Detector
 from seqmodels.tasks.values import Predictor, ValueTask, undo
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from torchmetrics import MetricCollection
 
 
 @register("task", "anomaly")

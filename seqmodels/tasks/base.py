@@ -22,6 +22,8 @@ from seqmodels.tasks.comparison import compare
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torchmetrics import MetricCollection
+else:  # both take seconds to import, which a task does when it measures or draws
+    Figure = MetricCollection = Any
 
 
 SHAPES = {"step": "one per step", "sequence": "one per sequence", "own": "a sequence of their own length"}

@@ -1,9 +1,7 @@
 """Classification: one label per sequence."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -15,16 +13,11 @@ from seqmodels.kinds import Share, list_of, whole
 from seqmodels.model import SequenceModel
 from seqmodels.registry import register
 from seqmodels.spec import Spec
-from seqmodels.tasks.base import name_of
+from seqmodels.tasks.base import Figure, MetricCollection, name_of
 from seqmodels.tasks.baselines.labels import nearest_neighbour, ngram_regression, place_regression, stretched_neighbour
 from seqmodels.tasks.baselines.reading import labels
 from seqmodels.tasks.decoding.partial import Concatenated, PartialPrediction, predict_partial
 from seqmodels.tasks.labels import LabelTask, confusion_of
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from torchmetrics import MetricCollection
-
 
 # Number of sequences in the attention plot.
 SHOWN = 8

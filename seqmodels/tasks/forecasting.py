@@ -3,10 +3,8 @@
 H steps of horizon, L steps of history, n items, m steps in a season.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -17,16 +15,12 @@ from seqmodels.dataset import SequenceDataset, evenly_spaced
 from seqmodels.kinds import between, list_of, positive, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec
-from seqmodels.tasks.base import last_step, real_items
+from seqmodels.tasks.base import Figure, MetricCollection, last_step, real_items
 from seqmodels.tasks.baselines.reading import histories, item_count
 from seqmodels.tasks.forecasts.distributions import NegativeBinomial, Point, pinball
 from seqmodels.tasks.forecasts.predictive import OUTPUTS, Predictive, check_counts, check_levels
 from seqmodels.tasks.series_task import SeriesTask
 from seqmodels.tasks.values import Predictor
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from torchmetrics import MetricCollection
 
 # Approximate number of training items for the error quantiles of baselines.
 MOST_ITEMS = 5000

@@ -3,9 +3,7 @@
 V classes; confusion ``(V, V)`` counts items by true class (row) and predicted class (column).
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,11 +14,8 @@ from seqmodels.batch import SequenceBatch
 from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Share
 from seqmodels.spec import Spec
-from seqmodels.tasks.base import Task
+from seqmodels.tasks.base import MetricCollection, Task
 from seqmodels.tasks.baselines.reading import labels
-
-if TYPE_CHECKING:
-    from torchmetrics import MetricCollection
 
 MOST_CLASSES = 4096
 # Maximum number of classes for which the recall of each is a metric; beyond, see the confusion matrix.

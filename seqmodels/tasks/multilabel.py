@@ -3,9 +3,7 @@
 n items, V classes.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -17,12 +15,8 @@ from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import between
 from seqmodels.registry import register
 from seqmodels.spec import Spec
-from seqmodels.tasks.base import Task
+from seqmodels.tasks.base import Figure, MetricCollection, Task
 from seqmodels.tasks.baselines.multilabel import label_regression, label_sets
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from torchmetrics import MetricCollection
 
 
 @register("task", "multilabel")

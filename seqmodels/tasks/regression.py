@@ -1,18 +1,13 @@
 """Regression: values for each sequence or each step."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
 from seqmodels.batch import SequenceBatch
 from seqmodels.registry import register
+from seqmodels.tasks.base import Figure, MetricCollection
 from seqmodels.tasks.values import ValueTask
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from torchmetrics import MetricCollection
 
 
 @register("task", "regression")

@@ -21,7 +21,7 @@ from seqmodels.kinds import Share, not_negative, positive, whole
 from seqmodels.model import SequenceModel, evaluating
 from seqmodels.registry import register
 from seqmodels.spec import Spec
-from seqmodels.tasks.base import Task, join_tokens, name_of, real_items
+from seqmodels.tasks.base import Figure, MetricCollection, Task, join_tokens, name_of, real_items
 from seqmodels.tasks.baselines.mean_sequence import mean_sequence
 from seqmodels.tasks.baselines.ngram import Ngram
 from seqmodels.tasks.baselines.reading import target_items
@@ -31,9 +31,6 @@ from seqmodels.tasks.language_modelling import perplexity
 from seqmodels.tasks.values import undo
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from torchmetrics import MetricCollection
-
     from seqmodels.tasks.metrics.free_running import FreeRunning
 
 

@@ -3,9 +3,7 @@
 S movements of V = 2 + K values: dx, dy and the one-hot pen state after it.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -17,13 +15,9 @@ from seqmodels.kinds import positive, whole
 from seqmodels.model import SequenceModel
 from seqmodels.registry import register
 from seqmodels.spec import Spec
-from seqmodels.tasks.base import Task, name_of
+from seqmodels.tasks.base import Figure, MetricCollection, Task, name_of
 from seqmodels.tasks.baselines.strokes import drawn, linear_regression, memoryless_mixture, one_gaussian
 from seqmodels.tasks.values import undo
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from torchmetrics import MetricCollection
 
 
 @register("task", "stroke_generation")

@@ -1,9 +1,7 @@
 """Tagging: one label per step."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -15,16 +13,12 @@ from seqmodels.heads import chain
 from seqmodels.kinds import Share, tags
 from seqmodels.registry import register
 from seqmodels.spec import Spec
-from seqmodels.tasks.base import blank, name_of, real_items, weighted
+from seqmodels.tasks.base import Figure, MetricCollection, blank, name_of, real_items, weighted
 from seqmodels.tasks.baselines.codons import CodonWindows
 from seqmodels.tasks.baselines.labels import ContextTags, step_regression
 from seqmodels.tasks.baselines.reading import labels
 from seqmodels.tasks.labels import LabelTask, confusion_of
 from seqmodels.tasks.metrics.segments import COUNTS, count_segments, segment_scores
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from torchmetrics import MetricCollection
 
 # Maximum number of steps in a plot.
 SHOWN_STEPS = 5000

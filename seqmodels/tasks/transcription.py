@@ -3,10 +3,8 @@
 B rows, T steps, S target steps, V tokens; predictions have V + 1 columns, the last of the blank.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -18,14 +16,9 @@ from seqmodels.kinds import whole
 from seqmodels.model import SequenceModel
 from seqmodels.registry import register
 from seqmodels.spec import Spec
-from seqmodels.tasks.base import Task, blank, join_tokens, name_of
+from seqmodels.tasks.base import Figure, MetricCollection, Task, blank, join_tokens, name_of
 from seqmodels.tasks.baselines.transcripts import equal_parts, mean_token_run, most_frequent
 from seqmodels.tasks.metrics.edit_distance import edit_distance
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from torchmetrics import MetricCollection
-
 
 COUNTS = ("tokens", "edits", "exact", "rows")
 BEAM_COUNTS = tuple(f"beam_{name}" for name in COUNTS)

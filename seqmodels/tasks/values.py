@@ -3,12 +3,10 @@
 n items, F features, L steps of history, V values per item.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -19,12 +17,9 @@ from seqmodels.batch import SequenceBatch
 from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import positive, whole
 from seqmodels.spec import Spec
-from seqmodels.tasks.base import Task
+from seqmodels.tasks.base import MetricCollection, Task
 from seqmodels.tasks.baselines.reading import histories, item_count
 from seqmodels.tasks.baselines.ridge import Ridge
-
-if TYPE_CHECKING:
-    from torchmetrics import MetricCollection
 
 logger = logging.getLogger(__name__)
 
