@@ -15,7 +15,7 @@ from seqmodels.dataset import SequenceDataset, evenly_spaced
 from seqmodels.kinds import between, list_of, positive, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec
-from seqmodels.tasks.base import Figure, MetricCollection, last_step, real_items
+from seqmodels.tasks.base import Figure, MetricCollection, blank, last_step, real_items
 from seqmodels.tasks.baselines.reading import histories, item_count
 from seqmodels.tasks.forecasts.distributions import NegativeBinomial, Point, pinball
 from seqmodels.tasks.forecasts.predictive import OUTPUTS, Predictive, check_counts, check_levels
@@ -230,7 +230,7 @@ class Forecasting(SeriesTask):
 
     def _ahead(self, prediction: Tensor, batch: SequenceBatch) -> tuple[Tensor, Tensor | None]:
         """Return each row's forecast ``(B, H)`` and quantiles ``(B, H, Q)``, if any, as values of the series."""
-        last = self._last(prediction.detach(), batch)
+        last = blank(self._last(prediction.detach(), batch), batch.lengths > 0)
         forecast = self._levels(self.unscale(self.predictive.median(last)), batch)
         if not self.predictive.has_interval:
             return forecast, None

@@ -1,14 +1,23 @@
-"""Made data for every kind of target."""
+"""Synthetic data for every kind of target, and the cases of the laws of tasks."""
 
 import itertools
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from seqmodels.batch import SequenceBatch
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.registry import find, names
-from seqmodels.spec import Spec
+from seqmodels.heads.mixture import mixture_size
+from seqmodels.registry import find, make, names
+from seqmodels.spec import Spec, Strokes
+from seqmodels.tasks import Forecasting, Tagging, Task
+from seqmodels.tasks.forecasts.predictive import OUTPUTS
+from seqmodels.tasks.stroke_generation import StrokeGeneration
+from seqmodels.tasks.transcription import Transcription
 
 SIZE = 3  # tokens, features, classes or values
 
@@ -74,3 +83,114 @@ def make_dataset(spec: Spec, seed: int = 0, sequences: int = 12, steps: int | No
     shapes = {"step": lambda n: (n,), "sequence": lambda n: (), "own": lambda n: (rng.integers(1, 5),)}
     targets = [draw(spec.targets, *shapes[spec.target_shape](n)) for n in lengths]
     return ArrayDataset(spec, [draw(spec.inputs, n) for n in lengths], targets)
+
+
+class Case(NamedTuple):
+    """A task, and a batch with an empty row: what its head predicts, and what is decoded of it.
+
+    Of a dense prediction every number counts, wherever there is a target.
+    """
+
+    task: Callable[[], Task]
+    batch: SequenceBatch
+    prediction: Tensor
+    decoded: Tensor
+    dense: bool = False
+
+
+def case_of(name: str, spec: Spec, **options: Any) -> Case:
+    batch = make_batch(spec)
+    prediction = make_prediction(spec, batch)
+    return Case(partial(make, "task", name, spec, **options), batch, prediction, prediction, dense=True)
+
+
+def more_cases() -> dict[str, Case]:
+    """Cases whose predictions are not one number for each class or value."""
+    found = {}
+    prediction, batch = transcribed()
+    found["transcription"] = Case(lambda: Transcription(TRANSCRIPTS), batch, prediction, prediction)
+    prediction, batch = stroke_prediction(), stroke_batch()
+    found["stroke_generation"] = Case(lambda: StrokeGeneration(STROKES), batch, prediction, batch.targets)
+    prediction, batch = chained()
+    found["tagging by a chain"] = Case(partial(Tagging, TAGS, segments=["in"]), batch, prediction, prediction)
+    for output, shape in itertools.product(OUTPUTS, ("sequence", "step")):
+        task = partial(Forecasting, series_spec(shape), output=output, quantiles=LEVELS)
+        prediction, batch = forecast(task())
+        found[f"forecasting of {output} per {shape}"] = Case(task, batch, prediction, prediction)
+    return found
+
+
+# Transcription: unaligned targets, and the blank.
+
+TRANSCRIPTS = Spec("features", 3, "tokens", 2, "own", target_names=("yes", "no"))
+
+
+def transcribed(weights: Tensor | None = None) -> tuple[Tensor, SequenceBatch]:
+    torch.manual_seed(0)
+    lengths, counts = torch.tensor([4, 3, 0, 1, 4]), torch.tensor([2, 1, 2, 1, 0])
+    targets = torch.tensor([[0, 0], [1, 0], [0, 1], [1, 1], [0, 0]])
+    inputs = torch.randn(5, 4, 3, dtype=torch.float64)
+    batch = SequenceBatch(inputs, targets, lengths, lengths >= 0, counts, weights)
+    return torch.randn(5, 4, 3, dtype=torch.float64), batch
+
+
+# Stroke generation: a mixture's parameters for each movement of a pen.
+
+STROKES = Spec(
+    "tokens", 2, "values", 5, "own", ("a", "b"), shift=(0.0,) * 5, scale=(3.0, 3.0, 1.0, 1.0, 1.0),
+    strokes=Strokes(),
+)  # fmt: skip
+COMPONENTS = 3
+
+
+def movements(steps: int, generator: np.random.Generator) -> np.ndarray:
+    states = np.eye(3)[np.append(generator.integers(0, 2, steps - 1), 2)]
+    return np.concatenate([generator.normal(size=(steps, 2)), states], axis=1)
+
+
+def stroke_batch(seed: int = 0) -> SequenceBatch:
+    generator = np.random.default_rng(seed)
+    lengths = [4, 1, 6, 2]
+    targets = np.zeros((4, 6, 5))
+    for row, steps in enumerate(lengths):
+        targets[row, :steps] = movements(steps, generator)
+    real = torch.tensor([1, 1, 1, 0])
+    inputs = torch.tensor([[0], [1], [0], [1]])
+    return SequenceBatch(inputs, torch.from_numpy(targets), real, real > 0, torch.tensor(lengths))
+
+
+def stroke_prediction(seed: int = 1) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(4, 6, mixture_size(COMPONENTS, 3), generator=generator, dtype=torch.float64)
+
+
+# Tagging by a chain: scores of each tag after each other.
+
+TAGS = Spec("tokens", 5, "labels", 3, "step", target_names=("out", "in", "also in"))
+
+
+def chained(seed: int = 0, weights: Tensor | None = None) -> tuple[Tensor, SequenceBatch]:
+    draw = torch.Generator().manual_seed(seed)
+    targets, lengths = torch.randint(3, (4, 6), generator=draw), torch.tensor([6, 3, 1, 0])
+    batch = SequenceBatch(targets, targets, lengths, torch.ones(4, dtype=torch.bool), None, weights)
+    return torch.randn(4, 6, 3, 3, generator=draw, dtype=torch.float64), batch
+
+
+# Forecasts: the parameters of a distribution for each step ahead.
+
+LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
+
+
+def series_spec(shape: str = "sequence", **options: Any) -> Spec:
+    scales = {name: (number,) * SIZE for name, number in (("shift", 40.0), ("scale", 25.0))}
+    scales |= {f"input_{name}": value for name, value in scales.items()}
+    return Spec("features", SIZE, "values", SIZE, shape, horizon=SIZE, target_feature=1, **scales, **options)
+
+
+def forecast(task: Forecasting, seed: int = 0, rows: int = 6) -> tuple[Tensor, SequenceBatch]:
+    """A prediction, and a batch whose targets are whole numbers from 0 on, once unscaled."""
+    batch = make_batch(task.spec, seed, rows)
+    batch = batch._replace(targets=((batch.targets * 25 + 40).round().clamp(min=0) - 40) / 25)
+    generator = torch.Generator().manual_seed(seed + 1)
+    shape = (*batch.targets.shape[:-1], task.output_size)
+    return torch.randn(shape, generator=generator, dtype=torch.float64), batch

@@ -11,34 +11,13 @@ from seqmodels.batch import SequenceBatch
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.spec import Spec
 from seqmodels.tasks import Forecasting
-from seqmodels.tasks.base import real_items
 from seqmodels.tasks.forecasts.conformal import corrected, corrections, pairs
 from seqmodels.tasks.forecasts.distributions import Gaussian
 from seqmodels.tasks.forecasts.predictive import OUTPUTS, Predictive
-from tests.tasks.task_parts import make_batch
+from tests.tasks.task_parts import LEVELS, forecast, series_spec
 
 V = 3
-LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 SURE = [name for name in OUTPUTS if name != "point"]
-
-
-def series_spec(shape: str = "sequence", **options) -> Spec:
-    return Spec(
-        "features", V, "values", V, shape, horizon=V, target_feature=1, shift=(40.0,) * V, scale=(25.0,) * V,
-        input_shift=(40.0,) * V, input_scale=(25.0,) * V, **options,
-    )  # fmt: skip
-
-
-def counts(batch: SequenceBatch) -> SequenceBatch:
-    """The batch with targets that are whole numbers from 0 on, once unscaled."""
-    return batch._replace(targets=((batch.targets * 25 + 40).round().clamp(min=0) - 40) / 25)
-
-
-def made(task: Forecasting, seed: int = 0, rows: int = 6) -> tuple[torch.Tensor, SequenceBatch]:
-    batch = counts(make_batch(task.spec, seed, rows))
-    generator = torch.Generator().manual_seed(seed + 1)
-    shape = (*batch.targets.shape[:-1], task.output_size)
-    return torch.randn(shape, generator=generator, dtype=torch.float64), batch
 
 
 def measured(task: Forecasting, prediction: torch.Tensor, batch: SequenceBatch) -> dict[str, float]:
@@ -101,9 +80,9 @@ def test_levels_that_bound_no_interval_are_refused():
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_quantiles_rise_after_calibration_too_and_the_median_stays(name):
     task = Forecasting(series_spec(), output=name, quantiles=LEVELS, conformal=True)
-    prediction, batch = made(task, rows=6)
+    prediction, batch = forecast(task, rows=6)
     before = task.predictive.median(prediction)
-    task.calibrate([(prediction, batch), made(task, 5)])
+    task.calibrate([(prediction, batch), forecast(task, 5)])
     quantiles = task.predictive.quantiles(prediction)
     assert (quantiles.diff(dim=-1) >= 0).all()
     assert torch.equal(task.predictive.median(prediction), before)
@@ -115,8 +94,8 @@ def test_quantiles_rise_after_calibration_too_and_the_median_stays(name):
 def test_state_brings_the_same_intervals_back(name, shape, tmp_path):
     spec = series_spec(shape)
     task = Forecasting(spec, output=name, quantiles=LEVELS, conformal=True)
-    prediction, batch = made(task)
-    task.calibrate([made(task, 7), made(task, 8)])
+    prediction, batch = forecast(task)
+    task.calibrate([forecast(task, 7), forecast(task, 8)])
     torch.save(task.state(), tmp_path / "state.pt")
     other = Forecasting(spec, output=name, quantiles=LEVELS, conformal=True)
     assert (name == "point") == ("quantiles" not in other.decode(prediction, batch)[1])
@@ -126,26 +105,9 @@ def test_state_brings_the_same_intervals_back(name, shape, tmp_path):
 
 
 @pytest.mark.parametrize("name", SURE)
-@pytest.mark.parametrize("shape", ["sequence", "step"])
-def test_padding_reaches_neither_loss_nor_gradient_nor_metrics(name, shape):
-    task = Forecasting(series_spec(shape), output=name, quantiles=LEVELS)
-    prediction, batch = made(task)
-    real = real_items(batch, task.spec)
-    dirty = torch.where(real.unsqueeze(-1), prediction, torch.nan).requires_grad_()
-    spoiled = batch._replace(targets=torch.where(real.unsqueeze(-1), batch.targets, torch.nan))
-    total, count = task.loss(prediction, batch)
-    dirty_total, dirty_count = task.loss(dirty, spoiled)
-    assert (dirty_total.item(), dirty_count.item()) == (total.item(), count.item())
-    gradient = torch.autograd.grad(dirty_total, dirty)[0]
-    assert torch.isfinite(gradient).all()
-    assert not gradient[~real].any()
-    assert measured(task, dirty.detach(), spoiled) == measured(task, prediction, batch)
-
-
-@pytest.mark.parametrize("name", SURE)
 def test_metrics_are_those_of_the_values_in_original_units(name):
     task = Forecasting(series_spec(), output=name, quantiles=LEVELS)
-    prediction, batch = made(task)
+    prediction, batch = forecast(task)
     real = batch.lengths > 0
     truth = (batch.targets[real] * 25 + 40).numpy()
     quantiles = (task.predictive.quantiles(prediction[real]) * 25 + 40).numpy()
@@ -167,7 +129,7 @@ def test_scaled_and_unscaled_series_give_the_same_scores(name):
     scaled = Forecasting(series_spec(), output=name, quantiles=LEVELS)
     plain_spec = replace(series_spec(), shift=(), scale=(), input_shift=(), input_scale=())
     plain = Forecasting(plain_spec, output=name, quantiles=LEVELS)
-    prediction, batch = made(scaled)
+    prediction, batch = forecast(scaled)
     numbers = scaled.predictive.numbers(prediction).clone()
     if name == "quantiles":
         numbers = numbers * 25 + 40
@@ -196,7 +158,7 @@ def test_a_well_specified_distribution_is_calibrated_without_correction():
 
 def test_decode_names_quantiles_and_interval_in_original_units():
     task = Forecasting(series_spec(), output="gaussian", quantiles=(0.25, 0.5, 0.75), interval=0.9)
-    prediction, batch = made(task)
+    prediction, batch = forecast(task)
     rows = task.decode(prediction, batch)
     assert rows[0] == {
         "forecast": [],
@@ -213,7 +175,7 @@ def test_decode_names_quantiles_and_interval_in_original_units():
 
 def test_a_forecast_per_step_is_that_of_the_last_real_step():
     task = Forecasting(series_spec("step"), output="quantiles")
-    prediction, batch = made(task)
+    prediction, batch = forecast(task)
     alone = Forecasting(series_spec(), output="quantiles")
     last = prediction[torch.arange(6), (batch.lengths - 1).clamp(min=0)]
     assert task.decode(prediction, batch) == alone.decode(last, batch)
@@ -273,7 +235,7 @@ def test_options_that_cannot_be_are_refused(options, message):
 
 def test_calibration_can_be_drawn(tmp_path):
     task = Forecasting(series_spec(), output="quantiles", quantiles=LEVELS)
-    prediction, batch = made(task)
+    prediction, batch = forecast(task)
     metrics = task.metrics()
     task.update(metrics, prediction, batch)
     metrics.compute()

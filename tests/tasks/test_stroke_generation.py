@@ -7,61 +7,33 @@ import pytest
 import torch
 from scipy import stats
 
-from seqmodels.batch import SequenceBatch
 from seqmodels.cells import FeedforwardCell
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.heads.mixture import log_likelihood, mixture_size
+from seqmodels.heads.mixture import log_likelihood
 from seqmodels.heads.mixture_density import MixtureDensity
 from seqmodels.layers import Recurrent
 from seqmodels.model import SequenceModel, TokenEncoder
-from seqmodels.spec import Spec, Strokes
+from seqmodels.spec import Spec
 from seqmodels.tasks.baselines.strokes import linear_regression, memoryless_mixture, one_gaussian
 from seqmodels.tasks.stroke_generation import StrokeGeneration, strokes_of
-
-SPEC = Spec(
-    "tokens", 2, "values", 5, "own", ("a", "b"), shift=(0.0,) * 5, scale=(3.0, 3.0, 1.0, 1.0, 1.0),
-    strokes=Strokes(),
-)  # fmt: skip
-M = 3
-
-
-def movements(steps: int, generator: np.random.Generator) -> np.ndarray:
-    states = np.eye(3)[np.append(generator.integers(0, 2, steps - 1), 2)]
-    return np.concatenate([generator.normal(size=(steps, 2)), states], axis=1)
-
-
-def make_batch(seed: int = 0) -> SequenceBatch:
-    generator = np.random.default_rng(seed)
-    lengths = [4, 1, 6, 2]
-    targets = np.zeros((4, 6, 5))
-    for row, steps in enumerate(lengths):
-        targets[row, :steps] = movements(steps, generator)
-    real = torch.tensor([1, 1, 1, 0])
-    return SequenceBatch(
-        torch.tensor([[0], [1], [0], [1]]), torch.from_numpy(targets), real, real > 0, torch.tensor(lengths)
-    )
-
-
-def make_prediction(seed: int = 1) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(4, 6, mixture_size(M, 3), generator=generator, dtype=torch.float64)
+from tests.tasks.task_parts import COMPONENTS, STROKES, movements, stroke_batch, stroke_prediction
 
 
 def make_model() -> SequenceModel:
     torch.manual_seed(0)
     encoder = TokenEncoder(2, 4)
-    head = MixtureDensity(4, 5, components=M, hidden_sizes=[6], max_steps=7)
+    head = MixtureDensity(4, 5, components=COMPONENTS, hidden_sizes=[6], max_steps=7)
     return SequenceModel(encoder, Recurrent(FeedforwardCell(4, 4)), head).eval()
 
 
 def dataset(seed: int, count: int = 40, steps: int | None = None) -> ArrayDataset:
     generator = np.random.default_rng(seed)
     targets = [movements(steps or int(generator.integers(2, 9)), generator) for _ in range(count)]
-    return ArrayDataset(SPEC, [np.array([i % 2]) for i in range(count)], targets)
+    return ArrayDataset(STROKES, [np.array([i % 2]) for i in range(count)], targets)
 
 
 def test_loss_is_the_likelihood_of_the_real_movements():
-    task, batch, prediction = StrokeGeneration(SPEC), make_batch(), make_prediction()
+    task, batch, prediction = StrokeGeneration(STROKES), stroke_batch(), stroke_prediction()
     total, count = task.loss(prediction, batch)
     expected = sum(
         -log_likelihood(prediction[row, step], batch.targets[row, step]).item()
@@ -71,26 +43,9 @@ def test_loss_is_the_likelihood_of_the_real_movements():
     assert (total.item(), count.item()) == (pytest.approx(expected), 11)
 
 
-def test_garbage_in_padding_reaches_nothing():
-    task, batch, prediction = StrokeGeneration(SPEC), make_batch(), make_prediction().requires_grad_()
-    real = torch.arange(6) < torch.tensor([[4], [1], [6], [0]])
-    clean = task.loss(prediction, batch)[0]
-    gradient = torch.autograd.grad(clean, prediction)[0]
-    dirty = torch.where(real.unsqueeze(-1), prediction.detach(), torch.nan).requires_grad_()
-    spoiled = batch._replace(targets=torch.where(real.unsqueeze(-1), batch.targets, torch.nan))
-    loss = task.loss(dirty, spoiled)[0]
-    assert loss.item() == clean.item()
-    assert torch.equal(torch.autograd.grad(loss, dirty)[0], gradient)
-    assert not gradient[~real].any()
-    metrics, other = task.metrics(), task.metrics()
-    task.update(metrics, prediction, batch)
-    task.update(other, dirty, spoiled)
-    assert metrics.compute() == other.compute()
-
-
 def test_another_prediction_or_other_data_are_refused():
-    task, batch = StrokeGeneration(SPEC), make_batch()
-    for wrong in (make_prediction()[..., :-1], make_prediction()[:2], make_prediction()[:, :3]):
+    task, batch = StrokeGeneration(STROKES), stroke_batch()
+    for wrong in (stroke_prediction()[..., :-1], stroke_prediction()[:2], stroke_prediction()[:, :3]):
         with pytest.raises(ValueError, match="use model/head=mixture_density"):
             task.loss(wrong, batch)
     with pytest.raises(ValueError, match="StrokeGeneration is not for this data"):
@@ -126,9 +81,11 @@ def test_the_regression_finds_a_memory_of_one_step():
 
 
 def test_baselines_score_in_the_models_metrics_and_learn_from_training_only():
-    task, train = StrokeGeneration(SPEC, components=2), dataset(0)
+    task, train = StrokeGeneration(STROKES, components=2), dataset(0)
     whole = dataset(1, steps=5)
-    halves = [ArrayDataset(SPEC, whole.inputs[part], whole.targets[part]) for part in (slice(0, 10), slice(10, None))]
+    halves = [
+        ArrayDataset(STROKES, whole.inputs[part], whole.targets[part]) for part in (slice(0, 10), slice(10, None))
+    ]
     parts = [task.baselines(train, half) for half in halves]
     for name, values in task.baselines(train, whole).items():
         for metric, value in values.items():
@@ -137,7 +94,7 @@ def test_baselines_score_in_the_models_metrics_and_learn_from_training_only():
 
 
 def test_what_is_drawn_ends_and_is_the_same_for_the_same_seed():
-    task, model, batch = StrokeGeneration(SPEC), make_model(), make_batch()
+    task, model, batch = StrokeGeneration(STROKES), make_model(), stroke_batch()
     made, again = task.generate(model, batch), task.generate(model, batch)
     assert torch.equal(made, again)
     drawn = task.decode(made, batch)
@@ -145,11 +102,11 @@ def test_what_is_drawn_ends_and_is_the_same_for_the_same_seed():
     assert drawn[3]["strokes"] == []
     for row in drawn[:3]:
         assert 1 <= sum(map(len, row["strokes"])) <= 7
-    assert task.decode(batch.targets, batch)[0]["strokes"] == strokes_of(batch.targets[0] * torch.tensor(SPEC.scale))
+    assert task.decode(batch.targets, batch)[0]["strokes"] == strokes_of(batch.targets[0] * torch.tensor(STROKES.scale))
 
 
 def test_pictures_can_be_drawn(tmp_path):
-    figures = StrokeGeneration(SPEC).sample_plots(make_model(), make_batch(), torch.Generator().manual_seed(0))
+    figures = StrokeGeneration(STROKES).sample_plots(make_model(), stroke_batch(), torch.Generator().manual_seed(0))
     figures["drawings"].savefig(tmp_path / "drawings.png", dpi=30)
-    empty = make_batch()._replace(lengths=torch.zeros(4, dtype=torch.long))
-    assert StrokeGeneration(SPEC).sample_plots(make_model(), empty, torch.Generator()) == {}
+    empty = stroke_batch()._replace(lengths=torch.zeros(4, dtype=torch.long))
+    assert StrokeGeneration(STROKES).sample_plots(make_model(), empty, torch.Generator()) == {}

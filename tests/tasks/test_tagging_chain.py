@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from seqmodels.batch import SequenceBatch
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.registry import make
 from seqmodels.spec import Spec, Text
@@ -14,17 +13,7 @@ from seqmodels.tasks.baselines.codons import CodonWindows, best_threshold
 from seqmodels.tasks.baselines.markov import Markov
 from seqmodels.tasks.metrics.segments import COUNTS, count_segments, segment_scores
 from seqmodels.tasks.tagging import Tagging
-
-NAMES = ("out", "in", "also in")
-SPEC = Spec("tokens", 5, "labels", 3, "step", target_names=NAMES)
-
-
-def made(rows: int = 4, steps: int = 6, seed: int = 0, weights: torch.Tensor | None = None):
-    draw = torch.Generator().manual_seed(seed)
-    targets = torch.randint(3, (rows, steps), generator=draw)
-    lengths = torch.tensor([steps, 3, 1, 0])[:rows]
-    batch = SequenceBatch(targets, targets, lengths, torch.ones(rows, dtype=torch.bool), None, weights)
-    return torch.randn(rows, steps, 3, 3, generator=draw, dtype=torch.float64), batch
+from tests.tasks.task_parts import TAGS, chained
 
 
 def every_path(potentials):
@@ -36,8 +25,8 @@ def every_path(potentials):
 
 @pytest.mark.parametrize("weights", [None, torch.tensor([0.5, 2.0, 0.0, 1.0])])
 def test_the_loss_is_the_negative_log_probability_of_the_sequence_of_tags(weights):
-    prediction, batch = made(weights=weights)
-    total, count = Tagging(SPEC).loss(prediction, batch)
+    prediction, batch = chained(weights=weights)
+    total, count = Tagging(TAGS).loss(prediction, batch)
     each = [1.0] * 4 if weights is None else weights.tolist()
     wanted = 0.0
     for row, length in enumerate(batch.lengths.tolist()[:3]):
@@ -49,46 +38,26 @@ def test_the_loss_is_the_negative_log_probability_of_the_sequence_of_tags(weight
 
 
 def test_tags_and_their_probabilities_are_those_of_whole_sequences():
-    prediction, batch = made(seed=3)
-    decoded = Tagging(SPEC).decode(prediction, batch)
+    prediction, batch = chained(seed=3)
+    decoded = Tagging(TAGS).decode(prediction, batch)
     for row, length in enumerate(batch.lengths.tolist()[:3]):
         paths, scores = every_path(prediction[row, :length])
         best = paths[scores.argmax()]
-        assert decoded[row]["tags"] == [NAMES[tag] for tag in best]
+        assert decoded[row]["tags"] == [TAGS.target_names[tag] for tag in best]
         share = ((paths == best) * scores.softmax(0).unsqueeze(1)).sum(0)
         assert decoded[row]["probabilities"] == pytest.approx(share.tolist(), rel=1e-5)
     assert decoded[3] == {"tags": [], "probabilities": []}
 
 
-def test_garbage_in_the_padding_of_a_chain_reaches_nothing():
-    task = Tagging(SPEC, segments=["in"])
-    prediction, batch = made()
-    real = torch.arange(6) < batch.lengths.unsqueeze(1)
-    dirty = torch.where(real[:, :, None, None], prediction, torch.nan).requires_grad_()
-    spoilt = batch._replace(targets=torch.where(real, batch.targets, 10**6))
-    prediction.requires_grad_()
-    totals = [task.loss(prediction, batch)[0], task.loss(dirty, spoilt)[0]]
-    assert totals[0].item() == totals[1].item()
-    gradients = [torch.autograd.grad(t, p)[0] for t, p in zip(totals, (prediction, dirty), strict=True)]
-    assert torch.equal(*gradients)
-    assert task.decode(dirty, spoilt) == task.decode(prediction, batch)
-    values = []
-    for each, one in ((prediction, batch), (dirty, spoilt)):
-        metrics = task.metrics()
-        task.update(metrics, each, one)
-        values.append(task.summary(metrics.compute()))
-    assert values[0] == values[1]
-
-
 def test_what_a_chain_has_no_use_for_is_refused():
-    prediction, batch = made()
+    prediction, batch = chained()
     for options in ({"label_smoothing": 0.1}, {"class_weights": "balanced"}):
         with pytest.raises(ValueError, match="this head's loss is of sequences"):
-            Tagging(SPEC, **options).loss(prediction, batch)
+            Tagging(TAGS, **options).loss(prediction, batch)
     with pytest.raises(ValueError, match=r"prediction must be \(4, 6, 3, 3\)"):
-        Tagging(SPEC).loss(prediction[..., :2], batch)
+        Tagging(TAGS).loss(prediction[..., :2], batch)
     with pytest.raises(ValueError, match=r"task.segments: the data have no tag 'exon'; their tags: out, in, also in"):
-        Tagging(SPEC, segments=["exon"])
+        Tagging(TAGS, segments=["exon"])
 
 
 def test_windows_are_refused_for_a_head_of_whole_sequences():
@@ -99,8 +68,8 @@ def test_windows_are_refused_for_a_head_of_whole_sequences():
 
     model = SequenceModel(TokenEncoder(5, 4), Recurrent(GRUCell(4, 6)), make("head", "crf", 6, 3))
     with pytest.raises(ValueError, match="window=4 cuts sequences, but LinearChainCRF"):
-        Learner(model, Tagging(SPEC), window=4)
-    Learner(model, Tagging(SPEC))
+        Learner(model, Tagging(TAGS), window=4)
+    Learner(model, Tagging(TAGS))
 
 
 def plain_segments(tags, starts, members):
@@ -134,15 +103,12 @@ def test_segments_are_those_of_a_plain_loop(seed):
     assert scores["segment_f1"] == pytest.approx(2 * both / (len(found) + len(true)))
 
 
-def test_segments_of_a_stage_are_those_of_its_batches_together():
-    task, (prediction, batch) = Tagging(SPEC, segments=["in", "also in"]), made(seed=5)
-    whole, parts = task.metrics(), task.metrics()
-    task.update(whole, prediction, batch)
-    for rows in (slice(0, 1), slice(1, 4)):
-        task.update(parts, prediction[rows], SequenceBatch(*(x if x is None else x[rows] for x in batch)))
-    assert task.summary(whole.compute()) == task.summary(parts.compute())
+def test_segments_are_among_the_metrics():
+    task, (prediction, batch) = Tagging(TAGS, segments=["in", "also in"]), chained(seed=5)
+    metrics = task.metrics()
+    task.update(metrics, prediction, batch)
     assert task.monitor == ("step_f1", "max")
-    assert set(task.summary(whole.compute())) >= {"accuracy", "step_f1", "segment_precision", "segment_f1"}
+    assert set(task.summary(metrics.compute())) >= {"accuracy", "step_f1", "segment_precision", "segment_f1"}
 
 
 # Baselines.

@@ -4,37 +4,43 @@ import copy
 import json
 import math
 import pickle
-from pathlib import Path
 
 import pytest
 import torch
 
-from seqmodels.batch import SequenceBatch
+from seqmodels.batch import step_mask
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.registry import find, make, names
 from seqmodels.tasks.base import real_items
-from tests.tasks.task_parts import SIZE, all_specs, make_batch, make_dataset, make_prediction, suited
+from tests.tasks.task_parts import (
+    SIZE,
+    all_specs,
+    case_of,
+    make_batch,
+    make_dataset,
+    make_prediction,
+    more_cases,
+    suited,
+)
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "task"
 EVERY = [pytest.param(*pair, id=f"{pair[0]}-{i}") for i, pair in enumerate(suited())]
 every = pytest.mark.parametrize(("name", "spec"), EVERY)
+CASES = {**{f"{name}-{i}": case_of(name, spec) for i, (name, spec) in enumerate(suited())}, **more_cases()}
+PLOTTED = ("Classification", "Tagging", "Multilabel", "Transcription")
+every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
-def spoil(spec, batch, prediction, number=torch.nan):
+def spoil(task, batch, prediction, number=torch.nan):
     """Garbage, NaN or another number, wherever nothing is real."""
-    real = real_items(batch, spec)
+    real = real_items(batch, task.spec)
 
     def garbage(values, real):
         real = real.view(*real.shape, *[1] * (values.dim() - real.dim()))
         return torch.where(real, values, number if values.is_floating_point() else 10**6)
 
-    steps = torch.arange(batch.inputs.shape[1]) < batch.lengths.unsqueeze(1)
-    inputs = garbage(batch.inputs, steps)
-    return batch._replace(inputs=inputs, targets=garbage(batch.targets, real)), garbage(prediction, real)
-
-
-def pick(batch: SequenceBatch, rows) -> SequenceBatch:
-    return SequenceBatch(*(None if part is None else part[rows] for part in batch))
+    steps = step_mask(batch.lengths, batch.inputs.shape[1])
+    dirty = batch._replace(inputs=garbage(batch.inputs, steps), targets=garbage(batch.targets, real))
+    return dirty, garbage(prediction, steps if task.unaligned else real)
 
 
 def measure(task, parts):
@@ -53,25 +59,27 @@ def measure(task, parts):
 def test_every_task_is_found_and_tested():
     known = {"classification", "forecasting", "language_modelling", "regression", "sequence_generation", "tagging"}
     assert known <= set(names("task"))
-    elsewhere = {name for name in names("task") if find("task", name).unaligned}  # test_transcription.py
-    elsewhere |= {"stroke_generation", "anomaly"}  # test_stroke_generation.py, test_anomaly.py
-    assert {name for name, _ in suited()} == set(names("task")) - elsewhere
+    elsewhere = {"transcription", "stroke_generation"}  # among the further cases
+    assert {name for name, _ in suited()} == set(names("task")) - elsewhere - {"anomaly"}  # test_anomaly.py
+    assert elsewhere <= set(CASES)
     assert len(EVERY) >= 14
 
 
-@every
+@every_case
 @pytest.mark.parametrize("number", [torch.nan, torch.inf, -torch.inf, 1.7e308])
-def test_garbage_in_padding_reaches_neither_loss_nor_gradient_nor_metrics(name, spec, number):
-    task, batch = make("task", name, spec), make_batch(spec)
-    prediction = make_prediction(spec, batch).requires_grad_()
+def test_garbage_in_padding_reaches_neither_loss_nor_gradient_nor_metrics(case, number):
+    task, batch = case.task(), case.batch
+    prediction = case.prediction.clone().requires_grad_()
     total, count = task.loss(prediction, batch)
     gradient = torch.autograd.grad(total, prediction)[0]
-    real = real_items(batch, spec)
+    real = real_items(batch, task.spec)
+    seen = step_mask(batch.lengths, prediction.shape[1]) if task.unaligned else real
     assert count.item() == real.sum().item() > 0
-    assert not gradient[~real].any()
-    assert gradient[real].abs().amin(-1).min() > 0
+    assert not gradient[~seen].any()
+    sizes = gradient[seen].flatten(1).abs()
+    assert (sizes.amin(1) if case.dense else sizes.amax(1)).min() > 0
 
-    dirty_batch, dirty = spoil(spec, batch, prediction.detach(), number)
+    dirty_batch, dirty = spoil(task, batch, prediction.detach(), number)
     assert not torch.equal(dirty, prediction)
     dirty.requires_grad_()
     dirty_total, dirty_count = task.loss(dirty, dirty_batch)
@@ -81,33 +89,31 @@ def test_garbage_in_padding_reaches_neither_loss_nor_gradient_nor_metrics(name, 
     assert measure(task, [(dirty, dirty_batch)]) == measure(task, [(prediction, batch)])
 
 
-@every
-def test_a_row_of_length_zero_counts_nothing(name, spec):
-    task, batch = make("task", name, spec), make_batch(spec)
-    total, count = task.loss(make_prediction(spec, batch)[:1], pick(batch, slice(0, 1)))
-    assert batch.lengths[0] == 0
+@every_case
+def test_a_row_of_length_zero_counts_nothing(case):
+    task, empty = case.task(), case.batch.lengths == 0
+    total, count = task.loss(case.prediction[empty], case.batch.pick(empty))
+    assert empty.any()
     assert (total.item(), count.item()) == (0.0, 0.0)
-    task.update(task.metrics(), make_prediction(spec, batch)[:1], pick(batch, slice(0, 1)))
+    task.update(task.metrics(), case.prediction[empty], case.batch.pick(empty))
 
 
-@every
-def test_permuting_rows_permutes_the_answer(name, spec):
-    task, batch = make("task", name, spec), make_batch(spec)
-    prediction, order = make_prediction(spec, batch), torch.tensor([3, 0, 5, 1, 4, 2])
+@every_case
+def test_permuting_rows_permutes_the_answer(case):
+    task, batch, prediction = case.task(), case.batch, case.prediction
+    order = torch.randperm(len(batch.lengths), generator=torch.Generator().manual_seed(0))
     total, count = task.loss(prediction, batch)
-    other_total, other_count = task.loss(prediction[order], pick(batch, order))
+    other_total, other_count = task.loss(prediction[order], batch.pick(order))
     assert other_total.item() == pytest.approx(total.item(), rel=1e-12)
     assert other_count.item() == count.item()
-    decoded = task.decode(prediction, batch)
-    assert task.decode(prediction[order], pick(batch, order)) == [decoded[i] for i in order.tolist()]
+    decoded = task.decode(case.decoded, batch)
+    assert task.decode(case.decoded[order], batch.pick(order)) == [decoded[i] for i in order.tolist()]
 
 
-@every
-def test_loss_and_metrics_add_up_over_parts_of_a_batch(name, spec):
-    task, batch = make("task", name, spec), make_batch(spec)
-    prediction = make_prediction(spec, batch)
-    cuts = [slice(0, 2), slice(2, 6)]
-    parts = [(prediction[rows], pick(batch, rows)) for rows in cuts]
+@every_case
+def test_loss_and_metrics_add_up_over_parts_of_a_batch(case):
+    task, batch, prediction = case.task(), case.batch, case.prediction
+    parts = [(prediction[rows], batch.pick(rows)) for rows in (slice(0, 2), slice(2, None))]
     assert measure(task, parts) == pytest.approx(measure(task, [(prediction, batch)]), rel=1e-6)
     whole = task.loss(prediction, batch)
     for i in range(2):
@@ -127,48 +133,47 @@ def test_loss_adds_up_over_windows(name, spec):
     assert (total, count) == pytest.approx((whole[0].item(), whole[1].item()), rel=1e-12)
 
 
-@every
+@every_case
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-def test_lower_precision_is_summed_in_float32(name, spec, dtype):
-    task, batch = make("task", name, spec), make_batch(spec)
-    if spec.targets == "values":
+def test_lower_precision_is_summed_in_float32(case, dtype):
+    task, batch, prediction = case.task(), case.batch, case.prediction
+    if task.spec.targets == "values":
         batch = batch._replace(targets=batch.targets.float())
-    prediction = make_prediction(spec, batch)
     total, count = task.loss(prediction.to(dtype), batch)
     assert total.dtype == count.dtype == torch.float32
     assert total.item() == pytest.approx(task.loss(prediction.float(), batch)[0].item(), rel=0.03)
 
 
-@every
-def test_decode_gives_plain_values_for_each_row(name, spec):
-    task, batch = make("task", name, spec), make_batch(spec)
-    decoded = task.decode(make_prediction(spec, batch), batch)
+@every_case
+def test_decode_gives_plain_values_for_each_row(case):
+    task, batch = case.task(), case.batch
+    decoded = task.decode(case.decoded, batch)
     assert len(decoded) == len(batch.lengths)
     assert json.loads(json.dumps(decoded)) == decoded
-    if spec.target_shape != "own":
-        dirty_batch, dirty = spoil(spec, batch, make_prediction(spec, batch))
+    if task.spec.target_shape != "own" or task.unaligned:
+        dirty_batch, dirty = spoil(task, batch, case.prediction)
         assert task.decode(dirty, dirty_batch) == decoded
 
 
-@every
-def test_the_monitored_metric_is_measured(name, spec):
-    task, batch = make("task", name, spec), make_batch(spec)
+@every_case
+def test_the_monitored_metric_is_measured(case):
+    task = case.task()
     metric, mode = task.monitor
-    measured = measure(task, [(make_prediction(spec, batch), batch)])
+    measured = measure(task, [(case.prediction, case.batch)])
     assert mode in ("min", "max")
     assert math.isfinite(measured[metric])
     assert all(type(value) is float for value in measured.values())
 
 
-@every
-def test_metrics_can_be_copied_pickled_and_started_afresh(name, spec):
-    task, batch = make("task", name, spec), make_batch(spec)
+@every_case
+def test_metrics_can_be_copied_pickled_and_started_afresh(case):
+    task, batch, prediction = case.task(), case.batch, case.prediction
     metrics = pickle.loads(pickle.dumps(copy.deepcopy(task.metrics())))
-    task.update(metrics, make_prediction(spec, batch), batch)
+    task.update(metrics, prediction, batch)
     metrics.reset()
-    task.update(metrics, make_prediction(spec, batch, seed=2), batch)
+    task.update(metrics, -prediction, batch)
     fresh = task.metrics()
-    task.update(fresh, make_prediction(spec, batch, seed=2), batch)
+    task.update(fresh, -prediction, batch)
     assert metrics.compute() == fresh.compute()
 
 
@@ -201,21 +206,18 @@ def test_baselines_learn_nothing_from_the_evaluation_split(name, spec):
             assert values[metric] == pytest.approx(mean, rel=1e-5)
 
 
-@every
-def test_pictures_can_be_drawn(name, spec, tmp_path):
-    task, batch = make("task", name, spec), make_batch(spec)
-    prediction = make_prediction(spec, batch).requires_grad_()
+@every_case
+def test_pictures_can_be_drawn(case, tmp_path):
+    task, batch = case.task(), case.batch
+    prediction = case.prediction.clone().requires_grad_()
     metrics = task.metrics()
     task.update(metrics, prediction, batch)
     metrics.compute()
     figures = task.plots(prediction, batch, metrics)
-    if (spec.targets == "values" and spec.inputs == "features") or name in ("classification", "tagging", "multilabel"):
+    if (task.spec.targets == "values" and task.spec.inputs == "features") or type(task).__name__ in PLOTTED:
         assert figures
-    for figure in figures.values():
-        figure.savefig(tmp_path / "figure.png", dpi=30)
-    empty = make_batch(spec)
-    empty = empty._replace(lengths=torch.zeros_like(empty.lengths))
-    for figure in task.plots(prediction, empty).values():
+    empty = batch._replace(lengths=torch.zeros_like(batch.lengths))
+    for figure in (*figures.values(), *task.plots(prediction, empty).values()):
         figure.savefig(tmp_path / "figure.png", dpi=30)
 
 
