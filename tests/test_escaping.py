@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from seqmodels.cli.flags import as_json
+from seqmodels.cli.output import as_json
 from seqmodels.cli.screen import report
 from seqmodels.cli.verbs.report_page import markdown
 from seqmodels.escaping import fenced, in_cell, in_markdown, on_screen

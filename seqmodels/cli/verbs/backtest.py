@@ -10,25 +10,22 @@ from seqmodels.cli.config.library import Library
 from seqmodels.cli.config.saved import run_folder, saved_config
 from seqmodels.cli.config.settings import amend, amend_written, names
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.flags import wrong_values
 from seqmodels.cli.prepare import prepare, untrusted
 from seqmodels.cli.rules.check import check
 from seqmodels.cli.screen import console
 from seqmodels.kinds import whole
 from seqmodels.training.lock import remove_empty
 
-FOLDS = 5
-
 
 def backtest(arguments: list[str]) -> int:
     """Run all folds, and sum up."""
     parser = config_parser()
-    parser.add_argument("--folds", type=int, default=FOLDS)
-    parser.add_argument("--sliding", type=int)
+    parser.number("folds", whole(1, 10_000), default=5)
+    parser.number("sliding", whole(1))
     flags, rest = parser.overrides(arguments)
     library = Library(flags.config_dir)
     config, folder = _config(library, rest, flags)
-    _check(flags, config)
+    parser.check(flags, *_wrong_data(config["data"]))
     from seqmodels.training.backtest import backtest as run
 
     absent = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -74,14 +71,11 @@ def _now() -> str:
     return datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
 
 
-def _check(flags: argparse.Namespace, config: dict[str, Any]) -> None:
-    problems = wrong_values(flags, {"folds": whole(1, 10_000), "sliding": whole(1)})
-    data = config["data"]
+def _wrong_data(data: dict[str, Any]) -> list[str]:
     if "fold" not in data:
-        problems.append(f"data={data['name']}: a backtest walks forward through time series: choose data=csv")
-    elif data["fold"] is not None:
-        problems.append("data.fold: is set by the backtest itself: leave it null")
-    elif not data["test_fraction"]:
-        problems.append("data.test_fraction: must be above 0: the folds are cut from the test part")
-    if problems:
-        raise ConfigError(*problems)
+        return [f"data={data['name']}: a backtest walks forward through time series: choose data=csv"]
+    if data["fold"] is not None:
+        return ["data.fold: is set by the backtest itself: leave it null"]
+    return (
+        [] if data["test_fraction"] else ["data.test_fraction: must be above 0: the folds are cut from the test part"]
+    )

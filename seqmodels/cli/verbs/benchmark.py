@@ -6,14 +6,13 @@ import argparse
 import json
 import re
 import shlex
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from seqmodels import __version__
 from seqmodels.benchmark.shapes import MODES, SHAPES, TIMED, Shape, parse_shape
 from seqmodels.cli.arguments import Parser
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.flags import wrong_target, wrong_values
 from seqmodels.cli.screen import console
 from seqmodels.kinds import whole
 from seqmodels.quoting import suggest
@@ -87,19 +86,18 @@ def _read(arguments: list[str]) -> argparse.Namespace:
     for flag in ("--cells", "--modes", "--shapes"):
         parser.add_argument(flag, type=lambda text: [word for word in text.split(",") if word])
     parser.add_argument("--cell", action="append", default=[])
-    parser.add_argument("--repeats", type=int)
-    parser.add_argument("--threads", type=int)
+    parser.number("repeats", whole(1))
+    parser.number("threads", whole(1))
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype")
     for flag in ("--quick", "--no-loop", "--targets"):
         parser.add_argument(flag, action="store_true")
-    for flag in ("--json", "--markdown"):
-        parser.add_argument(flag, type=Path)
+    parser.target("json")
+    parser.target("markdown")
     flags, rest = parser.overrides(arguments)
     shapes, problems = _parse_shapes(flags)
-    problems = [f"{word}: benchmark has flags only, such as --cells lstm" for word in rest] + problems + _wrong(flags)
-    if problems:
-        raise ConfigError(*problems)
+    words = [f"{word}: benchmark has flags only, such as --cells lstm" for word in rest]
+    parser.check(flags, *words, *problems, *_wrong(flags))
     if flags.quick:
         shapes, flags.modes = shapes or [SHAPES["tiny"]], flags.modes or TIMED
     flags.shapes = shapes
@@ -116,18 +114,14 @@ def _parse_shapes(flags: argparse.Namespace) -> tuple[list[Shape], list[str]]:
     return shapes, problems
 
 
-def _wrong(flags: argparse.Namespace) -> list[str]:
-    problems = [
-        f"--modes: there is no {m!r}{suggest(m, MODES) or ';'} choose from: {', '.join(MODES)}"
-        for m in flags.modes or []
-        if m not in MODES
-    ]
-    problems += wrong_values(flags, {"repeats": whole(1), "threads": whole(1)})
+def _wrong(flags: argparse.Namespace) -> Iterator[str]:
+    for mode in flags.modes or []:
+        if mode not in MODES:
+            yield f"--modes: there is no {mode!r}{suggest(mode, MODES) or ';'} choose from: {', '.join(MODES)}"
     if not re.fullmatch(r"cpu|cuda(:\d+)?", flags.device):
-        problems.append(f"--device: must be cpu, cuda, or cuda:N, got {flags.device}")
+        yield f"--device: must be cpu, cuda, or cuda:N, got {flags.device}"
     if flags.dtype not in (None, *DTYPES):
-        problems.append(f"--dtype: must be one of {', '.join(DTYPES)}, got {flags.dtype}")
-    return problems + wrong_target("json", flags.json) + wrong_target("markdown", flags.markdown)
+        yield f"--dtype: must be one of {', '.join(DTYPES)}, got {flags.dtype}"
 
 
 def _settings(flags: argparse.Namespace) -> Settings:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqmodels.cli.arguments import Parser
-from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.flags import PICTURES, TABLES, give, wrong_source, wrong_target, wrong_values
+from seqmodels.cli.arguments import PICTURES, TABLES, Parser
+from seqmodels.cli.output import give
 from seqmodels.cli.screen import console
 from seqmodels.cli.trained import read_run
 from seqmodels.files.atomic import replacing
@@ -24,12 +22,12 @@ PAST, LEAST_PAST = 4, 48
 def forecast(arguments: list[str]) -> int:
     """Write the forecast of every series, or print it; and draw it."""
     parser = Parser()
-    parser.add_argument("--input", type=Path)
-    parser.add_argument("--output", type=Path)
-    parser.add_argument("--plot", type=Path)
-    parser.add_argument("--steps", type=int)
+    parser.source("input")
+    parser.number("steps", whole(1, 1_000_000))
+    parser.target("output", *TABLES)
+    parser.target("plot", *PICTURES)
     flags, run, changes, plugins = read_run(parser, arguments)
-    _check(flags)
+    parser.check(flags)
     from seqmodels.inference import load
 
     model = load(run, plugins, changes=changes)
@@ -45,15 +43,6 @@ def forecast(arguments: list[str]) -> int:
         screen.print(f"picture in {flags.plot}")
     give(rows, flags.output, "forecasts")
     return 0
-
-
-def _check(flags: argparse.Namespace) -> None:
-    problems = []
-    problems += [] if flags.input is None else wrong_source("--input", flags.input)
-    problems += wrong_values(flags, {"steps": whole(1, 1_000_000)})
-    problems += wrong_target("output", flags.output, TABLES) + wrong_target("plot", flags.plot, PICTURES)
-    if problems:
-        raise ConfigError(*problems)
 
 
 def _plot(ahead: SeriesAhead, rows: list[dict[str, Any]], horizon: int, path: Path) -> None:

@@ -9,15 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from seqmodels.cli.arguments import Parser
-from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.flags import TABLES, as_json, give, wrong_source, wrong_target, wrong_values
+from seqmodels.cli.arguments import STANDARD_INPUT, TABLES, Parser
+from seqmodels.cli.output import as_json, give
 from seqmodels.cli.screen import console
 from seqmodels.cli.trained import read_run
 from seqmodels.kinds import whole
 
-STANDARD_INPUT = "-"
-# Bytes of it that are kept, so that one without an end does not fill the disk.
+# Bytes of standard input that are kept, so that one without an end does not fill the disk.
 MOST_INPUT = 1_000_000_000
 # Seconds before the first line of progress, and between two.
 PATIENCE = 2.0
@@ -26,12 +24,12 @@ PATIENCE = 2.0
 def predict(arguments: list[str]) -> int:
     """Write predictions for new data, or print them."""
     parser = Parser()
-    parser.add_argument("--input")
-    parser.add_argument("--output", type=Path)
-    parser.add_argument("--every", type=int)
-    parser.add_argument("--top", type=int)
+    parser.source("input", several=True)
+    parser.target("output", *TABLES)
+    parser.number("every", whole(1))
+    parser.number("top", whole(1))
     flags, run, changes, plugins = read_run(parser, arguments)
-    _check(flags)
+    parser.check(flags, *_problems(flags))
     from seqmodels.inference import load
 
     trained = load(run, plugins, changes=changes)
@@ -49,18 +47,13 @@ def _in_one_cell(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "probabilities": list(map(as_json, likeliest)) if "tags" in row else as_json(likeliest)}
 
 
-def _check(flags: argparse.Namespace) -> None:
+def _problems(flags: argparse.Namespace) -> list[str]:
     problems = []
     if flags.input is None:
         problems.append("--input: name the file to predict for: --input FILE")
-    elif flags.input != STANDARD_INPUT:
-        problems += wrong_source("--input", flags.input, several=True)
-    problems += wrong_target("output", flags.output, TABLES)
-    problems += wrong_values(flags, {"every": whole(1), "top": whole(1)})
     if flags.every is not None and flags.top is not None:
         problems.append("--top: is for predictions on whole sequences: leave out --every")
-    if problems:
-        raise ConfigError(*problems)
+    return problems
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from seqmodels.cli.arguments import Parser
 from seqmodels.cli.config.library import Library
 from seqmodels.cli.config.saved import run_folder, saved_config
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.flags import wrong_target
 from seqmodels.cli.screen import console
 from seqmodels.cli.trained import read_run
 from seqmodels.files.atomic import replacing
@@ -18,12 +17,9 @@ from seqmodels.files.atomic import replacing
 def report(arguments: list[str]) -> int:
     """Write a run's page and picture."""
     parser = Parser()
-    parser.add_argument("--output", type=Path, default=Path("report.md"))
+    parser.target("output", ".md", default=Path("report.md"))
     flags, run, changes, plugins = read_run(parser, arguments)
-    problems = [f"{name}: a page is on the run as it is: leave it out" for name in changes]
-    problems += wrong_target("output", flags.output, (".md",))
-    if problems:
-        raise ConfigError(*problems)
+    parser.check(flags, *(f"{name}: a page is on the run as it is: leave it out" for name in changes))
     written = write_page(run, flags.output, Library(), plugins)
     console(stderr=True).print(f"written: {', '.join(map(str, written))}")
     return 0

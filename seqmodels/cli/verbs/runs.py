@@ -1,25 +1,15 @@
 """`seqmodels evaluate` and `generate`."""
 
 import argparse
-from pathlib import Path
+from collections.abc import Iterator
 
-from seqmodels.cli.arguments import Parser
-from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.flags import PICTURES, say, wrong_target, wrong_values
+from seqmodels.cli.arguments import PICTURES, Parser
+from seqmodels.cli.output import say
 from seqmodels.cli.screen import console
 from seqmodels.cli.trained import read_run
 from seqmodels.files.atomic import replacing
-from seqmodels.kinds import Rule, not_negative, up_to_one, whole
+from seqmodels.kinds import not_negative, up_to_one, whole
 
-_FLAG_RULES: dict[str, Rule] = {
-    "length": whole(1, 1_000_000),
-    "temperature": not_negative,
-    "top_k": whole(1),
-    "top_p": up_to_one,
-    "beam": whole(1, 10_000),
-    "seed": whole(0, 2**32 - 1),
-    "count": whole(1, 10_000),
-}
 # Those of `seqmodels.inference.Model.generate`, which is not imported before all is checked.
 _SAMPLING = {"length": 400, "temperature": 0.8, "top_k": None, "top_p": None, "beam": 1, "seed": None}
 
@@ -37,12 +27,16 @@ def generate(arguments: list[str]) -> int:
     """Print a sample from a trained run, or draw some of its drawings."""
     parser = Parser()
     parser.add_argument("--prompt", default="")
-    kinds = {"length": int, "temperature": float, "top-k": int, "top-p": float, "beam": int, "seed": int, "count": int}
-    for flag, kind in kinds.items():
-        parser.add_argument(f"--{flag}", type=kind)
-    parser.add_argument("--output", type=Path)
+    parser.number("length", whole(1, 1_000_000))
+    parser.number("temperature", not_negative, float)
+    parser.number("top-k", whole(1))
+    parser.number("top-p", up_to_one, float)
+    parser.number("beam", whole(1, 10_000))
+    parser.number("seed", whole(0, 2**32 - 1))
+    parser.number("count", whole(1, 10_000))
+    parser.target("output", *PICTURES)
     flags, run, changes, plugins = read_run(parser, arguments)
-    _check_sampling(flags)
+    parser.check(flags, *_contradictions(flags))
     from seqmodels.inference import load
 
     trained = load(run, plugins, changes=changes)
@@ -63,15 +57,11 @@ def generate(arguments: list[str]) -> int:
     return 0
 
 
-def _check_sampling(flags: argparse.Namespace) -> None:
-    problems = wrong_values(flags, _FLAG_RULES)
+def _contradictions(flags: argparse.Namespace) -> Iterator[str]:
     if (flags.beam or 1) > 1 and (flags.top_k is not None or flags.top_p is not None):
-        problems.append("--beam: searches for the likeliest; --top-k and --top-p sample: leave one out")
-    if flags.output is None:
-        problems += ["--count: is for drawings, which need --output"] if flags.count is not None else []
-    else:
-        unused = [name for name in ("length", "top_k", "top_p", "beam") if getattr(flags, name) is not None]
-        problems += [f"--{name.replace('_', '-')}: is not for drawings: leave it out" for name in unused]
-        problems += wrong_target("output", flags.output, PICTURES)
-    if problems:
-        raise ConfigError(*problems)
+        yield "--beam: searches for the likeliest; --top-k and --top-p sample: leave one out"
+    if flags.output is None and flags.count is not None:
+        yield "--count: is for drawings, which need --output"
+    for name in ("length", "top_k", "top_p", "beam") if flags.output is not None else ():
+        if getattr(flags, name) is not None:
+            yield f"--{name.replace('_', '-')}: is not for drawings: leave it out"
