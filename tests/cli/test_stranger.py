@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from seqmodels.parts import shipped
+
 ROOT = Path(__file__).parents[2]
-SOURCE = "seqmodels/data/sources/table.py"
+SOURCE = shipped("data")["csv"].module.replace(".", "/") + ".py"
 # The option's line of the signature, and of the docstring, each after one that is there.
 EDITS = {
     '        duplicates: Literal["error", "first", "last"] = "error",\n': (
