@@ -345,3 +345,15 @@ def test_a_cache_that_others_can_write_is_not_used(tmp_path, monkeypatch, caplog
     (tmp_path / "home" / "seqmodels").chmod(0o777)
     TextSource(path=str(tmp_path / "text.txt")).splits()
     assert "others can write to" in caplog.text
+
+
+def test_a_text_may_have_any_number_of_different_characters(tmp_path):
+    """Their provisional numbers have as few bytes as hold them: one, two, or four."""
+    for count in (200, 256, 257, 70_000):
+        codes = [code for code in range(32, 120_000) if not 0xD800 <= code < 0xE000 and chr(code) != "\x85"][:count]
+        path = tmp_path / f"{count}.txt"
+        path.write_text("".join(map(chr, [*reversed(codes), *codes])), encoding="utf-8", newline="")
+        train = TextSource(str(path), val_fraction=0, cache_dir=str(tmp_path / "cache")).splits()["train"]
+        assert list(train.spec.input_names) == list(map(chr, codes))
+        inputs = train.read(0, 0, 2 * count - 1)[0]
+        assert [*inputs.tolist(), count - 1] == [*reversed(range(count)), *range(count)]

@@ -44,34 +44,50 @@ def build_tokens(
         ValueError: what is wrong with the files, or too little text.
     """
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        numbers = _Numbers(level)
-        pieces = (numbers.of(piece) for piece in read_pieces(files, level, encoding))
-        raw = write_tokens(Path(scratch), pieces, np.dtype(np.uint32))
+        raw, provisional = _number(Path(scratch), files, level, encoding)
         if len(raw) == 0:
             raise ValueError(f"{', '.join(map(str, files[:3]))}: expected text, got no {level} at all")
         with naming(", ".join(map(str, files[:3]))):
             parts = _parts(len(raw), level, val_fraction, test_fraction)
-        counts = {name: _count(raw, part, numbers.size) for name, part in parts.items()}
+        names, order = provisional.names, provisional.order()
+        counts = {name: _count(raw, part, len(names))[order] for name, part in parts.items()}
         if np.count_nonzero(counts["train"]) < 2:
-            found = numbers.names(np.flatnonzero(counts["train"]))
+            found = names[order[np.flatnonzero(counts["train"])[0]]]
             raise ValueError(
-                f"{', '.join(map(str, files[:3]))}: expected a text of different {level}s, got only {shown(found[0])}: "
+                f"{', '.join(map(str, files[:3]))}: expected a text of different {level}s, got only {shown(found)}: "
                 "there is nothing to learn"
             )
-        chosen = numbers.choose(counts["train"], min_count, max_size)
-        table = np.full(numbers.size, -1, dtype=np.int64)
+        chosen = _choose(counts["train"], level, min_count, max_size)
+        table = np.full(len(names), -1, dtype=np.int64)
         table[chosen] = np.arange(len(chosen))
         missing = {}
         for name, count in counts.items():
             lost = np.flatnonzero((table < 0) & (count > 0))
             if len(lost):
-                missing[name] = (int(count[lost].sum()), numbers.names(lost[: SHOWN + 1]))
+                missing[name] = (int(count[lost].sum()), [names[i] for i in order[lost[: SHOWN + 1]]])
         # Another text will have other words, if not other characters.
         unknown = level == "word" or bool(missing)
-        names = [UNKNOWN] * unknown + numbers.names(chosen)
-        tokens = (table[part] + unknown for part in raw.parts(0, len(raw)))
-        about = {"names": names, "parts": parts, "missing": missing}
-        return write_tokens(folder, tokens, _dtype(len(names)), about)
+        vocabulary = [UNKNOWN] * unknown + [names[i] for i in order[chosen]]
+        renumbered = np.empty(len(names), _dtype(len(vocabulary)))
+        renumbered[order] = np.maximum(table + unknown, 0)
+        tokens = (renumbered[part] for part in raw.parts(0, len(raw)))
+        about = {"names": vocabulary, "parts": parts, "missing": missing}
+        return write_tokens(folder, tokens, renumbered.dtype, about)
+
+
+def _number(folder: Path, files: list[Path], level: str, encoding: str) -> tuple[TokenFile, _Numbers]:
+    """Write the provisional numbers of a text in as few bytes each as hold them."""
+    for size in (np.uint8, np.uint16, np.uint32):
+        if level == "word" and size != np.uint32:
+            continue  # which would be found out late
+        numbers, own = _Numbers(level), folder / np.dtype(size).name
+        own.mkdir()
+        pieces = (numbers.of(piece, np.iinfo(size).max) for piece in read_pieces(files, level, encoding))
+        try:
+            return write_tokens(own, pieces, np.dtype(size)), numbers
+        except _TooManyError:
+            continue
+    raise AssertionError("32 bits hold any number")
 
 
 def encode_tokens(folder: Path, files: list[Path], vocabulary: Vocabulary, encoding: str) -> TokenFile:
@@ -110,40 +126,55 @@ def read_pieces(files: list[Path], level: str, encoding: str) -> Iterator[str | 
             yield rest
 
 
+class _TooManyError(ValueError):
+    """More different tokens than the numbers of a file can tell apart."""
+
+
 class _Numbers:
-    """Provisional numbers: code points, bytes, or words in the order in which they turn up."""
+    """Provisional numbers of tokens, in the order in which they turn up; bytes are their own."""
 
     def __init__(self, level: str) -> None:
         self.level = level
-        self.words: dict[str, int] = {}
+        self.words: dict[str, int] = {} if level != "byte" else dict(zip(BYTE_NAMES, range(256), strict=True))
+        self.table = np.full(CODE_POINTS if level == "character" else 0, -1, np.int32)
 
     @property
-    def size(self) -> int:
-        """One more than the highest number."""
-        return {"character": CODE_POINTS, "byte": len(BYTE_NAMES)}.get(self.level, len(self.words))
+    def names(self) -> list[str]:
+        """Names of the tokens, by their numbers."""
+        return list(self.words)
 
-    def of(self, piece: str | bytes) -> np.ndarray:
-        """Return the numbers of a piece's tokens."""
+    def order(self) -> np.ndarray:
+        """Return the numbers in the order of a vocabulary: characters by their code points."""
+        return np.argsort([ord(name) for name in self.words]) if self.level == "character" else np.arange(len(self.words))
+
+    def of(self, piece: str | bytes, most: int) -> np.ndarray:
+        """Return the numbers of a piece's tokens.
+
+        Raises:
+            _TooManyError: one is greater than `most`.
+        """
         if isinstance(piece, bytes):
             return np.frombuffer(piece, np.uint8)
-        if self.level == "character":
-            return code_points(piece)
-        words = split_words(piece)
-        return np.fromiter((self.words.setdefault(word, len(self.words)) for word in words), np.uint32, len(words))
+        if self.level == "word":
+            words = split_words(piece)
+            return np.fromiter((self.words.setdefault(word, len(self.words)) for word in words), np.uint32, len(words))
+        codes = code_points(piece)
+        numbers = self.table[codes]
+        if len(numbers) and numbers.min() < 0:
+            for code in np.unique(codes[numbers < 0]).tolist():
+                self.table[code] = self.words[chr(code)] = len(self.words)
+            numbers = self.table[codes]
+        if len(self.words) > most:
+            raise _TooManyError
+        return numbers
 
-    def names(self, numbers: np.ndarray) -> list[str]:
-        """Name what these numbers stand for."""
-        if self.level == "character":
-            return [chr(number) for number in numbers]
-        known = BYTE_NAMES if self.level == "byte" else list(self.words)
-        return [known[number] for number in numbers]
 
-    def choose(self, counts: np.ndarray, min_count: int, max_size: int | None) -> np.ndarray:
-        """Return the numbers that get a place in the vocabulary, in its order."""
-        if self.level == "byte":
-            return np.arange(len(BYTE_NAMES))
-        frequent = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts >= min_count)][:max_size]
-        return np.sort(frequent) if self.level == "character" else frequent
+def _choose(counts: np.ndarray, level: str, min_count: int, max_size: int | None) -> np.ndarray:
+    """Return the tokens that get a place in the vocabulary, in its order."""
+    if level == "byte":
+        return np.arange(len(counts))
+    frequent = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts >= min_count)][:max_size]
+    return np.sort(frequent) if level == "character" else frequent
 
 
 def _count(tokens: TokenFile, part: tuple[int, int], size: int) -> np.ndarray:
