@@ -5,16 +5,31 @@ N sequences, T steps, F features, V values of one target.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from seqmodels.data.numbers import CONSTANT, interpolate, usable
+from seqmodels.data.numbers import interpolate, scale_of, usable
 from seqmodels.data.read.arrays import Arrays
 
 KINDS = ("labels", "values", "sets")
 # Whole numbers among decimals are taken for classes up to so many different ones.
 MOST_CLASSES = 20
+# Numbers that are looked at together.
+BLOCK = 1 << 14
+
+
+def steps_of(arrays: Arrays, items: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield some sequences one after the other, in blocks: their numbers, and all their steps ``(T, F)``."""
+    ends = np.cumsum(arrays.lengths[items])
+    edges = np.unique(
+        np.searchsorted(
+            ends, np.arange(0, int(ends[-1]) if len(ends) else 0, max(1, BLOCK // arrays.feature_count)), side="left"
+        )
+    )
+    for own in np.split(items, edges[1:]):
+        yield own, np.concatenate([arrays.steps(index) for index in own.tolist()])
 
 
 def find_missing(arrays: Arrays) -> np.ndarray:
@@ -22,10 +37,11 @@ def find_missing(arrays: Arrays) -> np.ndarray:
     found = np.full(len(arrays), -1)
     if arrays.x.dtype.kind != "f":
         return found
-    for index in range(len(arrays)):
-        finite = usable(arrays.steps(index)).all(axis=1)
-        if not finite.all():
-            found[index] = int(np.argmin(finite))
+    for items, steps in steps_of(arrays, np.arange(len(arrays))):
+        for index in () if usable(steps).all() else items.tolist():
+            finite = usable(arrays.steps(index)).all(axis=1)
+            if not finite.all():
+                found[index] = int(np.argmin(finite))
     return found
 
 
@@ -65,27 +81,20 @@ def fill(steps: np.ndarray) -> np.ndarray:
 def fit_steps(arrays: Arrays, items: np.ndarray, by: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and deviation of each feature over some sequences, or of all features together.
 
-    Sums are put together sequence by sequence (Chan, Golub & LeVeque 1983), so memory does not grow with the data.
-
     Args:
         by: "features", "all", or "none" for no scale at all.
     """
     if by == "none":
         return (), ()
-    count, mean, squares = 0, np.zeros(arrays.feature_count), np.zeros(arrays.feature_count)
-    for index in items.tolist():
-        steps = fill(arrays.steps(index)).astype(np.float64)
-        added, own = len(steps), steps.mean(axis=0)
-        squares += ((steps - own) ** 2).sum(axis=0) + (own - mean) ** 2 * count * added / (count + added)
-        mean += (own - mean) * added / (count + added)
-        count += added
-    variance = squares / count
-    if by == "all":
-        variance = np.full_like(mean, (variance + (mean - mean.mean()) ** 2).mean())
-        mean = np.full_like(mean, mean.mean())
-    scale = np.sqrt(variance)
-    scale = np.where(scale > CONSTANT * np.maximum(1.0, np.abs(mean)), scale, 1.0)
-    return tuple(mean.tolist()), tuple(scale.tolist())
+
+    def parts() -> Iterator[np.ndarray]:
+        for own, steps in steps_of(arrays, items):
+            if steps.dtype.kind == "f" and not usable(steps).all():
+                steps = np.concatenate([fill(arrays.steps(index)) for index in own.tolist()])
+            yield steps.reshape(-1, 1 if by == "all" else arrays.feature_count).astype(np.float64)
+
+    shift, scale = scale_of(parts)
+    return (shift * arrays.feature_count, scale * arrays.feature_count) if by == "all" else (shift, scale)
 
 
 def plain_targets(arrays: Arrays, kind: str | None, per: str | None = None) -> tuple[Arrays, list[str]]:

@@ -145,7 +145,9 @@ class _Numbers:
 
     def order(self) -> np.ndarray:
         """Return the numbers in the order of a vocabulary: characters by their code points."""
-        return np.argsort([ord(name) for name in self.words]) if self.level == "character" else np.arange(len(self.words))
+        return (
+            np.argsort([ord(name) for name in self.words]) if self.level == "character" else np.arange(len(self.words))
+        )
 
     def of(self, piece: str | bytes, most: int) -> np.ndarray:
         """Return the numbers of a piece's tokens.

@@ -109,6 +109,7 @@ class ArraysSource(DataSource):
         if test_groups is not None and test_path is not None:
             raise ValueError("data.test_groups and data.test_path both name what is for test: leave one out")
         self._read: tuple[Arrays, np.ndarray, list[str]] | None = None
+        self._splits: dict[str, SequenceDataset] | None = None
 
     def _load(self) -> tuple[Arrays, np.ndarray, list[str]]:
         """Return all sequences, those to keep, and notes on the others; looked through once."""
@@ -130,7 +131,12 @@ class ArraysSource(DataSource):
         return f"{self.path}: {len(arrays):,} sequences of {steps} steps, {features}, {target}{' per step' * per_step}"
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """Split the sequences; only those of training are augmented."""
+        """Split the sequences, once; only those of training are augmented."""
+        if self._splits is None:
+            self._splits = self._make()
+        return dict(self._splits)
+
+    def _make(self) -> dict[str, SequenceDataset]:
         arrays, kept, missing = self._load()
         kind, per_step = resolve_target(arrays, self.target_kind, self.target_per)
         labels = label_names(np.asarray(arrays.y)) if kind == "labels" and not per_step else None
