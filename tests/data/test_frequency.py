@@ -1,6 +1,7 @@
 """Time stamps: steps, gaps, zones; what is wrong with them is named with its line."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from seqmodels.data.columns.times.column import parse_times
@@ -46,6 +47,16 @@ def write(tmp_path, times: list[str], name: str = "a.csv") -> str:
             "1 month",
         ),
         (days("2024-01-01", 30)[np.arange(30) % 7 < 5], "business", "1 business day"),
+        (
+            pd.date_range("2003-01-01", periods=90, freq="BME").to_numpy("datetime64[ns]"),
+            "business_month_end",
+            "1 month",
+        ),
+        (
+            pd.date_range("2003-01-01", periods=9, freq="3BMS").to_numpy("datetime64[ns]"),
+            "business_month_start",
+            "3 months",
+        ),
     ],
 )
 def test_the_step_is_found_and_goes_on(times, unit, words):
@@ -55,6 +66,14 @@ def test_the_step_is_found_and_goes_on(times, unit, words):
     assert clock.between(times[:-1], times[1:]).tolist() == [1.0] * (len(times) - 1)
     for k in (1, len(times) - 1):
         assert clock.after(times[0].item(), k) == times[k]
+
+
+def test_a_holiday_moves_the_last_business_day_of_a_month():
+    times = pd.date_range("2003-01-01", periods=90, freq="BME").to_numpy("datetime64[ns]").copy()
+    times[[16, 50]] -= np.timedelta64(1, "D")
+    clock = infer_frequency(times.astype(np.int64), np.zeros(90, int), dated=True)
+    assert clock.unit == "business_month_end"
+    assert clock.between(times[:-1].astype(np.int64), times[1:].astype(np.int64)).tolist() == [1.0] * 89
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -58,7 +58,7 @@ def usual_period(clock: Frequency | None, longest: int) -> int | None:
     """
     if clock is None or not clock.dated:
         return None
-    if clock.unit in ("month", "month_end"):
+    if clock.is_monthly:
         steps = 12 / clock.size
     elif clock.unit == "business":
         steps = 5.0
@@ -108,5 +108,5 @@ def default_calendar(rows: SeriesRows, train: np.ndarray) -> list[str]:
     if clock.unit == "fixed" and clock.size <= DAY:
         parts += ["day_of_week"] if span >= WEEKS * 7 * DAY else []
     if clock.size < YEAR / 2 and span >= YEARS * YEAR:
-        parts += ["month" if clock.unit in ("month", "month_end") else "day_of_year"]
+        parts += ["month" if clock.is_monthly else "day_of_year"]
     return parts if clock.unit == "fixed" or clock.size < 12 else []

@@ -6,7 +6,7 @@ N time stamps: dates are nanoseconds since 1970 in UTC, other numbers are as the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -22,7 +22,9 @@ UNITS = (("day", DAY), ("hour", DAY // 24), ("minute", DAY // 1440), ("second", 
 # The shortest month, less an hour that clocks were put forward.
 MONTH = 28 * DAY - DAY // 24
 
-Unit = Literal["fixed", "day", "month", "month_end", "business"]
+Unit = Literal["fixed", "day", "month", "month_end", "business_month_start", "business_month_end", "business"]
+# Business days that a holiday moves the first or last one of a month by, and the share that none does.
+MOVED, UNMOVED = np.timedelta64(4, "D"), 0.85
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,9 @@ class Frequency:
     ['1970-02-28', '1970-03-30']
 
     Fields:
-        unit: "fixed", "day" (of local time), "month" (the same day of every month), "month_end", or "business"
-            (Monday to Friday).
+        unit: "fixed", "day" (of local time), "month" (the same day of every month), "month_end",
+            "business_month_start" and "business_month_end" (its first or last, Monday to Friday, but for holidays), or
+            "business" (Monday to Friday).
         size: nanoseconds, days, months; for times that are no dates, in the unit of the file.
         dated: whether the time stamps are dates.
         timezone: in which days and months are counted and written; None for UTC.
@@ -58,7 +61,7 @@ class Frequency:
         """The step, in words."""
         if self.unit == "business":
             return "1 business day"
-        if self.unit in ("month", "month_end"):
+        if self.is_monthly:
             return f"{int(self.size)} month{'s' if self.size != 1 else ''}"
         if not self.dated:
             return f"{self.size:g}"
@@ -67,6 +70,24 @@ class Frequency:
         count = int(length // unit)
         return f"{count} {name}{'s' if count != 1 and name not in ('ms', 'ns') else ''}"
 
+    @property
+    def is_monthly(self) -> bool:
+        return "month" in self.unit
+
+    def _day_in(self, month: np.ndarray) -> np.ndarray:
+        """Return the date of the step in each month."""
+        first, after = month.astype("datetime64[D]"), (month + 1).astype("datetime64[D]")
+        if self.unit == "business_month_start":
+            return np.busday_offset(first, 0, roll="forward")
+        if self.unit == "business_month_end":
+            return np.busday_offset(after, -1, roll="forward")
+        day = 31 if self.unit == "month_end" else self.day or 1
+        return np.minimum(first + np.timedelta64(day - 1, "D"), after - np.timedelta64(1, "D"))
+
+    def off(self, dates: np.ndarray) -> np.ndarray:
+        """Return how far dates are from those of the step in their months."""
+        return dates - self._day_in(dates.astype("datetime64[M]"))
+
     def between(self, earlier: np.ndarray, later: np.ndarray) -> np.ndarray:
         """Count the steps between time stamps; not whole where one is off the grid."""
         if self.unit == "fixed":
@@ -74,17 +95,11 @@ class Frequency:
         earlier, later = local(earlier, self.timezone), local(later, self.timezone)
         if self.unit == "day":
             return (later - earlier) / (DAY * self.size)
-        first, last = (time.astype("datetime64[ns]") for time in (earlier, later))
-        rest = (later % DAY - earlier % DAY) / DAY
+        first, last = (time.astype("datetime64[ns]").astype("datetime64[D]") for time in (earlier, later))
         if self.unit == "business":
-            return np.busday_count(first.astype("datetime64[D]"), last.astype("datetime64[D]")) + rest
+            return np.busday_count(first, last) + (later % DAY - earlier % DAY) / DAY
         months = (last.astype("datetime64[M]") - first.astype("datetime64[M]")).astype(np.int64)
-        day = self.day or (31 if self.unit == "month_end" else 0)
-        off = _day_of(last) - _day_of(first)
-        if day:
-            off = (_day_of(last) - np.minimum(day, _length_of(last))) - (
-                _day_of(first) - np.minimum(day, _length_of(first))
-            )
+        off = 0 if self.unit.startswith("business") else (self.off(last) - self.off(first)).astype(np.int64)
         return (months + off / 31) / self.size
 
     def after(self, time: float, count: int) -> float:
@@ -99,9 +114,8 @@ class Frequency:
         elif self.unit == "business":
             moved = np.busday_offset(date, count, roll="forward")
         else:
-            month = date.astype("datetime64[M]") + count * int(self.size)
-            day = self.day or (31 if self.unit == "month_end" else int(_day_of(date)))
-            moved = month.astype("datetime64[D]") + np.timedelta64(min(day, int(_length_of(month))) - 1, "D")
+            step = self if self.day or self.unit != "month" else replace(self, day=int(_day_of(date)))
+            moved = step._day_in(date.astype("datetime64[M]") + count * int(self.size))
         return utc(int(moved.astype(np.int64)) * DAY + rest, self.timezone)
 
     def text(self, time: float) -> str:
@@ -149,12 +163,6 @@ def _day_of(dates: np.ndarray) -> np.ndarray:
     return (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1
 
 
-def _length_of(dates: np.ndarray) -> np.ndarray:
-    """Count the days of each month."""
-    month = dates.astype("datetime64[M]")
-    return ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(np.int64)
-
-
 def infer_frequency(
     times: np.ndarray, series: np.ndarray, dated: bool, timezone: str | None = None, written: str = "iso"
 ) -> Frequency | None:
@@ -186,6 +194,22 @@ def _commonest(parts: Iterator[np.ndarray]) -> float | None:
     return min(counts, key=lambda value: (-counts[value], value)) if counts else None
 
 
+def _in_months(parts: Iterator[np.ndarray], day: int) -> Unit | None:
+    """Return which day of a month all dates are, "month" for the one given."""
+    units: tuple[Unit, ...] = ("month_end", "month", "business_month_start", "business_month_end")
+    moved, furthest, count = dict.fromkeys(units, 0), dict.fromkeys(units, np.timedelta64(0, "D")), 0
+    for part in parts:
+        count += len(part)
+        for unit in units:
+            off = np.abs(Frequency(unit, 1, True, day=day).off(part))
+            moved[unit] += int(np.count_nonzero(off))
+            furthest[unit] = max(furthest[unit], off.max())
+    exact = next((unit for unit in units if not moved[unit]), None)
+    return exact or next(
+        (unit for unit in units[2:] if moved[unit] <= (1 - UNMOVED) * count and furthest[unit] <= MOVED), None
+    )
+
+
 def _by_calendar(
     times: np.ndarray, series: np.ndarray, size: float, timezone: str | None, written: str
 ) -> Frequency | None:
@@ -202,13 +226,9 @@ def _by_calendar(
         return None
     if size >= MONTH:
         day = max(int(_day_of(part).max()) for part, _ in dates())
-        ends = all((_day_of(part) == _length_of(part)).all() for part, _ in dates())
-        if ends or all((_day_of(part) == np.minimum(day, _length_of(part))).all() for part, _ in dates()):
-            months = _commonest(np.diff(part.astype("datetime64[M]").astype(np.int64))[same] for part, same in dates())
-            if months is not None:
-                return Frequency(
-                    "month_end" if ends else "month", months, True, timezone, written, None if ends else day
-                )
+        months = _commonest(np.diff(part.astype("datetime64[M]").astype(np.int64))[same] for part, same in dates())
+        if months is not None and (unit := _in_months((part for part, _ in dates()), day)) is not None:
+            return Frequency(unit, months, True, timezone, written, day if unit == "month" else None)
     over_weekends = any((np.diff(part)[same] == np.timedelta64(3, "D")).any() for part, same in dates())
     if size == DAY and over_weekends and all(np.is_busday(part).all() for part, _ in dates()):
         return Frequency("business", 1, True, timezone, written)
