@@ -33,11 +33,6 @@ def plan(
 
     >>> [one.mode for one in plan(["gru"], None, None, "cpu")]
     ['train', 'infer']
-
-    Args:
-        cells: names, see `seqmodels.benchmark.cases.find`.
-        modes, shapes: None for each cell's defaults.
-        device: "cpu" or "cuda".
     """
     for name in cells:
         case = find(name)

@@ -65,11 +65,7 @@ def compare(name: str, mode: str, shape: Shape, settings: Settings, peak: float)
     """Time our layer, torch's layer, and the plain loop.
 
     Args:
-        name: a cell, see `seqmodels.benchmark.cases.find`.
         mode: "train", "infer" or "step"; the last runs one step of one row for any shape.
-        shape: sizes.
-        settings: device, dtype and repeats.
-        peak: result of `peak_of_products`.
     """
     case = find(name)
     if mode == "step":

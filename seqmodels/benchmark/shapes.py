@@ -46,9 +46,6 @@ def parse_shape(text: str) -> Shape:
 
     >>> parse_shape("100x32x64x128") == parse_shape("small")
     True
-
-    Raises:
-        ValueError: neither.
     """
     if text in SHAPES:
         return SHAPES[text]

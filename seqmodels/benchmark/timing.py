@@ -44,9 +44,6 @@ def in_turn(
     (3, 2)
 
     Args:
-        calls: the contenders by name.
-        repeats: number of rounds.
-        device: where the calls run.
         limits: number of rounds for slow contenders.
     """
     counts = {name: _warm_up(call, device) for name, call in calls.items()}

@@ -46,8 +46,6 @@ class Cell(nn.Module):
 
     Attributes:
         state_type: NamedTuple class of the state.
-        input_size: F.
-        hidden_size: H.
         output_size: width of the output.
     """
 
@@ -70,7 +68,6 @@ class Cell(nn.Module):
         """Return the state before the first step: zeros, or learned (see `learn_initial_state`).
 
         Args:
-            batch_size: B.
             like: tensor with the wanted device and floating dtype.
         """
         dtype = like.dtype if like.is_floating_point() else torch.get_default_dtype()

@@ -28,7 +28,6 @@ def clip_gradient(x: Tensor, limit: float) -> Tensor:
     Supports double backward and vmap. A tracer sees `seqmodels::clip_gradient`.
 
     Args:
-        x: tensor of any shape.
         limit: v, above 0.
 
     Raises:

@@ -56,7 +56,6 @@ class DecoderAttention(nn.Module):
     The query is the decoder's output, not its state, so that teacher forcing runs all steps at once.
 
     Args:
-        kind: "additive" or "dot".
         query_size: H, width of the decoder's output.
         memory_size: F, width of the encoder's features.
     """

@@ -37,8 +37,6 @@ class Head(nn.Module):
             otherwise targets are decoded one by one, with teacher forcing.
         drawing: for "own", whether the targets are movements of a pen, and neither tokens nor plain values.
         whole: whether sequences must be whole, so that they cannot be cut into windows.
-        input_size: F.
-        output_size: V.
     """
 
     target_shape: ClassVar[TargetShape] = "step"
@@ -109,11 +107,7 @@ class LinearHead(Head):
 
 
 def last_step(features: Tensor, valid: Tensor) -> Tensor:
-    """Return the features ``(B, F)`` at each row's last valid step; zeros for empty rows.
-
-    Args:
-        features, valid: as `Head.prepare` returns them.
-    """
+    """Return the features ``(B, F)`` at each row's last valid step; zeros for empty rows."""
     last = (valid.sum(1) - 1).clamp(min=0)
     return features[torch.arange(len(features), device=features.device), last]
 

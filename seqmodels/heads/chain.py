@@ -42,7 +42,6 @@ def forward_scores(potentials: Tensor, reduce: Reduce = log_sum) -> Tensor:
     [[[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]]]
 
     Args:
-        potentials: ``(B, T, V, V)``.
         reduce: `log_sum` or `highest`.
     """
     first = potentials[:, 0, 0]

@@ -99,7 +99,6 @@ def sample(
     """Sample a movement and pen state ``(..., 2 + K)`` from each prediction ``(..., 6 M + K)``.
 
     Args:
-        prediction: any number of steps, sampled independently.
         temperature: as for `unpack`; None for the mean of the most likely component and the most likely state.
     """
     mixture = unpack(prediction.reshape(-1, prediction.shape[-1]), states, max(temperature or 1.0, LEAST))

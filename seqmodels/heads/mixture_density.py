@@ -24,11 +24,7 @@ from seqmodels.state import State
 
 
 class MovementFeed(ValueFeed):
-    """`ValueFeed` with the position that a movement leads to; feeds back the most likely movement.
-
-    Args:
-        size: width of the embedded values.
-    """
+    """`ValueFeed` with the position that a movement leads to; feeds back the most likely movement."""
 
     def __init__(self, values: int, size: int) -> None:
         super().__init__(values, size)

@@ -25,8 +25,6 @@ def decisions(trained: Trained, dataset: SequenceDataset, every: int) -> Iterato
     them; the last decision equals the prediction for the whole sequence.
 
     Args:
-        trained: a model that reads forwards and predicts once per sequence.
-        dataset: the sequences.
         every: steps between two decisions.
 
     Yields:

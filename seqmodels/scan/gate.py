@@ -48,13 +48,7 @@ def unreadable(tensors: Iterable[tuple[str, Tensor]]) -> str | None:
 
 
 def check(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
-    """Reject a tensor that compiled code would misread on the CPU.
-
-    Args:
-        name: name of the tensor in the message.
-        tensor: the tensor.
-        dtype, shape: expected dtype and shape.
-    """
+    """Reject a tensor that compiled code would misread on the CPU."""
     usual = sound(tensor, _CPU) and tensor.dtype is dtype and tensor.shape == shape and not tensor.is_neg()
     if usual and (tensor.data_ptr() or not tensor.numel()):
         return

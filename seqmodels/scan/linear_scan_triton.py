@@ -109,8 +109,6 @@ def triton_scan(
     """Compute `seqmodels.scan.linear_scan.linear_scan`, without a gradient.
 
     Args:
-        dtype: dtype of the result.
-        cut: as for `linear_scan`.
         tile: steps per tile, a power of 2.
         units: units per program, a power of 2.
     """

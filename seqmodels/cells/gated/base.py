@@ -185,7 +185,6 @@ class GatedCell(Gates):
         Args:
             u: input product of this step, ``(B, G*H)``.
             r: recurrent product ``weight_hh h + bias_hh``, ``(B, G*H)``.
-            state: state before the step.
 
         Returns:
             State after the step; its field `h` is the output.

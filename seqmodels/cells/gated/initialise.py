@@ -53,8 +53,6 @@ def initialise(
     """Initialise all weights of `cell` by the named scheme.
 
     Args:
-        cell: the cell; `gates`, `keep_gate` and `write_gate` name its blocks.
-        scheme: one of `SCHEMES`.
         forget_bias: total bias of the keep gate, if given, on top of any scheme; for a cell with only a write gate,
             minus the total bias of that.
         chrono_steps: for "chrono", the longest expected dependency, at least 3 steps.

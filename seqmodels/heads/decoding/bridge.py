@@ -30,9 +30,6 @@ class Bridge(nn.Module):
     >>> [field.h.shape for field in bridge(torch.zeros(1, 3))]
     [torch.Size([1, 4]), torch.Size([1, 5])]
 
-    Args:
-        layers: layers to initialize.
-
     Attributes:
         empty: whether the layers are stateless, so that nothing is passed.
     """
@@ -57,10 +54,7 @@ def make_layers(input_size: int, cell: Mapping[str, Any], hidden_sizes: Sequence
     """Build a stack of recurrent layers from a cell's name.
 
     Args:
-        input_size: width of the inputs.
         cell: `name` and options of the cells.
-        hidden_sizes: hidden units of each layer.
-        dropout: dropout probability between layers.
 
     Raises:
         ValueError: an unknown cell or option.

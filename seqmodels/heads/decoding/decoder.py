@@ -129,8 +129,6 @@ class DecoderHead(Head):
         """Return logits or values ``(B, S, V)``.
 
         Args:
-            features: ``(B, T, F)``.
-            lengths: int64 ``(B,)``.
             teacher: targets, tokens ``(B, S)`` or values ``(B, S, V)``; step s sees only the items before s. None
                 decodes `max_steps` steps from the head's own output.
         """

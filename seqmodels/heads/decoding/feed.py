@@ -14,11 +14,7 @@ from seqmodels.scan import keep
 
 
 class TokenFeed(nn.Module):
-    """Token embedding with an extra start token.
-
-    Args:
-        size: E.
-    """
+    """Token embedding with an extra start token."""
 
     def __init__(self, vocabulary: int, size: int) -> None:
         super().__init__()
@@ -51,11 +47,7 @@ class TokenFeed(nn.Module):
 
 
 class ValueFeed(nn.Module):
-    """Linear projection of values with a learned start vector.
-
-    Args:
-        size: E.
-    """
+    """Linear projection of values with a learned start vector."""
 
     def __init__(self, values: int, size: int) -> None:
         super().__init__()

@@ -52,10 +52,6 @@ def unroll(
     [1, 2, 3]
 
     Args:
-        step: the model.
-        first: items fed first.
-        state: state of the model before them.
-        steps: maximum number of items.
         choose: maps a prediction ``(B, V)`` and the step number to the next items.
         stop: token after which a row is done; the loop ends when all rows are.
 
@@ -184,9 +180,7 @@ def beam_search(
     Args:
         step: the model, on ``B * K`` rows: the K beams of a row are adjacent.
         first: items fed first, ``(B * K,)``.
-        state: state of the model before them.
         steps: maximum length, one number or one per row ``(B,)``.
-        stop: token that ends a sequence.
         length_penalty: 0 for the most likely sequence; above 0 favours longer ones.
 
     Raises:

@@ -31,9 +31,6 @@ def run_backward(
     """Compute the gradients of the arguments, in order; None for those that need none.
 
     Args:
-        call, layout, arguments, kept: those of forward.
-        gradients: gradients of the outputs and of the last state.
-        needs: which arguments need a gradient.
         retain: whether the saved values are needed again.
     """
     return _Backward(call, layout, arguments, kept, gradients, Arguments.of(call, needs), retain).run()

@@ -46,7 +46,6 @@ class Shape(NamedTuple):
         plain: whether the recurrent product reads the output unchanged.
         sums: slot of H of the gradient sum, by source and block.
         row_sums: the same for sources with one value per row.
-        back_levels: number of loops in backward.
     """
 
     kept: int

@@ -39,12 +39,7 @@ class Kernel(NamedTuple):
     """Compiled forward and backward of a kind of cell.
 
     Fields:
-        step: graph of one step.
-        shape: memory layout of the code.
-        library: the compiled code.
         lanes: numbers per vector; blocks of units are padded to a multiple of it.
-        numbers: constants that the code reads.
-        dtype: float32 or float64.
     """
 
     step: Step
@@ -63,8 +58,6 @@ class Kernel(NamedTuple):
         """Call "forward" or "backward" with addresses and sizes by the names in `PROBLEM`, 0 by default.
 
         Args:
-            name: name of the function.
-            values: fields of a problem.
             tensors: addresses of the cell's tensors that the step reads.
             by_field: for each block of the state: address, stride, and in backward those of the gradient of the output
                 with its two strides.
@@ -79,8 +72,6 @@ def kernel_for(cell: Cell, dtype: torch.dtype, projects: bool) -> Kernel:
     """Return the compiled code for `cell`, built at first use.
 
     Args:
-        cell: a gated or linear cell.
-        dtype: float32 or float64.
         projects: whether the call computes the input product itself.
 
     Raises:

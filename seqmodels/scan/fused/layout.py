@@ -28,11 +28,8 @@ class Layout:
     """Sizes and threads of a call.
 
     Attributes:
-        rows, steps, units, padded: B, T, H, P.
-        head: number of units in a head.
         inside: whether the input product is computed step by step instead of beforehand.
         kept_row: stride of rows in the saved values of each step.
-        threads: number of threads.
         by_units: whether threads split the units instead of the rows.
     """
 

@@ -12,11 +12,7 @@ from seqmodels.scan.step_graph.call import Arguments, Call
 
 
 class Problem:
-    """Run of "forward" or "backward"; its fields are those of `PROBLEM` in ``emit.py``.
-
-    Attributes:
-        values: fields set so far.
-    """
+    """Run of "forward" or "backward"; its fields are those of `PROBLEM` in ``emit.py``."""
 
     def __init__(self, call: Call, layout: Layout, arguments: Arguments) -> None:
         self.call, self.layout, self.arguments = call, layout, arguments

@@ -35,10 +35,7 @@ def quick_step(cell: GatedCell, u: Tensor, state: State, projected: bool) -> tup
     """Take a step without gradients; return None if this is not possible.
 
     Args:
-        cell: a gated cell.
         u: projected input ``(1, U)``, or with ``projected=False`` the input ``(1, F)``.
-        state: state before the step.
-        projected: whether `u` is projected.
     """
     # A mode, a transform or autocast must see the operations.
     if _modes() or _transform() is not None or forward_ad._current_level >= 0 or _autocast("cpu"):

@@ -27,9 +27,7 @@ def cuda_obstacle(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> st
     """Return why generated Triton code cannot run a call, or None; the kind of cell is already checked.
 
     Args:
-        cell: a gated or linear cell on a CUDA device.
         inputs: ``(B, T, F)``, or None to ask about the cell alone.
-        reset: ignored, as any reset can be run.
     """
     del reset  # any can be run
     if find_spec("triton") is None:

@@ -24,8 +24,6 @@ class Recording:
     """Recorded launches of one kind of call.
 
     Args:
-        launches: function of buffers.
-        buffers: those of the first call.
         capture: function that turns launches into a function that replays them.
     """
 
@@ -60,8 +58,6 @@ def replay(
 
     Args:
         key: what the launches depend on besides the shapes of the buffers.
-        launches: function of buffers.
-        buffers: buffers by name.
         results: names of buffers that the launches write.
         scratch: names of buffers that are not inputs.
     """

@@ -19,13 +19,7 @@ _MOST_KERNELS = 512
 
 
 class CudaKernel(NamedTuple):
-    """Generated forward and backward of a kind of cell.
-
-    Fields:
-        step: graph of one step.
-        layout: memory layout of the code.
-        module: the kernels.
-    """
+    """Generated forward and backward of a kind of cell."""
 
     step: Step
     layout: Layout
@@ -41,7 +35,6 @@ def kernel_for(cell: Cell, projects: bool) -> CudaKernel:
     """Return the generated code for `cell`, generated at first use.
 
     Args:
-        cell: a gated or linear cell.
         projects: whether the call computes the input product itself.
 
     Raises:

@@ -22,11 +22,8 @@ class Plan(NamedTuple):
 
     Fields:
         persistent: one launch for the whole sequence, else one launch and one product per step.
-        head: number of units of one head.
         rows, units: tile of one program, with units rounded up to a power of 2.
         span: number of units of one program.
-        grid: number of programs along rows and units.
-        warps: number of warps of one program.
     """
 
     persistent: bool
@@ -42,9 +39,6 @@ def plan(kernel: CudaKernel, rows: int, units: int, heads: int, dtype: torch.dty
     """Choose the plan of a call.
 
     Args:
-        kernel: the generated code.
-        heads: number of heads of the recurrent product.
-        dtype: dtype of the inputs.
         driver: "stepwise", or "auto" for the persistent one if the sizes allow it.
     """
     head = units // heads if kernel.step.gates else units
