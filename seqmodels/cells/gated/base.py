@@ -189,4 +189,13 @@ class GatedCell(Gates):
         Returns:
             State after the step; its field `h` is the output.
         """
+        return self.gated_update(u, r, state)[0]
+
+    def gated_update(self, u: Tensor, r: Tensor, state: State) -> tuple[State, dict[str, Tensor]]:
+        """Compute `update`, and the gates by name for `activations`; a cell that shows no gates has `update` alone."""
         raise NotImplementedError
+
+    def activations(self, u: Tensor, state: State) -> dict[str, Tensor]:
+        if type(self).gated_update is GatedCell.gated_update:
+            return {}
+        return self.gated_update(u, self.recur(state), state)[1]

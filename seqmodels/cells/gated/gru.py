@@ -60,25 +60,22 @@ class GRUCell(GatedCell):
     def step(self, u: Tensor, state: HiddenState) -> tuple[Tensor, HiddenState]:
         if self.reset_gate == "after":
             return super().step(u, state)
-        h = self._reset_before(u, state)[0]
-        return h, HiddenState(h)
+        state = self._reset_before(u, state)[0]
+        return state.h, state
 
     @property
     def usual_step(self) -> bool:
         return self.reset_gate == "after" and type(self).step is GRUCell.step and type(self).recur is GatedCell.recur
 
-    def update(self, u: Tensor, r: Tensor, state: HiddenState) -> HiddenState:
-        return HiddenState(self._reset_after(u, r, state)[0])
-
-    def _reset_after(self, u: Tensor, recurrent: Tensor, state: HiddenState) -> tuple[Tensor, dict[str, Tensor]]:
+    def gated_update(self, u: Tensor, r: Tensor, state: HiddenState) -> tuple[HiddenState, dict[str, Tensor]]:
         u_r, u_z, u_n = u.chunk(3, dim=-1)
-        h_r, h_z, h_n = recurrent.chunk(3, dim=-1)
+        h_r, h_z, h_n = r.chunk(3, dim=-1)
         r = torch.sigmoid(u_r + h_r)
         z = torch.sigmoid(u_z + h_z)
         n = torch.tanh(u_n + r * h_n)
-        return (1 - z) * n + z * state.h, {"r": r, "z": z, "n": n}
+        return HiddenState((1 - z) * n + z * state.h), {"r": r, "z": z, "n": n}
 
-    def _reset_before(self, u: Tensor, state: HiddenState) -> tuple[Tensor, dict[str, Tensor]]:
+    def _reset_before(self, u: Tensor, state: HiddenState) -> tuple[HiddenState, dict[str, Tensor]]:
         size = self.hidden_size
         u_rz, u_n = u.split((2 * size, size), dim=-1)
         bias_rz, bias_n = (None, None) if self.bias_hh is None else self.bias_hh.split((2 * size, size))
@@ -86,15 +83,15 @@ class GRUCell(GatedCell):
         h = self.recurrent_input(state)
         r, z = torch.sigmoid(u_rz + linear(h, weight_rz, bias_rz)).chunk(2, dim=-1)
         n = torch.tanh(u_n + linear(r * h, weight_n, bias_n))
-        return (1 - z) * n + z * state.h, {"r": r, "z": z, "n": n}
+        return HiddenState((1 - z) * n + z * state.h), {"r": r, "z": z, "n": n}
 
     def activations(self, u: Tensor, state: HiddenState) -> dict[str, Tensor]:
         if self.reset_gate == "before":
             return self._reset_before(u, state)[1]
-        return self._reset_after(u, self.recur(state), state)[1]
+        return super().activations(u, state)
 
     def vendor(self) -> VendorForm | None:
-        if self.heads != 1 or self.reset_gate != "after" or not self.computes_as(GRUCell, "_reset_after"):
+        if self.heads != 1 or self.reset_gate != "after" or not self.computes_as(GRUCell, "gated_update"):
             return None
         biases = [b for b in (self.bias_ih, self.bias_hh) if b is not None]
         return VendorForm("gru", [self.weight_ih, self.weight_hh, *biases])

@@ -83,15 +83,9 @@ class LayerNormGRUCell(GatedCell):
         rz, n = (functional.layer_norm(block, scale.shape, scale, None, self.eps) for block, scale in blocks)
         return rz, n
 
-    def update(self, u: Tensor, r: Tensor, state: HiddenState) -> HiddenState:
-        return HiddenState(self._gates(u, r, state)[0])
-
-    def _gates(self, u: Tensor, recurrent: Tensor, state: HiddenState) -> tuple[Tensor, dict[str, Tensor]]:
+    def gated_update(self, u: Tensor, r: Tensor, state: HiddenState) -> tuple[HiddenState, dict[str, Tensor]]:
         u_rz, u_n = u.split((2 * self.hidden_size, self.hidden_size), dim=-1)
-        h_rz, h_n = self._normalised(recurrent, self.gain_hh)
+        h_rz, h_n = self._normalised(r, self.gain_hh)
         r, z = torch.sigmoid(u_rz + h_rz).chunk(2, dim=-1)
         n = torch.tanh(u_n + r * (h_n if self.bias_hn is None else h_n + self.bias_hn))
-        return (1 - z) * n + z * state.h, {"r": r, "z": z, "n": n}
-
-    def activations(self, u: Tensor, state: HiddenState) -> dict[str, Tensor]:
-        return self._gates(u, self.recur(state), state)[1]
+        return HiddenState((1 - z) * n + z * state.h), {"r": r, "z": z, "n": n}

@@ -83,16 +83,10 @@ class LayerNormLSTMCell(GatedCell):
         product = linear(x, self.weight_ih)
         return functional.layer_norm(product, self.gain_ih.shape, self.gain_ih, self.bias_ih, self.eps)
 
-    def update(self, u: Tensor, r: Tensor, state: LSTMState) -> LSTMState:
-        return self._gates(u, r, state)[0]
-
-    def _gates(self, u: Tensor, r: Tensor, state: LSTMState) -> tuple[LSTMState, dict[str, Tensor]]:
+    def gated_update(self, u: Tensor, r: Tensor, state: LSTMState) -> tuple[LSTMState, dict[str, Tensor]]:
         r = functional.layer_norm(r, self.gain_hh.shape, self.gain_hh, None, self.eps)
         i, f, g, o = (u + r).chunk(4, dim=-1)
         i, f, g, o = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
         c = f * state.c + i * g
         h = o * torch.tanh(functional.layer_norm(c, self.gain_c.shape, self.gain_c, self.bias_c, self.eps))
         return LSTMState(h, c), {"i": i, "f": f, "g": g, "o": o}
-
-    def activations(self, u: Tensor, state: LSTMState) -> dict[str, Tensor]:
-        return self._gates(u, self.recur(state), state)[1]

@@ -102,10 +102,7 @@ class LSTMCell(GatedCell):
     def usual_step(self) -> bool:
         return not self.proj_size and type(self).step is LSTMCell.step and type(self).recur is GatedCell.recur
 
-    def update(self, u: Tensor, r: Tensor, state: LSTMState) -> LSTMState:
-        return self._gates(u, r, state)[0]
-
-    def _gates(self, u: Tensor, r: Tensor, state: LSTMState) -> tuple[LSTMState, dict[str, Tensor]]:
+    def gated_update(self, u: Tensor, r: Tensor, state: LSTMState) -> tuple[LSTMState, dict[str, Tensor]]:
         c = state.c
 
         def gate(block: Tensor, name: str) -> Tensor:
@@ -119,11 +116,8 @@ class LSTMCell(GatedCell):
         o = gate(blocks["o"], "o")  # reads the new memory
         return LSTMState(o * torch.tanh(c), c), {"i": i, "f": f, "g": g, "o": o}
 
-    def activations(self, u: Tensor, state: LSTMState) -> dict[str, Tensor]:
-        return self._gates(u, self.recur(state), state)[1]
-
     def vendor(self) -> VendorForm | None:
-        if self.heads != 1 or self.peephole or self.coupled or not self.computes_as(LSTMCell, "_gates"):
+        if self.heads != 1 or self.peephole or self.coupled or not self.computes_as(LSTMCell, "gated_update"):
             return None
         biases = [b for b in (self.bias_ih, self.bias_hh) if b is not None]
         projection = [self.weight_hr] if self.proj_size else []

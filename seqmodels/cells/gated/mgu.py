@@ -38,15 +38,9 @@ class MGUCell(GatedCell):
     gates = ("f", "n")
     write_gate = "f"
 
-    def update(self, u: Tensor, r: Tensor, state: HiddenState) -> HiddenState:
-        return HiddenState(self._gates(u, r, state)[0])
-
-    def _gates(self, u: Tensor, r: Tensor, state: HiddenState) -> tuple[Tensor, dict[str, Tensor]]:
+    def gated_update(self, u: Tensor, r: Tensor, state: HiddenState) -> tuple[HiddenState, dict[str, Tensor]]:
         u_f, u_n = u.chunk(2, dim=-1)
         h_f, h_n = r.chunk(2, dim=-1)
         f = torch.sigmoid(u_f + h_f)
         n = torch.tanh(u_n + f * h_n)
-        return (1 - f) * state.h + f * n, {"f": f, "n": n}
-
-    def activations(self, u: Tensor, state: HiddenState) -> dict[str, Tensor]:
-        return self._gates(u, self.recur(state), state)[1]
+        return HiddenState((1 - f) * state.h + f * n), {"f": f, "n": n}
