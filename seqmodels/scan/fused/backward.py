@@ -19,24 +19,14 @@ from seqmodels.scan.step_graph.call import Arguments, Call
 _PLACE: tuple[Callable[[Tensor], int], ...] = (address, lambda t: t.stride(0), lambda t: t.stride(1))
 
 
-def run_backward(
-    call: Call,
-    layout: Layout,
-    arguments: Arguments,
-    kept: Kept,
-    gradients: Sequence[Tensor | None],
-    needs: Sequence[bool],
-    retain: bool,
-) -> list[Tensor | None]:
-    """Compute the gradients of the arguments, in order; None for those that need none.
+class Backward:
+    """Backward pass of one call.
 
     Args:
+        needs: which arguments need a gradient.
         retain: whether the saved values are needed again.
     """
-    return _Backward(call, layout, arguments, kept, gradients, Arguments.of(call, needs), retain).run()
 
-
-class _Backward:
     def __init__(
         self,
         call: Call,
@@ -44,11 +34,11 @@ class _Backward:
         arguments: Arguments,
         kept: Kept,
         gradients: Sequence[Tensor | None],
-        needs: Arguments,
+        needs: Sequence[bool],
         retain: bool,
     ) -> None:
         self.call, self.layout, self.arguments, self.kept = call, layout, arguments, kept.as_it_lay(call, layout)
-        self.step, self.shape, self.needs = call.kernel.step, call.kernel.shape, needs
+        self.step, self.shape, self.needs = call.kernel.step, call.kernel.shape, Arguments.of(call, needs)
         self.problem = problem = Problem(call, layout, arguments)
         B, T, P, fields = layout.rows, layout.steps, layout.padded, len(self.step.fields)
         first: Tensor = self.kept.first  # type: ignore[assignment]  # forward was asked to keep it
@@ -67,6 +57,7 @@ class _Backward:
         ]
 
     def run(self) -> list[Tensor | None]:
+        """Return the gradients of the arguments, in order; None for those that need none."""
         self._run_code()
         needs, units = self.needs, self.layout.units
         found = self._input_gradients()

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqmodels.scan.fused.backward import run_backward
+from seqmodels.scan.fused.backward import Backward
 from seqmodels.scan.fused.forward import Kept, run_forward
 from seqmodels.scan.fused.layout import Layout
 from seqmodels.scan.gate import opaque, resolve
@@ -50,7 +50,8 @@ class FusedScan(torch.autograd.Function):
         fields = len(call.kernel.step.fields)
         kept = Kept(rest[:fields], *rest[fields:])
         arguments = Arguments.of(call, tensors)
-        return None, *run_backward(call, ctx.layout, arguments, kept, gradients, needs, _graph_is_retained())
+        retain = _graph_is_retained()
+        return None, *Backward(call, ctx.layout, arguments, kept, gradients, needs, retain).run()
 
 
 def fused_scan(call: Call, tensors: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
