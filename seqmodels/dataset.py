@@ -1,4 +1,4 @@
-"""What a data set is: sequences that can be read in pieces; and parts of one.
+"""Data sets: sequences that can be read in pieces; and parts of one.
 
 T steps of a sequence, F features, S target steps, V values.
 """

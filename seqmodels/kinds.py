@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple
 
 
 class Rule(NamedTuple):
-    """What a value must be, in words and as a test."""
+    """Rule for a value, in words and as a test."""
 
     words: str
     holds: Callable[[Any], bool]

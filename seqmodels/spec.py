@@ -13,7 +13,7 @@ TargetShape = Literal["step", "sequence", "own"]
 
 @dataclass(frozen=True)
 class Text:
-    """How text, or letters of DNA and proteins, become tokens.
+    """Tokenization of text, or of letters of DNA and proteins.
 
     Fields:
         level: "character", "byte" or "word": what a token is.
@@ -30,7 +30,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Pairs:
-    """How the two sides of pairs of texts become tokens.
+    """Tokenization of the two sides of pairs of texts.
 
     Fields:
         source_level, target_level: "character", "word", "symbols" or "subword".
@@ -51,7 +51,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Series:
-    """What forecasts are made from, and of.
+    """Layout of forecasts: what they are made from, and of.
 
     Fields:
         history: number of steps that a window looks back.
@@ -66,7 +66,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Anomalies:
-    """What the second value of each target counts.
+    """Meaning of the second value of each target.
 
     Fields:
         kinds: names of 1, 2, ... in the targets; 0 is a usual step.
@@ -79,7 +79,7 @@ class Anomalies:
 
 @dataclass(frozen=True)
 class Strokes:
-    """How drawings become movements of a pen: one "drawing" or "stroke" each, with so many points per stroke."""
+    """Encoding of drawings as pen movements: one "drawing" or "stroke" each, with so many points per stroke."""
 
     unit: str = "drawing"
     points: int | None = None

@@ -1,4 +1,4 @@
-"""What is compared with what, as one table. To add a comparison: one line in `TABLE`.
+"""Comparisons with torch's layers, as one table. To add one: one line in `TABLE`.
 
 F features, H units.
 """
@@ -45,7 +45,7 @@ class Case(NamedTuple):
 
 
 class TorchLoop(nn.Module):
-    """What one writes where there is no layer: a Python loop over one of torch's cells."""
+    """A Python loop over one of torch's cells, as one writes it where there is no layer."""
 
     def __init__(self, peer: str, input_size: int, hidden_size: int) -> None:
         super().__init__()

@@ -89,7 +89,7 @@ class ArrayDataset(SequenceDataset):
 
 
 class Origins(LazySequence[dict[str, Any]]):
-    """Where each sequence is from, as a dict that is made when it is asked for.
+    """Origins of sequences, each a dict that is made when it is asked for.
 
     >>> Origins("line", [2, 3])[1], list(Origins("name", [0, 1, 0], ["ann", "bob"]))[2]
     ({'line': 3}, {'name': 'ann'})

@@ -47,7 +47,7 @@ GROUPS = (",", ".", "'", "’", " ", "\u00a0", "\u202f")
 
 @dataclass(frozen=True)
 class Style:
-    """How a column of numbers is written.
+    """Notation of a column of numbers.
 
     >>> style = Style(",", ".", after=" kg")
     >>> style.plain("1.234,5 kg"), style.plain("1.234,5 g"), style.plain("12 kg")

@@ -1,4 +1,4 @@
-"""What is in the splits of a data set, counted before any training.
+"""Profile of the splits of a data set, counted before any training.
 
 N sequences, T steps of one, F features, V target values.
 """
@@ -162,7 +162,7 @@ def _names(names: tuple[str, ...], size: int) -> list[str]:
 
 
 class _Tokens:
-    """How often each token occurs."""
+    """Counts of tokens."""
 
     def __init__(self, size: int) -> None:
         self.counts, self.steps = np.zeros(size, np.int64), 0

@@ -1,4 +1,4 @@
-"""What looks wrong in the counts of a data set, in words."""
+"""Data-quality warnings, told from the profile of a data set."""
 
 from __future__ import annotations
 

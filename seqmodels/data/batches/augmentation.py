@@ -17,7 +17,7 @@ from seqmodels.dataset import SequenceDataset
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may change in a copy; nothing does where all are 0 and crop is None.
+    """Changes in an augmented copy; none where all are 0 and crop is None.
 
     Fields:
         copies: of each sequence, at least 1.

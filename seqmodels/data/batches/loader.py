@@ -138,7 +138,7 @@ def _begin_worker(number: int) -> None:
 
 
 class _Batches(Dataset):
-    """What is left of a plan, as something a torch DataLoader can index."""
+    """The rest of a plan, as something a torch DataLoader can index."""
 
     def __init__(self, sequences: SequenceDataset, plan: Plan, start: int, rows: slice) -> None:
         self.sequences, self.plan, self.start, self.rows = sequences, plan, start, rows

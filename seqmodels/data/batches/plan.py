@@ -1,4 +1,4 @@
-"""Which steps of which sequence lie in which row of which batch.
+"""Plans: the steps of sequences that lie in each row of each batch.
 
 A *plan* says so for one epoch, before any data is read. Batch i of it is an int64 array
 ``(B, 4)`` with one row (sequence, start, stop, reset) per row of the batch; an empty row is

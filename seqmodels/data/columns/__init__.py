@@ -1,1 +1,1 @@
-"""What columns and items mean: roles, times, targets, splits."""
+"""Meaning of columns and items: roles, times, targets, splits."""

@@ -1,4 +1,4 @@
-"""What arrays hold, found out by looking through them one sequence at a time.
+"""Contents of arrays, found out by looking through them one sequence at a time.
 
 N sequences, T steps, F features, V values of one target.
 """

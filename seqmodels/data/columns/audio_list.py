@@ -1,4 +1,4 @@
-"""Which recordings there are, and what is known of each: its class or its text, its speaker, its split."""
+"""Recordings, and what is known of each: its class or its text, its speaker, its split."""
 
 from __future__ import annotations
 

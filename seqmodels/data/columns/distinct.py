@@ -1,4 +1,4 @@
-"""How many different cells, or rows of cells, a table of any size has."""
+"""Counts of different cells, or rows of cells, in a table of any size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a table holds its sequences: told from its columns, or asked for with every reading that there is."""
+"""Layout of a table: told from its columns, or asked for with every reading that there is."""
 
 from __future__ import annotations
 

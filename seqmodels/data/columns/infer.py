@@ -1,4 +1,4 @@
-"""What the columns of a table mean: inferred where only one reading makes sense, else asked for.
+"""Meaning of the columns of a table: inferred where only one reading makes sense, else asked for.
 
 Four layouts:
 
@@ -44,7 +44,7 @@ MEANINGFUL = {
 
 @dataclass(frozen=True)
 class Layout:
-    """What the columns mean; plain values only, so that it can lie in a checkpoint.
+    """Meaning of the columns; plain values only, so that it can lie in a checkpoint.
 
     Fields as in `Columns`, all decided; and
         feature_names: names of the features of one step.

@@ -1,4 +1,4 @@
-"""What the texts of one side of a file of pairs are: words, strings of symbols, or sentences."""
+"""Kinds of texts on one side of a file of pairs: words, strings of symbols, or sentences."""
 
 from __future__ import annotations
 

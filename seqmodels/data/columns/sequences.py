@@ -22,7 +22,7 @@ TEXTS = 4096
 
 @dataclass(frozen=True)
 class Reading:
-    """How the rows of a table become sequences.
+    """Options by which the rows of a table become sequences.
 
     Fields:
         missing: "error", "drop" (leave out the row), "interpolate" or, in the wide layout, "end" (blanks

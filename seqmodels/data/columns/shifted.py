@@ -1,4 +1,4 @@
-"""Whether targets are the inputs a step later, so that a model of them forecasts its own input."""
+"""Targets that are the inputs a step later, so that a model of them forecasts its own input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From examples to what a model reads, by what the training part taught."""
+"""Encoders: from examples to what a model reads, by what the training part taught."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Sides(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """How long a side may be; None for any length."""
+    """Longest sides; None for any length."""
 
     source: int | None
     target: int | None

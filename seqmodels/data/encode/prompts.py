@@ -1,4 +1,4 @@
-"""What a model is given to begin with: the start of a text, or the name of a class."""
+"""Prompts: the start of a text, or the name of a class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From text files to a token file.
+"""Token files made of text files.
 
 The text is read once and every token in it numbered; the numbers are then read twice, to count
 them and to renumber them by the vocabulary, which is made from the training part alone. Always in

@@ -31,7 +31,7 @@ _SPLIT: dict[str, Callable[[str], list[str]]] = {"character": list, "word": spli
 
 
 class Units:
-    """How the texts of one side are cut, and the token of each piece.
+    """Tokenizer of the texts of one side.
 
     >>> units = Units.learn("symbols", ["B AH1 T", "B IH1 T"], size=3)
     >>> units.names, units.tokens("T B ZH").tolist()

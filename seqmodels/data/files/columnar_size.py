@@ -1,4 +1,4 @@
-"""About how large an Arrow IPC or Feather file is in memory, from what it says of itself, before it is read."""
+"""Size in memory of an Arrow IPC or Feather file, about, told before it is read."""
 
 from __future__ import annotations
 

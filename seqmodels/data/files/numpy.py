@@ -31,7 +31,7 @@ MOST_AXES, MOST_LISTED, MOST_EMPTY = 16, 1 << 21, 1 << 48
 
 
 class Header(NamedTuple):
-    """What stands before an array's bytes: its shape, the order of its axes, its type, and where they begin."""
+    """Header of an array: its shape, the order of its axes, its type, and where its bytes begin."""
 
     shape: tuple[int, ...]
     order: str

@@ -15,7 +15,7 @@ LENGTHS = ".lengths"
 
 
 class StoreWriter:
-    """Fills an empty folder with arrays.
+    """Writer of arrays into an empty folder.
 
     >>> import json, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -62,7 +62,7 @@ class StoreWriter:
 
 
 class Store:
-    """What a `StoreWriter` has written.
+    """Arrays that a `StoreWriter` has written.
 
     Attributes:
         about: the plain values kept with the arrays.

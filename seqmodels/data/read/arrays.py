@@ -31,7 +31,7 @@ MOST_BESIDE = 100_000
 
 @dataclass(frozen=True)
 class Names:
-    """What the arrays are called: in a .npz archive by their key, in a folder by their file's name."""
+    """Names of the arrays: in a .npz archive their keys, in a folder the files' names."""
 
     x: str = "X"
     y: str = "y"

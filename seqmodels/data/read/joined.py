@@ -19,7 +19,7 @@ FORM = "X (frames, features), lengths (sequences,) and perhaps y"
 
 
 class Joined(NamedTuple):
-    """What a file holds.
+    """Contents of a file.
 
     Fields:
         inputs: one array ``(T, F)`` per sequence.

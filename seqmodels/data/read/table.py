@@ -26,7 +26,7 @@ WORDS_OF_TRUTH = 40
 
 
 class Kind(NamedTuple):
-    """What the cells of a column are.
+    """Counts of numbers and of text in a column.
 
     Fields:
         finite: cells that are numbers of a usable size.

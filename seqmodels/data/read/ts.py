@@ -27,7 +27,7 @@ MISSING = {"?", "NaN", "nan", "NAN", ""}
 
 @dataclass(frozen=True)
 class Header:
-    """What the lines before the data say.
+    """Header of a .ts file.
 
     Fields:
         labels: the classes that may occur; empty where the header names none.

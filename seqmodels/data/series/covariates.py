@@ -1,4 +1,4 @@
-"""What else a forecast may know: the calendar, static covariates, the name of a series, its last change.
+"""Covariates: the calendar, static covariates, the name of a series, its last change.
 
 N rows, C columns.
 """
@@ -35,7 +35,7 @@ Calendar = Annotated[Sequence[str], either(list_of(_part, "[hour, day_of_week]")
 
 @dataclass(frozen=True)
 class Context:
-    """How the columns that depend on the series or the clock alone are made; plain values only.
+    """Encoding of the columns that depend on the series or the clock alone; plain values only.
 
     Fields:
         calendar: of `CALENDAR`.

@@ -1,4 +1,4 @@
-"""What suits a file of series where its user does not say: season, history, changes in the place of levels, calendar.
+"""Defaults that suit a file of series: season, history, changes in the place of levels, calendar.
 
 N rows, L steps of history, H steps of horizon, m steps in a season.
 """

@@ -23,7 +23,7 @@ MOST_FILLED = 20
 
 @dataclass(frozen=True)
 class Resampled:
-    """Which rows to keep, and what to put between them.
+    """Rows to keep, and rows put in between them.
 
     Fields:
         keep: int ``(K,)``, rows of the given ones; -1 for a row that is put in.
@@ -40,7 +40,7 @@ class Resampled:
 
 @dataclass
 class Gaps:
-    """What is missing or too much among time stamps.
+    """Missing and surplus time stamps.
 
     Fields:
         gaps: places where steps are missing.

@@ -15,7 +15,7 @@ OPTIONS = {"known": "future_covariates", "static": "static_covariates"}
 
 @dataclass(frozen=True)
 class SeriesOptions:
-    """What a user may say of time series; see `seqmodels.data.sources.tables.table.CSVSource`."""
+    """Options of time series; see `seqmodels.data.sources.tables.table.CSVSource`."""
 
     reading: SeriesReading = field(default_factory=SeriesReading)
     calendar: tuple[str, ...] = ()

@@ -29,7 +29,7 @@ CLOCK_ROWS = 1 << 20
 
 @dataclass(frozen=True)
 class SeriesReading:
-    """How a table is read as series, besides what its columns mean; plain values only, for a checkpoint.
+    """Options by which a table is read as series; plain values only, for a checkpoint.
 
     Fields:
         transform: what becomes of the target: None, "difference" (each value less the one before) or

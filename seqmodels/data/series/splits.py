@@ -1,4 +1,4 @@
-"""How series are cut by time into training, validation and test, and into folds that walk forward.
+"""Splits of series by time into training, validation and test, and into folds that walk forward.
 
 N rows, H steps of horizon.
 """

@@ -65,7 +65,7 @@ class WindowStarts(LazySequence[int]):
 
 
 class SeriesWindows(SequenceDataset):
-    """Item i: the L rows from ``starts[i]`` on, and the target feature in the H rows after them.
+    """Windows over series: the L rows from ``starts[i]`` on, and the target feature in the H rows after them.
 
     No window is stored: of the values, which may lie in a file, the rows that are asked for are read.
 
@@ -123,7 +123,7 @@ class SeriesWindows(SequenceDataset):
 
 
 class SeriesStreams(SeriesWindows):
-    """Item i: the rows from ``starts[i]`` to before ``stops[i]``, and after each the target feature in the H next.
+    """Streams: the rows from ``starts[i]`` to before ``stops[i]``, and after each the target feature in the H next.
 
     >>> spec = Spec("features", 1, "values", 2, "step", horizon=2, target_feature=0)
     >>> streams = SeriesStreams(np.arange(6, dtype=np.float32)[:, None], np.array([0]), np.array([4]), spec)
@@ -169,7 +169,7 @@ def history_of(spec: Spec) -> int:
 
 
 class _Change:
-    """From values and the last one before them, scaled as inputs are, to changes, scaled as targets are."""
+    """Scale of changes, from values and the last one before them."""
 
     def __init__(self, spec: Spec) -> None:
         self.factor = np.float32(spec.input_scale[spec.target_feature or 0] / np.array(spec.scale))

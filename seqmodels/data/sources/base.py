@@ -1,4 +1,4 @@
-"""What a source of data sets is, and what all sources share."""
+"""Sources of data sets, and what all of them share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seqmodels.spec import Spec
 
 
 class DataSource(ABC):
-    """Where data sets come from; what one writes to add a kind of data.
+    """Base of all sources of data sets; write one to add a kind of data.
 
     A subclass takes plain options in its constructor, whose annotations say what each may be, is
     registered with ``@register("data", name)``, and writes `splits` and `open`; `suggest` and

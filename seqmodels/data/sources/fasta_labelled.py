@@ -30,7 +30,7 @@ NAME, LABEL = "name", "label"
 
 @register("data", "fasta_labelled")
 class LabelledFastaSource(DataSource):
-    """Which class is a sequence of? Records of FASTA, FASTQ or GenBank files, each with a label.
+    """Classes of sequences: records of FASTA, FASTQ or GenBank files, each with a label.
 
     Copies of a sequence are in one split together, and classes have the same shares in all splits.
 

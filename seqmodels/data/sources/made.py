@@ -1,4 +1,4 @@
-"""What the made data sets share: sequences that are computed when they are read, not stored."""
+"""Base of the synthetic data sets: sequences that are computed when they are read, not stored."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class MadeDataset(SequenceDataset):
 
 
 class SyntheticSource(DataSource):
-    """What the made data sources share.
+    """Base of the synthetic data sources.
 
     Args:
         train_size, val_size, test_size: how many sequences of each; 0 for no validation or test.

@@ -82,7 +82,7 @@ def _open(path: str, spec: Spec, targets: bool | None) -> tuple[list[np.ndarray]
 
 @register("data", "spoken_digits")
 class SpokenDigitsSource(DataSource):
-    """Which digit is spoken: 3,000 recordings of 6 speakers, 13 mel-frequency cepstral coefficients a frame.
+    """Spoken digits: 3,000 recordings of 6 speakers, 13 mel-frequency cepstral coefficients a frame.
 
     >>> train = SpokenDigitsSource().splits()["train"]
     >>> inputs, target = train.read(0, 0, int(train.lengths[0]))

@@ -1,4 +1,4 @@
-"""From one label to a text: what a name sounds like in a language."""
+"""Texts from labels: what a name sounds like in a language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which sequences of arrays are in which split: given, by group, or at random without leaks."""
+"""Splits of arrays: given, by group, or at random without leaks."""
 
 from __future__ import annotations
 

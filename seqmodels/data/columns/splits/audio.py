@@ -1,4 +1,4 @@
-"""Which recordings are for training, validation and test: by speaker, as given, or at random."""
+"""Splits of recordings: by speaker, as given, or at random."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS = ("stratified", "group", "given")
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """How recordings are split.
+    """Options by which recordings are split.
 
     Fields:
         kind: "stratified" (by class; transcripts at random), "group" (whole speakers), "given" (as the

@@ -1,4 +1,4 @@
-"""Which examples are in which split: copies and groups together, classes in the same shares."""
+"""Splits of examples: copies and groups together, classes in the same shares."""
 
 from __future__ import annotations
 

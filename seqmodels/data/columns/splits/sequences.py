@@ -1,4 +1,4 @@
-"""Which sequences of a table are in which split."""
+"""Splits of the sequences of a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which items are for training, validation and test.
+"""Splits by shares: training, validation and test.
 
 Every function returns "train", and "val" and "test" where their fraction is above 0. The same
 arguments give the same split on every machine.

@@ -1,4 +1,4 @@
-"""What is to be learned from a table: targets checked and encoded.
+"""Targets of a table, checked and encoded.
 
 T steps of a sequence, V classes or values.
 """

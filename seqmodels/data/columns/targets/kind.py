@@ -1,4 +1,4 @@
-"""What the targets of a table are: labels, values, or sets of labels."""
+"""Kinds of targets: labels, values, or sets of labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How features change, beside what they are.
+"""Changes of features, beside the features.
 
 T frames, F features, D orders.
 """

@@ -1,4 +1,4 @@
-"""From samples to features: log-mel filterbanks or cepstral coefficients, frame by frame.
+"""Audio features: log-mel filterbanks or cepstral coefficients, frame by frame.
 
 n samples, T frames, F features.
 """
@@ -29,7 +29,7 @@ MOST, LONGEST, MOST_RATIO = 1000, 600_000, 100
 
 @dataclass(frozen=True)
 class AudioFeatures:
-    """How a recording becomes features.
+    """Audio front end, from samples to features.
 
     Fields:
         sample_rate: that all recordings are brought to.

@@ -25,7 +25,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Strictness:
-    """What to do about recordings that are not as the others.
+    """Options for recordings that are not as the others.
 
     Fields:
         mismatch: another sample rate: "resample", or "error".

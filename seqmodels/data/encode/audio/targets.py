@@ -1,4 +1,4 @@
-"""What belongs to a recording, as numbers: a label, or the tokens of what is said.
+"""Targets of recordings, as numbers: a label, or the tokens of what is said.
 
 S tokens.
 """
@@ -15,7 +15,7 @@ LEVELS = ("character", "word")
 
 
 class Targets:
-    """From classes to labels, or from transcripts to tokens.
+    """Labels of classes, or tokens of transcripts.
 
     >>> from pathlib import Path
     >>> targets = Targets.of([Recording(Path("a.wav"), text="to  be")], "word")

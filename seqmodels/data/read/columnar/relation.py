@@ -41,7 +41,7 @@ CELL = 8
 
 @dataclass(frozen=True)
 class Relation:
-    """What DuckDB can read as typed columns.
+    """Typed columns that DuckDB can read.
 
     Fields:
         path: named in errors.

@@ -1,4 +1,4 @@
-"""How a file with separators is written: its first lines, separator, quotation marks and names of columns."""
+"""Dialects of files with separators: first lines, separator, quotation marks and names of columns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ROWS_PER_WORD = 5
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file is written.
+    """Dialect of a file with separators.
 
     Fields:
         delimiter: between cells.

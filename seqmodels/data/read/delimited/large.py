@@ -56,7 +56,7 @@ def read_large_lines(path: str, memory_limit: int, cache_dir: str | None) -> Tab
 
 @dataclass
 class FirstPass:
-    """What all of a file was looked through for.
+    """Findings of a first pass through a file.
 
     Fields:
         start: its first characters.

@@ -31,7 +31,7 @@ from seqmodels.spec import Spec
 
 @dataclass(frozen=True)
 class SequenceOptions:
-    """What the user asked for, of sequences; see `seqmodels.data.sources.tables.table.CSVSource`."""
+    """Options of sequences in tables; see `seqmodels.data.sources.tables.table.CSVSource`."""
 
     reading: Reading = field(default_factory=Reading)
     min_count: int = FEWEST_SEEN
