@@ -26,14 +26,36 @@ class AfterFirstStep(importlib.abc.MetaPathFinder):
 
 def end(*_):
     print(*[name for name in {UNNEEDED!r} if name in sys.modules], file=sys.stderr)
+    sys.stdout.flush()
     os._exit(77)
 
 sys.meta_path.insert(0, AfterFirstStep())
 from seqmodels.cli import light, main
+if "count" in globals():
+    sys.setprofile(count)
 if os.environ.get("HEAVY"):
     light.install = lambda: None
 sys.exit(main.main())
 """
+# Counts the package's files whose functions are called, from `main` to before the first update, imports apart.
+COUNTING = f"""
+import inspect, sys
+import seqmodels
+
+files, importing = set(), []
+
+def count(frame, event, _):
+    code = frame.f_code
+    if code.co_name == "<module>" and event in ("call", "return"):
+        importing.append(code) if event == "call" else importing.pop()
+    elif event == "call" and not importing and code.co_name[0] != "<" and code.co_flags & inspect.CO_OPTIMIZED:
+        if code.co_filename.startswith(seqmodels.__path__[0]):
+            files.add(code.co_filename)
+
+{PROGRAM.replace("print(", "sys.setprofile(None); print(len(files)); print(").replace("post_hook", "pre_hook")}
+"""
+# A run of a small series entered 124 when this was first counted.
+MOST_FILES = 130
 COMPILED = """
 import sys, torch
 from seqmodels.cli import light
@@ -74,6 +96,13 @@ def test_before_the_first_step(tmp_path, kind):
     overrides = ["data=csv", "data.path=rows.csv", "data.target=two"]
     done = run(PROGRAM, tmp_path, "train", *overrides)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (77, "")
+
+
+def test_how_many_files_are_entered(tmp_path):
+    (tmp_path / "rows.csv").write_text("day,sold\n" + "".join(f"2020-01-{d:02},{d % 7}\n" for d in range(1, 32)))
+    done = run(COUNTING, tmp_path, "train", "data=csv", "data.path=rows.csv", "data.target=sold", "data.history=3")
+    assert done.returncode == 77, done.stderr
+    assert 60 < int(done.stdout.splitlines()[-1]) <= MOST_FILES
 
 
 def test_the_check_can_fail(tmp_path):
