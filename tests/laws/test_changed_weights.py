@@ -136,6 +136,11 @@ CHANGES: dict[str, Callable[[Cell], None]] = {
     "parametrised": parametrised,
     "pruned": pruned,
     "changed by a hook": hooked,
+    "evaluated": lambda cell: cell.eval(),
+    "drawn afresh": lambda cell: [
+        part.reset_parameters() for part in cell.modules() if hasattr(part, "reset_parameters")
+    ],
+    "a bias taken away": lambda cell: hasattr(cell, "bias_hh") and setattr(cell, "bias_hh", None),
     "another precision": lambda cell: cell.float(),
     "through the meta device": lambda cell: (
         cell.to_empty(device="meta")

@@ -165,6 +165,13 @@ class GatedCell(Gates):
         """Draw the random numbers that steps read beside the input product: ``(..., k*H)``, no gradient, or None."""
         return None
 
+    def vendor_weights(self) -> list[Tensor] | None:
+        """Return the weights as torch's own layers take them; None with several heads, or one bias of the two."""
+        if self.heads != 1 or (self.bias_ih is None) != (self.bias_hh is None):
+            return None
+        weights = (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        return [weight for weight in weights if weight is not None]
+
     def recurrent_input(self, state: State) -> Tensor:
         """Return the input ``(B, H)`` of the recurrent product: `h`, or a pointwise function of the fields."""
         return state.h

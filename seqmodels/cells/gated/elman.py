@@ -50,7 +50,7 @@ class ElmanCell(GatedCell):
         return HiddenState(getattr(torch, self.nonlinearity)(u + r))
 
     def vendor(self) -> VendorForm | None:
-        if self.heads != 1 or not self.computes_as(ElmanCell):
+        weights = self.vendor_weights()
+        if weights is None or not self.computes_as(ElmanCell):
             return None
-        biases = [b for b in (self.bias_ih, self.bias_hh) if b is not None]
-        return VendorForm(f"rnn_{self.nonlinearity}", [self.weight_ih, self.weight_hh, *biases])
+        return VendorForm(f"rnn_{self.nonlinearity}", weights)

@@ -91,7 +91,7 @@ class GRUCell(GatedCell):
         return super().activations(u, state)
 
     def vendor(self) -> VendorForm | None:
-        if self.heads != 1 or self.reset_gate != "after" or not self.computes_as(GRUCell, "gated_update"):
+        weights = self.vendor_weights()
+        if weights is None or self.reset_gate != "after" or not self.computes_as(GRUCell, "gated_update"):
             return None
-        biases = [b for b in (self.bias_ih, self.bias_hh) if b is not None]
-        return VendorForm("gru", [self.weight_ih, self.weight_hh, *biases])
+        return VendorForm("gru", weights)

@@ -117,8 +117,7 @@ class LSTMCell(GatedCell):
         return LSTMState(o * torch.tanh(c), c), {"i": i, "f": f, "g": g, "o": o}
 
     def vendor(self) -> VendorForm | None:
-        if self.heads != 1 or self.peephole or self.coupled or not self.computes_as(LSTMCell, "gated_update"):
+        weights = self.vendor_weights()
+        if weights is None or self.peephole or self.coupled or not self.computes_as(LSTMCell, "gated_update"):
             return None
-        biases = [b for b in (self.bias_ih, self.bias_hh) if b is not None]
-        projection = [self.weight_hr] if self.proj_size else []
-        return VendorForm("lstm", [self.weight_ih, self.weight_hh, *biases, *projection])
+        return VendorForm("lstm", [*weights, *([self.weight_hr] if self.proj_size else [])])
