@@ -20,7 +20,6 @@ from seqmodels.data.columns.words import join_words, split_words
 from seqmodels.data.encode.vocabulary import UNKNOWN
 
 LEVELS = ("character", "word", "symbols", "subword")
-SUBWORD_KINDS = ("unigram", "bpe")
 STOP = "<stop>"
 # Sub-words where no size is asked for: one for so many letters of text, which keeps each of them frequent enough to be
 # learned, but no fewer and no more than this (Sennrich and Zhang 2019, section 4: few pairs want few sub-words).

@@ -86,6 +86,8 @@ class AnomalySource(DataSource):
 
     renamed: ClassVar = {"planted": "injected"}
 
+    suits: ClassVar = {"task": "anomaly", "head": "many_to_many"}
+
     def __init__(
         self,
         path: str,
@@ -127,9 +129,6 @@ class AnomalySource(DataSource):
             val_fraction=val_fraction,
             test_fraction=test_fraction,
         )
-
-    def suggest(self) -> dict[str, str]:
-        return {"task": "anomaly", "head": "many_to_many"}
 
     def describe(self) -> str:
         if self.injected == 0:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from seqmodels.data.encode.audio.store import FeatureStore, Strictness, notes, o
 from seqmodels.data.encode.audio.targets import Targets
 from seqmodels.data.numbers import apply_scale
 from seqmodels.data.read.audio import sample_rate as rate_of
-from seqmodels.data.sources.base import DataSource
+from seqmodels.data.sources.base import DataSource, sizes_of
 from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Seed, Share, column, list_of, positive, speed, whole
 from seqmodels.registry import register
@@ -129,11 +129,10 @@ class AudioSource(DataSource):
     def describe(self) -> str:
         splits = self.splits()
         spec = splits["train"].spec
-        counts = ", ".join(f"{len(split):,} {name}" for name, split in splits.items())
         named = ", ".join(spec.target_names[:8]) + (" ..." if len(spec.target_names) > 8 else "")
         what = "tokens" if spec.targets == "tokens" else "classes"
         return (
-            f"recordings in {self.path} ({counts}), {spec.encoder['audio']['sample_rate']} samples a second, "
+            f"recordings in {self.path} ({sizes_of(splits)}), {spec.encoder['audio']['sample_rate']} samples a second, "
             f"{spec.input_size} features a frame, {spec.target_size} {what} ({named})"
         )
 
@@ -174,34 +173,15 @@ class AudioSource(DataSource):
             raise ValueError(f"data.path: no recording is left for {' and '.join(empty)}: {'; '.join(self.notes)}")
 
     @classmethod
-    def open(
-        cls,
-        path: str,
-        spec: Spec,
-        targets: bool | None = None,
-        pattern: str | None = None,
-        mismatch: str = "resample",
-        stereo: str = "mean",
-        silence: str = "drop",
-        cache_dir: str | None = None,
-    ) -> SequenceDataset:
-        """Open other recordings: a folder, a manifest, or a single file; silent ones are kept.
+    def open(cls, path: str, spec: Spec, targets: bool | None = None, **options: Any) -> SequenceDataset:
+        """Open other recordings as `DataSource.open` does: a folder, also of files side by side, a manifest or a file.
 
-        Args:
-            path: as for the training data; files in a folder may also lie side by side.
-            spec: of the training data.
-            targets: true if classes or transcripts must be there; None takes them where all are there
-                and known from training.
-            pattern, mismatch, stereo, silence, cache_dir: as in training.
-
-        Raises:
-            ValueError: what is wrong with a file, or a class or token that was never seen in training.
+        Silent ones are kept.
         """
-        recordings = find_recordings(path, pattern, known=bool(targets))
+        source = cls(path, **options)
+        recordings = find_recordings(path, source.pattern, known=bool(targets))
         features = AudioFeatures(**spec.encoder["audio"])
-        store = open_store(
-            [recording.path for recording in recordings], features, Strictness(mismatch, stereo, silence), cache_dir
-        )
+        store = source._store([recording.path for recording in recordings], features)
         for note in notes(store, recordings, features, dropped=False):
             _log.warning("%s: %s", path, note)
         encoder = Targets(spec.targets == "tokens", spec.target_names, str(spec.encoder["level"]))

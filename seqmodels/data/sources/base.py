@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence, Sized
+from typing import Any, ClassVar
 
 from seqmodels.data.columns.examples import Examples
 from seqmodels.data.columns.splits.examples import split_examples
@@ -13,6 +13,15 @@ from seqmodels.data.encode.encoder import Encoder
 from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Seed, Share
 from seqmodels.spec import Spec
+
+
+def sizes_of(splits: Mapping[str, Sized]) -> str:
+    """Say how many sequences are in each split.
+
+    >>> sizes_of({"train": range(1200), "val": range(3)})
+    '1,200 train, 3 val'
+    """
+    return ", ".join(f"{len(split):,} {name}" for name, split in splits.items())
 
 
 class DataSource(ABC):
@@ -36,10 +45,12 @@ class DataSource(ABC):
     ('2 train sequences', {'task': 'classification', 'head': 'many_to_one'})
 
     Attributes:
+        suits: the task and the head that fit all data of this kind, and settings, as `suggest` gives them.
         notes: what `splits` left out or changed, and why, one short sentence each, with a number in it
             ("3 of 500 rows left out: no label (data.missing=drop)"); set anew by each call of `splits`.
     """
 
+    suits: ClassVar[Mapping[str, str]] = {}
     notes: Sequence[str] = ()
 
     @abstractmethod
@@ -75,6 +86,8 @@ class DataSource(ABC):
         A source may add ``"recipe"``, where another one suits its data than is usual for the task, and settings by
         their full names, such as ``"training.batch_size": "8"``. All are taken where the user says nothing else.
         """
+        if self.suits:
+            return dict(self.suits)
         spec = self.splits()["train"].spec
         heads = {"step": "many_to_many", "sequence": "many_to_one", "own": "encoder_decoder"}
         tasks = {"values": "regression", "labels": "tagging", "sets": "multilabel", "tokens": "language_modelling"}
@@ -97,7 +110,7 @@ class DataSource(ABC):
 
     def describe(self) -> str:
         """Say in one sentence what the data were taken for."""
-        return ", ".join(f"{len(split):,} {name}" for name, split in self.splits().items()) + " sequences"
+        return f"{sizes_of(self.splits())} sequences"
 
 
 class FileSource(DataSource):
@@ -145,5 +158,5 @@ class FileSource(DataSource):
         splits = self.splits()
         spec, lengths = splits["train"].spec, [int(steps) for split in splits.values() for steps in split.lengths]
         what = f"{spec.target_size} classes" if spec.targets == "labels" else f"values ({', '.join(spec.target_names)})"
-        counts = ", ".join(f"{len(split):,} {name}" for name, split in splits.items())
-        return f"{self.path}: {len(lengths):,} sequences of {min(lengths)} to {max(lengths)} steps, {what}; {counts}"
+        steps = f"{min(lengths)} to {max(lengths)} steps"
+        return f"{self.path}: {len(lengths):,} sequences of {steps}, {what}; {sizes_of(splits)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from seqmodels.data.files.find import find_file, naming
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.read.fasta import Piece, find_records
 from seqmodels.data.read.open import read_table
-from seqmodels.data.sources.base import DataSource
+from seqmodels.data.sources.base import DataSource, sizes_of
 from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Seed, Share
 from seqmodels.registry import register
@@ -71,10 +71,9 @@ class LabelledFastaSource(DataSource):
 
     def describe(self) -> str:
         splits = self.splits()
-        counts = ", ".join(f"{len(split):,} {name}" for name, split in splits.items())
         names = splits["train"].spec.target_names
         named = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
-        return f"{self.path}: sequences of {self.alphabet.name} ({counts}), {len(names)} classes ({named})"
+        return f"{self.path}: sequences of {self.alphabet.name} ({sizes_of(splits)}), {len(names)} classes ({named})"
 
     def splits(self) -> dict[str, SequenceDataset]:
         store = RecordStore(find_records(self.path), self.alphabet, self.cache_dir)
@@ -116,27 +115,12 @@ class LabelledFastaSource(DataSource):
         )
 
     @classmethod
-    def open(
-        cls,
-        path: str,
-        spec: Spec,
-        targets: bool | None = None,
-        label: str = "file",
-        ambiguous: str = "unknown",
-        cache_dir: str | None = None,
-    ) -> SequenceDataset:
-        """Open other sequences, in the alphabet of the training data.
-
-        Args:
-            path, label, ambiguous, cache_dir: as for `LabelledFastaSource`.
-            spec: of the training data.
-            targets: true if their classes must be known, as for measuring a model; else they are not looked for.
-
-        Raises:
-            ValueError: what is wrong with the files, or a class that was never seen in training.
-        """
-        store = RecordStore(find_records(path), Alphabet(alphabet_of(spec), ambiguous), cache_dir)
-        label_of = labeller(label) if targets else None
+    def open(cls, path: str, spec: Spec, targets: bool | None = None, **options: Any) -> SequenceDataset:
+        """Open other sequences as `DataSource.open` does; their classes are looked for with `targets` alone."""
+        source = cls(path, **{"label": "file", **options})
+        alphabet = Alphabet(alphabet_of(spec), source.alphabet.ambiguous)
+        store = RecordStore(find_records(path), alphabet, source.cache_dir)
+        label_of = labeller(source.label) if targets else None
         names, labels = [], np.zeros(len(store.lengths), np.int64)
         for item, record in enumerate(store.records()):
             names.append(record.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -76,6 +76,8 @@ class GeneStructureSource(DataSource):
         ValueError: an option out of range, no gene that is short enough, or what is wrong with a file.
     """
 
+    suits: ClassVar = {"task": "tagging", "head": "many_to_many", "training.batch_size": "8"}
+
     def __init__(
         self,
         path: str = TRAIN,
@@ -94,9 +96,6 @@ class GeneStructureSource(DataSource):
         self.val_fraction, self.test_fraction = val_fraction, 0.0 if self.test_path else test_fraction
         check_fractions(self.val_fraction, self.test_fraction)
         self.spec = make_spec(labels, kmer)
-
-    def suggest(self) -> dict[str, str]:
-        return {"task": "tagging", "head": "many_to_many", "training.batch_size": "8"}
 
     def describe(self) -> str:
         counts = ", ".join(f"{len(split)} {name}" for name, split in self.splits().items())
@@ -129,19 +128,9 @@ class GeneStructureSource(DataSource):
         return splits
 
     @classmethod
-    def open(cls, path: str, spec: Spec, targets: bool | None = None, feature: str = "CDS") -> SequenceDataset:
-        """Open other genes, from 5' to 3', of any length.
-
-        Args:
-            path: a FASTA, FASTQ or GenBank file, or a table, as for `GeneStructureSource`.
-            spec: of the training data.
-            targets: true if the coding parts must be there, false to leave them out; None takes them
-                where they are there.
-            feature: as for `GeneStructureSource`.
-
-        Raises:
-            ValueError: what is wrong with the file: letters that are no bases, parts outside a sequence.
-        """
+    def open(cls, path: str, spec: Spec, targets: bool | None = None, **options: Any) -> SequenceDataset:
+        """Open other genes as `DataSource.open` does, from 5' to 3', of any length; FASTA and FASTQ have no targets."""
+        feature = cls(path, **options).feature
         table = read_genes(path, feature, targets)
         dataset = _dataset(spec, *_read_genes(table, None, spec))
         if NAME in table.columns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -88,6 +88,8 @@ class GenomeSource(DataSource):
         ValueError: an option out of range; from `describe` and `splits`, what is wrong with the files.
     """
 
+    suits: ClassVar = {"task": "language_modelling", "head": "many_to_many"}
+
     def __init__(
         self,
         path: str = "shipped:lambda_phage.fasta.gz",
@@ -116,9 +118,6 @@ class GenomeSource(DataSource):
             text=Text(alphabet=alphabet, kmer=kmer),
         )
 
-    def suggest(self) -> dict[str, str]:
-        return {"task": "language_modelling", "head": "many_to_many"}
-
     def describe(self) -> str:
         parts = ", ".join(f"{name} {part.stop - part.start:,}" for name, part in self._cuts().items())
         count = len(self._tokens.about["edges"]) - 1
@@ -126,7 +125,6 @@ class GenomeSource(DataSource):
         return f"{self.path}: {len(self._tokens):,} letters of {self.alphabet} in {records}; {parts}"
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """Return the parts of the records, encoded, or taken from the cache."""
         edges = np.array(self._tokens.about["edges"], dtype=np.int64)
         empty, unknown = self._tokens.about["empty"], self._tokens.about["unknown"]
         if self._tokens.about.get("kinds") == 1:
@@ -153,30 +151,16 @@ class GenomeSource(DataSource):
 
     @cached_property
     def _tokens(self) -> TokenFile:
-        return encode_file(self.path, Alphabet(self.alphabet, self.ambiguous), self.ambiguous, self.cache_dir)
+        return encode_file(self.path, Alphabet(self.alphabet, self.ambiguous), self.cache_dir)
 
     @classmethod
-    def open(
-        cls,
-        path: str,
-        spec: Spec,
-        targets: bool | None = None,
-        ambiguous: str = "unknown",
-        cache_dir: str | None = None,
-    ) -> GenomeDataset:
-        """Open other genomes, in the alphabet of the training data.
+    def open(cls, path: str, spec: Spec, targets: bool | None = None, **options: Any) -> SequenceDataset:
+        """Open other genomes as `DataSource.open` does.
 
-        Args:
-            path, ambiguous, cache_dir: as for `GenomeSource`.
-            spec: of the training data.
-            targets: true where the next letter of each must be there, as for measuring a model. Else the
-                last one, which has none, is an input too: what comes after it is foretold.
-
-        Raises:
-            ValueError: what is wrong with the files.
+        Without targets the last letter, which has none, is an input too: what comes after it is foretold.
         """
-        alphabet = Alphabet(alphabet_of(spec), ambiguous)
-        tokens = encode_file(path, alphabet, ambiguous, cache_dir)
+        source = cls(path, **options)
+        tokens = encode_file(path, Alphabet(alphabet_of(spec), source.ambiguous), source.cache_dir)
         edges = np.array(tokens.about["edges"], dtype=np.int64)
         parts = clip(edges, 0, len(tokens), least=2 if targets else 1)
         if not len(parts):
@@ -198,10 +182,10 @@ def clip(edges: np.ndarray, start: int, stop: int, least: int = 2) -> np.ndarray
     return parts[np.diff(parts).ravel() >= least]
 
 
-def encode_file(path: str, alphabet: Alphabet, ambiguous: str, cache_dir: str | None) -> TokenFile:
+def encode_file(path: str, alphabet: Alphabet, cache_dir: str | None) -> TokenFile:
     """Encode the letters of all records as a token file, which knows where records begin and their names."""
     files = find_records(path)
-    options = {"kind": "genome", "alphabet": alphabet.name, "ambiguous": ambiguous}
+    options = {"kind": "genome", "alphabet": alphabet.name, "ambiguous": alphabet.ambiguous}
     return cached(cache_dir, files, options, lambda folder: _encode(folder, files, alphabet))
 
 

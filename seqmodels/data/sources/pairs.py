@@ -18,7 +18,7 @@ from seqmodels.data.encode.token_file import TokenFile, cached
 from seqmodels.data.encode.tokenizer import Units
 from seqmodels.data.encode.vocabulary import UNKNOWN, describe
 from seqmodels.data.read.pairs import Reader
-from seqmodels.data.sources.base import DataSource
+from seqmodels.data.sources.base import DataSource, sizes_of
 from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Column, Count, Seed, Share, whole
 from seqmodels.quoting import shown
@@ -96,14 +96,13 @@ class PairsSource(DataSource):
         self.cache_dir = cache_dir
 
     def suggest(self) -> dict[str, str]:
-        """Suggest task and head, and settings that suit what the texts are."""
         first = [(pair.source, pair.target) for pair in islice(self.reader.read(), LOOKED_AT)]
         return {"task": "sequence_generation", "head": "encoder_decoder", **suggest_settings(self.levels, first)}
 
     def describe(self) -> str:
         first = next(self.reader.read())
         splits = self.splits()
-        sizes = ", ".join(f"{len(split):,} {name}" for name, split in splits.items())
+        sizes = sizes_of(splits)
         spec, (source, target) = splits["train"].spec, self.levels
         return (
             f"{self.reader.path}: pairs such as {shown(first.source)} -> {shown(first.target)} ({sizes}); "
@@ -167,41 +166,23 @@ class PairsSource(DataSource):
         return Sides(*made)
 
     @classmethod
-    def open(
-        cls,
-        path: str,
-        spec: Spec,
-        targets: bool | None = None,
-        target_path: str | None = None,
-        format: str = "auto",
-        source: str | int | None = None,
-        target: str | int | None = None,
-        missing: str = "error",
-        encoding: str = "utf-8",
-        cache_dir: str | None = None,
-    ) -> SequenceDataset:
-        """Open another file, as the training data's vocabularies encode it; no row is too long.
+    def open(cls, path: str, spec: Spec, targets: bool | None = None, **options: Any) -> SequenceDataset:
+        """Open another file as `DataSource.open` does; no row is too long.
 
-        Args:
-            path: laid out as the training data was, or sources alone, one a line.
-            spec: of the training data.
-            targets: true if the targets must be there, false to leave them out; None takes them where
-                the first line has one (of files that go line by line, sources only).
-            target_path, format, source, target, missing, encoding, cache_dir: as for `PairsSource`.
-
-        Raises:
-            ValueError: what is wrong with the file.
+        It is laid out as the training data was, or holds sources alone, one a line. Where `targets` is None they are
+        taken where the first line has one; of files that go line by line, only sources are read.
         """
-        reader = Reader(path, format, target_path, source, target, encoding, missing)
+        source = cls(path, **options)
+        reader, cache_dir = source.reader, source.cache_dir
         wanted = (reader.format != "lines" and reader.holds_targets()) if targets is None else targets
         files = reader.files(wanted)
         sides = sides_of(spec)
-        options = {
+        asked = {
             **_layout(reader),
             "sides": [[u.level, u.names, u.model, u.lowercase] for u in sides],
             "targets": wanted,
         }
-        tokens = cached(cache_dir, files, options, lambda folder: encode_pairs(folder, reader, sides, wanted))
+        tokens = cached(cache_dir, files, asked, lambda folder: encode_pairs(folder, reader, sides, wanted))
         for note in _notes(tokens.about, Limits(None, None)):
             _log.warning("%s: %s", path, note)
         dataset = PairDataset(spec, tokens)

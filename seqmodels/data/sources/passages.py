@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, ClassVar
 
-import numpy as np
-
+from seqmodels.data.columns.examples import Examples
 from seqmodels.data.columns.roles import name_of
 from seqmodels.data.columns.splits.shares import by_group, check_fractions
-from seqmodels.data.columns.targets.labels import sort_labels
 from seqmodels.data.columns.words import Characters
-from seqmodels.data.dataset import ArrayDataset, Origins
+from seqmodels.data.encode.encoder import Encoder
 from seqmodels.data.encode.table import warn_of_lost
-from seqmodels.data.encode.vocabulary import FEWEST_SEEN, UNKNOWN, Vocabulary
 from seqmodels.data.files.find import naming
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.read.open import read_table
@@ -22,9 +19,9 @@ from seqmodels.data.read.table import Table
 from seqmodels.data.sources.base import DataSource
 from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Column, Seed, Share, list_of, whole
-from seqmodels.quoting import listed, shown
+from seqmodels.quoting import shown
 from seqmodels.registry import register
-from seqmodels.spec import Spec, Text
+from seqmodels.spec import Spec
 
 
 @register("data", "passages")
@@ -54,6 +51,8 @@ class PassagesSource(DataSource):
         ValueError: an option out of range; from `splits` and `describe`, what is wrong with the file.
     """
 
+    suits: ClassVar = {"task": "classification", "head": "many_to_one", "recipe": "identify"}
+
     def __init__(
         self,
         path: str,
@@ -70,9 +69,6 @@ class PassagesSource(DataSource):
         self.lengths = tuple(sorted(set(lengths)))
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
 
-    def suggest(self) -> dict[str, str]:
-        return {"task": "classification", "head": "many_to_one", "recipe": "identify"}
-
     def describe(self) -> str:
         texts = self._texts()
         groups, labels = {group for group, _ in texts}, {label for _, label in texts}
@@ -83,23 +79,27 @@ class PassagesSource(DataSource):
         )
 
     def splits(self) -> dict[str, SequenceDataset]:
-        texts = self._texts()
-        names = list(dict.fromkeys(group for group, _ in texts))
+        whole = self._texts()
+        names = list(dict.fromkeys(group for group, _ in whole))
         with naming(self.path):
             parts = by_group(names, self.val_fraction, self.test_fraction, self.seed)
         of = {names[i]: split for split, items in parts.items() for i in items.tolist()}
         found: dict[str, list[tuple[str, str, str]]] = {split: [] for split in parts}
         short = 0
-        for (group, label), text in texts.items():
+        for (group, label), text in whole.items():
             passages = self._cut(text, of[group] == "train")
             short += not passages
-            found[of[group]] += [(group, label, passage) for passage in passages]
-        self.notes = [f"{short} of {len(texts)} texts left out: shorter than a passage (data.lengths)"] if short else []
+            found[of[group]] += [(passage, label, group) for passage in passages]
+        self.notes = [f"{short} of {len(whole)} texts left out: shorter than a passage (data.lengths)"] if short else []
         empty = next((split for split, passages in found.items() if not passages), None)
         if empty is not None:
             raise ValueError(f"{self.path}: no text of the {empty} split is long enough: choose shorter data.lengths")
-        spec = self._spec(found["train"])
-        return {split: self._encode(spec, passages) for split, passages in found.items()}
+        examples = {}
+        for name, own in found.items():
+            texts, labels, groups = zip(*own, strict=True)
+            examples[name] = Examples(self.path, texts, labels, groups=list(groups))
+        spec = replace(Encoder.fit(examples["train"]).spec, encoder={"text": self.text, "label": self.label})
+        return {name: Encoder(spec).encode(own, targets=True) for name, own in examples.items()}
 
     def _texts(self) -> dict[tuple[str, str], str]:
         """Return the texts by group and label."""
@@ -127,20 +127,6 @@ class PassagesSource(DataSource):
             for start in range(0, len(text) - length + 1, max(1, length // 2) if training else length)
         ]
 
-    def _spec(self, train: list[tuple[str, str, str]]) -> Spec:
-        seen = Counter(character for _, _, passage in train for character in passage)
-        tokens = (UNKNOWN, *sorted(character for character, count in seen.items() if count >= FEWEST_SEEN))
-        classes = sort_labels({label for _, label, _ in train})
-        names = {"text": self.text, "label": self.label}
-        return Spec(
-            "tokens", len(tokens), "labels", len(classes), "sequence", tokens, classes, text=Text(), encoder=names
-        )
-
-    def _encode(self, spec: Spec, passages: list[tuple[str, str, str]]) -> ArrayDataset:
-        dataset = encode(spec, [text for _, _, text in passages], [label for _, label, _ in passages], self.path)
-        dataset.groups = [group for group, _, _ in passages]
-        return dataset
-
     @classmethod
     def open(cls, path: str, spec: Spec, targets: bool | None = None) -> SequenceDataset:
         """Open other texts, one a row, each read as a whole.
@@ -152,16 +138,14 @@ class PassagesSource(DataSource):
         table = read_table(path)
         texts = read_texts(table, columns["text"])
         wanted = columns["label"] in table.columns if targets is None else targets
-        labels = table.cells(columns["label"], "label") if wanted else [spec.target_names[0]] * len(texts)
-        blank = next((row for row, label in enumerate(labels) if not label.strip()), None)
+        labels = table.cells(columns["label"], "label") if wanted else None
+        blank = next((row for row, label in enumerate(labels or ()) if not label.strip()), None)
         if blank is not None:
             place = table.place(blank, columns["label"])
             raise ValueError(f"{place}: expected a name, got a blank; fill it in, or leave the column out")
         units = Characters()
         warn_of_lost(path, Ragged.packed(*units.tokens(texts)), units.names, spec.input_names)
-        dataset = encode(spec, texts, labels, path, table.lines)
-        dataset.origins = Origins("line", table.lines)
-        return dataset
+        return Encoder(spec).encode(Examples(path, texts, labels, lines=table.lines), wanted)
 
 
 def read_texts(table: Table, column: str) -> Sequence[str]:
@@ -171,23 +155,3 @@ def read_texts(table: Table, column: str) -> Sequence[str]:
     if empty is not None:
         raise ValueError(f"{table.place(empty, column)}: the text is empty; fill it in, or remove the line")
     return cells
-
-
-def encode(
-    spec: Spec, texts: Sequence[str], labels: Sequence[str], path: str, lines: Sequence[int] | None = None
-) -> ArrayDataset:
-    """Encode texts as tokens, labels as numbers of classes.
-
-    Raises:
-        ValueError: a label that training did not have.
-    """
-    vocabulary, code = Vocabulary.of(spec), {label: i for i, label in enumerate(spec.target_names)}
-    unknown = next((i for i, label in enumerate(labels) if label not in code), None)
-    if unknown is not None:
-        place = path if lines is None else f"{path}, line {lines[unknown]}"
-        raise ValueError(
-            f"{place}: the label {shown(labels[unknown])} was never seen in training, which had: "
-            f"{listed(spec.target_names)}; mend it, or train with examples of it"
-        )
-    inputs = [vocabulary.tokens(text, unknown=True) for text in texts]
-    return ArrayDataset(spec, inputs, [np.array(code[label]) for label in labels])

@@ -5,7 +5,7 @@ T frames, F features.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.encode.audio.deltas import delta_names, with_deltas
 from seqmodels.data.numbers import apply_scale, fit_scale
 from seqmodels.data.read.joined import read_joined
-from seqmodels.data.sources.base import DataSource
+from seqmodels.data.sources.base import DataSource, sizes_of
 from seqmodels.data.sources.made import Made, Steps, Unmade
 from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Seed, Share, whole
@@ -101,6 +101,8 @@ class SpokenDigitsSource(DataSource):
         ValueError: what is wrong with the file.
     """
 
+    suits: ClassVar = {"task": "classification", "head": "many_to_one"}
+
     def __init__(
         self,
         path: str = SHIPPED,
@@ -112,12 +114,8 @@ class SpokenDigitsSource(DataSource):
         self.path, self.deltas = path, deltas
         self.fractions, self.seed = (val_fraction, test_fraction), seed
 
-    def suggest(self) -> dict[str, str]:
-        return {"task": "classification", "head": "many_to_one"}
-
     def describe(self) -> str:
-        counts = ", ".join(f"{len(split):,} {name}" for name, split in self.splits().items())
-        return f"spoken digits ({counts}) as cepstral coefficients, from {self.path}"
+        return f"spoken digits ({sizes_of(self.splits())}) as cepstral coefficients, from {self.path}"
 
     def splits(self) -> dict[str, SequenceDataset]:
         all_of_them = _Recordings(self.path, self.deltas, *self.fractions, self.seed)

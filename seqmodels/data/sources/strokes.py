@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
@@ -48,6 +48,8 @@ class StrokesSource(DataSource):
         ValueError: an option out of range; from `splits` and `describe`, what is wrong with the file.
     """
 
+    suits: ClassVar = {"task": "stroke_generation", "head": "mixture_density"}
+
     def __init__(
         self,
         path: str,
@@ -62,9 +64,6 @@ class StrokesSource(DataSource):
         self.path, self.unit, self.points, self.max_length = str(path), unit, points, max_length
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
         self._read: list[Drawing] | None = None
-
-    def suggest(self) -> dict[str, str]:
-        return {"task": "stroke_generation", "head": "mixture_density"}
 
     def describe(self) -> str:
         drawings = self._drawings()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -67,6 +67,8 @@ class TextSource(DataSource):
         ValueError: an option out of range; from `describe` and `splits`, what is wrong with the files.
     """
 
+    suits: ClassVar = {"task": "language_modelling", "head": "many_to_many"}
+
     def __init__(
         self,
         path: str = "shipped:shakespeare.txt.gz",
@@ -91,16 +93,12 @@ class TextSource(DataSource):
             "encoding": encoding,
         }
 
-    def suggest(self) -> dict[str, str]:
-        return {"task": "language_modelling", "head": "many_to_many"}
-
     def describe(self) -> str:
         parts = [f"{name} {stop - start:,}" for name, (start, stop) in self._tokens.about["parts"].items()]
         kinds = "256 values" if self.level == "byte" else f"vocabulary of {len(self._tokens.about['names']):,}"
         return f"{self.path}: {len(self._tokens):,} {self.level}s, {kinds}; {', '.join(parts)}"
 
     def splits(self) -> dict[str, SequenceDataset]:
-        """Return the text's parts, encoded, or taken from the cache."""
         about = self._tokens.about
         self.notes = tuple(
             f"{part} has {describe(count, some, self.level)} outside the vocabulary, read as {UNKNOWN}"
@@ -117,29 +115,19 @@ class TextSource(DataSource):
         return cached(self.cache_dir, files, options, lambda folder: build_tokens(folder, files, **options))
 
     @classmethod
-    def open(
-        cls,
-        path: str,
-        spec: Spec,
-        targets: bool | None = None,
-        encoding: str = "utf-8",
-        cache_dir: str | None = None,
-    ) -> TextDataset:
-        """Open another text, as the training data's vocabulary encodes it.
+    def open(cls, path: str, spec: Spec, targets: bool | None = None, **options: Any) -> SequenceDataset:
+        """Open another text as `DataSource.open` does.
 
-        Args:
-            path: as for `TextSource`.
-            spec: of the training data.
-            targets: true where the next token of each must be there, as for measuring a model. Else
-                the last token, which has none, is an input too: what comes after it is foretold.
-            encoding, cache_dir: as for `TextSource`.
-
-        Raises:
-            ValueError: what is wrong with the file, or characters that the vocabulary has not.
+        Without targets its last token, which has none, is an input too: what comes after it is foretold.
         """
-        files, vocabulary = find_texts(path), Vocabulary.of(spec)
-        options = {"level": vocabulary.level, "names": vocabulary.names, "encoding": encoding}
-        tokens = cached(cache_dir, files, options, lambda folder: encode_tokens(folder, files, vocabulary, encoding))
+        source, files, vocabulary = cls(path, **options), find_texts(path), Vocabulary.of(spec)
+        encoding, asked = source._options["encoding"], {"level": vocabulary.level, "names": vocabulary.names}
+        tokens = cached(
+            source.cache_dir,
+            files,
+            {**asked, "encoding": encoding},
+            lambda folder: encode_tokens(folder, files, vocabulary, encoding),
+        )
         least = 2 if targets else 1
         if len(tokens) < least:
             what = f"{least} {vocabulary.level}{'s' if targets else ''}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -52,6 +52,8 @@ class TextFromLabelSource(DataSource):
         ValueError: an option out of range; from `splits`, for a file that does not fit.
     """
 
+    suits: ClassVar = {"task": "sequence_generation", "head": "one_to_many"}
+
     def __init__(
         self,
         path: str,
@@ -65,9 +67,6 @@ class TextFromLabelSource(DataSource):
         check_fractions(val_fraction, test_fraction)
         self.path, self.label, self.text, self.missing = path, str(label), str(text), missing
         self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
-
-    def suggest(self) -> dict[str, str]:
-        return {"task": "sequence_generation", "head": "one_to_many"}
 
     def describe(self) -> str:
         sequences = self._sequences()

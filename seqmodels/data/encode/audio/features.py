@@ -15,8 +15,6 @@ import numpy as np
 from seqmodels.data.encode.audio.deltas import delta_names, with_deltas
 from seqmodels.data.read.audio import HIGHEST_RATE, LOWEST_RATE, MOST_DENOMINATOR, Waveform, resample
 
-SPECTRA = ("filterbank", "mfcc")
-NORMALISATIONS = ("recording", "train", "none")
 # Kaldi's features are made for samples of 16 bits; with smaller ones quiet bands would fall below their floor.
 LOUDEST = 32768.0
 # Samples handed over at a time: as Python's numbers they take up eight times the room.
