@@ -41,14 +41,21 @@ def _types_only(node: ast.AST) -> bool:
 
 
 def arrows(root: Path) -> dict[str, set[str]]:
-    """Of each module of a package, the modules of the package that it imports."""
+    """Of each module of a package, the modules of the package that it imports, and the rooms that these are in."""
     modules = {_name(path, root): path for path in sorted(root.rglob("*.py"))}
     found: dict[str, set[str]] = {}
     for own, path in modules.items():
         targets = (one.target for one in imports_of(path, root))
-        others = {target if target in modules else target.rpartition(".")[0] for target in targets}
-        found[own] = {other for other in others if other in modules and other != own}
+        others = {target if target in modules else target.rpartition(".")[0] for target in targets} & modules.keys()
+        rooms = {room for other in others for room in _rooms(other) if not f"{own}.".startswith(f"{room}.")}
+        found[own] = (others | rooms) - {own}
     return found
+
+
+def _rooms(module: str) -> Iterator[str]:
+    """The packages that Python imports before a module, but for the outermost."""
+    above = module.split(".")[:-1]
+    yield from (".".join(above[:end]) for end in range(2, len(above) + 1))
 
 
 def _name(path: Path, root: Path) -> str:

@@ -2,7 +2,7 @@
 
 The floors are those of the package's design: a module may import from its own floor and from those
 below, inside the data floor from its own room and from those before it. An arrow is an arrow, inside a
-function and under ``TYPE_CHECKING`` too. Heavy packages come in only where they may.
+function and under ``TYPE_CHECKING`` too, and a module needs the rooms it is in. Heavy packages come in only where they may.
 """
 
 from __future__ import annotations
@@ -240,6 +240,14 @@ def test_a_ring_is_found(tmp_path: Path, source: str) -> None:
     assert ring(tmp_path / "seqmodels") == []
     root = write(tmp_path, "scan/other.py", "from .bad import B")
     assert set(ring(root)) == {"seqmodels.scan.bad", "seqmodels.scan.other"}
+
+
+def test_a_ring_through_a_room_is_found(tmp_path: Path) -> None:
+    """Python imports `scan.a`, and with it `scan.a.x`, before `scan.a.z`."""
+    sources = {"a/__init__": "from .x import A", "a/x": "from seqmodels.scan.b import y", "a/z": "", "b/__init__": ""}
+    for name, source in {**sources, "b/y": "import seqmodels.scan.a.z"}.items():
+        root = write(tmp_path, f"scan/{name}.py", source)
+    assert set(ring(root)) == {f"seqmodels.scan.{name}" for name in ("a", "a.x", "b.y")}
 
 
 def test_a_crowded_room_is_found(tmp_path: Path) -> None:

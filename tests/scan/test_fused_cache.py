@@ -15,6 +15,7 @@ from torch import Tensor
 from seqmodels.files.own_folder import make_own, read_own, user_cache
 from seqmodels.scan import scan
 from seqmodels.scan.fused import compiler, kernel
+from seqmodels.scan.step_graph import code_folders
 from tests.scan.fused_cells import LeakyCell
 
 STRANGER = 54321
@@ -32,7 +33,7 @@ void forward(void) {} void backward(void) {} void single(void) {}
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel, "_kernels", {})
     monkeypatch.setattr("seqmodels.scan.dispatch._reported", set())
-    for remembered in (compiler.find, compiler._machine, compiler._say_unsafe):
+    for remembered in (compiler.find, compiler._machine, code_folders._say_unsafe):
         remembered.cache_clear()
 
 

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from seqmodels.scan import choose, scan
 from seqmodels.scan.fused import compiler, kernel
+from seqmodels.scan.step_graph import code_folders
 from tests.scan.fused_cells import LeakyCell, close
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -38,7 +39,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 
 def forget() -> None:
-    for remembered in (compiler.find, compiler._machine, compiler._own_folder, compiler._say_unsafe):
+    for remembered in (compiler.find, compiler._machine, code_folders._own_folder, code_folders._say_unsafe):
         remembered.cache_clear()
 
 
@@ -124,7 +125,7 @@ def test_a_compiler_with_options_or_odd_letters_in_its_name(
 
 
 def entries() -> list[Path]:
-    return sorted(compiler.cache_folder().glob("*.so"))
+    return sorted(code_folders.cache_folder().glob("*.so"))
 
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
@@ -292,7 +293,7 @@ def test_two_processes_may_build_at_once(caplog: pytest.LogCaptureFixture) -> No
 
     children = [in_a_fork(partial(build, delay)) for delay in (0, 0, 0.4, 0.8, 1.2)]
     assert [waited_for(child) for child in children] == [0] * 5
-    assert [path.suffix for path in compiler.cache_folder().iterdir()] == [".so"]  # one, and nothing left over
+    assert [path.suffix for path in code_folders.cache_folder().iterdir()] == [".so"]  # one, and nothing left over
 
 
 def test_no_shell_is_used_to_compile(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -105,7 +105,8 @@ def _machine() -> None:
 def _compiler() -> None:
     """Print what the fused engine builds its code with, and where it keeps it."""
     from seqmodels.files.own_folder import shared
-    from seqmodels.scan.fused.compiler import cache_folder, describe
+    from seqmodels.scan.fused.compiler import describe
+    from seqmodels.scan.step_graph.code_folders import cache_folder
 
     _line("compiler", describe())
     folder = cache_folder()

@@ -6,7 +6,6 @@ renamed, so that several processes may build it at once.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import ctypes
 import functools
@@ -17,15 +16,14 @@ import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
 from seqmodels.files.atomic import scratch
-from seqmodels.files.own_folder import make_own, read_own, user_cache
+from seqmodels.files.own_folder import read_own
+from seqmodels.scan.step_graph.code_folders import folders
 from seqmodels.scan.step_graph.values import CannotFuseError
 
 _log = logging.getLogger(__name__)
@@ -54,13 +52,6 @@ def describe() -> str:
     return f"{path} ({done.stdout.splitlines()[0] if done.stdout else 'version unknown'})"
 
 
-def cache_folder() -> Path | None:
-    """Return the cache of compiled code: $SEQMODELS_CACHE, or ``seqmodels`` in the user's cache folder, if any."""
-    if named := os.environ.get("SEQMODELS_CACHE"):
-        return Path(named)
-    return None if (cache := user_cache()) is None else cache / "seqmodels"
-
-
 def load(source: str) -> ctypes.CDLL:
     """Load the compiled code of a C text, from the cache or built now.
 
@@ -76,37 +67,6 @@ def load(source: str) -> ctypes.CDLL:
                 os.replace(_build(source, building), folder / name)
             return _open(folder / name)
     raise CannotFuseError("no folder for compiled code that is yours alone can be written; set SEQMODELS_CACHE")
-
-
-def folders() -> Iterator[Path]:
-    """Yield the folders for compiled code: the cache if it is safe and writable, then `_own_folder`."""
-    if (cache := cache_folder()) is not None:
-        try:
-            yield make_own(cache)
-        except PermissionError as error:
-            if error.errno is None:  # not from the system, whose errors only mean that it cannot be written
-                _say_unsafe(str(error))
-        except OSError:
-            pass
-    with contextlib.suppress(OSError):
-        yield make_own(_own_folder())
-
-
-@functools.cache
-def _say_unsafe(reason: str) -> None:
-    _log.warning(
-        "%s: somebody else may have put code there, so nothing is taken from it, and code is compiled anew in each "
-        "process. Remove it, or set SEQMODELS_CACHE to a folder that is yours alone",
-        reason,
-    )
-
-
-@functools.cache
-def _own_folder() -> Path:
-    """Return a temporary folder of this process."""
-    folder = tempfile.TemporaryDirectory(prefix="seqmodels-")
-    atexit.register(folder.cleanup)
-    return Path(folder.name)
 
 
 def _is_whole(path: Path) -> bool:

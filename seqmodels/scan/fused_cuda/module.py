@@ -15,7 +15,7 @@ from types import ModuleType
 
 from seqmodels.files.atomic import scratch
 from seqmodels.files.own_folder import read_own
-from seqmodels.scan.fused import compiler
+from seqmodels.scan.step_graph.code_folders import folders
 from seqmodels.scan.step_graph.values import CannotFuseError
 
 
@@ -26,7 +26,7 @@ def load(text: str) -> ModuleType:
         CannotFuseError: Triton is missing, or no folder can be written.
     """
     name = f"step_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
-    for folder in compiler.folders():
+    for folder in folders():
         with contextlib.suppress(OSError):
             path = _written(folder, name, text)
             spec = importlib.util.spec_from_file_location(name, path)
