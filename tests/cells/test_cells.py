@@ -1,14 +1,13 @@
 """What a cell says of itself, how it is initialised, and what it refuses."""
 
 import copy
-import math
 from typing import Any
 
 import pytest
 import torch
 
 from seqmodels import registry
-from seqmodels.cells import Cell, ElmanCell, FeedforwardCell, GRUCell, LSTMCell, LSTMState
+from seqmodels.cells import Cell, ElmanCell, FeedforwardCell, GRUCell, LSTMCell
 
 H = 6
 
@@ -29,13 +28,6 @@ def test_uniform_is_torch_own_to_the_last_bit(cls: type[Cell]) -> None:
         assert torch.equal(parameter, getattr(actual, name))
 
 
-def test_orthogonal_blocks() -> None:
-    cell = LSTMCell(3, H, init="orthogonal")
-    for block in cell.weight_hh.chunk(4):
-        torch.testing.assert_close(block @ block.T, torch.eye(H))
-    assert not cell.bias_ih.any()
-
-
 def test_identity_is_the_irnn() -> None:
     cell = ElmanCell(3, H, nonlinearity="relu", init="identity")
     assert torch.equal(cell.weight_hh, torch.eye(H))
@@ -47,18 +39,6 @@ def test_identity_is_the_irnn() -> None:
 )
 def test_forget_bias(cell: Any, gate: str) -> None:
     assert torch.equal(keep_bias(cell, gate), torch.full((H,), 1.5))
-
-
-def test_chrono_covers_the_time_scales() -> None:
-    for cell, keep, write in (
-        (LSTMCell(3, H, init="chrono", chrono_steps=100), "f", "i"),
-        (GRUCell(3, H, init="chrono", chrono_steps=100), "z", None),
-    ):
-        bias = keep_bias(cell, keep)
-        assert ((bias >= 0) & (bias <= math.log(99))).all()
-        assert bias.std() > 0
-        if write:
-            assert torch.equal(keep_bias(cell, write), -bias)
 
 
 REFUSED: list[tuple[type[Cell], dict[str, Any], str]] = [
@@ -87,25 +67,6 @@ def test_refusal(cls: type[Cell], options: dict[str, Any], message: str) -> None
 def test_feedforward_has_no_state_to_learn() -> None:
     with pytest.raises(ValueError, match="initial_state='learned' needs a cell with a state"):
         FeedforwardCell(3, H).learn_initial_state()
-
-
-def test_activations_are_the_gates_of_the_step() -> None:
-    """f c + i g, and so on, from the named activations, is the new state."""
-    u, r = torch.randn(2, 3), torch.randn(2, H)
-    for options in ({}, {"peephole": True}, {"coupled": True}):
-        cell = LSTMCell(3, H, **options)
-        state = LSTMState(r, r * 2)
-        gates = cell.activations(cell.project(u), state)
-        assert list(gates) == ["i", "f", "g", "o"]
-        torch.testing.assert_close(
-            cell.step(cell.project(u), state)[1].c, gates["f"] * state.c + gates["i"] * gates["g"]
-        )
-    for reset_gate in ("after", "before"):
-        gru = GRUCell(3, H, reset_gate=reset_gate)
-        before = gru.state_type(r)
-        gates = gru.activations(gru.project(u), before)
-        expected = (1 - gates["z"]) * gates["n"] + gates["z"] * r
-        torch.testing.assert_close(gru.step(gru.project(u), before)[0], expected)
 
 
 def test_bind_shares_nothing_that_changes() -> None:

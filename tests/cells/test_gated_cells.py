@@ -38,8 +38,10 @@ def blocks(cell: GatedCell) -> list[torch.Tensor]:
 @pytest.mark.parametrize("heads", [1, 2, 3, H])
 @pytest.mark.parametrize("cls", WITH_HEADS)
 def test_orthogonal_and_identity_per_block(cls: type[GatedCell], heads: int) -> None:
-    for block in blocks(cls(3, H, init="orthogonal", heads=heads)):
+    cell = cls(3, H, init="orthogonal", heads=heads)
+    for block in blocks(cell):
         torch.testing.assert_close(block @ block.T, torch.eye(H // heads))
+    assert not cell.bias_ih.any()
     for block in blocks(cls(3, H, init="identity", heads=heads)):
         assert torch.equal(block, torch.eye(H // heads))
 
@@ -122,7 +124,7 @@ def test_a_large_forget_bias_keeps_the_state(cls: type[GatedCell], gate: str, si
         torch.testing.assert_close(kept.h, state.h)
 
 
-@pytest.mark.parametrize("cls", [LayerNormLSTMCell, LayerNormGRUCell, MGUCell, DiagonalGRUCell, DiagonalLSTMCell])
+@pytest.mark.parametrize("cls", [*WITH_HEADS[1:], DiagonalGRUCell, DiagonalLSTMCell])
 def test_chrono_covers_the_time_scales(cls: type[GatedCell]) -> None:
     cell = cls(3, H, init="chrono", chrono_steps=100)
     total = sum(bias for name, bias in cell.named_parameters() if name in ("bias_ih", "bias_hh"))
@@ -147,11 +149,14 @@ def test_activations_are_the_gates_of_the_step() -> None:
     x = torch.randn(2, 3)
     cells: list[GatedCell]
     cells = [LSTMCell(3, H, heads=2), LayerNormLSTMCell(3, H, heads=3), DiagonalLSTMCell(3, H, peephole=True)]
+    cells += [LSTMCell(3, H, peephole=True), LSTMCell(3, H, coupled=True)]
     for cell in cells:
         state = random_state(cell)
         a = cell.activations(cell.project(x), state)
+        assert list(a) == ["i", "f", "g", "o"]
         torch.testing.assert_close(cell.step(cell.project(x), state)[1].c, a["f"] * state.c + a["i"] * a["g"])
     cells = [GRUCell(3, H, heads=2), LayerNormGRUCell(3, H, heads=3), DiagonalGRUCell(3, H), MGUCell(3, H)]
+    cells.append(GRUCell(3, H, reset_gate="before"))
     for cell in cells:
         state = random_state(cell)
         a = cell.activations(cell.project(x), state)

@@ -194,3 +194,24 @@ def forecast(task: Forecasting, seed: int = 0, rows: int = 6) -> tuple[Tensor, S
     generator = torch.Generator().manual_seed(seed + 1)
     shape = (*batch.targets.shape[:-1], task.output_size)
     return torch.randn(shape, generator=generator, dtype=torch.float64), batch
+
+
+def sales_spec(period: int | None = None, shape: str = "sequence", **options: Any) -> Spec:
+    scales = {"shift": (30.0,) * 4, "scale": (8.0,) * 4, "input_shift": (30.0,), "input_scale": (8.0,)}
+    named = {"horizon": 4, "period": period, "target_feature": 0, "input_names": ("sales",)}
+    return Spec("features", 1, "values", 4, shape, **{**named, **scales, **options})
+
+
+def windows(values: np.ndarray, spec: Spec, history: int = 24, waves: np.ndarray | None = None) -> ArrayDataset:
+    """Every window over a series that is in original units, or the series itself with targets per step."""
+    scaled = ((values - spec.input_shift[0]) / spec.input_scale[0]).astype(np.float32)
+    if spec.target_shape == "step":
+        targets = np.lib.stride_tricks.sliding_window_view(scaled[1:], spec.horizon)
+        return ArrayDataset(spec, [scaled[: len(targets), None]], [targets], stream=True)
+    more = np.empty((len(values), 0)) if waves is None else waves
+    series = np.repeat(scaled[:, None], spec.input_size - more.shape[1], axis=1)
+    inputs = np.concatenate([series, more], axis=1).astype(np.float32)
+    ends = range(history, len(values) - spec.horizon + 1)
+    relative = spec.series is not None and spec.series.relative
+    targets = [scaled[i : i + spec.horizon] - (scaled[i - 1] if relative else 0) for i in ends]
+    return ArrayDataset(spec, [inputs[i - history : i] for i in ends], targets)

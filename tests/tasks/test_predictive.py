@@ -8,13 +8,11 @@ import torch
 from scipy import stats
 
 from seqmodels.batch import SequenceBatch
-from seqmodels.data.dataset import ArrayDataset
-from seqmodels.spec import Spec
 from seqmodels.tasks import Forecasting
 from seqmodels.tasks.forecasts.conformal import corrected, corrections, pairs
 from seqmodels.tasks.forecasts.distributions import Gaussian
 from seqmodels.tasks.forecasts.predictive import OUTPUTS, Predictive
-from tests.tasks.task_parts import LEVELS, forecast, series_spec
+from tests.tasks.task_parts import LEVELS, forecast, series_spec, windows
 
 V = 3
 SURE = [name for name in OUTPUTS if name != "point"]
@@ -181,18 +179,11 @@ def test_a_forecast_per_step_is_that_of_the_last_real_step():
     assert task.decode(prediction, batch) == alone.decode(last, batch)
 
 
-def windows(spec: Spec, values: np.ndarray, history: int = 12) -> ArrayDataset:
-    scaled = np.repeat(((values - 40) / 25).astype(np.float32)[:, None], V, axis=1)
-    starts = range(len(values) - history - V + 1)
-    inputs = [scaled[i : i + history] for i in starts]
-    return ArrayDataset(spec, inputs, [scaled[i + history : i + history + V, 0] for i in starts])
-
-
 @pytest.mark.parametrize("name", ["quantiles", "negative_binomial"])
 def test_baselines_have_intervals_from_their_own_errors(name):
     rng = np.random.default_rng(0)
     spec = series_spec()
-    train, test = (windows(spec, rng.poisson(40, 400).astype(float)) for _ in range(2))
+    train, test = (windows(rng.poisson(40, 400).astype(float), spec, 12) for _ in range(2))
     task = Forecasting(spec, output=name, quantiles=LEVELS)
     task.prepare(train)
     found = task.baselines(train, test)
@@ -211,10 +202,10 @@ def test_baselines_have_intervals_from_their_own_errors(name):
 def test_counts_are_refused_where_they_are_none():
     spec = series_spec()
     task = Forecasting(spec, output="negative_binomial")
-    task.prepare(windows(spec, np.arange(60.0)))
+    task.prepare(windows(np.arange(60.0), spec, 12))
     for wrong in (np.arange(60.0) + 0.5, np.arange(60.0) - 70):
         with pytest.raises(ValueError, match=r"negative_binomial is for counts.*choose task\.output=student_t"):
-            task.prepare(windows(spec, wrong))
+            task.prepare(windows(wrong, spec, 12))
 
 
 @pytest.mark.parametrize(

@@ -7,27 +7,14 @@ import numpy as np
 import pytest
 
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.spec import Series, Spec
+from seqmodels.spec import Series
 from seqmodels.tasks import Forecasting
 from seqmodels.tasks.baselines.climatology import Climatology, calendar_columns
 from seqmodels.tasks.baselines.reading import last_stretch
 from seqmodels.tasks.baselines.smoothing import Smoothing
+from tests.tasks.task_parts import sales_spec, windows
 
-H, HISTORY = 4, 24
-SPEC = Spec(
-    "features", 1, "values", H, "sequence", horizon=H, target_feature=0, input_names=("sales",),
-    shift=(30.0,) * H, scale=(8.0,) * H, input_shift=(30.0,), input_scale=(8.0,),
-)  # fmt: skip
-
-
-def windows(values: np.ndarray, spec: Spec = SPEC, waves: np.ndarray | None = None) -> ArrayDataset:
-    scaled = ((values - 30) / 8).astype(np.float32)[:, None]
-    inputs = scaled if waves is None else np.concatenate([scaled, waves], axis=1).astype(np.float32)
-    starts = range(len(values) - HISTORY - H + 1)
-    targets = [scaled[i + HISTORY : i + HISTORY + H, 0] for i in starts]
-    if spec.series is not None and spec.series.relative:
-        targets = [y - scaled[i + HISTORY - 1, 0] for i, y in zip(starts, targets, strict=True)]
-    return ArrayDataset(spec, [inputs[i : i + HISTORY] for i in starts], targets)
+H, SPEC = 4, sales_spec()
 
 
 @pytest.mark.parametrize("period", [None, 4])
@@ -65,7 +52,7 @@ def test_smoothing_beats_the_last_value_on_a_noisy_level(caplog):
     rng = np.random.default_rng(0)
     values = 30 + 0.2 * rng.normal(size=300).cumsum() + 4 * rng.normal(size=300)
     task = Forecasting(SPEC)
-    found = task.baselines(windows(values[:200]), windows(values[150:]))
+    found = task.baselines(windows(values[:200], SPEC), windows(values[150:], SPEC))
     assert found["exponential smoothing"]["mae"] < 0.85 * found["last value"]["mae"]
     assert "skipped" not in caplog.text
 
@@ -73,13 +60,13 @@ def test_smoothing_beats_the_last_value_on_a_noisy_level(caplog):
 def test_without_statsmodels_smoothing_is_skipped_in_words(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "statsmodels.tsa.exponential_smoothing.ets", None)
     values = np.random.default_rng(0).normal(size=100) * 8 + 30
-    assert "exponential smoothing" not in Forecasting(SPEC).baselines(windows(values), windows(values))
+    assert "exponential smoothing" not in Forecasting(SPEC).baselines(windows(values, SPEC), windows(values, SPEC))
     assert "pip install 'seqmodels[forecast]'" in caplog.text
 
 
 def test_unbroken_puts_overlapping_windows_together_up_to_a_gap():
     values = np.arange(100.0)
-    data = windows(values)
+    data = windows(values, SPEC)
     found = last_stretch(data, 1000)[:, 0] * 8 + 30
     assert found == pytest.approx(values[: len(values) - H])
     assert last_stretch(data, 30)[:, 0] * 8 + 30 == pytest.approx(values[-30 - H : -H])
@@ -108,7 +95,7 @@ def test_climatology_is_exact_on_a_yearly_series(relative):
     if relative:
         spec = replace(spec, shift=(0.0,) * H, series=Series(relative=True))
     values = 30 + 8 * np.sin(angle + 0.5)
-    data = windows(values, spec, np.stack([np.sin(angle), np.cos(angle)], axis=1))
+    data = windows(values, spec, waves=np.stack([np.sin(angle), np.cos(angle)], axis=1))
     found = Forecasting(spec).baselines(data, data)
     assert found["harmonic climatology"]["mae"] < 1e-4
     assert found["last value"]["mae"] > 1

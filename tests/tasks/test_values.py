@@ -17,30 +17,9 @@ from seqmodels.spec import Series, Spec
 from seqmodels.tasks import Forecasting, Regression
 from seqmodels.tasks.baselines.reading import histories, item_count
 from seqmodels.tasks.baselines.ridge import Moments, Ridge, _solve, squared_error
-from tests.tasks.task_parts import make_batch, make_prediction
+from tests.tasks.task_parts import make_batch, make_prediction, sales_spec, windows
 
 H = 4
-
-
-def series_spec(period: int | None = None, shape: str = "sequence", **options) -> Spec:
-    return Spec(
-        "features", 1, "values", H, shape, horizon=H, period=period, target_feature=0, input_names=("sales",),
-        shift=(30.0,) * H, scale=(8.0,) * H, input_shift=(30.0,), input_scale=(8.0,), **options,
-    )  # fmt: skip
-
-
-def windows(values: np.ndarray, spec: Spec, history: int = 24) -> ArrayDataset:
-    """Every window over a series that is in original units, or the series itself with targets per step."""
-    scaled = ((values - 30.0) / 8.0).astype(np.float32)
-    if spec.target_shape == "step":
-        targets = np.lib.stride_tricks.sliding_window_view(scaled[1:], H)
-        return ArrayDataset(spec, [scaled[: len(targets), None]], [targets], stream=True)
-    starts = range(len(values) - history - H + 1)
-    return ArrayDataset(
-        spec,
-        [scaled[i : i + history, None] for i in starts],
-        [scaled[i + history : i + history + H] for i in starts],
-    )
 
 
 @pytest.mark.parametrize(
@@ -73,7 +52,7 @@ def test_monitor_follows_the_loss():
     spec = Spec("features", 1, "values", 1, "sequence")
     assert Regression(spec, loss="mae").monitor == ("mae", "min")
     assert Regression(spec).monitor == ("rmse", "min")
-    assert Forecasting(series_spec()).monitor == ("mae", "min")
+    assert Forecasting(sales_spec()).monitor == ("mae", "min")
 
 
 @pytest.mark.parametrize("shape", ["sequence", "step"])
@@ -165,7 +144,7 @@ def test_ridge_is_skipped_in_words_where_a_step_is_too_wide(caplog):
 def test_seasonal_naive_is_exact_on_a_season_and_last_value_is_not(shape):
     season = np.array([10.0, 60.0, 20.0, 35.0, 50.0, 15.0])
     values = np.tile(season, 12)
-    spec = series_spec(period=6, shape=shape)
+    spec = sales_spec(period=6, shape=shape)
     train, test = windows(values, spec), windows(values, spec)
     found = Forecasting(spec).baselines(train, test)
     exact = found["seasonal naive"]["mae"]
@@ -176,7 +155,7 @@ def test_seasonal_naive_is_exact_on_a_season_and_last_value_is_not(shape):
 
 @pytest.mark.parametrize("shape", ["sequence", "step"])
 def test_last_value_repeats_the_last_known_value(shape):
-    values, spec = np.arange(60.0), series_spec(shape=shape)
+    values, spec = np.arange(60.0), sales_spec(shape=shape)
     found = Forecasting(spec).baselines(windows(values, spec), windows(values, spec))
     assert found["last value"]["mae"] == pytest.approx(np.mean([1, 2, 3, 4]), rel=1e-5)
     assert found["last value"]["rmse"] == pytest.approx(np.mean([1, 4, 9, 16]) ** 0.5, rel=1e-5)
@@ -185,7 +164,7 @@ def test_last_value_repeats_the_last_known_value(shape):
 
 def test_a_season_longer_than_the_horizon_or_shorter_is_repeated():
     for period, expected in ((2, [8, 9, 8, 9]), (6, [4, 5, 6, 7])):
-        spec = series_spec(period)
+        spec = sales_spec(period)
         history = ((np.arange(10.0) - 30) / 8)[None, :, None]
         forecast = Forecasting(spec).naive(history, np.array([10]), period)
         assert forecast[0].tolist() == pytest.approx(expected)
@@ -193,12 +172,12 @@ def test_a_season_longer_than_the_horizon_or_shorter_is_repeated():
 
 def test_where_less_than_a_season_is_known_the_last_value_is_repeated():
     history = ((np.array([[5.0, 5.0, 5.0, 7.0], [5.0, 4.0, 3.0, 7.0]]) - 30) / 8)[:, :, None]
-    forecast = Forecasting(series_spec(4)).naive(history, known=np.array([2, 4]), season=4)
+    forecast = Forecasting(sales_spec(4)).naive(history, known=np.array([2, 4]), season=4)
     assert forecast == pytest.approx(np.array([[7, 7, 7, 7], [5, 4, 3, 7]]))
 
 
 def test_seasonal_naive_is_skipped_in_words_where_the_history_is_too_short(caplog):
-    spec = series_spec(period=132)
+    spec = sales_spec(period=132)
     data = windows(np.arange(60.0), spec)
     assert "seasonal naive" not in Forecasting(spec).baselines(data, data)
     assert "a season of 132 steps, a history of 24" in caplog.text
@@ -206,7 +185,7 @@ def test_seasonal_naive_is_skipped_in_words_where_the_history_is_too_short(caplo
 
 @pytest.mark.parametrize("transform", ["log_return", "difference", None])
 def test_a_series_of_changes_is_scored_against_no_change(transform):
-    spec = series_spec(series=Series(transform=transform))
+    spec = sales_spec(series=Series(transform=transform))
     data = windows(np.random.default_rng(0).normal(size=80), spec)
     found = Forecasting(spec).baselines(data, data)
     assert ("no change" in found) == (transform is not None)
@@ -216,7 +195,7 @@ def test_a_series_of_changes_is_scored_against_no_change(transform):
 
 def test_mase_is_the_error_over_that_of_the_seasonal_naive_forecast_on_train():
     values = np.tile([0.0, 10.0, 20.0, 5.0], 20) + 2.0 * (np.arange(80) // 4)  # 2 more each season
-    spec = series_spec(period=4)
+    spec = sales_spec(period=4)
     task, train = Forecasting(spec), windows(values, spec)
     assert "mase" not in task.summary({"mae": 3.0, "mse": 9.0})
     task.prepare(train)
@@ -228,7 +207,7 @@ def test_mase_is_the_error_over_that_of_the_seasonal_naive_forecast_on_train():
 
 
 def test_a_forecast_per_step_is_decoded_from_the_last_real_step():
-    spec = series_spec(shape="step")
+    spec = sales_spec(shape="step")
     prediction = torch.arange(2 * 3 * H, dtype=torch.float32).view(2, 3, H)
     batch = SequenceBatch(torch.zeros(2, 3, 1), prediction, torch.tensor([2, 0]), torch.ones(2, dtype=torch.bool))
     assert Forecasting(spec).decode(prediction, batch) == [
@@ -246,7 +225,7 @@ def test_values_per_step_are_decoded_by_name_up_to_the_length():
 
 def test_forecasting_needs_a_horizon_as_wide_as_the_targets():
     with pytest.raises(ValueError, match=r"Forecasting is not for this data.*regression"):
-        Forecasting(replace(series_spec(), horizon=None))
+        Forecasting(replace(sales_spec(), horizon=None))
 
 
 @pytest.mark.parametrize(
@@ -254,7 +233,7 @@ def test_forecasting_needs_a_horizon_as_wide_as_the_targets():
 )
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match=f"^{next(iter(options))} must be"):
-        Forecasting(series_spec(), **options)
+        Forecasting(sales_spec(), **options)
 
 
 def test_spread_keeps_first_and_last():
