@@ -1,8 +1,8 @@
 """The order of the house: imports point down, no rings, rooms of a size to be looked through at a glance.
 
-The floors are those of the package's design: a module may import from its own floor and from those
-below, inside the data floor from its own room and from those before it. An arrow is an arrow, inside a
-function and under ``TYPE_CHECKING`` too, and a module needs the rooms it is in. Heavy packages come in only where they may.
+The floors are those of the package's design: a module may import from its own floor and from those below, inside the
+data floor from its own room and from those before it. An arrow is an arrow, inside a function and under
+``TYPE_CHECKING`` too, and a module needs the rooms it is in. Heavy packages come in only where they may.
 """
 
 from __future__ import annotations
