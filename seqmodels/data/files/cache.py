@@ -20,7 +20,7 @@ from seqmodels.data.files.find import find_file
 from seqmodels.files.atomic import scratch
 from seqmodels.files.own_folder import make_own, user_cache
 
-FORMAT = 3  # to be raised when what is stored changes
+FORMAT = 4  # to be raised when what is stored changes
 ABOUT = "about.json"
 
 _log = logging.getLogger(__name__)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seqmodels.data.files.arrays import Space, blocks, open_array
+from seqmodels.data.files.arrays import Mapped, Space, blocks, open_array
 from seqmodels.data.files.cache import about
 from seqmodels.data.files.ragged import Ragged, RaggedWriter
 
@@ -37,17 +38,22 @@ class StoreWriter:
         self._growing: dict[str, RaggedWriter] = {}
 
     def put(self, name: str, array: np.ndarray | Ragged) -> None:
-        """Write an array, or arrays of their own length, unless they were made in this folder under this name."""
+        """Write an array, or arrays of their own length; a file that holds them already is kept, or linked to."""
         if isinstance(array, Ragged):
             self.put(name, array.packed_values(self.space))
             self.put(name + LENGTHS, array.lengths)
             return
         self._arrays[name] = [array.dtype.str, list(array.shape)]
         path = self.space.new_file(name)
-        if array.size and Path(str(getattr(array, "filename", ""))) != path:
-            file = self.space.empty(array.shape, array.dtype, name)
-            for part in blocks(len(array)):
-                file[part] = array[part]
+        source = getattr(array, "filename", None)
+        if array.size == 0 or (source and Path(source) == path):
+            return
+        if isinstance(array, Mapped) and source and not isinstance(array.base, np.ndarray):  # and no part of one
+            os.link(source, path)
+            return
+        file = self.space.empty(array.shape, array.dtype, name)
+        for part in blocks(len(array)):
+            file[part] = array[part]
 
     def grow(self, name: str, dtype: Any, shape: tuple[int, ...] = ()) -> RaggedWriter:
         """Return what arrays of their own length can be added to, one after another; `close` writes them."""
