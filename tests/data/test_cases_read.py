@@ -272,6 +272,21 @@ def test_the_column_that_tells_series_apart_is_named_first(tmp_path, by_time, na
     assert "'time' comes again" in refused(panel("time", hours, names, by_time), timezone="Europe/Berlin")
 
 
+def test_a_column_tells_series_apart_that_have_times_twice_themselves(tmp_path):
+    """Of 40 series' times, 3 in 100 are there twice."""
+    days = [str(np.datetime64("2024-01-01") + i) for i in range(100)]
+    days = sorted([*days, *days[50:53]])
+    path = tmp_path / "my.csv"
+    path.write_text(panel("day", days, [f"m{i}" for i in range(40)], True))
+    with pytest.raises(ValueError, match=r"repeated in all\); name the series with data.series=of, or"):
+        CSVSource(str(path), "y").splits()
+    notes = CSVSource(str(path), "y", duplicates="last").describe()
+    assert (
+        "4020 rows with a time that is there twice left out; 'of' tells them apart: keep them with data.series=of"
+        in notes
+    )
+
+
 @pytest.mark.parametrize("columns", ["year,month", "step,quarter", "hour,weekday"])
 def test_parts_of_a_time_name_no_series(tmp_path, columns):
     rows = [f"{2000 + i // 4},{i % 4 + 1},{i % 7}.5" for i in range(240)]

@@ -11,7 +11,8 @@ from seqmodels.data.files.arrays import blocks
 from seqmodels.data.files.ragged import mix
 from seqmodels.data.read.table import Table
 
-FEW, NEARLY = 0.1, 0.98  # of the rows
+# Of the rows: what is few names, and few repeated times. Of the repeated times: what the right column leaves.
+FEW, FEW_REPEATS, LEFT = 0.1, 0.02, 0.05
 # What a column of parts of a time is called, which names no series.
 PARTS_OF_TIME = NAMES_OF_TIME | {"quarter", "season", "minute", "second", "weekday", "day_of_week", "dow", "yr", "hr"}
 
@@ -55,15 +56,20 @@ def told_apart_by(table: Table, time: str, others: Sequence[str]) -> str | None:
     >>> told_apart_by(Table("a.csv", columns, [2, 3, 4, 5]), "day", ["sales", "shop"])
     'shop'
     """
-    nearly_all = NEARLY * len(table)  # clocks that are put back repeat an hour of each
-    if count_distinct(table, [time]) >= nearly_all:
+    repeats = len(table) - count_distinct(table, [time])
+    if repeats <= FEW_REPEATS * len(table):  # clocks that are put back repeat an hour of each
         return None
+    left: dict[str, int] = {}
     for name in others:
         if name.lower() in PARTS_OF_TIME or not 1 < (found := count_distinct(table, [name])) <= len(table) / 2:
             continue
-        if _may_name(table, name, found) and count_distinct(table, [time, name]) >= nearly_all:
-            return name
-    return None
+        if _may_name(table, name, found):
+            left[name] = len(table) - count_distinct(table, [time, name])
+            if not left[name]:
+                return name
+    best = min(left, key=left.__getitem__, default=None)
+    # some of a series' own times may be there twice
+    return best if best is not None and left[best] <= max(FEW_REPEATS * len(table), LEFT * repeats) else None
 
 
 def _may_name(table: Table, name: str, count: int) -> bool:

@@ -120,14 +120,14 @@ def _without_repeats(order: Order, times: np.ndarray, duplicates: str) -> Order:
     return replace(order, rows=rows[:kept], owner=owner[:kept], times=times[:kept], repeated=len(rows) - kept)
 
 
-def _series_among(table: Table, time: str) -> str | None:
+def series_among(table: Table, time: str) -> str | None:
     """Find the column that names the series, where each has its own times."""
     return told_apart_by(table, time, [name for name in table.columns if name != time])
 
 
 def _refuse_several(table: Table, time: str, timezone: str) -> None:
     """Refuse times that clocks may have shown twice where they are those of many series."""
-    apart = _series_among(table, time)
+    apart = series_among(table, time)
     if apart is not None:
         raise ValueError(
             f"data.timezone={timezone}: {shown(time)} comes again for each {shown(apart)}: name the series with "
@@ -148,7 +148,7 @@ def _refuse_repeats(table: Table, order: Order, option: str, time_column: str | 
         return
     one, other = sorted(order.rows[first : first + 2].tolist())
     name = order.names[order.owner[first]]
-    apart = None if name else _series_among(table, time_column)
+    apart = None if name else series_among(table, time_column)
     cure = f"name the series with data.series={listed([apart])}, or " if apart else ""
     cure += f"remove one of the two {table.unit}s"
     if option == "series":

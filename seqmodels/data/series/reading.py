@@ -14,14 +14,14 @@ import numpy as np
 
 from seqmodels.data.columns.grouped import bounds, counted
 from seqmodels.data.columns.infer import Layout
-from seqmodels.data.columns.order import Order, order_rows, refuse_missing
+from seqmodels.data.columns.order import Order, order_rows, refuse_missing, series_among
 from seqmodels.data.columns.times.frequency import Frequency, infer_frequency
 from seqmodels.data.files.arrays import Space, blocks
 from seqmodels.data.read.table import Table
 from seqmodels.data.series.gaps import find_gaps, refuse, resample
 from seqmodels.data.series.gaps import notes as notes_on_gaps
 from seqmodels.data.series.rows import SeriesRows
-from seqmodels.quoting import shown
+from seqmodels.quoting import listed, shown
 
 # Rows that the step is inferred from.
 CLOCK_ROWS = 1 << 20
@@ -88,10 +88,17 @@ def read_series(table: Table, layout: Layout, reading: SeriesReading, space: Spa
     if reading.known:
         rows = replace(rows, future=_future(rows))
     notes = ["rows sorted by time"] if order.sorted else []
-    notes += [f"{order.repeated} rows with a time that is there twice left out"] if order.repeated else []
+    notes += [_repeats(table, layout, order.repeated)] if order.repeated else []
     rows, words = _without_missing(table, layout, reading, rows)
     rows, found = without_gaps(table, layout.time, reading.gaps, rows)
     return replace(transformed(rows, reading.transform), notes=(*notes, *words, *found))
+
+
+def _repeats(table: Table, layout: Layout, count: int) -> str:
+    """Tell how many rows are left out, and of a column that would have kept them."""
+    note = f"{count} rows with a time that is there twice left out"
+    apart = series_among(table, layout.time) if layout.series is None and layout.time is not None else None
+    return f"{note}; {shown(apart)} tells them apart: keep them with data.series={listed([apart])}" if apart else note
 
 
 def _values(table: Table, layout: Layout, reading: SeriesReading, rows: np.ndarray, space: Space) -> np.ndarray:
