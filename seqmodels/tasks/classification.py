@@ -16,7 +16,7 @@ from seqmodels.spec import Spec
 from seqmodels.tasks.base import Figure, MetricCollection, name_of
 from seqmodels.tasks.baselines.labels import nearest_neighbour, ngram_regression, place_regression, stretched_neighbour
 from seqmodels.tasks.baselines.reading import labels
-from seqmodels.tasks.decoding.partial import Concatenated, PartialPrediction, predict_partial
+from seqmodels.tasks.decoding.partial import PartialPrediction, predict_partial
 from seqmodels.tasks.labels import LabelTask, confusion_of
 
 # Number of sequences in the attention plot.
@@ -111,12 +111,10 @@ class Classification(LabelTask):
         parts = [evaluation, *(first_steps(evaluation, steps) for steps in self.lengths)]
         majority = np.full(len(evaluation.lengths), int(np.bincount(known).argmax()))
         found: dict[str, Sequence[np.ndarray | None]] = {"majority class": [majority] * len(parts)}
-        if self.spec.inputs == "tokens":  # counted once for all lengths
-            predicted = ngram_regression(train, known, Concatenated(parts))
-            split = [None] * len(parts) if predicted is None else np.split(predicted, len(parts))
+        if self.spec.inputs == "tokens":
             places: list[np.ndarray | None] = [place_regression(train, known, evaluation), *[None] * len(self.lengths)]
             found["logistic regression on places"] = places
-            return {**found, "n-grams with logistic regression": split}
+            return {**found, "n-grams with logistic regression": ngram_regression(train, known, *parts)}
         seen = [train, *(first_steps(train, steps) for steps in self.lengths)]
         methods = {"nearest neighbour": nearest_neighbour, "nearest neighbour, stretched": stretched_neighbour}
         for name, method in methods.items():

@@ -6,6 +6,8 @@ N sequences, n items, T steps, F features, V classes.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,26 +25,25 @@ STRETCHED_STEPS = 16
 
 
 def ngram_regression(
-    train: SequenceDataset, train_labels: np.ndarray, evaluation: SequenceDataset
-) -> np.ndarray | None:
+    train: SequenceDataset, train_labels: np.ndarray, *evaluations: SequenceDataset
+) -> Sequence[np.ndarray | None]:
     """Predict labels by logistic regression on counts of 1- to 4-grams, with the two ends marked.
 
     One against the rest, with an L2 penalty of 1.
 
     Returns:
-        A label for each sequence of `evaluation`; None if `train` has only one label or no n-gram
-        that occurs twice.
+        For each data set a label of each sequence; None if `train` has only one label or no n-gram that occurs twice.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
 
     chosen = affordable(train)
     known = train_labels[chosen]
-    counts = ngram_counts(train, chosen, evaluation) if len(np.unique(known)) > 1 else None
+    counts = ngram_counts(train, chosen, *evaluations) if len(np.unique(known)) > 1 else None
     if counts is None:
-        return None
-    model = OneVsRestClassifier(LogisticRegression(C=1.0, solver="liblinear"))
-    return fitted(model, counts[0], known).predict(counts[1])
+        return [None] * len(evaluations)
+    model = fitted(OneVsRestClassifier(LogisticRegression(C=1.0, solver="liblinear")), counts[0], known)
+    return [model.predict(asked) for asked in counts[1:]]
 
 
 def affordable(train: SequenceDataset) -> np.ndarray:
@@ -51,8 +52,8 @@ def affordable(train: SequenceDataset) -> np.ndarray:
     return evenly_spaced(len(train.lengths), max(1, int(share * len(train.lengths))))
 
 
-def ngram_counts(train: SequenceDataset, chosen: np.ndarray, evaluation: SequenceDataset) -> tuple[Any, Any] | None:
-    """Count the 1- to 4-grams that occur twice in the chosen training sequences; None if there are none."""
+def ngram_counts(train: SequenceDataset, chosen: np.ndarray, *evaluations: SequenceDataset) -> list[Any] | None:
+    """Count the 1- to 4-grams that occur twice in the chosen sequences, there and elsewhere; None if none does."""
     from sklearn.feature_extraction.text import CountVectorizer
 
     counter = CountVectorizer(analyzer="char", ngram_range=(1, 4), lowercase=False, min_df=2)
@@ -60,7 +61,7 @@ def ngram_counts(train: SequenceDataset, chosen: np.ndarray, evaluation: Sequenc
         known = counter.fit_transform(as_text(inputs) for inputs, _ in sequences(train, chosen))
     except ValueError:  # scikit-learn's error for an empty vocabulary
         return None
-    return known, counter.transform(as_text(inputs) for inputs, _ in sequences(evaluation))
+    return [known, *(counter.transform(as_text(inputs) for inputs, _ in sequences(data)) for data in evaluations)]
 
 
 def fitted(model: Any, inputs: Any, targets: Any) -> Any:
@@ -68,6 +69,17 @@ def fitted(model: Any, inputs: Any, targets: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return model.fit(inputs, targets)
+
+
+def described(
+    describe: Callable[[np.ndarray], np.ndarray],
+    train: SequenceDataset,
+    chosen: np.ndarray,
+    evaluation: SequenceDataset,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a description of the chosen training sequences, and of those to be labelled, one row each."""
+    known = np.stack([describe(inputs) for inputs, _ in sequences(train, chosen)])
+    return known, np.stack([describe(inputs) for inputs, _ in sequences(evaluation)])
 
 
 def standardised(known: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -92,11 +104,7 @@ def place_regression(
     chosen = evenly_spaced(len(train.lengths), MOST_NEIGHBOURS)
     if (lengths != steps).any() or steps * size > MOST_NUMBERS or len(np.unique(train_labels[chosen])) < 2:
         return None
-
-    def describe(dataset: SequenceDataset, indices: Any = None) -> np.ndarray:
-        return np.eye(size, dtype=np.float32)[[inputs for inputs, _ in sequences(dataset, indices)]]
-
-    known, asked = (x.reshape(len(x), -1) for x in (describe(train, chosen), describe(evaluation)))
+    known, asked = described(lambda x: np.eye(size, dtype=np.float32)[x].ravel(), train, chosen, evaluation)
     return fitted(LogisticRegression(C=1.0, max_iter=1000), known, train_labels[chosen]).predict(asked)
 
 
@@ -118,9 +126,7 @@ def nearest_neighbour(train: SequenceDataset, train_labels: np.ndarray, evaluati
     chosen = evenly_spaced(len(train.lengths), MOST_NEIGHBOURS)
     lengths = np.concatenate([train.lengths, evaluation.lengths])
     whole = len(np.unique(lengths)) == 1 and lengths[0] * train.spec.input_size <= MOST_NUMBERS
-    describe = np.ravel if whole else statistics
-    known = np.stack([describe(inputs) for inputs, _ in sequences(train, chosen)])
-    asked = np.stack([describe(inputs) for inputs, _ in sequences(evaluation)])
+    known, asked = described(np.ravel if whole else statistics, train, chosen, evaluation)
     if not whole:
         known, asked = standardised(known, asked)
     return KNeighborsClassifier(1).fit(known, train_labels[chosen]).predict(asked)
@@ -145,8 +151,7 @@ def stretched_neighbour(
     if len(np.unique(lengths)) == 1 or STRETCHED_STEPS * train.spec.input_size > MOST_NUMBERS:
         return None
     chosen = evenly_spaced(len(train.lengths), MOST_NEIGHBOURS)
-    known = np.stack([stretch(inputs, STRETCHED_STEPS) for inputs, _ in sequences(train, chosen)])
-    asked = np.stack([stretch(inputs, STRETCHED_STEPS) for inputs, _ in sequences(evaluation)])
+    known, asked = described(partial(stretch, steps=STRETCHED_STEPS), train, chosen, evaluation)
     return KNeighborsClassifier(1).fit(known, train_labels[chosen]).predict(asked)
 
 

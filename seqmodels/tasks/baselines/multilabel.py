@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from seqmodels.dataset import SequenceDataset
-from seqmodels.tasks.baselines.labels import MOST_STEPS, affordable, fitted, ngram_counts, standardised, statistics
+from seqmodels.tasks.baselines.labels import (
+    MOST_STEPS,
+    affordable,
+    described,
+    fitted,
+    ngram_counts,
+    standardised,
+    statistics,
+)
 from seqmodels.tasks.baselines.reading import neighbourhoods, sequences
 
 
@@ -48,10 +56,7 @@ def _per_sequence(train: SequenceDataset, evaluation: SequenceDataset) -> tuple[
     chosen = affordable(train)
     if train.spec.inputs == "tokens":
         return chosen, *(ngram_counts(train, chosen, evaluation) or (None, evaluation.lengths))
-    return chosen, *standardised(
-        np.stack([statistics(inputs) for inputs, _ in sequences(train, chosen)]),
-        np.stack([statistics(inputs) for inputs, _ in sequences(evaluation)]),
-    )
+    return chosen, *standardised(*described(statistics, train, chosen, evaluation))
 
 
 def _per_step(train: SequenceDataset, evaluation: SequenceDataset) -> tuple[np.ndarray, Any, Any]:

@@ -5,10 +5,7 @@ B rows, T steps, V classes.
 
 from typing import Any, NamedTuple
 
-import numpy as np
 from torch import Tensor
-
-from seqmodels.dataset import SequenceDataset
 
 
 class PartialPrediction(NamedTuple):
@@ -44,17 +41,3 @@ def predict_partial(model: Any, inputs: Tensor, lengths: Tensor, after: tuple[in
     attends = getattr(model.head, "attention", None) is not None and hasattr(model.head, "attention_weights")
     attention = model.head.attention_weights(features, lengths) if attends else None
     return PartialPrediction(model.head(features, lengths), found, attention)
-
-
-class Concatenated(SequenceDataset):
-    """Concatenation of data sets."""
-
-    def __init__(self, datasets: list[SequenceDataset]) -> None:
-        self.datasets, self.spec = datasets, datasets[0].spec
-        self.lengths = np.concatenate([dataset.lengths for dataset in datasets])
-        self.starts = np.cumsum([0, *(len(dataset.lengths) for dataset in datasets)])
-
-    def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Read steps from the data set that has the sequence."""
-        which = int(np.searchsorted(self.starts, index, side="right")) - 1
-        return self.datasets[which].read(index - int(self.starts[which]), start, stop)
