@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from seqmodels.cli.config.compose import Composition, compose, forced, select
+from seqmodels.cli.config.compose import Composition, compose, forced, jobs, select
 from seqmodels.cli.config.library import Library
 from seqmodels.cli.config.saved import run_folder, saved_config
 from seqmodels.cli.config.settings import Plain, amend, amend_written, names, settings
@@ -51,6 +51,17 @@ def prepare(library: Library, overrides: list[str], config_name: str = "train") 
         return _prepare(library, overrides, config_name)
     except ConfigError as error:
         return Composition({}, {}, {}, Path(), {}, [], list(error.problems))
+
+
+def prepare_one(library: Library, overrides: list[str], config_name: str) -> Composition:
+    """Prepare the job of a command that has one only.
+
+    Returns:
+        The config, its problems after those of the overrides.
+    """
+    (job,), wrong = jobs(library, overrides)
+    prepared = prepare(library, job, config_name)
+    return prepared._replace(problems=prepared.all_problems(wrong))
 
 
 def _prepare(library: Library, overrides: list[str], config_name: str) -> Composition:

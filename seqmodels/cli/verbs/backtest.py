@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from seqmodels.cli.arguments import config_parser
-from seqmodels.cli.config.compose import Composition, jobs
+from seqmodels.cli.config.compose import Composition
 from seqmodels.cli.config.library import Library
 from seqmodels.cli.config.saved import run_folder, saved_config
 from seqmodels.cli.config.settings import amend, amend_written, names
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.prepare import prepare, untrusted
+from seqmodels.cli.prepare import prepare_one, untrusted
 from seqmodels.cli.rules.check import check
 from seqmodels.cli.screen import console
 from seqmodels.kinds import whole
@@ -46,13 +46,10 @@ def _config(library: Library, rest: list[str], flags: argparse.Namespace) -> tup
         prepared = Composition(config, saved, {}, Path(), amend_written(saved, rest[1:], config), [], [])
         trusted = config["plugins"] if "plugins" in names(rest[1:]) else []
         prepared = prepared._replace(problems=[*untrusted(saved, trusted, Path(rest[0])), *check(prepared, library)])
-        wrong: list[str] = []
     else:
-        found, wrong = jobs(library, rest)
-        prepared = prepare(library, found[0], flags.config_name)
-    problems = prepared.all_problems(wrong)
-    if problems:
-        raise ConfigError(*problems)
+        prepared = prepare_one(library, rest, flags.config_name)
+    if prepared.problems:
+        raise ConfigError(*prepared.problems)
     for note in prepared.notes:
         console().print(note)
     config = {**prepared.written, "resume": None}

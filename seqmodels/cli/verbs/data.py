@@ -5,10 +5,10 @@ import math
 from typing import Any
 
 from seqmodels.cli.arguments import config_parser
-from seqmodels.cli.config.compose import Composition, jobs
+from seqmodels.cli.config.compose import Composition
 from seqmodels.cli.config.library import Library
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.prepare import prepare
+from seqmodels.cli.prepare import prepare_one
 from seqmodels.quoting import suggest
 
 # Batches that the share of padding is measured on.
@@ -24,11 +24,9 @@ def data(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true")
     flags, overrides = parser.overrides(arguments[1:])
     library = Library(flags.config_dir)
-    (job,), wrong = jobs(library, overrides)
-    prepared = prepare(library, job, flags.config_name)
-    problems = prepared.all_problems(wrong)
-    if problems:
-        raise ConfigError(*problems)
+    prepared = prepare_one(library, overrides, flags.config_name)
+    if prepared.problems:
+        raise ConfigError(*prepared.problems)
     found = inspect(prepared)
     if flags.json:
         print(json.dumps(_finite(found), ensure_ascii=False, indent=2, allow_nan=False))

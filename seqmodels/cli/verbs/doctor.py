@@ -133,12 +133,10 @@ def _wanted_cell(library: Library, overrides: list[str], config_name: str) -> Pl
         ConfigError: a config with problems, other than data still to be named.
     """
     # Here, so that the rest of the report needs no Hydra.
-    from seqmodels.cli.config.compose import jobs
-    from seqmodels.cli.prepare import prepare
+    from seqmodels.cli.prepare import prepare_one
 
-    (job,), wrong = jobs(library, overrides)
-    prepared = prepare(library, job, config_name)
-    problems = [problem for problem in prepared.all_problems(wrong) if not problem.startswith("data.")]
+    prepared = prepare_one(library, overrides, config_name)
+    problems = [problem for problem in prepared.problems if not problem.startswith("data.")]
     if problems:
         raise ConfigError(*problems)
     cell: Plain = prepared.config["model"]["cell"]

@@ -76,31 +76,20 @@ def _metrics(folder: Path) -> dict[str, Any]:
 
 def _are_metrics(found: Any) -> bool:
     """Return whether a JSON file has the shape in which a training writes its metrics."""
-    if not isinstance(found, dict) or not all(
-        _is_number(found.get(name)) for name in ("seconds", "steps", "parameters")
-    ):
+    if not isinstance(found, dict) or not all(map(_is_number, map(found.get, ("seconds", "steps", "parameters")))):
         return False
     named = (found.get(name) for name in ("val", "test", "machine", "baseline", "comparison", "verdict"))
     parts = [{} if part is None else part for part in named]  # null is a split that there is none of
     if not all(isinstance(part, dict) for part in parts):
         return False
-    *scores, _, baselines, comparisons, former = parts  # "verdict" is what older runs call the comparison
-    rows = [*scores[:2], *(row for split in baselines.values() if isinstance(split, dict) for row in split.values())]
-    are_rows = all(isinstance(row, dict) and all(map(_is_value, row.values())) for row in rows)
-    return (
-        are_rows
-        and all(isinstance(split, dict) for split in baselines.values())
-        and all(map(_is_text, (*comparisons.values(), *former.values())))
+    val, test, _, baselines, comparisons, former = parts  # "verdict" is what older runs call the comparison
+    if not all(isinstance(split, dict) for split in baselines.values()):
+        return False
+    rows = [val, test, *(row for split in baselines.values() for row in split.values())]
+    return all(isinstance(words, str) for words in (*comparisons.values(), *former.values())) and all(
+        isinstance(row, dict) and all(value is None or _is_number(value) for value in row.values()) for row in rows
     )
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_value(value: Any) -> bool:
-    return value is None or _is_number(value)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)

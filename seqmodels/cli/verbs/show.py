@@ -5,10 +5,10 @@ import sys
 import yaml
 
 from seqmodels.cli.arguments import config_parser
-from seqmodels.cli.config.compose import Composition, jobs
+from seqmodels.cli.config.compose import Composition
 from seqmodels.cli.config.library import Library, paths
 from seqmodels.cli.errors import ConfigError
-from seqmodels.cli.prepare import prepare
+from seqmodels.cli.prepare import prepare_one
 from seqmodels.cli.rules.explain import comment
 from seqmodels.cli.screen import console
 
@@ -24,13 +24,11 @@ def show(arguments: list[str]) -> int:
     """Print the config that `train` would run with, each setting with its meaning; then what is wrong with it."""
     flags, overrides = config_parser().overrides(arguments)
     library = Library(flags.config_dir)
-    (job,), wrong = jobs(library, overrides)
-    prepared = prepare(library, job, flags.config_name)
+    prepared = prepare_one(library, overrides, flags.config_name)
     if prepared.config:
         _print(prepared, library)
-    problems = prepared.all_problems(wrong)
-    if problems:
-        raise ConfigError(*problems)
+    if prepared.problems:
+        raise ConfigError(*prepared.problems)
     return 0
 
 
