@@ -105,15 +105,15 @@ def _signatures(sequences: Ragged) -> np.ndarray:
 def _candidates(signatures: np.ndarray) -> np.ndarray:
     """Return pairs that agree in a band of hashes: each sequence with the first such, and with the one before it."""
     there = np.flatnonzero(signatures.any(axis=1))
-    pairs = [np.zeros((0, 2), np.int64)]
+    pairs = np.zeros(0, np.int64)  # each as one number
     for band in range(0, HASHES, BAND):
         keys = np.zeros(len(there), np.uint64)
         for column in range(band, band + BAND):
             keys = mix(keys + signatures[there, column])
-        _, first, bucket = np.unique(keys, return_index=True, return_inverse=True)
-        order = np.argsort(bucket, kind="stable")
-        items, same = there[order], np.diff(bucket[order]) == 0
-        pairs.append(np.stack([there[first[bucket]], there], axis=1))
-        pairs.append(np.stack([items[:-1], items[1:]], axis=1)[same])
-    found = np.concatenate(pairs)
-    return np.unique(found[found[:, 0] != found[:, 1]], axis=0)
+        order = np.argsort(keys, kind="stable")
+        items, new = there[order], np.append(True, np.diff(keys[order]) != 0)[: len(order)]
+        leader = np.maximum.accumulate(np.where(new, np.arange(len(items)), 0))
+        for other in (items[leader], np.roll(items, 1)):
+            pairs = np.append(pairs, (other * len(signatures) + items)[~new])
+        pairs = np.unique(pairs)
+    return np.stack([pairs // max(1, len(signatures)), pairs % max(1, len(signatures))], axis=1)
