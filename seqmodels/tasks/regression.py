@@ -21,8 +21,9 @@ class Regression(ValueTask):
     >>> task.decode(torch.tensor([[1.5]]), batch)
     [{'values': {'value': 23.0}}]
 
-    Metrics, over all values and in original units: mae, mse and rmse. Baselines: the mean of the
-    training targets; ridge regression on the last `ridge_window` input steps.
+    Metrics, over all values and in original units: mae, mse and rmse; of several targets also the mae of each, and
+    the mean of these by their scales, scaled_mae, which is monitored. Baselines: the mean of the training targets;
+    ridge regression on the last `ridge_window` input steps.
     Arguments as for `ValueTask`.
     """
 
@@ -35,6 +36,18 @@ class Regression(ValueTask):
         if self.spec.target_names:
             return list(self.spec.target_names)
         return ["value"] if self.output_size == 1 else [f"value {i + 1}" for i in range(self.output_size)]
+
+    @property
+    def monitor(self) -> tuple[str, str]:
+        return ("scaled_mae", "min") if self.spec.target_size > 1 else super().monitor
+
+    def metrics(self) -> MetricCollection:
+        metrics = super().metrics()
+        if self.spec.target_size > 1:
+            from seqmodels.tasks.metrics.targets import TargetErrors
+
+            metrics.add_metrics({"targets": TargetErrors(self.names, self.spec.scale)})
+        return metrics
 
     def decode(self, prediction: Tensor, batch: SequenceBatch) -> list[dict[str, Any]]:
         """Return each row's values by name: a number, or a list with one per step."""

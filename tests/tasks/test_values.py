@@ -46,12 +46,16 @@ def test_metrics_are_scikit_learns_in_original_units():
     assert found["mae"] == pytest.approx(mean_absolute_error(truth, predicted), rel=1e-5)
     assert found["mse"] == pytest.approx(mean_squared_error(truth, predicted), rel=1e-5)
     assert found["rmse"] == pytest.approx(found["mse"] ** 0.5)
+    own = mean_absolute_error(truth, predicted, multioutput="raw_values")
+    assert [found[f"mae value {i}"] for i in (1, 2, 3)] == pytest.approx(own.tolist(), rel=1e-5)
+    assert found["scaled_mae"] == pytest.approx((own / scale).mean(), rel=1e-5)
 
 
 def test_monitor_follows_the_loss():
     spec = Spec("features", 1, "values", 1, "sequence")
     assert Regression(spec, loss="mae").monitor == ("mae", "min")
     assert Regression(spec).monitor == ("rmse", "min")
+    assert Regression(replace(spec, target_size=2)).monitor == ("scaled_mae", "min")
     assert Forecasting(sales_spec()).monitor == ("mae", "min")
 
 
