@@ -55,7 +55,7 @@ OWN_LIBRARY = {"tasks/metrics": "torchmetrics", "tasks/plots": "matplotlib"}
 PLAIN = {"torch", "typing_extensions"}
 # Rooms of the data floor, from the lowest to the highest.
 ROOMS = (
-    *("files", "numbers", "number_text", "dataset", "read", "columns", "encode", "series"),
+    *("files", "numbers", "number_text", "dataset", "examples", "read", "columns", "encode", "series"),
     *("profile", "quality", "batches", "sources"),
 )
 # Files that come with the package, found by `files`.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqmodels.data.columns.examples import Examples
+from seqmodels.data.examples import Examples
 from seqmodels.data.files.find import read_text
 from seqmodels.data.sources.base import FileSource
 from seqmodels.kinds import Count, Seed, Share

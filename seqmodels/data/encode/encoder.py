@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.data.columns.examples import Examples
 from seqmodels.data.columns.targets.labels import sort_labels
 from seqmodels.data.dataset import ArrayDataset, Origins
 from seqmodels.data.encode.vocabulary import FEWEST_SEEN, UNKNOWN, Vocabulary
+from seqmodels.data.examples import Examples
 from seqmodels.data.numbers import apply_scale, fit_scale
 from seqmodels.quoting import listed, shown
 from seqmodels.spec import Spec, Text

@@ -10,17 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seqmodels.data.files.cache import _default_cache, _writable
+from seqmodels.data.files.cache import cache_place, fill, writable
 from seqmodels.data.files.unpack import CHUNK, read_bytes
-from seqmodels.files.atomic import scratch
 
 FORMAT = 1  # to be raised when what is stored changes
 TOKENS, ABOUT = "tokens.bin", "about.json"
@@ -83,25 +80,13 @@ def cached(
         ValueError: it cannot be written, as when the disk is full.
     """
     name = _key(files, options)
-    cache = Path(cache_dir).expanduser() if cache_dir else _default_cache()
-    if _whole(cache / name):
-        return TokenFile(cache / name)
-    cache = _writable(cache)
-    final = cache / name
-    shutil.rmtree(final, ignore_errors=True)  # a damaged one, if any
-    if (size := sum(file.stat().st_size for file in files)) > SAID:
-        _log.warning("%s: encoding %d MB to %s, to be kept for the next run", files[0], size // 10**6, final)
-    try:
-        with scratch(cache, name) as folder:
-            build(folder)
-            os.replace(folder, final)
-    except OSError as error:
-        if not _whole(final):  # else another process was the first to make it
-            raise ValueError(
-                f"the tokens of the text cannot be written to {cache} ({error.strerror or error}); "
-                "make room there or set data.cache_dir to another folder"
-            ) from None
-    return TokenFile(final)
+    cache = cache_place(cache_dir)
+    if not _whole(cache / name):
+        cache = writable(cache)
+        if (size := sum(file.stat().st_size for file in files)) > SAID:
+            _log.warning("%s: encoding %d MB to %s, to be kept for the next run", files[0], size // 10**6, cache / name)
+        fill(cache / name, build, _whole, "the tokens of the text")
+    return TokenFile(cache / name)
 
 
 def _key(files: list[Path], options: dict[str, Any]) -> str:

@@ -28,7 +28,12 @@ _log = logging.getLogger(__name__)
 
 def cache_folder(cache_dir: str | None) -> Path:
     """Return a folder that can be written to: the one named, the user's cache, or one of this process."""
-    return _writable(Path(cache_dir).expanduser() if cache_dir else _default_cache())
+    return writable(cache_place(cache_dir))
+
+
+def cache_place(cache_dir: str | None) -> Path:
+    """Return the folder named, or the user's cache, whether or not it can be written to."""
+    return Path(cache_dir).expanduser() if cache_dir else _default_cache()
 
 
 def _default_cache() -> Path:
@@ -42,7 +47,7 @@ def _default_cache() -> Path:
         return _passing(f"cache folder {cache / 'seqmodels' / 'tokens'}", str(error.strerror or error))
 
 
-def _writable(cache: Path) -> Path:
+def writable(cache: Path) -> Path:
     """Return `cache`, or, where one cannot write there, a folder that goes when this process ends."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -105,21 +110,41 @@ def cached_folder(
     final = cache / f"table-{key}"
     if _is_whole(final):
         return final
-    shutil.rmtree(final, ignore_errors=True)
     _log.warning(
         "%s: too large to be read at once: writing its %s to %s, to be kept for the next run", path, what, final
     )
+
+    def build(folder: Path) -> None:
+        (folder / ABOUT).write_text(json.dumps(write(folder)), encoding="utf-8")
+
+    fill(final, build, _is_whole, f"the {what} of {path}")
+    return final
+
+
+def fill(final: Path, build: Callable[[Path], Any], is_whole: Callable[[Path], bool], what: str) -> None:
+    """Make a folder of the cache, whole or not at all.
+
+    Args:
+        final: the folder; what is damaged there goes.
+        build: fills an empty folder.
+        is_whole: whether a folder is, as another process may have made it.
+        what: is written, in words.
+
+    Raises:
+        ValueError: it cannot be written, as when the disk is full.
+    """
+    shutil.rmtree(final, ignore_errors=True)
     try:
-        with scratch(cache, final.name) as folder:
-            (folder / ABOUT).write_text(json.dumps(write(folder)), encoding="utf-8")
-            if not _is_whole(final):  # another process may have been first
+        with scratch(final.parent, final.name) as folder:
+            build(folder)
+            if not is_whole(final):
                 os.replace(folder, final)
     except OSError as error:
-        raise ValueError(
-            f"the {what} of {path} cannot be written to {cache} ({error.strerror or error}); make room there "
-            "or set data.cache_dir to another folder"
-        ) from None
-    return final
+        if not is_whole(final):
+            raise ValueError(
+                f"{what} cannot be written to {final.parent} ({error.strerror or error}); make room there or set "
+                "data.cache_dir to another folder"
+            ) from None
 
 
 def _is_whole(folder: Path) -> bool:

@@ -6,10 +6,10 @@ N sequences, T frames, F features, S target steps.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from seqmodels.data.examples import Examples
 from seqmodels.data.files.find import find_file
 from seqmodels.data.files.numpy import Archive
 from seqmodels.quoting import listed
@@ -18,22 +18,11 @@ NAMES = ("X", "lengths", "y", "target_lengths")
 FORM = "X (frames, features), lengths (sequences,) and perhaps y"
 
 
-class Joined(NamedTuple):
-    """Contents of a file.
-
-    Fields:
-        inputs: one array ``(T, F)`` per sequence.
-        targets: one array ``(S,)`` per sequence, with a single number where each has one label; None without y.
-    """
-
-    inputs: list[np.ndarray]
-    targets: list[np.ndarray] | None
-
-
-def read_joined(path: str | Path) -> Joined:
+def read_joined(path: str | Path) -> Examples:
     """Read sequences: ``X`` are all frames one after the other, ``lengths`` their number in each sequence.
 
-    ``y`` holds a whole number for each sequence, or, where there is ``target_lengths``, so many for each.
+    ``y`` holds a whole number for each sequence, or, where there is ``target_lengths``, so many for each. Targets
+    are arrays ``(S,)``, with a single number where each has one label.
 
     Raises:
         ValueError: not such a file, arrays of other shapes or kinds, lengths that do not add up, or
@@ -48,7 +37,7 @@ def read_joined(path: str | Path) -> Joined:
             f"{path}: lengths adds up to {lengths.sum()} frames, and X has {len(features)}: the file is cut short"
         )
     inputs = np.split(features, np.cumsum(lengths)[:-1])
-    return Joined(inputs, _targets(path, arrays, len(lengths)) if "y" in arrays else None)
+    return Examples(str(path), inputs, _targets(path, arrays, len(lengths)) if "y" in arrays else None)
 
 
 def _least(lengths: np.ndarray) -> str:

@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence, Sized
 from typing import Any, ClassVar
 
-from seqmodels.data.columns.examples import Examples
 from seqmodels.data.columns.splits.examples import split_examples
 from seqmodels.data.columns.splits.shares import check_fractions
 from seqmodels.data.encode.encoder import Encoder
+from seqmodels.data.examples import Examples
 from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Seed, Share
 from seqmodels.spec import Spec

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, ClassVar
 
-from seqmodels.data.columns.examples import Examples
 from seqmodels.data.columns.roles import name_of
 from seqmodels.data.columns.splits.shares import by_group, check_fractions
 from seqmodels.data.columns.words import Characters
 from seqmodels.data.encode.encoder import Encoder
 from seqmodels.data.encode.table import warn_of_lost
+from seqmodels.data.examples import Examples
 from seqmodels.data.files.find import naming
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.data.read.open import read_table

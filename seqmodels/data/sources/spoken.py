@@ -31,7 +31,7 @@ class _Recordings:
         joined = read_joined(path)
         if joined.targets is None or any(len(target) != 1 for target in joined.targets):
             raise ValueError(f"{path}: expected y with one digit for each sequence, to learn from")
-        self.frames = joined.inputs
+        self.frames = [np.asarray(one) for one in joined.inputs]
         digits = np.concatenate(joined.targets)
         self.parts = stratified(digits.tolist(), val_fraction, test_fraction, seed)
         seen = np.unique(digits)
@@ -65,19 +65,21 @@ def _open(path: str, spec: Spec, targets: bool | None) -> tuple[list[np.ndarray]
     """Return encoded features of a new file, and its targets where they are wanted and there."""
     joined = read_joined(path)
     width = spec.input_size // (int(spec.encoder["deltas"]) + 1)
-    if joined.inputs[0].shape[1] != width:
-        raise ValueError(f"{path}: X has {joined.inputs[0].shape[1]} features a frame, and the model reads {width}")
+    frames = [np.asarray(one) for one in joined.inputs]
+    if frames[0].shape[1] != width:
+        raise ValueError(f"{path}: X has {frames[0].shape[1]} features a frame, and the model reads {width}")
     if targets and joined.targets is None:
         raise ValueError(f"{path}: has no y, which is needed to measure the model")
-    inputs = [_encode(frames, spec) for frames in joined.inputs]
+    inputs = [_encode(one, spec) for one in frames]
     if targets is False or joined.targets is None:
         return inputs, None
     known = {int(name): i for i, name in enumerate(spec.target_names)}
-    for row, values in enumerate(joined.targets):
-        for value in values.tolist():
+    numbers = [np.asarray(values).tolist() for values in joined.targets]
+    for row, values in enumerate(numbers):
+        for value in values:
             if value not in known:
                 raise ValueError(f"{path}, sequence {row}: the model knows {', '.join(spec.target_names)}, got {value}")
-    return inputs, [np.array([known[v] for v in values.tolist()], np.int64) for values in joined.targets]
+    return inputs, [np.array([known[v] for v in values], np.int64) for values in numbers]
 
 
 @register("data", "spoken_digits")

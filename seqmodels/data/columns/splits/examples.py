@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqmodels.data.columns.examples import Examples
 from seqmodels.data.columns.splits.sequences import joined
 from seqmodels.data.columns.splits.shares import by_group, number, stratified_groups
+from seqmodels.data.examples import Examples
 from seqmodels.data.files.find import naming
 from seqmodels.data.files.ragged import Ragged
 
