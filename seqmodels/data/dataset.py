@@ -5,7 +5,7 @@ T steps of a sequence, F features, S target steps, V values.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,17 @@ class ArrayDataset(SequenceDataset):
         """The label of each sequence ``(N,)``; None where targets are of another kind."""
         of_sequences = self.spec.targets == "labels" and isinstance(self.targets, np.ndarray)
         return np.asarray(self.targets) if of_sequences else None
+
+
+def no_targets(spec: Spec, lengths: Iterable[int]) -> list[np.ndarray]:
+    """Return zeros in the place of the targets of sequences of these lengths.
+
+    >>> [zeros.shape for zeros in no_targets(Spec("features", 1, "values", 2, "step"), [3, 1])]
+    [(3, 2), (1, 2)]
+    """
+    width = (spec.target_size,) if spec.targets in ("values", "sets") else ()
+    steps = {"step": lambda length: (length,), "own": lambda length: (1,), "sequence": lambda length: ()}
+    return [np.zeros(steps[spec.target_shape](length) + width) for length in lengths]
 
 
 class Origins(LazySequence[dict[str, Any]]):

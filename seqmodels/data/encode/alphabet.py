@@ -12,7 +12,6 @@ from seqmodels.spec import Spec
 
 LETTERS = {"dna": "ACGTN", "protein": "ACDEFGHIKLMNPQRSTVWYX"}
 AMBIGUOUS = {"dna": "RYSWKMBDHVN", "protein": "BZJUOX"}  # letters that stand for one of several
-POLICIES = ("unknown", "error")
 NONE = 255
 # What a nucleotide pairs with, by token: A T, C G, N N.
 COMPLEMENT = np.array([3, 2, 1, 0, 4], np.uint8)
@@ -29,16 +28,9 @@ class Alphabet:
         name: "dna" (A C G T; U is read as T) or "protein". Lower case, which marks repeats, is read as upper case.
         ambiguous: "unknown" reads letters that stand for one of several (N, R, Y ...) as the unknown
             one; "error" refuses them.
-
-    Raises:
-        ValueError: another name or word.
     """
 
     def __init__(self, name: str = "dna", ambiguous: str = "unknown") -> None:
-        if name not in LETTERS:
-            raise ValueError(f"data.alphabet must be one of {', '.join(LETTERS)}, got {name!r}")
-        if ambiguous not in POLICIES:
-            raise ValueError(f"data.ambiguous must be one of {', '.join(POLICIES)}, got {ambiguous!r}")
         self.name, self.ambiguous, self.letters = name, ambiguous, tuple(LETTERS[name])
         known = {letter: i for i, letter in enumerate(self.letters[:-1])} | ({"U": 3} if name == "dna" else {})
         if ambiguous == "unknown":
@@ -53,9 +45,8 @@ class Alphabet:
         Raises:
             ValueError: a letter that is not in the alphabet, and in which line it is.
         """
-        letters = (
-            piece.letters.removesuffix(b"*") if self.name == "protein" else piece.letters
-        )  # where translation ends
+        # A star is where translation ends.
+        letters = piece.letters.removesuffix(b"*") if self.name == "protein" else piece.letters
         tokens: np.ndarray = self._table[np.frombuffer(letters, np.uint8)]
         wrong = np.flatnonzero(tokens == NONE)
         if len(wrong):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from seqmodels.data.columns.targets.labels import sort_labels
-from seqmodels.data.dataset import ArrayDataset, Origins
+from seqmodels.data.dataset import ArrayDataset, Origins, no_targets
 from seqmodels.data.encode.vocabulary import FEWEST_SEEN, UNKNOWN, Vocabulary
 from seqmodels.data.examples import Examples
 from seqmodels.data.numbers import apply_scale, fit_scale
@@ -107,9 +107,7 @@ class Encoder:
                 )
         elif given is not None and wanted is not False:
             return [apply_scale(np.asarray(one, np.float64), spec.shift, spec.scale) for one in given]
-        width = () if spec.targets == "labels" else (spec.target_size,)
-        steps = [(len(one),) if spec.target_shape == "step" else () for one in examples.inputs]
-        return [np.zeros((*own, *width)) for own in steps]
+        return no_targets(spec, map(len, examples.inputs))
 
 
 def _with_targets(spec: Spec, train: Examples) -> Spec:

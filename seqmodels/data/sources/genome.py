@@ -10,7 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 
 from seqmodels.data.columns.splits.shares import by_position, check_fractions
-from seqmodels.data.encode.alphabet import Alphabet, alphabet_of, check_kmer, kmers, reverse_complement
+from seqmodels.data.encode.alphabet import Alphabet, alphabet_of, check_kmer
+from seqmodels.data.encode.next_token import NextToken
 from seqmodels.data.encode.token_file import TokenFile, cached, write_tokens
 from seqmodels.data.files.find import naming
 from seqmodels.data.read.fasta import find_records, read_pieces
@@ -19,44 +20,6 @@ from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Share, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec, Text
-
-
-class GenomeDataset(SequenceDataset):
-    """Parts of a token file: each a stream, in which each step's target is the next letter.
-
-    Args:
-        spec: as `GenomeSource` makes it.
-        tokens: the file, one token per letter.
-        parts: int64 ``(N, 2)``, where each stream begins and ends in it.
-        whole: whether the last letter is an input too, its target being 0, instead of a target only.
-        both: whether each stream is there a second time, as the other strand reads.
-    """
-
-    stream = True
-
-    def __init__(
-        self, spec: Spec, tokens: TokenFile, parts: np.ndarray, whole: bool = False, both: bool = False
-    ) -> None:
-        self.spec, self.tokens = spec, tokens
-        self.parts = np.concatenate([parts, parts]) if both else parts
-        self.forward = len(parts)
-        self.lengths = self.parts[:, 1] - self.parts[:, 0] - (not whole)
-        self.kmer = 1 if spec.text is None else spec.text.kmer
-
-    def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        low, length = max(0, start - self.kmer + 1), int(np.diff(self.parts[index])[0])
-        letters = self._letters(index, low, min(stop + 1, length)).astype(np.int64)
-        if stop + 1 > length:
-            letters = np.append(letters, 0)
-        inputs = kmers(letters[:-1], self.kmer, self.spec.target_size)
-        return inputs[start - low :], letters[start - low + 1 :]
-
-    def _letters(self, index: int, start: int, stop: int) -> np.ndarray:
-        """Return tokens `start` to `stop` of a stream, in the direction in which it reads."""
-        first, last = self.parts[index].tolist()
-        if index < self.forward:
-            return self.tokens[first + start : first + stop]
-        return reverse_complement(self.tokens[last - stop : last - start])
 
 
 @register("data", "genome")
@@ -141,7 +104,7 @@ class GenomeSource(DataSource):
                 )
             lost = cut.stop - cut.start - int(np.diff(parts).sum())
             self.notes += [f"{lost:,} letters of {name} have no other beside them and are left out"] if lost else []
-            splits[name] = GenomeDataset(self.spec, self._tokens, parts, both=self.both and name == "train")
+            splits[name] = NextToken(self.spec, self._tokens, parts, both=self.both and name == "train")
         return splits
 
     def _cuts(self) -> dict[str, slice]:
@@ -165,7 +128,7 @@ class GenomeSource(DataSource):
         parts = clip(edges, 0, len(tokens), least=2 if targets else 1)
         if not len(parts):
             raise ValueError(f"{path}: expected a record of two letters or more, got none")
-        dataset = GenomeDataset(spec, tokens, parts, whole=not targets)
+        dataset = NextToken(spec, tokens, parts, whole=not targets)
         names = np.array(tokens.about["names"], dtype=object)
         dataset.origins = [{"record": name} for name in names[np.searchsorted(edges, parts[:, 0], side="right") - 1]]
         return dataset

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 
-from seqmodels.data.dataset import ArrayDataset
+from seqmodels.data.dataset import ArrayDataset, no_targets
 from seqmodels.data.encode.vocabulary import encode
 from seqmodels.data.files.find import read_text
 from seqmodels.data.sources.base import DataSource
@@ -53,28 +53,28 @@ class SyntheticSource(DataSource):
     Args:
         train_size, val_size, test_size: how many sequences of each; 0 for no validation or test.
         seed: other seeds, other sequences.
+        shortest, longest: steps of a sequence, each number of them alike often; None for all as the shortest.
     """
 
     spec: Spec
 
-    def __init__(self, train_size: int, val_size: int, test_size: int, seed: int) -> None:
+    def __init__(
+        self, train_size: int, val_size: int, test_size: int, seed: int, shortest: int, longest: int | None = None
+    ) -> None:
         self.sizes = {"train": train_size, "val": val_size, "test": test_size}
-        self.seed = seed
+        self.seed, self.steps = seed, (shortest, longest or shortest)
 
     @abstractmethod
     def make(self, generator: np.random.Generator, steps: int) -> Sequence:
         """Make one sequence: inputs and targets."""
-
-    @abstractmethod
-    def draw_lengths(self, generator: np.random.Generator, count: int) -> np.ndarray:
-        """Draw the steps of some sequences, int64 ``(count,)``."""
 
     def splits(self) -> dict[str, SequenceDataset]:
         found: dict[str, SequenceDataset] = {}
         for i, (name, size) in enumerate(self.sizes.items()):
             if size:
                 key = (self.seed, i)
-                found[name] = MadeDataset(self.spec, self.draw_lengths(_generator(key, -1), size), self.make, key)
+                lengths = _generator(key, -1).integers(self.steps[0], self.steps[1] + 1, size)
+                found[name] = MadeDataset(self.spec, lengths, self.make, key)
         return found
 
     @classmethod
@@ -91,20 +91,7 @@ class SyntheticSource(DataSource):
             raise ValueError(f"{path}: a file of made sequences holds inputs only, nothing to measure a model by")
         lines = read_text(path).splitlines()
         inputs = [_parse(line, spec, f"{path}, line {i}") for i, line in enumerate(lines, 1) if line.strip()]
-        values = (spec.target_size,) if spec.targets == "values" else ()
-        steps = {"step": lambda x: (len(x),), "own": lambda x: (1,), "sequence": lambda x: ()}[spec.target_shape]
-        return ArrayDataset(spec, inputs, [np.zeros(steps(x) + values) for x in inputs])
-
-
-def check_at_least(name: str, value: int, least: int) -> int:
-    """Return the value, where it is large enough.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if value < least:
-        raise ValueError(f"data.{name} must be at least {least}, got {value!r}")
-    return value
+        return ArrayDataset(spec, inputs, no_targets(spec, map(len, inputs)))
 
 
 def _generator(key: tuple[int, int], index: int) -> np.random.Generator:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import numpy as np
 
-from seqmodels.data.sources.made import Made, Sequence, Steps, SyntheticSource, Unmade, check_at_least
+from seqmodels.data.sources.made import Made, Sequence, Steps, SyntheticSource, Unmade
 from seqmodels.kinds import Seed, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec
@@ -48,8 +48,7 @@ class RunningSumSource(SyntheticSource):
         test_size: Unmade = 1_000,
         seed: Seed = 0,
     ) -> None:
-        super().__init__(train_size, val_size, test_size, seed)
-        self.steps = steps
+        super().__init__(train_size, val_size, test_size, seed, steps)
         self.largest = largest
         # Mean m and variance v of one number; over the steps t the sums have mean m t and variance v t.
         mean, variance = largest / 2, largest * (largest + 2) / 12
@@ -70,9 +69,6 @@ class RunningSumSource(SyntheticSource):
         inputs = (numbers - spec.input_shift[0]) / spec.input_scale[0]
         targets = (numbers.cumsum(axis=0) - spec.shift[0]) / spec.scale[0]
         return inputs.astype(np.float32), targets.astype(np.float32)
-
-    def draw_lengths(self, generator: np.random.Generator, count: int) -> np.ndarray:
-        return np.full(count, self.steps)
 
 
 @register("data", "adding")
@@ -103,8 +99,7 @@ class AddingSource(SyntheticSource):
         test_size: Unmade = 1_000,
         seed: Seed = 0,
     ) -> None:
-        super().__init__(train_size, val_size, test_size, seed)
-        self.steps = steps
+        super().__init__(train_size, val_size, test_size, seed, steps)
 
     def make(self, generator: np.random.Generator, steps: int) -> Sequence:
         inputs = np.zeros((steps, 2), np.float32)
@@ -112,9 +107,6 @@ class AddingSource(SyntheticSource):
         marked = [generator.integers(0, steps // 2), generator.integers(steps // 2, steps)]
         inputs[marked, 1] = 1
         return inputs, inputs[marked, :1].sum(axis=0)
-
-    def draw_lengths(self, generator: np.random.Generator, count: int) -> np.ndarray:
-        return np.full(count, self.steps)
 
 
 @register("data", "copying")
@@ -147,8 +139,8 @@ class CopyingSource(SyntheticSource):
         test_size: Unmade = 1_000,
         seed: Seed = 0,
     ) -> None:
-        super().__init__(train_size, val_size, test_size, seed)
-        self.delay, self.length = delay, length
+        super().__init__(train_size, val_size, test_size, seed, delay + 2 * length)
+        self.length = length
         letters = _letters(symbols)
         self.spec = Spec(
             *("tokens", symbols + 2, "labels", symbols + 1, "step"),
@@ -162,9 +154,6 @@ class CopyingSource(SyntheticSource):
         inputs[: self.length] = targets[-self.length :] = letters
         inputs[-self.length - 1] = self.spec.input_size - 1
         return inputs, targets
-
-    def draw_lengths(self, generator: np.random.Generator, count: int) -> np.ndarray:
-        return np.full(count, self.delay + 2 * self.length)
 
 
 @register("data", "reversal")
@@ -192,9 +181,9 @@ class ReversalSource(SyntheticSource):
         test_size: Unmade = 1_000,
         seed: Seed = 0,
     ) -> None:
-        super().__init__(train_size, val_size, test_size, seed)
-        self.shortest = shortest
-        self.longest = check_at_least("longest", longest, shortest)
+        if longest < shortest:
+            raise ValueError(f"data.longest must be at least {shortest}, got {longest!r}")
+        super().__init__(train_size, val_size, test_size, seed, shortest, longest)
         letters = _letters(symbols)
         self.spec = Spec(
             *("tokens", symbols, "tokens", symbols + 1, "own"),
@@ -206,9 +195,6 @@ class ReversalSource(SyntheticSource):
     def make(self, generator: np.random.Generator, steps: int) -> Sequence:
         inputs = generator.integers(0, self.spec.input_size, steps)
         return inputs, np.append(inputs[::-1], self.spec.target_size - 1)
-
-    def draw_lengths(self, generator: np.random.Generator, count: int) -> np.ndarray:
-        return generator.integers(self.shortest, self.longest + 1, count)
 
 
 def _letters(symbols: int) -> tuple[str, ...]:

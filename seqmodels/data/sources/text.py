@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from seqmodels.data.columns.splits.shares import check_fractions
+from seqmodels.data.encode.next_token import NextToken
 from seqmodels.data.encode.text_tokens import build_tokens, encode_tokens
 from seqmodels.data.encode.token_file import TokenFile, cached
 from seqmodels.data.encode.vocabulary import UNKNOWN, Vocabulary, describe
@@ -17,29 +18,6 @@ from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Count, Share
 from seqmodels.registry import register
 from seqmodels.spec import Spec, Text
-
-
-class TextDataset(SequenceDataset):
-    """Part of a token file: one stream, in which each step's target is the next token.
-
-    Args:
-        spec: as `TextSource` makes it.
-        tokens: the file.
-        start, stop: which of its tokens; at least two.
-        whole: whether the last token is an input too, its target being 0, instead of a target only.
-    """
-
-    stream = True
-
-    def __init__(self, spec: Spec, tokens: TokenFile, start: int, stop: int, whole: bool = False) -> None:
-        self.spec, self.tokens, self.start, self.stop = spec, tokens, start, stop
-        self.lengths = np.array([stop - start - (not whole)], dtype=np.int64)
-
-    def read(self, index: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        first, last = self.start + start, self.start + stop + 1
-        tokens = self.tokens[first : min(last, self.stop)].astype(np.int64)
-        tokens = tokens if last <= self.stop else np.append(tokens, 0)
-        return tokens[:-1], tokens[1:]
 
 
 @register("data", "text")
@@ -107,7 +85,7 @@ class TextSource(DataSource):
         names = tuple(about["names"])
         size = len(names)
         spec = Spec("tokens", size, "tokens", size, "step", names, names, text=Text(self.level))
-        return {name: TextDataset(spec, self._tokens, start, stop) for name, (start, stop) in about["parts"].items()}
+        return {name: NextToken(spec, self._tokens, np.array([part])) for name, part in about["parts"].items()}
 
     @cached_property
     def _tokens(self) -> TokenFile:
@@ -132,4 +110,4 @@ class TextSource(DataSource):
         if len(tokens) < least:
             what = f"{least} {vocabulary.level}{'s' if targets else ''}"
             raise ValueError(f"{path}: expected a text of at least {what}, got {len(tokens)}")
-        return TextDataset(spec, tokens, 0, len(tokens), whole=not targets)
+        return NextToken(spec, tokens, np.array([[0, len(tokens)]]), whole=not targets)

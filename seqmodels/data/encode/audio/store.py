@@ -6,7 +6,7 @@ N recordings, T frames, F features.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,26 +71,6 @@ class FeatureStore:
         return self.file[slice((first + start) * self.size, (first + stop) * self.size)].reshape(-1, self.size)
 
 
-@dataclass
-class _Making:
-    """What is found out while features are computed."""
-
-    lengths: list[int] = field(default_factory=list)
-    resampled: list[int] = field(default_factory=list)
-    mixed: list[int] = field(default_factory=list)
-    silent: list[int] = field(default_factory=list)
-
-    def note(self, index: int, wave: Waveform, rate: int) -> None:
-        """Remember what is odd about a recording."""
-        for odd, kept in (
-            (wave.rate != rate, self.resampled),
-            (wave.samples.shape[1] > 1, self.mixed),
-            (not wave.samples.any(), self.silent),
-        ):
-            if odd:
-                kept.append(index)
-
-
 def open_store(
     paths: Sequence[Path], features: AudioFeatures, strictness: Strictness, cache_dir: str | None, speed: float = 1.0
 ) -> FeatureStore:
@@ -113,22 +93,24 @@ def open_store(
     size = len(features.names)
 
     def build(folder: Path) -> None:
-        making = _Making()
-        parts = _compute(paths, features, strictness, speed, making)
-        write_tokens(folder, parts, np.dtype(np.float32), making.__dict__)
+        found: dict[str, list[int]] = {"lengths": [], "resampled": [], "mixed": [], "silent": []}
+        write_tokens(folder, _compute(paths, features, strictness, speed, found), np.dtype(np.float32), found)
 
     return FeatureStore(cached(cache_dir, [], options, build), size)
 
 
 def _compute(
-    paths: Sequence[Path], features: AudioFeatures, strictness: Strictness, speed: float, making: _Making
+    paths: Sequence[Path], features: AudioFeatures, strictness: Strictness, speed: float, found: dict[str, list[int]]
 ) -> Iterator[np.ndarray]:
+    """Yield the features of each file, and note in `found` their lengths and what is odd about which."""
     for index, path in enumerate(paths):
         wave = read_waveform(path)
         strictness.check(wave, path, features.sample_rate)
-        making.note(index, wave, features.sample_rate)
+        odd = {"resampled": wave.rate != features.sample_rate, "mixed": wave.samples.shape[1] > 1}
+        for name in [name for name, is_so in {**odd, "silent": not wave.samples.any()}.items() if is_so]:
+            found[name].append(index)
         frames = features.compute(wave, path, speed)
-        making.lengths.append(len(frames))
+        found["lengths"].append(len(frames))
         yield frames.ravel()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from seqmodels.data.columns.sequences import Reading, read_sequences
-from seqmodels.data.dataset import ArrayDataset
+from seqmodels.data.dataset import ArrayDataset, no_targets
 from seqmodels.data.encode.table import encode, reading_of, warn_of_unknown
 from seqmodels.data.numbers import apply_scale
 from seqmodels.data.read.table import Table
@@ -34,7 +34,9 @@ def open_given(sequences: Sequence[Any], spec: Spec) -> SequenceDataset:
         raise ValueError(f"{GIVEN}: expected at least one, got none")
     if all(isinstance(one, str) for one in sequences):
         return _texts(list(sequences), spec)
-    return ArrayDataset(spec, [_steps(one, i, spec) for i, one in enumerate(sequences)], _zeros(sequences, spec))
+    return ArrayDataset(
+        spec, [_steps(one, i, spec) for i, one in enumerate(sequences)], no_targets(spec, map(len, sequences))
+    )
 
 
 def _texts(texts: list[str], spec: Spec) -> SequenceDataset:
@@ -66,8 +68,3 @@ def _steps(one: Any, place: int, spec: Spec) -> np.ndarray:
     if not np.isfinite(steps).all():
         raise ValueError(f"{GIVEN}, number {place}: has missing or infinite numbers: fill them in, or leave it out")
     return np.asarray(apply_scale(steps, spec.input_shift, spec.input_scale))
-
-
-def _zeros(sequences: Sequence[Any], spec: Spec) -> list[np.ndarray]:
-    width = () if spec.targets == "labels" else (spec.target_size,)
-    return [np.zeros((len(one), *width) if spec.target_shape == "step" else width) for one in sequences]
