@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from seqmodels.data.batches.augmentation import tilt
+from seqmodels.data.columns import arrays_check
 from seqmodels.data.sources.arrays import ArraysSource
 from seqmodels.registry import find, make
 
@@ -273,3 +274,35 @@ def test_the_shipped_digits_read_the_same_by_row_and_by_pixel(name):
     side = rows["train"].spec.input_size
     assert pixels["train"].lengths[0] == side * side
     assert find("data", "arrays") is ArraysSource
+
+
+@pytest.mark.parametrize("scale", ["features", "all"])
+def test_a_large_file_is_looked_through_once(tmp_path, monkeypatch, scale):
+    """What is known of it is kept, and found anew where the file changes."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    x = np.random.default_rng(0).normal(size=(40, 6, 3))
+    x[3, 2, 1], x[7] = np.nan, x[8]
+    folder = tmp_path / "data"
+    folder.mkdir()
+    np.save(folder / "X.npy", x)
+    np.save(folder / "y.npy", np.arange(40) % 2)
+
+    def seen() -> object:
+        source = ArraysSource(str(folder), missing="interpolate", scale=scale)
+        splits = source.splits()
+        return [
+            (name, split.spec, [split.read(i, 0, 6)[0].tolist() for i in range(len(split))])
+            for name, split in splits.items()
+        ], source.notes
+
+    small = seen()
+    monkeypatch.setattr(arrays_check, "MEMORY_LIMIT", 0)
+    assert seen() == small
+    with monkeypatch.context() as patch:
+        patch.setattr(arrays_check, "steps_of", None)
+        kept = list((tmp_path / "cache").rglob("table-*"))
+        assert len(kept) == 3  # missing numbers, digests, scales
+        assert seen() == small
+        assert list((tmp_path / "cache").rglob("table-*")) == kept
+    np.save(folder / "X.npy", x + 1)
+    assert seen() != small

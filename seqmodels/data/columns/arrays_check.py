@@ -5,11 +5,15 @@ N sequences, T steps, F features, V values of one target.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
+from seqmodels.data.files.arrays import MEMORY_LIMIT
+from seqmodels.data.files.cache import cached_folder, stamp
 from seqmodels.data.numbers import interpolate, scale_of, usable
 from seqmodels.data.read.arrays import Arrays
 
@@ -23,17 +27,44 @@ BLOCK = 1 << 14
 def steps_of(arrays: Arrays, items: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield some sequences one after the other, in blocks: their numbers, and all their steps ``(T, F)``."""
     ends = np.cumsum(arrays.lengths[items])
-    edges = np.unique(
-        np.searchsorted(
-            ends, np.arange(0, int(ends[-1]) if len(ends) else 0, max(1, BLOCK // arrays.feature_count)), side="left"
-        )
-    )
+    block = max(1, BLOCK // arrays.feature_count)
+    edges = np.unique(np.searchsorted(ends, np.arange(0, int(arrays.lengths[items].sum()), block), side="left"))
     for own in np.split(items, edges[1:]):
         yield own, np.concatenate([arrays.steps(index) for index in own.tolist()])
 
 
+def _kept(arrays: Arrays, what: str, asked: Sequence[object], compute: Callable[[], np.ndarray]) -> np.ndarray:
+    """Return what is found by looking through all of a large file, from the cache if it was looked through before."""
+    file = getattr(arrays.x, "filename", None)
+    if file is None or arrays.x.nbytes <= MEMORY_LIMIT:
+        return compute()
+    where = hashlib.blake2b(arrays.lengths.tobytes() + (b"" if arrays.starts is None else arrays.starts.tobytes()))
+    key = ["arrays", what, stamp(str(file)), where.hexdigest(), arrays.read_by, *asked]
+
+    def write(folder: Path) -> dict[str, object]:
+        np.save(folder / "found.npy", compute())
+        return {}
+
+    found: np.ndarray = np.load(cached_folder(None, arrays.path, key, write, what) / "found.npy")
+    return found
+
+
+def digests(arrays: Arrays) -> list[bytes]:
+    """Return a digest of each sequence; copies have the same."""
+
+    def compute() -> np.ndarray:
+        each = (np.ascontiguousarray(arrays.steps(index)).tobytes() for index in range(len(arrays)))
+        return np.array([np.frombuffer(hashlib.blake2b(one, digest_size=16).digest(), np.uint8) for one in each])
+
+    return [one.tobytes() for one in _kept(arrays, "digests", (), compute)]
+
+
 def find_missing(arrays: Arrays) -> np.ndarray:
     """Return for each sequence the first step with a missing, infinite or huge number; -1 for none."""
+    return _kept(arrays, "missing numbers", (), lambda: _find_missing(arrays))
+
+
+def _find_missing(arrays: Arrays) -> np.ndarray:
     found = np.full(len(arrays), -1)
     if arrays.x.dtype.kind != "f":
         return found
@@ -93,7 +124,8 @@ def fit_steps(arrays: Arrays, items: np.ndarray, by: str) -> tuple[tuple[float, 
                 steps = np.concatenate([fill(arrays.steps(index)) for index in own.tolist()])
             yield steps.reshape(-1, 1 if by == "all" else arrays.feature_count).astype(np.float64)
 
-    shift, scale = scale_of(parts)
+    asked = [by, hashlib.blake2b(np.asarray(items, np.int64).tobytes()).hexdigest()]
+    shift, scale = map(tuple, _kept(arrays, "scales", asked, lambda: np.array(scale_of(parts))).tolist())
     return (shift * arrays.feature_count, scale * arrays.feature_count) if by == "all" else (shift, scale)
 
 

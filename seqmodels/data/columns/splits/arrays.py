@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 
+from seqmodels.data.columns.arrays_check import digests
 from seqmodels.data.columns.splits.shares import NAMES, by_group, by_ratio, stratified
 from seqmodels.data.dataset import SPLIT_WORDS
 from seqmodels.data.files.find import naming
@@ -83,7 +83,8 @@ def _share_out(
             parts = by_group(np.asarray(arrays.groups)[items].astype(str).tolist(), val, test, seed)
         return {name: items[part] for name, part in parts.items()}, []
     first: dict[bytes, int] = {}
-    owner = np.array([first.setdefault(content(arrays, int(i)), n) for n, i in enumerate(items)])
+    known = digests(arrays)
+    owner = np.array([first.setdefault(known[i], n) for n, i in enumerate(items.tolist())])
     leaders = np.unique(owner)
     with naming(arrays.path):
         if labels is None:
@@ -93,8 +94,3 @@ def _share_out(
     copies = len(items) - len(leaders)
     notes = [f"{copies} of {len(items)} sequences are copies of others, and in the same split"] if copies else []
     return {name: items[np.isin(owner, leaders[part])] for name, part in parts.items()}, notes
-
-
-def content(arrays: Arrays, index: int) -> bytes:
-    """Digest a sequence; the same for copies."""
-    return hashlib.blake2b(np.ascontiguousarray(arrays.steps(index)).tobytes(), digest_size=16).digest()
