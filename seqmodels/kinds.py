@@ -19,6 +19,16 @@ class Rule(NamedTuple):
     words: str
     holds: Callable[[Any], bool]
 
+    def check(self, name: str, value: Any) -> Any:
+        """Return a value that the rule allows.
+
+        Raises:
+            ValueError: it does not; the message says what `name` must be.
+        """
+        if not self.holds(value):
+            raise ValueError(f"{name} must be {self.words}, got {value!r}")
+        return value
+
 
 def all_text(value: Any) -> bool:
     """Say whether a value is a list of texts."""
@@ -71,6 +81,7 @@ def list_of(rule: Rule, example: str, length: int | None = None) -> Rule:
     return Rule(f"a list such as {example}, each item {rule.words}", holds)
 
 
+at_least_one = whole(1)
 any_number = number("", lambda value: abs(value) < float("inf"))
 positive = number(" above 0", lambda value: 0 < value < float("inf"))
 not_negative = number(" of at least 0", lambda value: 0 <= value < float("inf"))
@@ -111,7 +122,7 @@ file_name = Rule(
 )
 
 # Annotations that many options share.
-Count = Annotated[int, whole(1)]
+Count = Annotated[int, at_least_one]
 Share = Annotated[float, below_one]
 Seed = Annotated[int, whole(0)]
 Column = Annotated[str, column]

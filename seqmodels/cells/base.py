@@ -20,6 +20,7 @@ from seqmodels.cells.checks import (
     traced,
     watch_backward,
 )
+from seqmodels.kinds import at_least_one
 from seqmodels.state import State, leaves
 
 if TYPE_CHECKING:
@@ -53,11 +54,8 @@ class Cell(nn.Module):
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
-        for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
-            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, got {size!r}")
-        self.input_size = input_size
-        self.hidden_size = hidden_size
+        self.input_size = at_least_one.check("input_size", input_size)
+        self.hidden_size = at_least_one.check("hidden_size", hidden_size)
         self.output_size = hidden_size
 
     def state_sizes(self) -> dict[str, int]:

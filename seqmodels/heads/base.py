@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from seqmodels.batch import step_mask
 from seqmodels.cells.product import Linear
-from seqmodels.kinds import Share
+from seqmodels.kinds import Share, at_least_one
 from seqmodels.scan import keep, prepare_lengths
 from seqmodels.spec import TargetShape
 
@@ -46,8 +46,8 @@ class Head(nn.Module):
 
     def __init__(self, input_size: int, output_size: int) -> None:
         super().__init__()
-        self.input_size = check_size("input_size", input_size)
-        self.output_size = check_size("output_size", output_size)
+        self.input_size = at_least_one.check("input_size", input_size)
+        self.output_size = at_least_one.check("output_size", output_size)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None, teacher: Tensor | None = None) -> Tensor:
         """Return the prediction: ``(B, T, V)``, ``(B, V)`` or ``(B, S, V)``, by `target_shape`.
@@ -110,13 +110,6 @@ def last_step(features: Tensor, valid: Tensor) -> Tensor:
     """Return the features ``(B, F)`` at each row's last valid step; zeros for empty rows."""
     last = (valid.sum(1) - 1).clamp(min=0)
     return features[torch.arange(len(features), device=features.device), last]
-
-
-def check_size(name: str, size: int) -> int:
-    """Return `size`; raise ValueError unless it is an integer of at least 1."""
-    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, got {size!r}")
-    return size
 
 
 def check_dropout(name: str, probability: float) -> float:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from seqmodels.batch import step_mask
-from seqmodels.heads.base import LinearHead, check_size
+from seqmodels.heads.base import LinearHead
 from seqmodels.heads.decoding.search import Hypotheses
-from seqmodels.kinds import Share
+from seqmodels.kinds import Share, at_least_one
 from seqmodels.registry import register
 
 
@@ -57,7 +57,7 @@ class CTC(LinearHead):
         logits = self(features, lengths)
         if lengths is None:
             lengths = torch.full((len(logits),), logits.shape[1], device=logits.device)
-        if check_size("beam", beam) == 1:
+        if at_least_one.check("beam", beam) == 1:
             return collapse(logits.argmax(-1), lengths, self.blank)
         return prefix_search(logits, lengths, beam)[:2]
 

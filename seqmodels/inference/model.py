@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqmodels.build import open_data
-from seqmodels.heads.base import check_size
 from seqmodels.inference.forecasting import Forecasts
 from seqmodels.inference.generation import Generation
 from seqmodels.inference.loading import read_parts
 from seqmodels.inference.predictions import predictions
 from seqmodels.inference.streaming import decisions
 from seqmodels.inference.translation import Translation
+from seqmodels.kinds import at_least_one
 
 if TYPE_CHECKING:
     from seqmodels.dataset import SequenceDataset
@@ -91,7 +91,7 @@ class Model(Forecasts, Generation, Translation):
                 f"this model was trained for {self.config['task']['name']}, not for transcription; use predict"
             )
         task: Any = copy(self.task)
-        task.beam = check_size("beam", task.beam if beam is None else beam)
+        task.beam = at_least_one.check("beam", task.beam if beam is None else beam)
         return replace(self, task=task).predict(path)
 
     def open(self, path: str | Path) -> SequenceDataset:

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from seqmodels.batch import SequenceBatch
-from seqmodels.heads.base import check_size
 from seqmodels.inference.trained import Trained
+from seqmodels.kinds import at_least_one
 from seqmodels.state import State
 
 if TYPE_CHECKING:
@@ -60,5 +60,5 @@ def _decoded(trained: Trained, prediction: torch.Tensor, batch: SequenceBatch, t
     rows = trained.task.decode(prediction, batch)
     if top is None:
         return rows
-    ranked = trained.task.ranked(prediction, batch, check_size("top", top))
+    ranked = trained.task.ranked(prediction, batch, at_least_one.check("top", top))
     return [{**row, "probabilities": likeliest} for row, likeliest in zip(rows, ranked, strict=True)]

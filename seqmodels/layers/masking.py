@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from seqmodels.kinds import not_negative, whole
+
 # Largest fraction of a row that one mask hides (Park et al. 2019, section 2, "an upper bound on the time mask").
 LARGEST_SHARE = 0.2
 
@@ -48,11 +50,8 @@ class Masking(nn.Module):
         counts = {"time_masks": time_masks, "time_mask": time_mask}
         counts |= {"feature_masks": feature_masks, "feature_mask": feature_mask}
         for name, value in counts.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise ValueError(f"{name} must be a whole number of at least 0, got {value!r}")
-        if isinstance(noise, bool) or not isinstance(noise, int | float) or not 0 <= noise < float("inf"):
-            raise ValueError(f"noise must be a number of at least 0, got {noise!r}")
-        self.noise = noise
+            whole(0).check(name, value)
+        self.noise = not_negative.check("noise", noise)
         self.time_masks, self.time_mask = time_masks, time_mask
         self.feature_masks, self.feature_mask = feature_masks, feature_mask
 

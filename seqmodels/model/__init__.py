@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from seqmodels.cells.product import Linear
-from seqmodels.heads.base import Head, check_size
+from seqmodels.heads.base import Head
+from seqmodels.kinds import at_least_one
 from seqmodels.layers import Layer
 from seqmodels.model.encoders import FeatureEncoder, TokenEncoder
 from seqmodels.scan import keep
@@ -44,7 +45,7 @@ class Skip(nn.Module):
 
     def __init__(self, input_size: int, steps: int, output_size: int, features: tuple[int, ...] | None = None) -> None:
         super().__init__()
-        self.steps = check_size("steps", steps)
+        self.steps = at_least_one.check("steps", steps)
         self.features = tuple(range(input_size)) if features is None else features
         self.linear = Linear(steps * len(self.features), output_size)
         nn.init.zeros_(self.linear.weight)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from seqmodels.batch import step_mask
-from seqmodels.heads.base import check_dropout, check_size
+from seqmodels.heads.base import check_dropout
+from seqmodels.kinds import at_least_one
 from seqmodels.layers import Masking
 from seqmodels.scan import keep, prepare_lengths
 from seqmodels.scan.engine import traced
@@ -44,10 +45,10 @@ class TokenEncoder(nn.Module):
 
     def __init__(self, vocabulary: int, size: int, dropout: float = 0.0, ngrams: int = 1, buckets: int = 16384) -> None:
         super().__init__()
-        self.vocabulary = check_size("vocabulary", vocabulary)
-        self.output_size = check_size("size", size)
+        self.vocabulary = at_least_one.check("vocabulary", vocabulary)
+        self.output_size = at_least_one.check("size", size)
         self.embedding = nn.Embedding(vocabulary, size)
-        self.ngrams, self.buckets = check_size("ngrams", ngrams), check_size("buckets", buckets)
+        self.ngrams, self.buckets = at_least_one.check("ngrams", ngrams), at_least_one.check("buckets", buckets)
         self.runs = nn.ModuleList(
             nn.Embedding(buckets, size, _weight=torch.zeros(buckets, size)) for _ in range(ngrams - 1)
         )
@@ -151,7 +152,7 @@ class FeatureEncoder(nn.Module):
 
     def __init__(self, size: int, dropout: float = 0.0, masking: Masking | None = None) -> None:
         super().__init__()
-        self.output_size = check_size("size", size)
+        self.output_size = at_least_one.check("size", size)
         self.dropout = nn.Dropout(check_dropout("dropout", dropout))
         self.masking = masking or Masking()
 

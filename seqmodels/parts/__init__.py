@@ -181,8 +181,8 @@ def check_options(part: Part, values: Mapping[str, Any]) -> None:
     prefix = "data." if part.kind == "data" else ""
     for name, value in values.items():
         option = part.options.get(name)
-        if option is not None and option.strict and option.rule is not None and not option.rule.holds(value):
-            raise ValueError(f"{prefix}{name} must be {option.rule.words}, got {value!r}")
+        if option is not None and option.strict and option.rule is not None:
+            option.rule.check(f"{prefix}{name}", value)
 
 
 def checking(kind: str, name: str, cls: type) -> Callable[..., None]:

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from seqmodels.cells.product import Linear
 from seqmodels.heads.attention import DecoderAttention
-from seqmodels.heads.base import Head, check_size, last_step
+from seqmodels.heads.base import Head, last_step
 from seqmodels.heads.decoding.bridge import Bridge, Size, Sizes, make_layers
 from seqmodels.heads.decoding.feed import TokenFeed, ValueFeed
 from seqmodels.heads.decoding.schedule import Schedule, check_schedule, teacher_probability
 from seqmodels.heads.decoding.search import Hypotheses, beam_search, cut_at_stop, sampler, unroll
-from seqmodels.kinds import Share, share, whole
+from seqmodels.kinds import Share, at_least_one, share, whole
 from seqmodels.state import State, select, where
 
 DEFAULT_CELL: Mapping[str, Any] = {"name": "lstm"}
@@ -192,8 +192,8 @@ class DecoderHead(Head):
     def _steps(self, max_steps: int | Tensor | None) -> int:
         """Return the maximum number of steps over all rows."""
         if isinstance(max_steps, Tensor):
-            return check_size("max_steps", int(max_steps.max()))
-        return self.max_steps if max_steps is None else check_size("max_steps", max_steps)
+            return at_least_one.check("max_steps", int(max_steps.max()))
+        return self.max_steps if max_steps is None else at_least_one.check("max_steps", max_steps)
 
     @torch.no_grad()
     def beam(
@@ -208,7 +208,7 @@ class DecoderHead(Head):
         if self.targets == "values":
             raise ValueError("beam search is for tokens; this head gives values")
         begun = self._begin(features, lengths)
-        rows = torch.arange(len(features), device=features.device).repeat_interleave(check_size("beam", beam))
+        rows = torch.arange(len(features), device=features.device).repeat_interleave(at_least_one.check("beam", beam))
         memory, state = select(begun, rows)
         first = self.items.start(len(rows))
         steps = max_steps if isinstance(max_steps, Tensor) else self._steps(max_steps)

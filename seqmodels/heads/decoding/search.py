@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from seqmodels.batch import step_mask
-from seqmodels.heads.base import check_size
+from seqmodels.kinds import at_least_one
 from seqmodels.state import State, select
 
 Step: TypeAlias = Callable[[Tensor, State], tuple[Tensor, State]]
@@ -101,7 +101,7 @@ def sampler(
     if not 0 < temperature < float("inf"):
         raise ValueError(f"temperature must be above 0 (or None for the likeliest token), got {temperature!r}")
     if top_k is not None:
-        check_size("top_k", top_k)
+        at_least_one.check("top_k", top_k)
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p must be above 0 and at most 1, got {top_p!r}")
 
@@ -186,7 +186,7 @@ def beam_search(
     Raises:
         ValueError: a beam below 1, or a negative length penalty.
     """
-    check_size("beam", beam)
+    at_least_one.check("beam", beam)
     if not length_penalty >= 0:
         raise ValueError(f"length_penalty must be at least 0, got {length_penalty!r}")
     rows = len(first) // beam
