@@ -79,7 +79,7 @@ class Anomalies:
 
 @dataclass(frozen=True)
 class Strokes:
-    """Encoding of drawings as pen movements: one "drawing" or "stroke" each, with so many points per stroke."""
+    """Encoding of drawings as pen movements: one "drawing" or "stroke" each, with a number of points per stroke."""
 
     unit: str = "drawing"
     points: int | None = None

@@ -108,7 +108,7 @@ settings are taken, not the model. The folds and backtest.csv lie in runs/backte
 run_dir=FOLDER; given again, a folder that was interrupted goes on after its last finished fold.
 
   --folds N            how many (default 5)
-  --sliding STEPS      train on the last so many time steps only, and not on all that came before
+  --sliding STEPS      train on the last STEPS time steps only, and not on all that came before
 """,
     "generate": """\
 seqmodels generate [RUN] [flags] [name=value ...]: sample from a trained model

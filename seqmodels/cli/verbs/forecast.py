@@ -15,7 +15,7 @@ from seqmodels.kinds import whole
 if TYPE_CHECKING:
     from seqmodels.data.series.ahead import SeriesAhead
 
-# Steps of the past in a picture, in those of the forecast, but at least so many.
+# Steps of the past in a plot, in those of the forecast, and at least.
 PAST, LEAST_PAST = 4, 48
 
 

@@ -127,7 +127,7 @@ def move(image: np.ndarray, how: Augmentation, draw: np.random.Generator) -> np.
 
 
 def tilt(steps: np.ndarray, most: float, draw: np.random.Generator) -> np.ndarray:
-    """Rotate sensors of three axes ``(T, 3 n)``, all alike, by at most so many radians.
+    """Rotate sensors of three axes ``(T, 3 n)``, all alike, by `most` radians at most.
 
         R = I + sin(angle) K + (1 - cos(angle)) K^2        K v = axis x v        (Rodrigues)
 

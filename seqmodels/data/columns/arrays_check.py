@@ -18,7 +18,7 @@ from seqmodels.data.numbers import interpolate, scale_of, usable
 from seqmodels.data.read.arrays import Arrays
 
 KINDS = ("labels", "values", "sets")
-# Whole numbers among decimals are taken for classes up to so many different ones.
+# Classes that whole numbers among decimals may be, at most.
 MOST_CLASSES = 20
 # Numbers that are looked at together.
 BLOCK = 1 << 14

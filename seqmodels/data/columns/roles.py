@@ -20,7 +20,7 @@ FEWEST_COUNTED = 20  # rows
 NAMES_OF_LABELS = {"label", "labels", "class", "classes", "category", "tag"}
 # Cells that are looked at, and words in a cell that make it a sentence.
 LOOKED_AT, FEWEST_WORDS = 1000, 4
-# Whole numbers are taken for classes up to so many different ones.
+# Classes that whole numbers may be, at most.
 MOST_CLASSES = 20
 FEWEST_NUMBERED = 3
 # Of the columns of numbers, the share that must be numbered for the others to be left aside.

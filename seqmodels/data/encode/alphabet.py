@@ -106,7 +106,7 @@ def reverse_complement(tokens: np.ndarray) -> np.ndarray:
 
 
 def check_kmer(kmer: int, alphabet: str, most: int = 2_000_000) -> int:
-    """Return `kmer`, where a table of all runs of so many letters is of reasonable size."""
+    """Return `kmer`, where a table of all runs of that many letters is of reasonable size."""
     size = len(LETTERS[alphabet])
     largest = max(k for k in range(1, 30) if size**k <= most)
     if not isinstance(kmer, int) or isinstance(kmer, bool) or not 1 <= kmer <= largest:

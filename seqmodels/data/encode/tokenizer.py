@@ -21,8 +21,8 @@ from seqmodels.data.encode.vocabulary import UNKNOWN
 
 LEVELS = ("character", "word", "symbols", "subword")
 STOP = "<stop>"
-# Sub-words where no size is asked for: one for so many letters of text, which keeps each of them frequent enough to be
-# learned, but no fewer and no more than this (Sennrich and Zhang 2019, section 4: few pairs want few sub-words).
+# Sub-words where no size is asked for: one for this many letters of text, so that each is frequent enough;
+# but no fewer and no more than this (Sennrich and Zhang 2019, section 4: few pairs want few sub-words).
 LETTERS_EACH, FEWEST, SUBWORDS = 200, 300, 4000
 TRAINED_ON = 1_000_000  # sentences that sub-words are learned from, at most
 

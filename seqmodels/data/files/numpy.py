@@ -55,7 +55,7 @@ def in_words() -> Iterator[None]:
 
 
 def read_header(file: IO[bytes], size: int) -> Header:
-    """Read the header at the beginning of a file of so many bytes.
+    """Read the header at the beginning of a file of `size` bytes.
 
     Raises:
         ValueError: no such header, other things than numbers and text, or more of them than the bytes hold.

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from seqmodels.quoting import PATH, listed, shown
 
 CHUNK = 1 << 20  # bytes read at once
-# Bytes that any packed file may hold, and from there on so many times its size: data seldom packs better.
+# Bytes that any packed file may hold, and beyond them how many times its size: data seldom packs better.
 FREE, RATIO = 1 << 25, 500
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 IN_ZIP = (".csv", ".tsv", ".txt")

@@ -29,7 +29,7 @@ class Gene(NamedTuple):
 
 
 def cut_genes(places: Sequence[tuple[int, Spans]], length: int) -> list[Gene]:
-    """Return the genes of a record of so many letters, by strand (1, -1) and coding parts (from 0, ends excluded).
+    """Return the genes of a record of `length` letters, by strand (1, -1) and coding parts (from 0, ends excluded).
 
     A gene more than half of which is coding in a longer one too, such as another reading of it, is left out.
 

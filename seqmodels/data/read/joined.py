@@ -21,7 +21,7 @@ FORM = "X (frames, features), lengths (sequences,) and perhaps y"
 def read_joined(path: str | Path) -> Examples:
     """Read sequences: ``X`` are all frames one after the other, ``lengths`` their number in each sequence.
 
-    ``y`` holds a whole number for each sequence, or, where there is ``target_lengths``, so many for each. Targets
+    ``y`` holds a whole number for each sequence, or, where there is ``target_lengths``, that many for each. Targets
     are arrays ``(S,)``, with a single number where each has one label.
 
     Raises:

@@ -193,13 +193,13 @@ class SeriesAhead:
         return own
 
     def check(self, steps: int) -> None:
-        """Refuse to forecast so many steps, whole horizons, where what is known ahead does not reach so far."""
+        """Refuse to forecast whole horizons of steps beyond what is known ahead."""
         horizon = self.spec.horizon or 1
         for one in range(len(self.names) if self.rows.known else 0):
             self._future(one, -(-steps // horizon) * horizon)
 
     def extended(self, forecasts: Sequence[Sequence[float]]) -> SeriesAhead:
-        """Return the series with H forecasts each, in the target's own units, taken for what happened.
+        """Return the series with H forecasts each, in the target's own units, as if they had happened.
 
         Raises:
             ValueError: the model reads columns beside the target of which nobody knows the future.
@@ -250,7 +250,7 @@ def roll(
 ) -> Iterator[dict[str, Any]]:
     """Yield forecasts of `steps` steps for each series, one row per series and step.
 
-    Beyond the model's horizon its own forecast is taken for what happened, again and again.
+    Beyond the model's horizon its own forecast is its input, again and again.
 
     Yields:
         "series" where there are many, "step", "time" where the file has times, and what the task decodes. Of a

@@ -43,7 +43,7 @@ def inject(
     (['spike', 'level_shift', 'drift', 'flat_line', 'changed_season'], True)
 
     Raises:
-        ValueError: too few rows for so many breaks.
+        ValueError: too few rows for `count` anomalies.
     """
     random, planted, breaks = np.random.default_rng(seed), values.copy(), []
     share = len(rows) // max(1, count)

@@ -194,7 +194,7 @@ def _fill(keep: np.ndarray, times: np.ndarray, series: np.ndarray, clock: Freque
 
 
 def _after(clock: Frequency, times: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return the time stamps that lie so and so many steps after others."""
+    """Return the time stamps some steps after others."""
     if clock.unit == "fixed":
         found: np.ndarray = clock.after(times, counts)  # type: ignore[arg-type,assignment]
         return found

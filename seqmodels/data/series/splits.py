@@ -14,7 +14,7 @@ from seqmodels.data.columns.splits.shares import NAMES, by_position
 from seqmodels.data.files.arrays import blocks
 from seqmodels.data.series.rows import SeriesRows
 
-# How long a history is, unless the user says: so many steps, but no more than this share of the training rows.
+# Default history: steps, and the training rows for each of them at least.
 USUAL_HISTORY, LARGEST_SHARE = 24, 4
 
 
@@ -88,7 +88,7 @@ def _distinct_before(times: np.ndarray) -> np.ndarray:
 
 
 def _time_at(times: np.ndarray, before: np.ndarray, rank: int) -> np.generic:
-    """Return the distinct time before which there are so many others."""
+    """Return the distinct time of a rank, from 0."""
     block = int(np.searchsorted(before, rank, side="right")) - 1
     part = next(part for i, part in enumerate(blocks(len(times))) if i == block)
     found: np.generic = times[part][_fresh(times, part)][rank - before[block]]

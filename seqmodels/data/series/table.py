@@ -201,7 +201,7 @@ class SeriesTable:
 
 
 def refuse_far(horizon: int, rows: int, path: str) -> None:
-    """Refuse to forecast further than there are rows, before memory is taken for so many steps."""
+    """Refuse to forecast further than there are rows, before memory is taken."""
     if horizon > rows:
         raise ValueError(
             f"{path}: the series has {rows} rows, too few for the {horizon} steps of data.horizon: choose a shorter one"
@@ -209,7 +209,7 @@ def refuse_far(horizon: int, rows: int, path: str) -> None:
 
 
 def in_words(layout: Layout, options: SeriesOptions, rows: int, series: int, history: int) -> str:
-    """Say what so many rows of so many series are, with L steps of history."""
+    """Describe rows of series, with L steps of history."""
     reading = options.reading
     many = f"{series} series" if layout.series else "one series"
     what = f"{rows} rows of {many}, {layout.target!r} forecast from {listed(layout.features)}"

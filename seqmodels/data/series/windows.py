@@ -36,7 +36,7 @@ class WindowStarts(LazySequence[int]):
     Args:
         first: int ``(R,)``, the first row of each run, in order.
         stop: int ``(R,)``, the row after the last of each.
-        stride: of the rows in all runs, in order, only each one so many apart is a start.
+        stride: rows, of all runs in order, from one start to the next.
     """
 
     def __init__(self, first: np.ndarray, stop: np.ndarray, stride: int = 1) -> None:

@@ -139,7 +139,7 @@ class GeneStructureSource(DataSource):
 
 
 def make_spec(labels: str = "coding", kmer: int = 1) -> Spec:
-    """Return the spec of genes with such tags, of which an input joins so many letters."""
+    """Return the spec of genes with such tags, of which an input joins several letters."""
     check_kmer(kmer, "dna")
     return Spec(
         inputs="tokens",

@@ -37,7 +37,7 @@ class TextSource(DataSource):
         level: what a token is: "character", "byte" or "word".
         val_fraction, test_fraction: share of the tokens, taken from the end.
         min_count: characters or words that occur less often in the training part are unknown.
-        max_size: at most so many characters or words, the most frequent; null for all.
+        max_size: characters or words at most, the most frequent; null for all.
         encoding: of the files; not used for bytes.
         cache_dir: where the tokens are kept; null for the user's cache folder.
 

@@ -12,9 +12,9 @@ from seqmodels.data.read.table import Table
 from seqmodels.quoting import listed, shown
 
 TargetKind = Literal["labels", "values", "sets"]
-# So many whole numbers that count up may be classes or amounts.
+# Whole numbers that count up may be classes or amounts, from this many on.
 FEWEST_GRADES = 5
-# Columns of 0 and 1 of which one holds in each row are classes, if there are so many of them.
+# Columns of 0 and 1 of which one holds in each row are classes, from this many on.
 FEWEST_COLUMNS = 3
 
 

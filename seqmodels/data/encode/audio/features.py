@@ -36,7 +36,7 @@ class AudioFeatures:
         coefficients: of the cosine transform that are kept.
         deltas: 0, 1 or 2, as in `with_deltas`.
         frame_length, frame_shift: in milliseconds.
-        stack: so many neighbouring frames are put side by side as one (Sak et al. 2015, "Fast and
+        stack: neighbouring frames that are put side by side as one (Sak et al. 2015, "Fast and
             accurate recurrent neural network acoustic models for speech recognition", section 2.2).
         normalise: "recording" takes each feature's mean and deviation out of each recording; "train" and
             "none" leave that to the reader.

@@ -23,7 +23,7 @@ LINE_END = re.compile(r"\r\n|\r|\n")
 _QUOTED = re.compile(r'"[^"]*"')
 _DATE = re.compile(r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?:[ T][0-9]{1,2}:[0-9]{2}.*)?")
 YEARS = range(1000, 2200)
-# A column has a few words that come again and again, if so many rows share one.
+# Rows that share a word, on average, in a column of a few words.
 _ROWS_PER_WORD = 5
 
 
