@@ -96,6 +96,8 @@ class Learner(pl.LightningModule):
         self.total_updates: int | None = None
         self.metrics: dict[str, Any] = {}
         self._totals: dict[str, Tensor] = {}
+        self._weight: Tensor | float = 1.0  # of the batch, and of those before it that belong to the same update
+        self._accumulated: Tensor | float = 0.0
 
     def predict_batch(self, batch: SequenceBatch, stage: str, k2: int | None = None) -> Tensor:
         """Predict a batch, reading and updating the stage's carried state."""
@@ -106,10 +108,26 @@ class Learner(pl.LightningModule):
     def training_step(self, batch: SequenceBatch, batch_idx: int) -> Tensor:
         prediction = self.predict_batch(batch, "train", self.k2)
         total, count = self.task.loss(prediction, batch)
-        loss = total / self._share(count)
+        self._weight = self._share(count)
+        loss = total / self._weight
         self._refuse_non_finite(loss, prediction, batch.lengths)
         self.last_batch, self.last_loss = batch, loss.detach()
         return loss
+
+    def on_before_zero_grad(self, optimizer: Any) -> None:
+        self._accumulated = 0.0
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Weigh the batches that are accumulated for one update by their items, as if they were one batch."""
+        several = self.trainer.accumulate_grad_batches
+        if several > 1:
+            before = self._accumulated
+            self._accumulated = before + self._weight
+            for parameter in self.parameters():
+                if parameter.grad is not None:
+                    parameter.grad.mul_(before / self._accumulated)
+            loss = loss * (several * self._weight / self._accumulated)
+        super().backward(loss, *args, **kwargs)
 
     def setup(self, stage: str) -> None:
         if stage == "fit":
