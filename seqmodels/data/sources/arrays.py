@@ -13,7 +13,7 @@ from seqmodels.data.batches.augmentation import Augmentation, Augmented
 from seqmodels.data.columns.arrays_check import fit_steps, plain_targets, resolve_missing, resolve_target
 from seqmodels.data.columns.shifted import LOOKED_AT, step_later
 from seqmodels.data.columns.splits.arrays import split_arrays
-from seqmodels.data.columns.splits.shares import check_fractions
+from seqmodels.data.columns.splits.shares import shares_of
 from seqmodels.data.columns.targets.labels import sort_labels
 from seqmodels.data.encode.arrays import ArraySequences, label_names, targets_of
 from seqmodels.data.numbers import fit_scale
@@ -98,14 +98,13 @@ class ArraysSource(DataSource):
         test_fraction: Share = 0.1,
         seed: Seed = 0,
     ) -> None:
-        check_fractions(val_fraction, test_fraction)
         self.path, self.test_path = str(path), test_path
         self.names = Names(x, y, lengths, groups, classes, split)
         self.test_groups = None if test_groups is None else [str(group) for group in test_groups]
         self.target_kind, self.target_per, self.read_by = target_kind, target_per, read_by
         self.scale, self.missing = scale, missing
         self.variation = Augmentation(copies, crop, shift, rotate, shear, zoom, tilt, gain, noise)
-        self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
+        self.shares = shares_of(val_fraction, test_fraction, seed)
         if test_groups is not None and test_path is not None:
             raise ValueError("data.test_groups and data.test_path both name what is for test: leave one out")
         self._read: tuple[Arrays, np.ndarray, list[str]] | None = None
@@ -145,9 +144,7 @@ class ArraysSource(DataSource):
             kept,
             labels,
             self.test_groups,
-            self.val_fraction,
-            self.test_fraction,
-            self.seed,
+            *self.shares,
             has_test=self.test_path is not None,
         )
         self.notes = [*missing, *notes, *_told(arrays, kind, per_step)]
@@ -160,7 +157,7 @@ class ArraysSource(DataSource):
                 f"data.tilt: turns sensors of three axes, and there are {arrays.feature_count} features: leave it at 0"
             )
         if self.variation.changes:
-            found["train"] = Augmented(found["train"], self.variation, self._grid(arrays), self.seed)
+            found["train"] = Augmented(found["train"], self.variation, self._grid(arrays), self.shares[2])
         return found if self.test_path is None else {**found, "test": self.open(self.test_path, spec, True)}
 
     def _grid(self, arrays: Arrays) -> tuple[int, int, int] | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence, Sized
 from typing import Any, ClassVar
 
 from seqmodels.data.columns.splits.examples import split_examples
-from seqmodels.data.columns.splits.shares import check_fractions
+from seqmodels.data.columns.splits.shares import shares_of
 from seqmodels.data.encode.encoder import Encoder
 from seqmodels.data.examples import Examples
 from seqmodels.dataset import SequenceDataset
@@ -128,8 +128,7 @@ class FileSource(DataSource):
     """
 
     def __init__(self, path: str, val_fraction: Share = 0.1, test_fraction: Share = 0.1, seed: Seed = 0) -> None:
-        check_fractions(val_fraction, test_fraction)
-        self.path, self.val_fraction, self.test_fraction, self.seed = path, val_fraction, test_fraction, seed
+        self.path, self.shares = path, shares_of(val_fraction, test_fraction, seed)
 
     @abstractmethod
     def read(self, path: str) -> Examples:
@@ -142,7 +141,7 @@ class FileSource(DataSource):
     def splits(self) -> dict[str, SequenceDataset]:
         """Make the data sets; copies and groups stay together, classes have the same shares in each."""
         examples = self.read(self.path)
-        parts, copies = split_examples(examples, self.val_fraction, self.test_fraction, self.seed)
+        parts, copies = split_examples(examples, *self.shares)
         encoder = Encoder.fit(examples.select(parts["train"]))
         told = (f"{copies:,} sequences are copies of another one, and kept in its split",) if copies else ()
         self.notes = (*examples.notes, *told)

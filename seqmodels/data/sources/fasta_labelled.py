@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from seqmodels.data.columns.splits.near import Together, owners
-from seqmodels.data.columns.splits.shares import check_fractions, stratified
+from seqmodels.data.columns.splits.shares import shares_of, stratified
 from seqmodels.data.encode.alphabet import Alphabet, alphabet_of
 from seqmodels.data.encode.record_store import RecordSequences, RecordStore
 from seqmodels.data.files.find import find_file, naming
@@ -64,9 +64,8 @@ class LabelledFastaSource(DataSource):
         seed: Seed = 0,
         cache_dir: str | None = None,
     ) -> None:
-        check_fractions(val_fraction, test_fraction)
-        self.path, self.label, self.seed, self.cache_dir = path, label, seed, cache_dir
-        self.val_fraction, self.test_fraction, self.together = val_fraction, test_fraction, together
+        self.path, self.label, self.cache_dir, self.together = path, label, cache_dir, together
+        self.shares = shares_of(val_fraction, test_fraction, seed)
         self.alphabet = Alphabet(alphabet, ambiguous)
 
     def describe(self) -> str:
@@ -94,7 +93,7 @@ class LabelledFastaSource(DataSource):
                 store.digests, Ragged.packed(store.tokens[slice(None)], store.lengths), self.together
             )
             leaders, rank = np.unique(owner, return_inverse=True)
-            parts = stratified(labels[leaders].tolist(), self.val_fraction, self.test_fraction, self.seed)
+            parts = stratified(labels[leaders].tolist(), *self.shares)
         self.notes = [f"{copies:,} sequences are copies of another; copies are in one split together"] if copies else []
         self.notes += [f"{near:,} sequences are near copies of another, and kept in its split"] if near else []
         members = {name: np.flatnonzero(np.isin(rank, part)) for name, part in parts.items()}

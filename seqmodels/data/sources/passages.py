@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Annotated, ClassVar
 
 from seqmodels.data.columns.roles import name_of
-from seqmodels.data.columns.splits.shares import by_group, check_fractions
+from seqmodels.data.columns.splits.shares import by_group, shares_of
 from seqmodels.data.columns.words import Characters
 from seqmodels.data.encode.encoder import Encoder
 from seqmodels.data.encode.table import warn_of_lost
@@ -64,10 +64,9 @@ class PassagesSource(DataSource):
         test_fraction: Share = 0.1,
         seed: Seed = 0,
     ) -> None:
-        check_fractions(val_fraction, test_fraction)
         self.path, self.text, self.label, self.group = str(path), str(text), str(label), name_of(group)
         self.lengths = tuple(sorted(set(lengths)))
-        self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
+        self.shares = shares_of(val_fraction, test_fraction, seed)
 
     def describe(self) -> str:
         texts = self._texts()
@@ -82,7 +81,7 @@ class PassagesSource(DataSource):
         whole = self._texts()
         names = list(dict.fromkeys(group for group, _ in whole))
         with naming(self.path):
-            parts = by_group(names, self.val_fraction, self.test_fraction, self.seed)
+            parts = by_group(names, *self.shares)
         of = {names[i]: split for split, items in parts.items() for i in items.tolist()}
         found: dict[str, list[tuple[str, str, str]]] = {split: [] for split in parts}
         short = 0

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from seqmodels.data.columns.splits.shares import by_group, check_fractions
+from seqmodels.data.columns.splits.shares import by_group, shares_of
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.files.find import naming
 from seqmodels.data.read.strokes import Drawing, read_drawings
@@ -60,23 +61,20 @@ class StrokesSource(DataSource):
         test_fraction: Share = 0.1,
         seed: Seed = 0,
     ) -> None:
-        check_fractions(val_fraction, test_fraction)
         self.path, self.unit, self.points, self.max_length = str(path), unit, points, max_length
-        self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
-        self._read: list[Drawing] | None = None
+        self.shares = shares_of(val_fraction, test_fraction, seed)
 
     def describe(self) -> str:
-        drawings = self._drawings()
+        drawings = self._drawings
         strokes, labels = sum(len(d.strokes) for d in drawings), {d.label for d in drawings}
         return f"{self.path}: {len(drawings):,} drawings of {strokes:,} strokes, {len(labels)} labels; each {self.unit}"
 
+    @cached_property
     def _drawings(self) -> list[Drawing]:
-        if self._read is None:
-            self._read = read_drawings(self.path)
-        return self._read
+        return read_drawings(self.path)
 
     def splits(self) -> dict[str, SequenceDataset]:
-        drawings = self._drawings()
+        drawings = self._drawings
         kept = [d for d in drawings if self.max_length is None or _steps(d, self.points, self.unit) <= self.max_length]
         if not kept:
             raise ValueError(f"data.max_length={self.max_length} leaves none of the drawings in {self.path}; raise it")
@@ -87,9 +85,9 @@ class StrokesSource(DataSource):
         self.notes = [f"{words} (data.max_length)"] if lost else []
         self.notes += [f"{twins:,} drawings are copies of another one, and kept in its split"] if twins else []
         with naming(self.path):
-            parts = by_group(copies, self.val_fraction, self.test_fraction, self.seed)
+            parts = by_group(copies, *self.shares)
         # Files often hold one kind after the other; mixed, the first batch shows some of each.
-        mixed = {name: np.random.default_rng(self.seed).permutation(items) for name, items in parts.items()}
+        mixed = {name: np.random.default_rng(self.shares[2]).permutation(items) for name, items in parts.items()}
         units = {name: [u for i in items for u in _units(kept[i], self.unit)] for name, items in mixed.items()}
         spec = self._spec(units["train"])
         return {name: _encode(items, spec, self.points, self.path) for name, items in units.items()}
@@ -114,16 +112,7 @@ class StrokesSource(DataSource):
 
     @classmethod
     def open(cls, path: str, spec: Spec, targets: bool | None = None) -> SequenceDataset:
-        """Open other drawings, scaled as in training.
-
-        Args:
-            path: as for `StrokesSource`.
-            spec: of the training data.
-            targets: not needed: what is drawn is there in any case.
-
-        Raises:
-            ValueError: what is wrong with the file, or a label never seen in training.
-        """
+        """Open other drawings as `DataSource.open` does; what is drawn is there in any case."""
         how = spec.strokes or Strokes()
         units = [unit for drawing in read_drawings(path) for unit in _units(drawing, how.unit)]
         return _encode(units, spec, how.points, path)

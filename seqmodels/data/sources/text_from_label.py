@@ -10,7 +10,7 @@ import numpy as np
 from seqmodels.data.columns.infer import Layout
 from seqmodels.data.columns.sequences import Reading, Sequences, read_sequences
 from seqmodels.data.columns.splits.sequences import split_sequences
-from seqmodels.data.columns.splits.shares import check_fractions
+from seqmodels.data.columns.splits.shares import shares_of
 from seqmodels.data.columns.targets.encoded import check_targets, encode_targets
 from seqmodels.data.columns.targets.labels import sort_labels
 from seqmodels.data.dataset import ArrayDataset
@@ -64,9 +64,8 @@ class TextFromLabelSource(DataSource):
         seed: Seed = 0,
         missing: Literal["error", "drop"] = "error",
     ) -> None:
-        check_fractions(val_fraction, test_fraction)
         self.path, self.label, self.text, self.missing = path, str(label), str(text), missing
-        self.val_fraction, self.test_fraction, self.seed = val_fraction, test_fraction, seed
+        self.shares = shares_of(val_fraction, test_fraction, seed)
 
     def describe(self) -> str:
         sequences = self._sequences()
@@ -78,7 +77,7 @@ class TextFromLabelSource(DataSource):
 
     def splits(self) -> dict[str, SequenceDataset]:
         sequences = self._sequences()
-        parts, copies, _ = split_sequences(sequences, self.val_fraction, self.test_fraction, self.seed)
+        parts, copies, _ = split_sequences(sequences, *self.shares)
         lost = len(sequences.table) - len(sequences)
         self.notes = [f"{lost:,} rows left out: no label or no text (data.missing=drop)"] if lost else []
         self.notes += [f"{copies:,} texts are copies of another one, and kept in its split"] if copies else []
@@ -101,18 +100,7 @@ class TextFromLabelSource(DataSource):
 
     @classmethod
     def open(cls, path: str, spec: Spec, targets: bool | None = None, missing: str = "error") -> SequenceDataset:
-        """Open another table, encoded as in training; the text column only if it is there.
-
-        Args:
-            path: the file.
-            spec: of the training data.
-            targets: true if the texts must be there, false to leave them out; None takes them where
-                they are there. Without them the targets are empty texts.
-            missing: as for `TextFromLabelSource`.
-
-        Raises:
-            ValueError: what is wrong with the file, or a label never seen in training.
-        """
+        """Open another table as `DataSource.open` does; without targets the texts are empty."""
         options = spec.encoder
         table = read_table(path)
         wanted = options["text"] in table.columns if targets is None else targets

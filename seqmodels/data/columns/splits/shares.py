@@ -33,6 +33,16 @@ def check_fractions(val_fraction: float, test_fraction: float) -> None:
         )
 
 
+def shares_of(val_fraction: float, test_fraction: float, seed: int) -> tuple[float, float, int]:
+    """Return what a random split depends on, as its functions take it.
+
+    Raises:
+        ValueError: as `check_fractions`.
+    """
+    check_fractions(val_fraction, test_fraction)
+    return val_fraction, test_fraction, seed
+
+
 def by_position(count: int, val_fraction: float = 0.1, test_fraction: float = 0.1) -> dict[str, slice]:
     """Split in order: the first items for training, the next for validation, the last for test.
 
