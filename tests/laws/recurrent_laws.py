@@ -9,7 +9,7 @@ B rows, T steps, F features, H units.
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -70,14 +70,19 @@ def gradients(layer: Layer, result: tuple[Tensor, State], *wanted: Tensor) -> li
     return list(torch.autograd.grad(total, [*wanted, *layer.parameters()], allow_unused=True))
 
 
+def each_size(make: MakeLayer, g: Generator, carried: bool = False) -> Iterator[tuple[Layer, Tensor, State, Tensor]]:
+    """Layer, inputs, state and lengths of each size; of layers that carry their state alone, if that is asked for."""
+    for B, T, F, H in SIZES:
+        layer = make(F, H)
+        if layer.carries or not carried:
+            yield layer, randn(B, T, F, g=g), random_state(layer, B, g), random_lengths(B, T, g)
+
+
 @law
 def chunk(make: MakeLayer, g: Generator) -> None:
     """Whole = any cut with carried state = step by step."""
-    for B, T, F, H in SIZES:
-        layer = make(F, H)
-        if not layer.carries:
-            continue
-        x, before, lengths = randn(B, T, F, g=g), random_state(layer, B, g), random_lengths(B, T, g)
+    for layer, x, before, lengths in each_size(make, g, carried=True):
+        B, T, _ = x.shape
         reset = random_reset(B, T, g=g) if resets_inside(layer) else None
         whole = layer(x, before, lengths, reset)
         cut = int(torch.randint(0, T + 1, (1,), generator=g))
@@ -94,15 +99,13 @@ def chunk(make: MakeLayer, g: Generator) -> None:
 @law
 def row(make: MakeLayer, g: Generator) -> None:
     """Permuting the batch permutes the answer, and a row does not see its neighbours."""
-    for B, T, F, H in SIZES:
-        layer = make(F, H)
-        x, state, lengths = randn(B, T, F, g=g), random_state(layer, B, g), random_lengths(B, T, g)
-        reset = random_reset(B, g=g)
+    for layer, x, state, lengths in each_size(make, g):
+        reset = random_reset(len(x), g=g)
         y, last = layer(x, state, lengths, reset)
-        order = torch.randperm(B, generator=g)
+        order = torch.randperm(len(x), generator=g)
         moved = layer(x[order], select(state, order), lengths[order], reset[order])
         close([moved[0], *leaves(moved[1])], [y[order], *leaves(select(last, order))])
-        x[0] = randn(T, F, g=g) * 9
+        x[0] = randn(*x[0].shape, g=g) * 9
         changed = layer(x, state, lengths, reset)
         close(
             [changed[0][1:], *(leaf[1:] for leaf in leaves(changed[1]))], [y[1:], *(leaf[1:] for leaf in leaves(last))]
@@ -112,23 +115,18 @@ def row(make: MakeLayer, g: Generator) -> None:
 @law
 def causal(make: MakeLayer, g: Generator) -> None:
     """Changing x after t leaves y up to t exactly as it was, where the layer carries its state."""
-    for B, T, F, H in SIZES:
-        layer = make(F, H)
-        if not layer.carries:
-            continue
-        x = randn(B, T, F, g=g)
+    for layer, x, *_ in each_size(make, g, carried=True):
         y = layer(x)[0]
-        t = int(torch.randint(0, T, (1,), generator=g))
-        x[:, t + 1 :] = randn(B, T - t - 1, F, g=g)
+        t = int(torch.randint(0, x.shape[1], (1,), generator=g))
+        x[:, t + 1 :] = randn(*x[:, t + 1 :].shape, g=g)
         close([layer(x)[0][:, : t + 1]], [y[:, : t + 1]], tolerance=1e-13)
 
 
 @law
 def padding(make: MakeLayer, g: Generator) -> None:
     """Garbage after a row's length, NaN too, changes nothing; outputs there are zero."""
-    for B, T, F, H in SIZES:
-        layer = make(F, H)
-        state, lengths, clean = random_state(layer, B, g), random_lengths(B, T, g), randn(B, T, F, g=g)
+    for layer, clean, state, lengths in each_size(make, g):
+        B, T, _ = clean.shape
         valid = step_mask(lengths, T).unsqueeze(-1)
         reset = random_reset(B, T, g=g) if resets_inside(layer) else random_reset(B, g=g)
         results = []
@@ -146,9 +144,7 @@ def padding(make: MakeLayer, g: Generator) -> None:
 @law
 def alone(make: MakeLayer, g: Generator) -> None:
     """A ragged batch = each row alone at its own length; a row of length 0 keeps its state."""
-    for B, T, F, H in SIZES:
-        layer = make(F, H)
-        x, state, lengths = randn(B, T, F, g=g), random_state(layer, B, g), random_lengths(B, T, g)
+    for layer, x, state, lengths in each_size(make, g):
         y, last = layer(x, state, lengths)
         for index, length in enumerate(lengths.tolist()):
             mine = torch.tensor([index])
@@ -163,16 +159,14 @@ def alone(make: MakeLayer, g: Generator) -> None:
 @law
 def reset(make: MakeLayer, g: Generator) -> None:
     """A reset row equals a fresh start, whatever state came before it, and the gradient too stops there."""
-    for B, T, F, H in SIZES:
-        layer = make(F, H)
-        x, state, rows = randn(B, T, F, g=g), random_state(layer, B, g), random_reset(B, g=g)
-        fresh = layer.initial_state(B, x)
+    for layer, x, state, _ in each_size(make, g):
+        rows, fresh = random_reset(len(x), g=g), layer.initial_state(len(x), x)
         expected = layer(x, where(rows, fresh, state))
         actual = layer(x, state, reset=rows)
         close([actual[0], *leaves(actual[1])], [expected[0], *leaves(expected[1])])
         close(gradients(layer, actual), gradients(layer, expected))
         if resets_inside(layer):
-            _reset_inside(layer, x, state, random_reset(B, T, g=g))
+            _reset_inside(layer, x, state, random_reset(*x.shape[:2], g=g))
 
 
 def _reset_inside(layer: Layer, x: Tensor, state: State, reset: Tensor) -> None:
@@ -235,16 +229,14 @@ def gradcheck(make: MakeLayer, g: Generator) -> None:
 @law
 def every_state(make: MakeLayer, g: Generator) -> None:
     """`states` holds the state after each step, and its outputs are those of the call."""
-    for B, T, F, H in SIZES:
-        layer = make(F, H)
-        x, state, rows = randn(B, T, F, g=g), random_state(layer, B, g), random_reset(B, g=g)
+    for layer, x, state, lengths in each_size(make, g):
+        rows = random_reset(len(x), g=g)
         outputs, states = layer.unroll(x, state, None, rows)
         close([outputs], [layer(x, state, None, rows)[0]])
         if layer.carries:
-            for t in range(T):
+            for t in range(x.shape[1]):
                 last = layer(x[:, : t + 1], state, None, rows)[1]
                 close([leaf[:, t] for leaf in leaves(states)], leaves(last))
-        lengths = random_lengths(B, T, g)
         y, last = layer(x, state, lengths, rows)
         outputs, states = layer.unroll(x, state, lengths, rows)
         close([outputs], [y])

@@ -34,17 +34,12 @@ def in_a_process(cache: Path, *arguments: str, interpret: bool) -> str:
 
 
 @needs_triton
+@pytest.mark.parametrize(
+    "device", ["cpu", pytest.param("cuda", marks=needs_cuda)], ids=["interpreted", "on the device"]
+)
 @pytest.mark.parametrize("checks", CHECKS, ids=" ".join)
-def test_interpreted_it_agrees_with_the_plain_loop(checks: list[str], tmp_path: Path) -> None:
-    said = in_a_process(tmp_path, "cpu", *checks, interpret=True)
-    assert said.splitlines() == [f"{check} agrees" for check in checks]
-
-
-@needs_triton
-@needs_cuda
-@pytest.mark.parametrize("checks", CHECKS, ids=" ".join)
-def test_on_the_device_it_agrees_with_the_plain_loop(checks: list[str], tmp_path: Path) -> None:
-    said = in_a_process(tmp_path, "cuda", *checks, interpret=False)
+def test_it_agrees_with_the_plain_loop(checks: list[str], device: str, tmp_path: Path) -> None:
+    said = in_a_process(tmp_path, device, *checks, interpret=device == "cpu")
     assert said.splitlines() == [f"{check} agrees" for check in checks]
 
 

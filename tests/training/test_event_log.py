@@ -58,22 +58,20 @@ def watched(*overrides: str) -> dict[str, Any]:
     return config
 
 
-def killed(config: dict[str, Any], folder: Path, updates: list[int]) -> None:
-    """Train, killed before each of these updates in turn, and resumed to the end."""
+def killed(config: dict[str, Any], folder: Path, update: int = 9) -> dict[str, Any]:
+    """Train, killed before that update; the config that goes on from there."""
     step = Learner.training_step
-    for update in [*updates, None]:
 
-        def training_step(self: Learner, batch: Any, index: int, update: int | None = update) -> torch.Tensor:
-            if self.global_step == update:
-                raise Killed
-            return step(self, batch, index)
+    def training_step(self: Learner, batch: Any, index: int) -> torch.Tensor:
+        if self.global_step == update:
+            raise Killed
+        return step(self, batch, index)
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Learner, "training_step", training_step)
-            try:
-                train(config, folder, Console(file=io.StringIO()))
-            except Killed:
-                config = {**config, "resume": str(folder)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Learner, "training_step", training_step)
+        with pytest.raises(Killed):
+            train(config, folder, Console(file=io.StringIO()))
+    return {**config, "resume": str(folder)}
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +85,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "updates", [[5, 13, 13, 23], *(pytest.param([update], marks=pytest.mark.slow) for update in (3, 4, 7, 12, 18))]
 )
 def test_after_a_kill_the_log_is_that_of_an_uninterrupted_run(updates: list[int], whole: Path, tmp_path: Path) -> None:
-    killed(watched(), tmp_path, updates)
+    config = watched()
+    for update in updates:
+        config = killed(config, tmp_path, update)
+    train(config, tmp_path, Console(file=io.StringIO()))
     assert told(tmp_path) == told(whole)
     seen = [one[:2] for one in records(tmp_path)]
     assert len(seen) == len(set(seen))
@@ -126,36 +127,21 @@ def plain(*overrides: str) -> dict[str, Any]:
 
 
 def copied(config: dict[str, Any], folder: Path) -> None:
-    killed_once(config, folder.with_name("first"))
-    train({**config, "resume": str(folder.with_name("first"))}, folder, Console(file=io.StringIO()))
+    train(killed(config, folder.with_name("first")), folder, Console(file=io.StringIO()))
 
 
 def moved(config: dict[str, Any], folder: Path) -> None:
-    killed_once(config, folder.with_name("first"))
+    killed(config, folder.with_name("first"))
     shutil.move(folder.with_name("first"), folder)
     train({**config, "resume": str(folder)}, folder, Console(file=io.StringIO()))
 
 
 def cut_short(config: dict[str, Any], folder: Path) -> None:
     """Half a record, as some other program or a power cut may leave it."""
-    killed_once(config, folder)
+    config = killed(config, folder)
     file = next(folder.glob("events*"))
     file.write_bytes(file.read_bytes() + b"\x30\0\0\0")
-    train({**config, "resume": str(folder)}, folder, Console(file=io.StringIO()))
-
-
-def killed_once(config: dict[str, Any], folder: Path) -> None:
-    step = Learner.training_step
-
-    def training_step(self: Learner, batch: Any, index: int) -> torch.Tensor:
-        if self.global_step == 9:
-            raise Killed
-        return step(self, batch, index)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Learner, "training_step", training_step)
-        with pytest.raises(Killed):
-            train(config, folder, Console(file=io.StringIO()))
+    train(config, folder, Console(file=io.StringIO()))
 
 
 @pytest.mark.parametrize("way", [copied, moved, cut_short])
@@ -166,9 +152,9 @@ def test_the_log_follows_the_run(way: Any, tmp_path: Path) -> None:
 
 
 def test_a_log_that_is_gone_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    killed_once(plain(), tmp_path)
+    config = killed(plain(), tmp_path)
     next(tmp_path.glob("events*")).unlink()
-    train({**plain(), "resume": str(tmp_path)}, tmp_path, Console(file=io.StringIO()))
+    train(config, tmp_path, Console(file=io.StringIO()))
     assert [one[1] for one in told(tmp_path) if one[0] == "train/loss"] == [6, 8, 10, 12]
     assert f"{tmp_path}: the TensorBoard log up to step 5 is not whole any more" in caplog.text
 
