@@ -1,8 +1,9 @@
 """Tokens on disk: text larger than memory is encoded once, in pieces, and read where it is needed.
 
 A token file is a folder with `tokens.bin`, the plain numbers, and `about.json`. It lies in a cache,
-under a name made from the contents of the text and the options, so that a changed text is another
-file. It is made under another name and renamed when whole, so that a half-made one is never read.
+under a name made from the options and the contents of the text (of a large one its place, size and time
+of change), so that a changed text is another file. It is made under another name and renamed when whole,
+so that a half-made one is never read.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from seqmodels.data.files.cache import cache_place, fill, writable
+from seqmodels.data.files.cache import cache_place, fill, stamp, writable
 from seqmodels.data.files.unpack import CHUNK, read_bytes
 
 FORMAT = 1  # to be raised when what is stored changes
@@ -93,7 +94,8 @@ def _key(files: list[Path], options: dict[str, Any]) -> str:
     digest = hashlib.blake2b(json.dumps([FORMAT, options], sort_keys=True).encode(), digest_size=16)
     for file in files:
         digest.update(b"\0file\0")
-        for data in read_bytes(file):
+        large = file.stat().st_size > SAID
+        for data in [json.dumps(stamp(str(file))).encode()] if large else read_bytes(file):
             digest.update(data)
     return digest.hexdigest()
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from seqmodels.data.files.arrays import Space
 from seqmodels.data.files.find import find_file
+from seqmodels.data.files.progress import showing_progress
 from seqmodels.files.atomic import scratch
 from seqmodels.files.own_folder import make_own, user_cache
 
@@ -135,7 +136,7 @@ def fill(final: Path, build: Callable[[Path], Any], is_whole: Callable[[Path], b
     """
     shutil.rmtree(final, ignore_errors=True)
     try:
-        with scratch(final.parent, final.name) as folder:
+        with scratch(final.parent, final.name) as folder, showing_progress(what, folder):
             build(folder)
             if not is_whole(final):
                 os.replace(folder, final)
