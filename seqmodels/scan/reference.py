@@ -79,9 +79,5 @@ def _has_state(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> str |
     return f"{type(cell).__name__} has a state" if cell.state_type._fields else None
 
 
-def _nothing(cell: Cell, inputs: Tensor | None, reset: Tensor | None) -> str | None:
-    return None
-
-
-REFERENCE = Engine(_reference, _nothing, "the plain loop runs every cell")
+REFERENCE = Engine(_reference, lambda cell, inputs, reset: None, "the plain loop runs every cell")
 STATELESS = Engine(_stateless, _has_state, "the cell has no state: all steps are done at once")

@@ -25,7 +25,8 @@ def made_once(known: dict[Any, Any], key: Any, make: Callable[[], Any], most: in
     Raises:
         CannotFuseError: it cannot be made, now or before.
     """
-    if key not in known:
+    found = known.get(key)
+    if found is None:
         try:
             found = make()
         except CannotFuseError as error:
@@ -33,9 +34,9 @@ def made_once(known: dict[Any, Any], key: Any, make: Callable[[], Any], most: in
         if len(known) >= most:
             del known[next(iter(known))]
         known[key] = found
-    if isinstance(known[key], CannotFuseError):
-        raise known[key]
-    return known[key]
+    if isinstance(found, CannotFuseError):
+        raise found
+    return found
 
 
 def signature(value: Any, seen: dict[int, int] | None = None) -> Any:
