@@ -72,17 +72,8 @@ class MixtureDensity(DecoderHead):
         dropout: Share = 0.0,
         max_steps: Annotated[int, whole(1, 1_000_000)] = 400,
     ) -> None:
-        super().__init__(
-            input_size,
-            output_size,
-            targets="values",
-            cell=cell,
-            hidden_sizes=hidden_sizes,
-            embedding_size=embedding_size,
-            feed=feed,
-            dropout=dropout,
-            max_steps=max_steps,
-        )
+        decoder = (cell, hidden_sizes, embedding_size, feed, None, dropout, max_steps)
+        super().__init__(input_size, output_size, "values", None, *decoder)
         if output_size < 3:
             raise ValueError(f"output_size must be 2 and the states of the pen, so 3 at least, got {output_size}")
         self.components = components

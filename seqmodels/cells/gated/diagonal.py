@@ -37,15 +37,7 @@ class DiagonalGRUCell(GRUCell):
         forget_bias: float | None = None,
         chrono_steps: Annotated[int, whole(3)] | None = None,
     ) -> None:
-        super().__init__(
-            input_size,
-            hidden_size,
-            bias=bias,
-            init=init,
-            forget_bias=forget_bias,
-            chrono_steps=chrono_steps,
-            heads=hidden_size,
-        )
+        super().__init__(input_size, hidden_size, "after", bias, init, forget_bias, chrono_steps, heads=hidden_size)
 
 
 @register("cell", "diagonal_lstm")
@@ -70,14 +62,5 @@ class DiagonalLSTMCell(LSTMCell):
         forget_bias: float | None = None,
         chrono_steps: Annotated[int, whole(3)] | None = None,
     ) -> None:
-        super().__init__(
-            input_size,
-            hidden_size,
-            peephole=peephole,
-            coupled=coupled,
-            bias=bias,
-            init=init,
-            forget_bias=forget_bias,
-            chrono_steps=chrono_steps,
-            heads=hidden_size,
-        )
+        options = (peephole, coupled, 0, bias, init, forget_bias, chrono_steps)
+        super().__init__(input_size, hidden_size, *options, heads=hidden_size)

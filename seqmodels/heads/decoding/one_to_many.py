@@ -45,21 +45,9 @@ class OneToMany(DecoderHead):
         teacher_start: Annotated[float, share] = 1.0,
         teacher_end: Annotated[float, share] | None = None,
     ) -> None:
-        super().__init__(
-            input_size,
-            output_size,
-            targets=targets,
-            stop=stop,
-            cell=cell,
-            hidden_sizes=hidden_sizes,
-            embedding_size=embedding_size,
-            feed=feed,
-            dropout=dropout,
-            max_steps=max_steps,
-            teacher_schedule=teacher_schedule,
-            teacher_start=teacher_start,
-            teacher_end=teacher_end,
-        )
+        decoder = (cell, hidden_sizes, embedding_size, feed, None, dropout, max_steps)
+        schedule = (teacher_schedule, teacher_start, teacher_end)
+        super().__init__(input_size, output_size, targets, stop, *decoder, *schedule)
 
     def prepare(self, features: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """Prepare features as in `Head.prepare`; raise ValueError unless there is one step."""
