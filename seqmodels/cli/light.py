@@ -1,7 +1,6 @@
-"""Lighter imports in a process of the command's own: what Lightning loads and a training never calls is left for later.
+"""Lighter imports in a process of the command's own, in half the time.
 
-Lightning and torch's optimizers load torch's compiler, and torchmetrics loads SciPy and Matplotlib: half of the time
-before the first step.
+Lightning and torch's optimizers would load torch's compiler, and torchmetrics SciPy and Matplotlib.
 """
 
 import importlib

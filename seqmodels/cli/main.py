@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 from seqmodels import stopping
 from seqmodels.cli import help, light
@@ -13,24 +14,8 @@ from seqmodels.cli.errors import FAILURE, USAGE, ConfigError, is_out_of_memory
 from seqmodels.quoting import suggest
 from seqmodels.training.processes import launchers
 
-# Each verb's module and function; only the one that is wanted is imported.
-VERBS = {
-    "train": ("train", "train"),
-    "evaluate": ("runs", "evaluate"),
-    "predict": ("predict", "predict"),
-    "generate": ("runs", "generate"),
-    "forecast": ("forecast", "forecast"),
-    "backtest": ("backtest", "backtest"),
-    "data": ("data", "data"),
-    "report": ("report", "report"),
-    "transcribe": ("transcribe", "transcribe"),
-    "translate": ("translate", "translate"),
-    "list": ("listing", "list_options"),
-    "show": ("show", "show"),
-    "doctor": ("doctor", "doctor"),
-    "benchmark": ("benchmark", "benchmark"),
-}
-
+# Module and function of verbs that are not called like both.
+ELSEWHERE = {"evaluate": "runs.evaluate", "generate": "runs.generate", "list": "listing.listing"}
 # Verbs that write or take long, and would do so in each of a launcher's processes.
 ALONE = {"evaluate", "predict", "generate", "forecast", "backtest", "transcribe", "translate", "benchmark"}
 
@@ -50,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ.setdefault("PYTHONSAFEPATH", "1")
         light.install()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    title = "seqmodels" + (f" {arguments[0]}" if arguments and arguments[0] in VERBS else "")
+    title = "seqmodels" + (f" {arguments[0]}" if arguments and arguments[0] in help.VERBS else "")
     stopped = True
     try:
         _open_streams()
@@ -147,8 +132,8 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"seqmodels {__version__}")
         return 0
     verb, *rest = arguments
-    if verb not in VERBS:
-        raise ConfigError(f"there is no verb {verb!r}{suggest(verb, VERBS) or ';'} verbs: {', '.join(VERBS)}")
+    if verb not in help.VERBS:
+        raise ConfigError(f"there is no verb {verb!r}{suggest(verb, help.VERBS) or ';'} verbs: {', '.join(help.VERBS)}")
     if "-h" in rest or "--help" in rest:
         print(help.VERBS[verb] + _chosen_parts(rest), end="")
         return 0
@@ -158,9 +143,14 @@ def _dispatch(arguments: list[str]) -> int:
         raise OSError("the working folder is not there any more: change to another") from None
     if verb in ALONE:
         launchers.refuse_several(verb)
-    module, function = VERBS[verb]
-    code: int = getattr(importlib.import_module(f"seqmodels.cli.verbs.{module}"), function)(rest)
-    return code
+    return function_of(verb)(rest)
+
+
+def function_of(verb: str) -> Callable[[list[str]], int]:
+    """Return what a verb does with its arguments; only its own module is imported."""
+    module, name = ELSEWHERE.get(verb, f"{verb}.{verb}").split(".")
+    function: Callable[[list[str]], int] = getattr(importlib.import_module(f"seqmodels.cli.verbs.{module}"), name)
+    return function
 
 
 def _chosen_parts(arguments: list[str]) -> str:

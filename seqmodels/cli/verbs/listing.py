@@ -21,7 +21,7 @@ GROUPS = {
 }
 
 
-def list_options(arguments: list[str]) -> int:
+def listing(arguments: list[str]) -> int:
     """Print the options of the kinds asked for, or of all; of a part that is named after its kind, every setting."""
     flags, words = config_parser().overrides(arguments)
     library = Library(flags.config_dir)
