@@ -12,11 +12,11 @@ import numpy as np
 
 # No blank is written before these, none after those. Signs as wide as a Chinese character have their room in them.
 _WIDE = "、。〈〉《》「」『』【】〔〕〖〗！（），．：；？［］｛｝"
-_NO_BLANK_BEFORE, _NO_BLANK_AFTER = set("\n.,;:!?)]}”…।॥،؛؟۔" + _WIDE), set("\n([{“‘$#¿¡" + _WIDE)
+_NO_BLANK_BEFORE, _NO_BLANK_AFTER = set("\n.,;:!?)]}”’»…।॥،؛؟۔་" + _WIDE), set("\n([{“‘„«$€£¥#¿¡་" + _WIDE)
 # Joiners that stand within words, as between the letters of Persian and of the scripts of India.
 _JOINERS = "\u200c\u200d"
 _LAST_MARK = 0x20000  # above it there are no marks but selectors of variants
-_SELECTORS = "\U000e0100-\U000e01ef"
+_SELECTORS = "\U000e0100-\U000e01ef\U0001f3fb-\U0001f3ff"  # the latter of colours of skin
 
 
 @cache
@@ -31,8 +31,10 @@ def _pattern() -> re.Pattern[str]:
             ranges.append(f"{chr(start)}-{chr(code - 1)}")
             start = None
     marks = f"{''.join(ranges)}{_SELECTORS}{_JOINERS}"
-    number, letters, sign = r"\d+(?:[.,:]\d+)*%|\d+(?:[.,:]\d+)+", rf"\w[\w{marks}]*", rf"[^\w\s][{marks}]*"
-    signs = rf"{sign}(?:(?<=\u200d){sign})*"  # one picture made of several
+    digits = r"\d+(?:[.,:٫٬]\d+)"
+    number = rf"{digits}*[%٪]|{digits}*[eE][+-]?\d+|{digits}+"
+    letters, sign = rf"\w[\w{marks}]*", rf"[\U0001f1e6-\U0001f1ff]{{2}}|[^\w\s][{marks}]*"
+    signs = rf"(?:{sign})(?:(?<=\u200d)(?:{sign}))*"  # one picture made of several
     return re.compile(rf"\n|(?:{number})(?![\w{marks}])|{letters}(?:['’\-]{letters})*|{signs}")
 
 
