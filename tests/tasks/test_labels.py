@@ -10,7 +10,8 @@ from seqmodels.data.dataset import ArrayDataset
 from seqmodels.spec import Spec
 from seqmodels.tasks import Classification, Tagging
 from seqmodels.tasks.baselines.counts import Counts
-from seqmodels.tasks.baselines.labels import as_text
+from seqmodels.tasks.baselines.labels import as_text, stretch, stretched_neighbour
+from seqmodels.tasks.baselines.reading import labels
 from seqmodels.tasks.labels import accuracy, confusion_of, macro_f1
 from tests.tasks.task_parts import make_batch, make_prediction
 
@@ -189,3 +190,39 @@ def test_decode_names_the_label_and_all_probabilities():
     assert decoded[0] == {"label": None, "probabilities": {}}
     assert decoded[1]["label"] == "ends in b"
     assert decoded[1]["probabilities"]["ends in a"] == pytest.approx(1 / (1 + np.exp(2)), rel=1e-5)
+
+
+CURVES = Spec("features", 1, "labels", 2, "sequence")
+
+
+def humps(seed: int, count: int = 60) -> ArrayDataset:
+    """One hump or two in each sequence, at any pace, under noise: means and deviations do not tell them apart."""
+    rng = np.random.default_rng(seed)
+    targets = rng.integers(0, 2, count)
+    paces = [np.linspace(0, 2 * np.pi, n) for n in rng.integers(20, 60, count)]
+    inputs = [
+        np.cos((y + 1) * t)[:, None] + rng.normal(0, 0.1, (len(t), 1)) for t, y in zip(paces, targets, strict=True)
+    ]
+    return ArrayDataset(CURVES, inputs, targets)
+
+
+def test_the_pace_does_not_matter():
+    train, test = humps(0), humps(1)
+    assert (stretched_neighbour(train, labels(train), test) == labels(test)).all()
+    found = Classification(CURVES).baselines(train, test)
+    assert found["nearest neighbour, stretched"]["accuracy"] == 1
+    assert found["nearest neighbour"]["accuracy"] < 1
+
+
+def test_sequences_of_one_length_are_left_to_the_plain_neighbour():
+    data = ArrayDataset(CURVES, [np.ones((4, 1)), np.zeros((4, 1))], [0, 1])
+    assert stretched_neighbour(data, labels(data), data) is None
+    assert "nearest neighbour, stretched" not in Classification(CURVES).baselines(data, data)
+
+
+def test_stretching_is_between_steps_in_proportion():
+    line = np.stack([np.arange(7.0), -np.arange(7.0)], axis=1)
+    for steps in (2, 5, 20):
+        wanted = np.linspace(0, 6, steps)
+        assert np.allclose(stretch(line, steps).reshape(steps, 2), np.stack([wanted, -wanted], axis=1))
+    assert stretch(np.ones((1, 2)), 3).tolist() == [1.0] * 6

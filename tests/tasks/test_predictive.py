@@ -224,16 +224,13 @@ def test_options_that_cannot_be_are_refused(options, message):
         Forecasting(series_spec(), **options)
 
 
-def test_calibration_can_be_drawn(tmp_path):
+def test_calibration_is_plotted():
     task = Forecasting(series_spec(), output="quantiles", quantiles=LEVELS)
     prediction, batch = forecast(task)
     metrics = task.metrics()
     task.update(metrics, prediction, batch)
     metrics.compute()
-    figures = task.plots(prediction, batch, metrics)
-    assert set(figures) == {"forecast", "calibration"}
-    for figure in figures.values():
-        figure.savefig(tmp_path / "figure.png", dpi=30)
+    assert set(task.plots(prediction, batch, metrics)) == {"forecast", "calibration"}
 
 
 def test_a_predictive_without_an_interval_has_none():
