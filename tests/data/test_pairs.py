@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from seqmodels.data.batches.collate import collate
-from seqmodels.data.encode.tokenizer import STOP, Units
+from seqmodels.data.encode.tokenizer import STOP, Tokenizer
 from seqmodels.data.encode.vocabulary import UNKNOWN
 from seqmodels.data.read.pairs import Reader
 from seqmodels.data.sources.pairs import PairsSource, sides_of
@@ -107,9 +107,9 @@ def test_vocabularies_come_from_the_training_part_alone(write, source):
 
 def test_rare_units_are_unknown_and_a_size_keeps_the_most_frequent():
     words = ["a a a b b c d"] * 2
-    assert Units.learn("word", words, min_count=3).names == ("a", "b", UNKNOWN)
-    assert Units.learn("word", words, size=1).names == ("a", UNKNOWN)
-    assert Units.learn("symbols", [f"x {UNKNOWN} {STOP}"]).names == ("x", UNKNOWN)
+    assert Tokenizer.learn("word", words, min_count=3).names == ("a", "b", UNKNOWN)
+    assert Tokenizer.learn("word", words, size=1).names == ("a", UNKNOWN)
+    assert Tokenizer.learn("symbols", [f"x {UNKNOWN} {STOP}"]).names == ("x", UNKNOWN)
 
 
 def test_rows_too_long_are_left_out_and_counted(write, source):
@@ -193,7 +193,7 @@ SENTENCES = [" ".join(random.Random(i).choices(["the", "cat's", "dog", "sees", "
 
 @pytest.mark.parametrize("level", ["character", "symbols", "subword"])
 def test_text_to_tokens_and_back(level):
-    units = Units.learn(level, SENTENCES, size=40 if level == "subword" else None)
+    units = Tokenizer.learn(level, SENTENCES, size=40 if level == "subword" else None)
     for text in SENTENCES[:20]:
         tokens = units.tokens(text)
         assert units.text(tokens.tolist()) == text
@@ -228,7 +228,7 @@ def test_few_sentences_get_few_subwords_and_every_letter_is_one():
     words = ["".join(draw.choices(string.ascii_lowercase, k=draw.randint(2, 9))) for _ in range(3000)]
     for count in (60, 20_000, 60_000):
         texts = [" ".join(draw.choices(words, k=6)) for _ in range(count // 6)]
-        units = Units.learn("subword", texts)
+        units = Tokenizer.learn("subword", texts)
         sizes.append(len(units.names))
         assert not units.unknown_in(" ".join(texts[:50]))
     assert sizes == sorted(set(sizes))

@@ -1,4 +1,4 @@
-"""Made data: the answers are right by another road, without memory they cannot be known, errors are clear."""
+"""Synthetic data: the answers are right by another road, without memory they cannot be known, errors are clear."""
 
 import math
 import pickle

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from seqmodels.data.encode.token_file import TokenFile
-from seqmodels.data.encode.tokenizer import Units
+from seqmodels.data.encode.tokenizer import Tokenizer
 from seqmodels.dataset import SequenceDataset
 from seqmodels.spec import Spec
 
@@ -64,7 +64,7 @@ class Keys(Sequence[str]):
 class Origins(Sequence[dict[str, Any]]):
     """The line of each row, and its source as the model reads it, to stand beside its prediction."""
 
-    def __init__(self, dataset: PairDataset, units: Units) -> None:
+    def __init__(self, dataset: PairDataset, units: Tokenizer) -> None:
         self.dataset, self.units = dataset, units
 
     def __len__(self) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 
 from seqmodels.data.columns.splits.shares import NAMES, by_ratio
 from seqmodels.data.encode.token_file import TokenFile, write_tokens
-from seqmodels.data.encode.tokenizer import STOP, Units
+from seqmodels.data.encode.tokenizer import STOP, Tokenizer
 from seqmodels.data.read.pairs import Pair, Reader
 
 ROWS = 4096  # written at a time
@@ -28,8 +28,8 @@ SHOWN = 5  # units without a token that are kept to be named
 class Sides(NamedTuple):
     """The units of both sides."""
 
-    source: Units
-    target: Units
+    source: Tokenizer
+    target: Tokenizer
 
     @property
     def target_names(self) -> tuple[str, ...]:

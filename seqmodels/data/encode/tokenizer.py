@@ -29,10 +29,10 @@ TRAINED_ON = 1_000_000  # sentences that sub-words are learned from, at most
 _SPLIT: dict[str, Callable[[str], list[str]]] = {"character": list, "word": split_words, "symbols": str.split}
 
 
-class Units:
-    """Tokenizer of the texts of one side.
+class Tokenizer:
+    """Cuts the texts of one side, and numbers the pieces.
 
-    >>> units = Units.learn("symbols", ["B AH1 T", "B IH1 T"], size=3)
+    >>> units = Tokenizer.learn("symbols", ["B AH1 T", "B IH1 T"], size=3)
     >>> units.names, units.tokens("T B ZH").tolist()
     (('AH1', 'B', 'T', '<unk>'), [2, 1, 3])
 
@@ -58,7 +58,7 @@ class Units:
         min_count: int = 1,
         kind: str = "unigram",
         lowercase: bool = False,
-    ) -> Units:
+    ) -> Tokenizer:
         """Learn the vocabulary of some texts.
 
         Args:

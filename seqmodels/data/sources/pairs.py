@@ -15,7 +15,7 @@ from seqmodels.data.columns.splits.shares import NAMES, check_fractions
 from seqmodels.data.encode.pairs import Origins, PairDataset
 from seqmodels.data.encode.pairs_store import Limits, Sides, build_pairs, encode_pairs
 from seqmodels.data.encode.token_file import TokenFile, cached
-from seqmodels.data.encode.tokenizer import Units
+from seqmodels.data.encode.tokenizer import Tokenizer
 from seqmodels.data.encode.vocabulary import UNKNOWN, describe
 from seqmodels.data.read.pairs import Reader
 from seqmodels.data.sources.base import DataSource, sizes_of
@@ -112,7 +112,7 @@ class PairsSource(DataSource):
 
     def splits(self) -> dict[str, SequenceDataset]:
         about = self._tokens.about
-        sides = Sides(*(Units(*side) for side in about["sides"]))
+        sides = Sides(*(Tokenizer(*side) for side in about["sides"]))
         self.notes = tuple(_notes(about, self.limits))
         spec = Spec(
             inputs="tokens",
@@ -153,14 +153,14 @@ class PairsSource(DataSource):
         }
 
         def build(folder: Any) -> TokenFile:
-            key = Units(self.levels[0], [UNKNOWN], None, self.lowercase).key
+            key = Tokenizer(self.levels[0], [UNKNOWN], None, self.lowercase).key
             return build_pairs(folder, reader, key, self._learn, self.limits, self.fractions, self.seed)
 
         return cached(self.cache_dir, files, options, build)
 
     def _learn(self, texts: Any) -> Sides:
         made = (
-            Units.learn(level, texts(side), size, self.min_count, self.subword_kind, self.lowercase and side == 0)
+            Tokenizer.learn(level, texts(side), size, self.min_count, self.subword_kind, self.lowercase and side == 0)
             for side, (level, size) in enumerate(zip(self.levels, self.sizes, strict=True))
         )
         return Sides(*made)
@@ -204,8 +204,8 @@ def sides_of(spec: Spec) -> Sides:
     pairs = spec.pairs
     if pairs is None:
         raise ValueError("this model was not trained on pairs of texts (data=pairs)")
-    source = Units(pairs.source_level, spec.input_names, pairs.source_model, pairs.lowercase)
-    return Sides(source, Units(pairs.target_level, spec.target_names[: spec.stop], pairs.target_model))
+    source = Tokenizer(pairs.source_level, spec.input_names, pairs.source_model, pairs.lowercase)
+    return Sides(source, Tokenizer(pairs.target_level, spec.target_names[: spec.stop], pairs.target_model))
 
 
 def _notes(about: dict[str, Any], limits: Limits) -> Iterator[str]:

@@ -15,7 +15,7 @@ from seqmodels.data.encode.audio.deltas import delta_names, with_deltas
 from seqmodels.data.numbers import apply_scale, fit_scale
 from seqmodels.data.read.joined import read_joined
 from seqmodels.data.sources.base import DataSource, sizes_of
-from seqmodels.data.sources.made import Made, Steps, Unmade
+from seqmodels.data.sources.generated import HeldOutSize, Steps, TrainSize
 from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Seed, Share, whole
 from seqmodels.registry import register
@@ -169,9 +169,9 @@ class SpokenSpellingSource(DataSource):
         deltas: Annotated[int, whole(0, 2)] = 1,
         shortest: Steps = 2,
         longest: Steps = 6,
-        train_size: Made = 4000,
-        val_size: Unmade = 400,
-        test_size: Unmade = 600,
+        train_size: TrainSize = 4000,
+        val_size: HeldOutSize = 400,
+        test_size: HeldOutSize = 600,
         seed: Seed = 0,
     ) -> None:
         if shortest > longest:

@@ -1,4 +1,4 @@
-"""Made sequences with known answers: what a recurrence can do, and how far back it can remember.
+"""Synthetic sequences with known answers: what a recurrence can do, and how far back it can remember.
 
 T steps.
 """
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import numpy as np
 
-from seqmodels.data.sources.made import Made, Sequence, Steps, SyntheticSource, Unmade
+from seqmodels.data.sources.generated import HeldOutSize, Sequence, Steps, SyntheticSource, TrainSize
 from seqmodels.kinds import Seed, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec
@@ -42,10 +42,10 @@ class RunningSumSource(SyntheticSource):
     def __init__(
         self,
         steps: Steps = 20,
-        largest: Made = 9,
-        train_size: Made = 10_000,
-        val_size: Unmade = 1_000,
-        test_size: Unmade = 1_000,
+        largest: Annotated[int, whole(1, 1_000_000)] = 9,
+        train_size: TrainSize = 10_000,
+        val_size: HeldOutSize = 1_000,
+        test_size: HeldOutSize = 1_000,
         seed: Seed = 0,
     ) -> None:
         super().__init__(train_size, val_size, test_size, seed, steps)
@@ -94,9 +94,9 @@ class AddingSource(SyntheticSource):
     def __init__(
         self,
         steps: Annotated[int, whole(2, 10_000)] = 200,
-        train_size: Made = 50_000,
-        val_size: Unmade = 1_000,
-        test_size: Unmade = 1_000,
+        train_size: TrainSize = 50_000,
+        val_size: HeldOutSize = 1_000,
+        test_size: HeldOutSize = 1_000,
         seed: Seed = 0,
     ) -> None:
         super().__init__(train_size, val_size, test_size, seed, steps)
@@ -134,9 +134,9 @@ class CopyingSource(SyntheticSource):
         delay: Steps = 100,
         length: Steps = 10,
         symbols: Annotated[int, whole(2, 26)] = 8,
-        train_size: Made = 20_000,
-        val_size: Unmade = 1_000,
-        test_size: Unmade = 1_000,
+        train_size: TrainSize = 20_000,
+        val_size: HeldOutSize = 1_000,
+        test_size: HeldOutSize = 1_000,
         seed: Seed = 0,
     ) -> None:
         super().__init__(train_size, val_size, test_size, seed, delay + 2 * length)
@@ -176,9 +176,9 @@ class ReversalSource(SyntheticSource):
         symbols: Annotated[int, whole(2, 26)] = 10,
         shortest: Steps = 5,
         longest: Steps = 15,
-        train_size: Made = 20_000,
-        val_size: Unmade = 1_000,
-        test_size: Unmade = 1_000,
+        train_size: TrainSize = 20_000,
+        val_size: HeldOutSize = 1_000,
+        test_size: HeldOutSize = 1_000,
         seed: Seed = 0,
     ) -> None:
         if longest < shortest:

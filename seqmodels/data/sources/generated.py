@@ -19,11 +19,11 @@ from seqmodels.spec import Spec
 Sequence = tuple[np.ndarray, np.ndarray]
 # Steps of a sequence, and sequences; more would be meant by nobody, and fill the memory.
 Steps = Annotated[int, whole(1, 10_000)]
-Made = Annotated[int, whole(1, 1_000_000)]
-Unmade = Annotated[int, whole(0, 1_000_000)]
+TrainSize = Annotated[int, whole(1, 1_000_000)]
+HeldOutSize = Annotated[int, whole(0, 1_000_000)]
 
 
-class MadeDataset(SequenceDataset):
+class Generated(SequenceDataset):
     """Sequences that are made when they are read; the same at every reading.
 
     Args:
@@ -74,7 +74,7 @@ class SyntheticSource(DataSource):
             if size:
                 key = (self.seed, i)
                 lengths = _generator(key, -1).integers(self.steps[0], self.steps[1] + 1, size)
-                found[name] = MadeDataset(self.spec, lengths, self.make, key)
+                found[name] = Generated(self.spec, lengths, self.make, key)
         return found
 
     @classmethod
