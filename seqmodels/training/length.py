@@ -58,8 +58,8 @@ def resolve_length(trainer: dict[str, Any], batches: int) -> dict[str, Any]:
     return {**trainer, **{name: value for name, value in found.items() if name not in own}}
 
 
-def limit_scoring(config: dict[str, Any], data: SequenceDataModule) -> list[str]:
-    """Limit scoring and baselines to take no longer than a short training; return notes on it.
+def limit_scoring(config: dict[str, Any], data: SequenceDataModule) -> None:
+    """Limit scoring and baselines to take no longer than a short training; ``data.limits`` tells of it.
 
     A training that ends within its first epoch would else be a small part of the run on a very large data set.
     Splits with a limit of the user's own, as of ``trainer.limit_val_batches``, stay as they are.
@@ -72,7 +72,7 @@ def limit_scoring(config: dict[str, Any], data: SequenceDataModule) -> list[str]
     trainer = resolve_length(config["trainer"], batches)
     trained = trainer["max_steps"] * (trainer.get("accumulate_grad_batches") or 1)
     if not 0 < trained < batches:
-        return []
+        return
     every = trainer["val_check_interval"]
     validations = math.ceil(trained / every) if isinstance(every, int) else 1
     lengths = data.splits["train"].lengths
@@ -80,4 +80,4 @@ def limit_scoring(config: dict[str, Any], data: SequenceDataModule) -> list[str]
     read = float(np.sum(lengths)) * trained / batches
     unlimited = [name for name in ("val", "test") if trainer[f"limit_{name}_batches"] is None]
     scored = SCORED * read / (validations + 2)
-    return data.limit(int(max(least, FITTED * read)), int(max(least, scored)), unlimited)
+    data.limit(int(max(least, FITTED * read)), int(max(least, scored)), unlimited)

@@ -152,7 +152,8 @@ def assemble(config: dict[str, Any], say: Callable[[str], Any], source: DataSour
         say(f"- {note}")
     if len(notes) > MOST_NOTES:
         say(f"- and {len(notes) - MOST_NOTES} more, which seqmodels data inspect lists")
-    for note in limit_scoring(config, data):
+    limit_scoring(config, data)
+    for note in data.limits:
         say(f"- {note}")
     refuse_unwatched(config, data)
     return Assembled(source, data, build_learner(config, data), taken_for)
@@ -189,7 +190,7 @@ def report(
         "steps": last["global_step"],
         **scores,
         "comparison": comparisons,
-        "data": hide(taken_for, config),
+        "data": hide("; ".join([taken_for, *data.limits]), config),
         "machine": machine(),
     }
     write_json(metrics, run_dir / "metrics.json")

@@ -59,6 +59,7 @@ class SequenceDataModule(pl.LightningDataModule):
         _check_random(splits, window, random_window)
         self.splits, self.whole = splits, splits
         self._most_fitted: int | None = None
+        self.limits: list[str] = []
         self.batch_size, self.window, self.random_window = batch_size, window, random_window
         self.workers, self.seed = workers, seed
         self.spec: Spec = splits["train"].spec
@@ -69,8 +70,8 @@ class SequenceDataModule(pl.LightningDataModule):
         train = self.whole["train"].original or self.whole["train"]
         return train if self._most_fitted is None else part_of(train, self._most_fitted, self.batch_size)
 
-    def limit(self, fitted: int, scored: int, names: Iterable[str]) -> list[str]:
-        """Limit what simple methods are fitted to, and the held-out splits; return notes on the splits that shrink.
+    def limit(self, fitted: int, scored: int, names: Iterable[str]) -> None:
+        """Limit what simple methods are fitted to, and the held-out splits; `limits` tells which shrink.
 
         Args:
             fitted: about how many steps, evenly spread, simple methods are fitted to.
@@ -80,7 +81,7 @@ class SequenceDataModule(pl.LightningDataModule):
         self._most_fitted = fitted
         limited = {name: part_of(self.whole[name], scored, self.batch_size) for name in names if name in self.whole}
         self.splits = {**self.whole, **limited}
-        return [
+        self.limits = [
             f"{name}: scored on {int(split.lengths.sum()):,} of its {int(self.whole[name].lengths.sum()):,} steps, "
             f"evenly spread, as the training is short; on all with trainer.limit_{name}_batches=1.0"
             for name, split in limited.items()
