@@ -12,13 +12,7 @@ import pytorch_lightning as pl
 from rich.console import Console
 
 from seqmodels import checkpoint, stopping
-from seqmodels.build import (
-    build_data,
-    build_evaluation,
-    build_source,
-    is_gone,
-    parameter_count,
-)
+from seqmodels.build import build_data, build_evaluation, build_source, is_gone, parameter_count
 from seqmodels.data.batches.module import SequenceDataModule
 from seqmodels.data.sources.base import DataSource
 from seqmodels.environment import hide, resolved

@@ -23,8 +23,7 @@ H = 4
 
 
 @pytest.mark.parametrize(
-    ("name", "function"),
-    [("mse", functional.mse_loss), ("mae", functional.l1_loss), ("huber", functional.huber_loss)],
+    ("name", "function"), [("mse", functional.mse_loss), ("mae", functional.l1_loss), ("huber", functional.huber_loss)]
 )
 def test_losses_are_torchs_on_scaled_values(name, function):
     spec = Spec("features", 3, "values", 3, "step", shift=(9.0,) * 3, scale=(5.0,) * 3)
@@ -214,10 +213,7 @@ def test_a_forecast_per_step_is_decoded_from_the_last_real_step():
     spec = sales_spec(shape="step")
     prediction = torch.arange(2 * 3 * H, dtype=torch.float32).view(2, 3, H)
     batch = SequenceBatch(torch.zeros(2, 3, 1), prediction, torch.tensor([2, 0]), torch.ones(2, dtype=torch.bool))
-    assert Forecasting(spec).decode(prediction, batch) == [
-        {"forecast": [62.0, 70.0, 78.0, 86.0]},
-        {"forecast": []},
-    ]
+    assert Forecasting(spec).decode(prediction, batch) == [{"forecast": [62.0, 70.0, 78.0, 86.0]}, {"forecast": []}]
 
 
 def test_values_per_step_are_decoded_by_name_up_to_the_length():

@@ -8,12 +8,7 @@ from seqmodels.cells import ElmanCell, FeedforwardCell
 from seqmodels.heads import ManyToMany, ManyToOne
 from seqmodels.spec import Spec
 from seqmodels.training.diagnostics.cuts import NotApplicableError
-from seqmodels.training.diagnostics.lag import (
-    decay_per_step,
-    fresh_cell_curves,
-    gradient_by_lag,
-    gradient_lag_figure,
-)
+from seqmodels.training.diagnostics.lag import decay_per_step, fresh_cell_curves, gradient_by_lag, gradient_lag_figure
 from tests.training.diagnostics_parts import HEADS, Regress, figure_words, model_for, value_model
 
 
