@@ -307,6 +307,18 @@ def test_a_column_that_numbers_the_rows_is_no_feature(tmp_path, name):
     assert f"left out, numbers of rows: {name!r}" in source.describe()
 
 
+def test_a_column_that_numbers_the_rows_may_stand_last(tmp_path):
+    random = np.random.default_rng(0)
+    rows = [f"{np.datetime64('2024-01-01') + i},{random.normal():.3f},{random.normal():.3f},{i + 1}" for i in range(90)]
+    (tmp_path / "my.csv").write_text("\n".join(["day,x,y,Nr", *rows, ""]))
+    assert CSVSource(str(tmp_path / "my.csv"), "y").splits()["train"].spec.input_names == ("y", "x")
+
+
+def test_a_title_above_the_names_is_told(read):
+    with pytest.raises(ValueError, match=r"line 2: expected 1 cells .* got 2; .*, or remove line 1 if it is a title"):
+        read("Sales of 2024\nday,sales\n1,2\n")
+
+
 def test_the_one_table_in_a_zip_archive(read, tmp_path):
     with zipfile.ZipFile(tmp_path / "my.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("folder/data.csv", "a,b\n1,2\n3,x\n")

@@ -16,6 +16,8 @@ from seqmodels.data.read.table import Table
 NAMES_OF_TIME = {"time", "date", "datetime", "timestamp", "ds", "t", "step", "day", "week", "month", "year", "hour"}
 # Columns that number the rows, which teach a model nothing it should learn.
 NAMES_OF_ROWS = {"", "id", "index", "row", "rows", "rowname", "rownames", "row_names", "row.names", "rowid", "rownum"}
+# Columns that number the rows, wherever they stand, if they do.
+NAMES_OF_COUNTS = {"no", "no.", "nr", "nr.", "num", "number", "#", "n", "idx", "obs", "sno", "s.no", "serial"}
 FEWEST_COUNTED = 20  # rows
 NAMES_OF_LABELS = {"label", "labels", "class", "classes", "category", "tag"}
 # Cells that are looked at, and words in a cell that make it a sentence.
@@ -77,7 +79,8 @@ def numbers_rows(table: Table, name: str) -> bool:
     if lower in NAMES_OF_ROWS or lower.startswith("unnamed:"):
         return True
     is_named = lower in NAMES_OF_TIME or _numbered(name) is not None
-    if is_named or name != next(iter(table.columns)) or len(table) < FEWEST_COUNTED or not table.is_numeric(name):
+    may_count = name == next(iter(table.columns)) or lower in NAMES_OF_COUNTS
+    if is_named or not may_count or len(table) < FEWEST_COUNTED or not table.is_numeric(name):
         return False
     cells = table.columns[name]
     first = cells[0].strip()

@@ -126,9 +126,13 @@ def _rows_of(path: str, dialect: Dialect, lines: Lines) -> Iterator[tuple[list[s
                 continue
             if len(cells) != width and (len(cells) < width or any(cells[width:])):
                 _refuse_open_quote(path, dialect, lines, last + 1, line)
+                title = (
+                    f", or remove line {skip + 1} if it is a title" if last == skip + 1 and len(cells) > width else ""
+                )
                 raise ValueError(
                     f"{path}, line {line}: expected {width} cells separated by {dialect.delimiter!r} as in "
                     f"the header, got {len(cells)}; mend the line, or quote cells that contain {dialect.delimiter!r}"
+                    f"{title}"
                 )
             first, last = last + 1, line
             yield cells[:width], line
