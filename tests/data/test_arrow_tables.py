@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
 
-from seqmodels.data.read.columnar.arrow import from_arrow
+from seqmodels.data.read.columnar.arrow import from_batches
 from seqmodels.data.read.open import read_table
 from seqmodels.data.sources.tables.table import CSVSource
 from tests.data.csv_examples import LONG, WIDE, contents, long_rows, series_rows, wide_rows, write
@@ -71,7 +71,7 @@ def test_values_of_every_type():
             "strange": pa.array([{"a": 1}, None]),
         }
     )
-    found = from_arrow(table, "t.parquet")
+    found = from_batches("t.parquet", table.schema, table.num_rows, table.to_batches, table.nbytes)
     assert {name: cells[0] for name, cells in found.columns.items()} == {
         "whole": "9007199254740993",
         "half": "0.1",
@@ -213,8 +213,9 @@ def test_damaged_files_are_told(tmp_path, end):
 
 
 def test_two_columns_of_one_name_are_told():
+    table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"])
     with pytest.raises(ValueError, match="column names must differ, got 'a' more than once"):
-        from_arrow(pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"]), "t.arrow")
+        from_batches("t.arrow", table.schema, 1, table.to_batches, table.nbytes)
 
 
 @pytest.mark.parametrize(

@@ -126,15 +126,10 @@ def compress(array: np.ndarray, keep: np.ndarray, space: Space) -> np.ndarray:
     >>> compress(np.array([5, 6, 7]), np.array([True, False, True]), Space()).tolist()
     [5, 7]
     """
-    found = space.empty((count_true(keep), *array.shape[1:]), array.dtype)
+    found = space.empty((int(np.count_nonzero(keep)), *array.shape[1:]), array.dtype)
     done = 0
     for part in blocks(len(keep)):
         rows = array[part][keep[part]]
         found[done : done + len(rows)] = rows
         done += len(rows)
     return found
-
-
-def count_true(mask: np.ndarray) -> int:
-    """Return how many values of a mask are true, without a copy of it as numbers."""
-    return int(np.count_nonzero(mask))

@@ -12,7 +12,7 @@ import numpy as np
 
 from seqmodels.data.columns.grouped import index_type
 from seqmodels.data.columns.times.frequency import Frequency
-from seqmodels.data.files.arrays import Space, blocks, compress, count_true
+from seqmodels.data.files.arrays import Space, blocks, compress
 from seqmodels.quoting import shown
 
 # A row is in its place where it lies less than half a step off; a gap is where the next place is empty.
@@ -135,7 +135,7 @@ def resample(times: np.ndarray, series: np.ndarray, clock: Frequency, gaps: str,
         ValueError: too many rows to put in.
     """
     kept = _uncrowded(times, series, clock, space)
-    keep = space.empty(count_true(kept), index_type(len(times)))
+    keep = space.empty(int(np.count_nonzero(kept)), index_type(len(times)))
     done = 0
     for part in blocks(len(kept)):
         own = np.flatnonzero(kept[part]) + part.start

@@ -72,15 +72,6 @@ def _batches(path: Path) -> Iterator[Any]:
             yield from pa.ipc.open_stream(source)
 
 
-def from_arrow(table: Any, path: str) -> Table:
-    """Read an Arrow table, all of it in memory.
-
-    Raises:
-        ValueError: no rows, two columns of one name, or lists of steps that differ in width.
-    """
-    return from_batches(path, table.schema, table.num_rows, table.to_batches, table.nbytes)
-
-
 def from_batches(
     path: str,
     schema: Any,
