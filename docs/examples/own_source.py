@@ -11,7 +11,7 @@ import numpy as np
 
 from seqmodels.data.examples import Examples
 from seqmodels.data.files.find import read_text
-from seqmodels.data.sources.base import FileSource
+from seqmodels.data.sources.file import FileSource
 from seqmodels.kinds import Count, Seed, Share
 from seqmodels.registry import register
 

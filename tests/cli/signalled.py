@@ -77,7 +77,7 @@ def _main() -> None:
         "seqmodels.cli.verbs.train",
         "seqmodels.inference",
         "hydra",
-        "seqmodels.data.sources.generated",
+        "seqmodels.data.sources.generated.base",
     ):
         importlib.import_module(module)
     print(json.dumps([_run(case) for case in cases]))

@@ -6,7 +6,7 @@ import pytest
 from seqmodels.data.columns.splits.shares import stratified
 from seqmodels.data.encode.audio.deltas import with_deltas
 from seqmodels.data.read.joined import read_joined
-from seqmodels.data.sources.spoken import SHIPPED, SpokenDigitsSource, SpokenSpellingSource
+from seqmodels.data.sources.generated.spoken import SHIPPED, SpokenDigitsSource, SpokenSpellingSource
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seqmodels.data.batches.loader import PlanLoader
-from seqmodels.data.sources.synthetic import AddingSource, CopyingSource, ReversalSource, RunningSumSource
+from seqmodels.data.sources.generated.synthetic import AddingSource, CopyingSource, ReversalSource, RunningSumSource
 
 SOURCES = [RunningSumSource, AddingSource, CopyingSource, ReversalSource]
 

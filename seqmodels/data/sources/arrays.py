@@ -63,8 +63,6 @@ class ArraysSource(DataSource):
         val_fraction, test_fraction: shares of validation and test, where they are not given.
         seed: what the random split and the copies depend on.
 
-    Raises:
-        ValueError: an option out of range; from `splits`, `suggest` and `describe`, what is wrong with the files.
     """
 
     renamed: ClassVar = {"turn": "rotate", "slant": "shear"}

@@ -83,8 +83,6 @@ class AudioSource(DataSource):
         val_groups, test_groups, val_fraction, test_fraction, seed: see `SplitOptions`.
         cache_dir: where features are kept; None for the user's cache folder.
 
-    Raises:
-        ValueError: an option out of range, or what is wrong with which file.
     """
 
     def __init__(

@@ -48,8 +48,6 @@ class LabelledFastaSource(DataSource):
         seed: what the random split depends on.
         cache_dir: folder for the encoded sequences; None for the user's cache.
 
-    Raises:
-        ValueError: an option out of range; from `splits`, what is wrong with the files.
     """
 
     def __init__(

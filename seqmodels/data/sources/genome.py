@@ -47,8 +47,6 @@ class GenomeSource(DataSource):
         val_fraction, test_fraction: share of the letters, taken from the end.
         cache_dir: where the tokens are kept; null for the user's cache folder.
 
-    Raises:
-        ValueError: an option out of range; from `describe` and `splits`, what is wrong with the files.
     """
 
     suits: ClassVar = {"task": "language_modelling", "head": "many_to_many"}

@@ -59,8 +59,6 @@ class PairsSource(DataSource):
         seed: of the random split.
         cache_dir: where the tokens are kept; None for the user's cache folder.
 
-    Raises:
-        ValueError: an option out of range; from `describe` and `splits`, what is wrong with the file.
     """
 
     def __init__(

@@ -47,8 +47,6 @@ class PassagesSource(DataSource):
         val_fraction, test_fraction: shares of the groups.
         seed: of the random split of the groups.
 
-    Raises:
-        ValueError: an option out of range; from `splits` and `describe`, what is wrong with the file.
     """
 
     suits: ClassVar = {"task": "classification", "head": "many_to_one", "recipe": "identify"}

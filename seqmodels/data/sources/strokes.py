@@ -45,8 +45,6 @@ class StrokesSource(DataSource):
         val_fraction, test_fraction: shares of validation and test.
         seed: what the random split depends on.
 
-    Raises:
-        ValueError: an option out of range; from `splits` and `describe`, what is wrong with the file.
     """
 
     suits: ClassVar = {"task": "stroke_generation", "head": "mixture_density"}

@@ -41,8 +41,6 @@ class TextSource(DataSource):
         encoding: of the files; not used for bytes.
         cache_dir: where the tokens are kept; null for the user's cache folder.
 
-    Raises:
-        ValueError: an option out of range; from `describe` and `splits`, what is wrong with the files.
     """
 
     suits: ClassVar = {"task": "language_modelling", "head": "many_to_many"}

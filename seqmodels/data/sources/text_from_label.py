@@ -48,8 +48,6 @@ class TextFromLabelSource(DataSource):
         seed: what the random split depends on.
         missing: what becomes of a row without a label or a text: "error", or "drop" to leave it out.
 
-    Raises:
-        ValueError: an option out of range; from `splits`, for a file that does not fit.
     """
 
     suits: ClassVar = {"task": "sequence_generation", "head": "one_to_many"}

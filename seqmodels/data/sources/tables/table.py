@@ -109,9 +109,6 @@ class CSVSource(DataSource):
         cache_dir: folder for what is made of a table that does not fit in memory; None for ~/.cache.
         memory_limit: bytes of a file, or of an array made of it, from which on it is kept in files and not in memory.
 
-    Raises:
-        ValueError: an option out of range; from `splits`, `suggest` and `describe`, what is wrong with
-            the file and where, or what cannot be told from it and has to be said.
     """
 
     renamed: ClassVar = {"known": "future_covariates", "static": "static_covariates"}

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import numpy as np
 
-from seqmodels.data.sources.generated import HeldOutSize, Sequence, Steps, SyntheticSource, TrainSize
+from seqmodels.data.sources.generated.base import HeldOutSize, Sequence, Steps, SyntheticSource, TrainSize
 from seqmodels.kinds import Seed, whole
 from seqmodels.registry import register
 from seqmodels.spec import Spec

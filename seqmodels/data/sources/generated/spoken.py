@@ -15,7 +15,7 @@ from seqmodels.data.encode.audio.deltas import delta_names, with_deltas
 from seqmodels.data.numbers import apply_scale, fit_scale
 from seqmodels.data.read.joined import read_joined
 from seqmodels.data.sources.base import DataSource, sizes_of
-from seqmodels.data.sources.generated import HeldOutSize, Steps, TrainSize
+from seqmodels.data.sources.generated.base import HeldOutSize, Steps, TrainSize
 from seqmodels.dataset import SequenceDataset
 from seqmodels.kinds import Seed, Share, whole
 from seqmodels.registry import register
@@ -99,8 +99,6 @@ class SpokenDigitsSource(DataSource):
         test_fraction: share for test; both with each digit in the same share.
         seed: what the random split depends on.
 
-    Raises:
-        ValueError: what is wrong with the file.
     """
 
     suits: ClassVar = {"task": "classification", "head": "many_to_one"}
@@ -129,11 +127,7 @@ class SpokenDigitsSource(DataSource):
 
     @classmethod
     def open(cls, path: str, spec: Spec, targets: bool | None = None) -> SequenceDataset:
-        """Open other recordings, in a file of the same form; ``y`` may be missing.
-
-        Raises:
-            ValueError: what is wrong with the file, or a digit that was not there in training.
-        """
+        """Open other recordings, in a file of the same form; ``y`` may be missing."""
         inputs, known = _open(path, spec, targets)
         if known is not None and any(len(target) != 1 for target in known):
             raise ValueError(f"{path}: expected one digit for each sequence in y; leave out target_lengths")
@@ -208,10 +202,6 @@ class SpokenSpellingSource(DataSource):
 
     @classmethod
     def open(cls, path: str, spec: Spec, targets: bool | None = None) -> SequenceDataset:
-        """Open other spelt numbers, in a file of the same form; ``target_lengths`` counts the ``y`` of each.
-
-        Raises:
-            ValueError: what is wrong with the file, or a digit that was not there in training.
-        """
+        """Open other spelt numbers, in a file of the same form; ``target_lengths`` counts the ``y`` of each."""
         inputs, known = _open(path, spec, targets)
         return ArrayDataset(spec, inputs, [np.zeros(0)] * len(inputs) if known is None else known)

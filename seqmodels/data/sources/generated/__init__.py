@@ -1,0 +1,1 @@
+"""Sources whose sequences are made, or put together, from a seed."""
