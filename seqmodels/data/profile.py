@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqmodels.data.columns.splits.near import near_copies
-from seqmodels.data.encode.alphabet import kmer_names
+from seqmodels.data.encode.kmers import kmer_names
 from seqmodels.data.files.ragged import Ragged
 from seqmodels.dataset import SequenceDataset
 from seqmodels.spec import Spec

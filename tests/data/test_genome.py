@@ -9,7 +9,7 @@ import pytest
 
 from seqmodels.data.batches.collate import collate
 from seqmodels.data.batches.plan import make_plan
-from seqmodels.data.encode.alphabet import COMPLEMENT, kmers
+from seqmodels.data.encode.kmers import COMPLEMENT, kmers
 from seqmodels.data.read import fasta as bio_files
 from seqmodels.data.read.fasta import read_pieces, read_records
 from seqmodels.data.sources.fasta_labelled import LabelledFastaSource

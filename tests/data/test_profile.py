@@ -5,7 +5,7 @@ import pytest
 
 from seqmodels.data import profile as module
 from seqmodels.data.dataset import ArrayDataset
-from seqmodels.data.encode.alphabet import kmers
+from seqmodels.data.encode.kmers import kmers
 from seqmodels.data.profile import profile_splits
 from seqmodels.data.quality import quality_warnings
 from seqmodels.spec import Spec, Text

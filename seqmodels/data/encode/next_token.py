@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqmodels.data.encode.alphabet import kmers, reverse_complement
+from seqmodels.data.encode.kmers import kmers, reverse_complement
 from seqmodels.data.encode.token_file import TokenFile
 from seqmodels.dataset import SequenceDataset
 from seqmodels.spec import Spec

@@ -10,7 +10,8 @@ import numpy as np
 from seqmodels.data.columns.splits.shares import by_group, check_fractions
 from seqmodels.data.dataset import ArrayDataset
 from seqmodels.data.encode.alphabet import LETTERS as ALPHABETS
-from seqmodels.data.encode.alphabet import Alphabet, check_kmer, kmers
+from seqmodels.data.encode.alphabet import Alphabet, check_kmer
+from seqmodels.data.encode.kmers import kmers
 from seqmodels.data.files.find import find_file, naming
 from seqmodels.data.read.fasta import Piece
 from seqmodels.data.read.genes import CODING, NAME, SEQUENCE, Genes, read_genes
