@@ -68,6 +68,8 @@ FORMATS = [
     (HOURS, "%Y%m%dT%H%M%S"),
     (HOURS, "%d.%m.%Y %H:%M Uhr"),
     (HOURS, "%d.%m.%Y um %H:%M"),
+    (HOURS, "%H:%M %d.%m.%Y"),
+    (HOURS, "%H:%M:%S, %d/%m/%Y"),
     (HOURS, "%Y-%m-%d %I %p"),
     (HOURS, "%d/%b/%Y:%H:%M:%S +0000"),
     (WEEKS, "%V/%G"),

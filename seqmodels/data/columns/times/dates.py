@@ -22,6 +22,7 @@ TIME = re.compile(
 # A time of day, and what is before it; and both without a mark between hours and minutes.
 WITH_TIME = re.compile(r"(.*?)[T,:\s]*(?<!\d)(\d{1,2}(?::\d{2}|\s?(?:[ap]\.?m|h|uhr)\b).*)", re.IGNORECASE | re.DOTALL)
 TOGETHER = re.compile(rf"(\d{{8}})[T\s](\d{{2}})(\d{{2}})(\d{{2}})?({OFFSET})?")
+TIME_FIRST = re.compile(r"(\d{1,2}:\d{2}(?::\d{2})?)[,\s]+(\d[^:-]*)")
 TOKENS = re.compile(r"\d+|[^\W\d_]+")
 # Words of a date that say nothing more.
 IDLE = re.compile(
@@ -69,6 +70,8 @@ def split_time(cell: str) -> tuple[str, str]:
         return cell, ""
     if found := TOGETHER.fullmatch(cell):
         return found[1], f"{found[2]}:{found[3]}:{found[4] or '00'}{found[5] or ''}"
+    if found := TIME_FIRST.fullmatch(cell):
+        return found[2], found[1]
     found = WITH_TIME.fullmatch(cell)
     return (cell, "") if found is None else (found[1], found[2])
 
