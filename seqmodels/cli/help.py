@@ -81,6 +81,24 @@ RUN is a run folder or a checkpoint; the newest run under runs/ where it is left
   --top K              the probabilities of the K likeliest classes only; of tags at every step
   --every N            a decision after every N steps of a sequence too, as if it came in just now
 """,
+    "generate": """\
+seqmodels generate [RUN] [flags] [name=value ...]: sample from a trained model
+
+  seqmodels generate --prompt "To be" --length 500
+  seqmodels generate RUN --temperature 0.7 --top-k 20 --seed 1
+  seqmodels generate RUN --prompt kanji --count 32 --output strokes.png
+
+RUN is a run folder or a checkpoint; the newest run under runs/ where it is left out.
+
+  --prompt TEXT        what comes before; for class to sequence, the class
+  --length N           steps to generate (default 400)
+  --temperature T      below 1 safer, above 1 bolder, 0 always the likeliest (default 0.8)
+  --top-k K            sample from the K likeliest only
+  --top-p P            sample from the likeliest that together have probability P
+  --beam N             beam search over N candidates, for heads that decode sequences
+  --seed N             the same seed gives the same sample
+  --output FILE        for handwriting: .png, .svg or .pdf; --prompt is the label, --count N the drawings (default 16)
+""",
     "forecast": """\
 seqmodels forecast [RUN] [flags] [name=value ...]: what comes after the end of each series
 
@@ -109,24 +127,6 @@ run_dir=FOLDER; given again, a folder that was interrupted goes on after its las
 
   --folds N            how many (default 5)
   --sliding STEPS      train on the last STEPS time steps only, and not on all that came before
-""",
-    "generate": """\
-seqmodels generate [RUN] [flags] [name=value ...]: sample from a trained model
-
-  seqmodels generate --prompt "To be" --length 500
-  seqmodels generate RUN --temperature 0.7 --top-k 20 --seed 1
-  seqmodels generate RUN --prompt kanji --count 32 --output strokes.png
-
-RUN is a run folder or a checkpoint; the newest run under runs/ where it is left out.
-
-  --prompt TEXT        what comes before; for class to sequence, the class
-  --length N           steps to generate (default 400)
-  --temperature T      below 1 safer, above 1 bolder, 0 always the likeliest (default 0.8)
-  --top-k K            sample from the K likeliest only
-  --top-p P            sample from the likeliest that together have probability P
-  --beam N             beam search over N candidates, for heads that decode sequences
-  --seed N             the same seed gives the same sample
-  --output FILE        for handwriting: .png, .svg or .pdf; --prompt is the label, --count N the drawings (default 16)
 """,
     "data": f"""\
 seqmodels data inspect [name=value ...]: what data were taken for and what is in them, before any training
