@@ -29,6 +29,8 @@ from seqmodels.state import State, leaves
 # torch advises flatten_parameters(), which does not apply to weights owned by a cell; the copy that
 # it warns of takes microseconds.
 warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+# On some processors torch says of a projected LSTM which of its own implementations it takes.
+warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
 
 # sigmoid(+-1e4) is exactly 1 and 0 in every floating dtype, with gradient 0.
 _SATURATING = 1e4

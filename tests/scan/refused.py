@@ -75,7 +75,10 @@ def refused(what: str, name: str, call: Callable[[], Any]) -> None:
 
 def each_weight(make: Make, spoil: Callable[[Tensor], None], title: str) -> None:
     """A weight is spoilt before the call, or after a first one that went well."""
-    for name in [name for name, _ in make().named_parameters()]:
+    names = [name for name, _ in make().named_parameters()]
+    for name in names:
+        # the dtype of the only weight is that of the weights, and the inputs have another one
+        named = "weights" if len(names) == 1 and spoil is KINDS["dtype"] else name
         for mode in (torch.enable_grad, torch.no_grad):
             cell, x, state = ready(make)
             calls = list(paths(cell, x, state))
@@ -84,7 +87,7 @@ def each_weight(make: Make, spoil: Callable[[Tensor], None], title: str) -> None
                     call()
                 spoil(cell.get_parameter(name))
                 for path, call in calls:
-                    refused(f"{title}: {name}, {path}, {mode.__name__}", name, call)
+                    refused(f"{title}: {name}, {path}, {mode.__name__}", named, call)
 
 
 def ready(make: Make) -> tuple[Cell, Tensor, Any]:
