@@ -59,6 +59,7 @@ def connect(folder: Path, files: Sequence[Path] = ()) -> Any:
     if files:
         named = [name for path in files for name in (quoted(str(path)), pattern(path))]
         connection.execute(f"SET allowed_paths = [{', '.join(named)}]")
+    connection.execute("SET enable_progress_bar = false")  # which goes among what a program prints
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
