@@ -79,5 +79,7 @@ def limit_scoring(config: dict[str, Any], data: SequenceDataModule) -> None:
     least = LEAST_STEPS if data.splits["train"].stream else LEAST_SEQUENCES * float(np.mean(lengths))
     read = float(np.sum(lengths)) * trained / batches
     unlimited = [name for name in ("val", "test") if trainer[f"limit_{name}_batches"] is None]
+    if not unlimited:  # all was asked for
+        return
     scored = SCORED * read / (validations + 2)
     data.limit(int(max(least, FITTED * read)), int(max(least, scored)), unlimited)

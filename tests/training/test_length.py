@@ -74,7 +74,8 @@ def test_a_short_training_is_scored_on_part_of_the_splits():
     whole = data.fingerprint
     notes = limited(data, max_steps=1000)
     assert "val: scored on 6,000 of its 100,000 steps" in notes[0]
-    assert len(notes) == 2
+    assert "test: scored on 6,000" in notes[1]
+    assert notes[2:] == ["baselines: fitted to 64,000 of the 200,000 steps of train, evenly spread"]
     val = data.splits["val"]
     assert len(val) == 3000  # three times the sequences trained on, over two validations and the two scores
     firsts = [float(val.read(i, 0, 1)[0][0, 0]) for i in range(len(val))]
@@ -108,3 +109,9 @@ def test_a_stream_is_scored_on_pieces_of_it():
     loader = data.val_dataloader()
     assert sum(int(batch.lengths.sum()) for batch in loader) == LEAST_STEPS
     assert len(loader) == -(-LEAST_STEPS // 40)
+
+
+def test_where_all_scores_are_asked_for_baselines_are_fitted_to_all():
+    data = module()
+    assert limited(data, max_steps=1, limit_val_batches=1.0, limit_test_batches=1.0) == []
+    assert len(data.fitted) == len(data.splits["train"])

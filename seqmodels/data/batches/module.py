@@ -71,7 +71,7 @@ class SequenceDataModule(pl.LightningDataModule):
         return train if self._most_fitted is None else part_of(train, self._most_fitted, self.batch_size)
 
     def limit(self, fitted: int, scored: int, names: Iterable[str]) -> None:
-        """Limit what simple methods are fitted to, and the held-out splits; `limits` tells which shrink.
+        """Limit what simple methods are fitted to, and the held-out splits; `limits` tells what shrinks.
 
         Args:
             fitted: about how many steps, evenly spread, simple methods are fitted to.
@@ -87,6 +87,10 @@ class SequenceDataModule(pl.LightningDataModule):
             for name, split in limited.items()
             if split is not self.whole[name]
         ]
+        train, some = self.whole["train"].original or self.whole["train"], self.fitted
+        if some is not train:
+            used, every = int(some.lengths.sum()), int(train.lengths.sum())
+            self.limits.append(f"baselines: fitted to {used:,} of the {every:,} steps of train, evenly spread")
 
     @property
     def fingerprint(self) -> str:
